@@ -1,0 +1,45 @@
+"""Alignment angles, in degrees: signed cosines, NaN where undefined.
+
+Axes: R runs last; `axes` are those that an angle is taken over. Definitions: signal angle, Lillicrap et al. (2016, fig. 2);
+weight alignment, the angle between vec(B) and vec(W^T).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+Array = np.ndarray
+
+SMALLEST = np.finfo(np.float64).tiny  # squares below it have lost digits: an angle from them would be a plausible lie
+
+
+def products(a: Array, b: Array, subscripts: str) -> tuple[Array, Array, Array]:
+    """Return (a.b, a.a, b.b) over the axes that `subscripts` (as in "oir->r") drops."""
+    inputs, output = subscripts.split("->")
+    rule = f"{inputs},{inputs}->{output}"
+    return np.einsum(rule, a, b), np.einsum(rule, a, a), np.einsum(rule, b, b)
+
+
+def angle_deg(dot: Array, squared_a: Array, squared_b: Array) -> Array:
+    """Return the angle between two vectors from their products; NaN where either is zero or not finite."""
+    with np.errstate(all="ignore"):
+        squared = squared_a * squared_b
+        defined = (np.minimum(squared_a, squared_b) >= SMALLEST) & (squared >= SMALLEST) & np.isfinite(squared)
+        # sqrt(a.a * b.b) and not sqrt(a.a) * sqrt(b.b): for a = b it is a.a to the last bit, hence exactly 0 degrees
+        cosine = np.clip(dot / np.sqrt(squared), -1.0, 1.0)
+    return np.where(defined, np.degrees(np.arccos(np.where(defined, cosine, 0.0))), np.nan)
+
+
+def whole(parts: Sequence[tuple[Array, Array, Array]]) -> Array:
+    """Return the angle between two concatenations from the products of their parts."""
+    dots, squared_a, squared_b = zip(*parts, strict=True)
+    return angle_deg(sum(dots), sum(squared_a), sum(squared_b))
+
+
+def mean_defined(angles: Array) -> tuple[Array, Array]:
+    """angles (N, R) -> mean over the examples where defined (NaN if nowhere), fraction undefined, both (R,)."""
+    defined = np.isfinite(angles)
+    count = np.add.reduce(defined, axis=0)
+    total = np.add.reduce(np.where(defined, angles, 0.0), axis=0)
+    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return mean, 1.0 - count / len(angles)

@@ -1,0 +1,35 @@
+"""Range checks of settings: each raises `ConfigError` with field, value and remedy in one line."""
+
+import difflib
+import math
+from collections.abc import Iterable
+from typing import Any
+
+
+class ConfigError(ValueError):
+    """A setting that cannot be used; the message is one line for the user."""
+
+
+def positive(field: str, value: float) -> None:
+    """Raise unless 0 < value < infinity."""
+    if not 0 < value < math.inf:
+        raise ConfigError(f"{field} is {value}; it must be positive and finite")
+
+
+def at_least(field: str, value: int, least: int) -> None:
+    """Raise unless value >= least."""
+    if value < least:
+        raise ConfigError(f"{field} is {value}; it must be at least {least}")
+
+
+def one_of(field: str, value: Any, known: Iterable[Any]) -> None:
+    """Raise unless value is among the known ones, which the message lists."""
+    names = [str(name) for name in known]
+    if str(value) not in names:
+        raise ConfigError(f"{field} is {value!r}; {did_you_mean(str(value), names)}choose one of {', '.join(names)}")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return "did you mean X? " for a near miss, else nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {near[0]}? " if near else ""

@@ -1,0 +1,55 @@
+"""Losses: a value to report and the descent direction that training follows.
+
+Axes: O outputs, N examples, R runs; `output` and `target` are (O, N, R), `rate` broadcasts against them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss per example, summed over the outputs.
+
+    `value(output, target)` returns (N, R). `descend(output, target, rate, out)` fills `out` with -rate * dvalue/doutput:
+    the step size rides on the error from the start, so that every gradient behind it is an update already.
+    """
+
+    value: Callable[[Array, Array], Array]
+    descend: Callable[[Array, Array, Array, Array], None]
+
+
+def error(loss: Loss, output: Array, target: Array) -> Array:
+    """Return e = dvalue/doutput, (O, N, R)."""
+    out = np.empty(output.shape)
+    loss.descend(output, target, np.float64(1.0), out)
+    return np.negative(out, out=out)
+
+
+def _absolute_value(output: Array, target: Array) -> Array:
+    return np.add.reduce(np.abs(output - target), axis=0)
+
+
+def _absolute_descend(output: Array, target: Array, rate: Array, out: Array) -> None:
+    np.subtract(target, output, out=out)
+    np.copysign(rate, out, out=out)  # target == output gives +0.0, hence e = -1 there: sign(0) = -1, as the seed has it
+
+
+def _squared_value(output: Array, target: Array) -> Array:
+    difference = output - target
+    return 0.5 * np.add.reduce(difference * difference, axis=0)
+
+
+def _squared_descend(output: Array, target: Array, rate: Array, out: Array) -> None:
+    np.subtract(target, output, out=out)
+    np.multiply(out, rate, out=out)
+
+
+LOSSES = {
+    "absolute": Loss(_absolute_value, _absolute_descend),  # sum |y_hat - y|, its subgradient
+    "squared": Loss(_squared_value, _squared_descend),  # 1/2 ||y_hat - y||^2
+}
