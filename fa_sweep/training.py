@@ -40,10 +40,15 @@ class Histories:
     duration_s: float
 
 
-def train(runs: Sequence[RunConfig], progress: Callable[[float], None] | None = None) -> Histories:
+def train(
+    runs: Sequence[RunConfig],
+    progress: Callable[[float], None] | None = None,
+    evaluated: Callable[[int, dict[str, Array]], None] | None = None,
+) -> Histories:
     """Train runs of equal `structure` in lockstep; each run's numbers depend on its own config alone, bit for bit.
 
-    `progress` is told the fraction of steps done, now and then. Raises ValueError for runs of different structure.
+    `progress` is told the fraction of steps done, now and then; `evaluated` each evaluation's step and metrics, (R,) each.
+    Raises ValueError for runs of different structure.
     """
     if len({structure(run) for run in runs}) != 1:
         raise ValueError("a stack takes at least one run, and runs of one structure")
@@ -51,9 +56,11 @@ def train(runs: Sequence[RunConfig], progress: Callable[[float], None] | None = 
     # One BLAS thread, whoever calls: more of them sum large products in another order.
     with threadpool_limits(1, "blas"), np.errstate(all="ignore"):
         training = _Training(Stack(runs))
-        for done in training.run():
+        for done, evaluation in training.run():
             if progress is not None:
                 progress(done)
+            if evaluated is not None and evaluation is not None:
+                evaluated(int(training.steps[evaluation]), training.at(evaluation))
     return training.histories(time.perf_counter() - started)
 
 
@@ -80,16 +87,17 @@ class _Training:
         self.metrics = {name: np.full((len(self.steps), size), np.nan) for name in metric_names(len(widths) - 1)}
         self.diverged = np.full(size, -1)
 
-    def run(self) -> Iterator[float]:
-        """Train and evaluate; yield the fraction of steps done after each segment."""
+    def run(self) -> Iterator[tuple[float, int | None]]:
+        """Train and evaluate; yield the fraction of steps done and the number of the evaluation just made, if any."""
         step = 0
         for number, evaluation_step in enumerate(self.steps.tolist()):
             while step <= evaluation_step:
                 size = min(SEGMENT_STEPS, evaluation_step + 1 - step)
                 self._train_segment(step, size)
                 step += size
-                yield step / self.stack.train.steps
+                yield step / self.stack.train.steps, None
             self._evaluate(number, evaluation_step)
+            yield step / self.stack.train.steps, number
 
     def _train_segment(self, first: int, size: int) -> None:
         inputs, targets = self.stack.batches(size)
@@ -122,6 +130,10 @@ class _Training:
         lost = lost & (self.diverged < 0)
         self.diverged[lost] = step[lost]
         self.stack.parameters.block[:, lost] = np.nan
+
+    def at(self, evaluation: int) -> dict[str, Array]:
+        """Return one evaluation's metrics, run by run in the order given."""
+        return {name: values[evaluation, self.stack.lane_of] for name, values in self.metrics.items()}
 
     def histories(self, duration_s: float) -> Histories:
         """Return what was recorded, run by run in the order given, without the padding."""

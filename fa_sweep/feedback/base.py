@@ -56,6 +56,11 @@ class FeedbackMode(Generic[C]):
         """`weights[l - 1]` (n_l, n_{l-1}, R) are live views of the lanes' forward weights."""
         self.lanes, self.weights = lanes, weights
 
+    @staticmethod
+    def redraws_per_step(config: Any) -> float:
+        """Return how often all matrices are drawn anew per step: for the estimate of a sweep's time."""
+        return 0.0
+
     def begin_step(self, step: int) -> None:
         """Do what is due before the backward pass of `step`."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +42,10 @@ class Rerandom(FeedbackMode[RerandomConfig]):
             due = {p: lane for p, lane in enumerate(lanes) if lane and lane.feedback.every == every}
             for layer, matrix in enumerate(self.matrices, start=2):
                 self._draws.append((every, matrix, _Draws(due, layer, matrix.shape[:2])))
+
+    @staticmethod
+    def redraws_per_step(config: Any) -> float:
+        return 1.0 / float(config.every)
 
     def begin_step(self, step: int) -> None:
         """Redraw the matrices of the lanes that are due."""

@@ -1,0 +1,186 @@
+"""What the command line does, apart from Hydra: plan, open, train and close a sweep; run one run."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fa_sweep import console
+from fa_sweep.checks import ConfigError
+from fa_sweep.schema import AppConfig, RunConfig
+from fa_sweep.sweep.conduct import plan_shards, train_jobs
+from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps, create_sweep
+from fa_sweep.sweep.jobs import Job, make_jobs
+from fa_sweep.sweep.ledger import find_runs, write_shard
+from fa_sweep.training import train
+
+TRACKING_S_PER_RUN = 0.06  # for the estimate
+
+
+class RunsFailed(Exception):
+    """Some runs ended in an error; the message is one line."""
+
+
+def prepare(candidates: Sequence[tuple[AppConfig, dict[str, Any], Sequence[str]]]) -> tuple[list[Job], AppConfig]:
+    """Make the jobs of a sweep from settings, what the overrides chose, and the overrides; mark what need not be trained.
+
+    Raises ConfigError where jobs differ in what concerns the sweep as a whole.
+    """
+    app = candidates[0][0]
+    for other, _, _ in candidates:
+        for name in ("tracking", "resume", "report", "dry_run", "n_jobs"):
+            if getattr(other, name) != getattr(app, name):
+                raise ConfigError(f"{name} differs between jobs; a sweep has one, so give it one value")
+    jobs = make_jobs(candidates)
+    if len(jobs) < len(candidates):
+        console.say(f"{len(candidates) - len(jobs)} of {len(candidates)} jobs repeat another one and are left out.")
+    if app.resume:
+        finished = find_runs(OUTPUTS, (job.run_id for job in jobs))
+        jobs = [replace(job, reused=job.run_id in finished) for job in jobs]
+    for message in {_too_few_evaluations(job.run) for job in jobs} - {None}:
+        console.say(f"warning: {message}", error=True)
+    return jobs, app
+
+
+def _too_few_evaluations(run: RunConfig) -> str | None:
+    evaluations, hold = len(run.train.evaluation_steps()), run.train.hold
+    if evaluations >= hold:
+        return None
+    return f"{evaluations} evaluations are fewer than train.hold, {hold}: no run can count as converged"
+
+
+def show_plan(jobs: Sequence[Job], app: AppConfig) -> None:
+    """Print what would be done, and do none of it."""
+    missing = [job for job in jobs if not job.reused]
+    shards, processes = plan_shards(missing, app.n_jobs)
+    training = sum(shard.seconds for shard in shards) / max(1, min(processes, len(shards)))
+    console.say(f"jobs       {len(jobs)}")
+    console.say(f"reused     {len(jobs) - len(missing)}")
+    console.say(f"to train   {len(missing)}")
+    sizes = ", ".join(str(len(shard.jobs)) for shard in shards[:8]) + (", ..." if len(shards) > 8 else "")
+    console.say(f"stacks     {len(shards)}" + (f" (runs: {sizes})" if shards else ""))
+    console.say(f"processes  {min(processes, max(1, len(shards)))}")
+    console.say(f"estimated  {training:.1f} s of training, {TRACKING_S_PER_RUN * len(jobs):.1f} s of tracking")
+    console.say(f"tracking   experiment {app.tracking.experiment}")
+    for title, names in (("groups", dict.fromkeys(job.group for job in jobs)), ("runs", [job.name for job in jobs])):
+        listed = list(names)
+        console.say(f"{title:<9}  {', '.join(listed[:6])}" + (f", ... ({len(listed)} in all)" if len(listed) > 6 else ""))
+
+
+def open_sweep(folder: Path, jobs: Sequence[Job], app: AppConfig) -> Sweep:
+    """Make a sweep's folder and say what will be done."""
+    sweep = create_sweep(folder, jobs, _command(), app.tracking, single=False)
+    reused = sum(job.reused for job in jobs)
+    todo = f"{len(jobs) - reused} runs to train" if reused < len(jobs) else "nothing to train, all runs are in the ledger"
+    console.say(f"sweep {sweep.id}: {len(jobs)} jobs, {reused} reused, {todo}.")
+    return sweep
+
+
+def train_here(folder: Path, jobs: Sequence[Job], n_jobs: str) -> None:
+    """Train jobs into a sweep's ledger, showing progress."""
+    shards, _ = plan_shards(jobs, n_jobs)
+    with console.progress_bar(shards) as bar:
+        train_jobs(folder, jobs, n_jobs, bar.progress, bar.finished)
+
+
+def close_sweep(sweep: Sweep, app: AppConfig) -> None:
+    """Import a sweep into MLflow, print its summary, write its report. Raises RunsFailed if any run failed."""
+    records = sweep.records()
+    tracked = _track(sweep)
+    console.console.print()
+    console.console.print(console.summary(sweep.jobs, records))
+    console.console.print()
+    if tracked:
+        console.say(tracked)
+    report = _report(sweep) if app.report else None
+    console.say("Look further:")
+    console.say(f"  {_ui_command(app.tracking.uri)}")
+    console.say(f"  open {report}" if report else f"  python -m analysis --sweep {sweep.id}")
+    failures = {i: e for i, e in sweep.failures.items() if i not in records}
+    if failures:
+        first = next(iter(failures.values()))
+        raise RunsFailed(f"{len(failures)} of {len(sweep.jobs)} runs failed, the first with {first}; all others are kept")
+
+
+def run_single(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
+    """Run one run, or print it again from the ledger, an evaluation a line."""
+    (job,), _ = prepare([(app, {}, overrides)])
+    sweep = create_sweep(folder, [job], _command(), app.tracking, single=True)
+    console.say(console.HEADER)
+    if job.reused:
+        record = sweep.records()[job.run_id]
+        for number, step in enumerate(record.steps):
+            metrics = {name: values[number] for name, values in record.metrics.items()}
+            console.say(console.evaluation_line(int(step), metrics))
+    else:
+        histories = train(
+            [job.run],
+            evaluated=lambda step, m: console.say(console.evaluation_line(step, {k: v[0] for k, v in m.items()})),
+        )
+        write_shard(folder, [job.run_id], histories)
+        record = sweep.records()[job.run_id]
+    console.say(console.outcome_line(job, record) + (" (from the ledger)" if job.reused else ""))
+    if tracked := _track(sweep):
+        console.say(tracked)
+    console.say(f"Look further: {_ui_command(app.tracking.uri)}")
+
+
+def train_job(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
+    """Train one job of a sweep that another launcher runs, into the sweep's ledger."""
+    (job,) = make_jobs([(app, {}, overrides)])
+    write_shard(folder, [job.run_id], train([job.run]))
+
+
+def run_config(app: AppConfig) -> RunConfig:
+    """Return what of the settings concerns the run alone."""
+    return RunConfig(app.seed, app.task, app.model, app.feedback, app.init, app.train)
+
+
+def _track(sweep: Sweep) -> str:
+    """Import what earlier commands left over, then this sweep. Returns what to say of it; problems are said at once."""
+    from fa_sweep.tracking.importer import TrackingError, import_sweep
+
+    for left in all_sweeps():
+        if not left.tracked and left.id != sweep.id and not left.is_running:
+            try:
+                import_sweep(left)
+                console.say(f"{left.id}, left over by an earlier command, is now in MLflow.")
+            except TrackingError as error:
+                console.say(f"fa_sweep: {left.id} is still not in MLflow: {error}", error=True)
+    try:
+        if sweep.record["tracking"]["uri"].startswith("sqlite:///"):
+            database = Path(sweep.record["tracking"]["uri"].removeprefix("sqlite:///"))
+            if not database.exists():
+                console.say(f"creating {database} (once, a few seconds)")
+        with console.console.status("importing into MLflow"):
+            imported = import_sweep(sweep)
+    except TrackingError as error:
+        console.say(
+            f"fa_sweep: MLflow did not take the runs: {error}; they are safe in {sweep.folder} and the next command tries again",
+            error=True,
+        )
+        return ""
+    kind = "run" if sweep.record["single"] else "sweep"
+    if imported.found_complete:
+        return f"MLflow already holds this {kind}, complete: run {imported.run_id}."
+    return f"MLflow: {imported.created} runs" + (f" under parent run {imported.run_id}." if kind == "sweep" else ".")
+
+
+def _report(sweep: Sweep) -> Path:
+    from analysis.report import write_report  # pandas and seaborn take seconds to import
+
+    return write_report(sweep, OUTPUTS / "reports" / sweep.id)
+
+
+def _ui_command(uri: str) -> str:
+    return f"open {uri}" if uri.startswith(("http:", "https:")) else f"mlflow ui --backend-store-uri {uri}"
+
+
+def _command() -> str:
+    """Return the command line, without tracking settings: a URI may hold a password."""
+    return " ".join(["python -m fa_sweep", *_public(sys.argv[1:])])
+
+
+def _public(arguments: Iterable[str]) -> list[str]:
+    return [a for a in arguments if not a.lstrip("+~").startswith("tracking.")]

@@ -1,0 +1,27 @@
+"""Hydra callback: a single run is checked before its folder is made."""
+
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from fa_sweep.config import one_line, resolve
+
+
+class CheckSingleRun(Callback):
+    """Refuse bad settings of a single run with one line, and answer `dry_run=true`, before anything is written."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Called by Hydra, which swallows every Exception here: hence SystemExit."""
+        from fa_sweep.application import prepare, show_plan
+        from fa_sweep.console import say
+
+        try:
+            app = resolve(config)
+            if not app.dry_run:
+                return
+            show_plan(*prepare([(app, {}, [])]))
+        except Exception as error:
+            say(f"fa_sweep: {one_line(error)}", error=True)
+            raise SystemExit(2) from error
+        raise SystemExit(0)

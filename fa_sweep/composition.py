@@ -1,0 +1,101 @@
+"""Settings of a sweep's jobs, composed by Hydra once per distinct combination of overrides that need Hydra.
+
+A plain override (`train.lr=0.1`) only sets a value: it goes onto a copy of the composed configuration. All others (groups,
+`+`, `++`, `~`, packages, `hydra.*`) are Hydra's own business. A test holds the result against Hydra's for many lists.
+"""
+
+import pickle
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType, ValueType
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from fa_sweep.config import AppConfig, resolve
+
+# A command line's own business: none of it changes a run's numbers, and a tracking URI may hold a password.
+NOT_PART_OF_A_RUN = ("tracking", "hydra", "resume", "report", "dry_run", "n_jobs")
+
+
+class Composer:
+    """Composes jobs for one Hydra configuration, remembering what it composed."""
+
+    def __init__(self, loader: Any, master: DictConfig) -> None:
+        """`loader` is Hydra's ConfigLoader, `master` the configuration that the sweep itself was composed to."""
+        self._loader, self._master = loader, master
+        self._parser = OverridesParser.create(config_loader=loader)
+        self._parsed: dict[str, _Parsed] = {}
+        self._bases: dict[tuple[str, ...], bytes] = {}
+        self._settings: dict[tuple[str, ...], AppConfig] = {}
+
+    def settings(self, overrides: Sequence[str]) -> AppConfig:
+        """Return the checked settings of one job. Raises ConfigError or Hydra's and OmegaConf's own errors."""
+        key = tuple(overrides)
+        if key not in self._settings:
+            self._settings[key] = resolve(self.compose(overrides))
+        return self._settings[key]
+
+    def compose(self, overrides: Sequence[str]) -> DictConfig:
+        """Return one job's configuration without its `hydra` node: what ConfigLoader.load_sweep_config makes of it."""
+        parsed = [self._parse(override) for override in overrides]
+        # A value under or over a key that is added or removed depends on the order of the two: Hydra's business as well.
+        reshaped = [o.path for o in parsed if not o.plain and not o.chooses]
+        plain = [o.plain and not any(_nested(o.path, path) for path in reshaped) for o in parsed]
+        structural = tuple(text for text, is_plain in zip(overrides, plain, strict=True) if not is_plain)
+        config: DictConfig = pickle.loads(self._base(structural))
+        try:
+            for o, is_plain in zip(parsed, plain, strict=True):
+                if is_plain:
+                    OmegaConf.update(config, o.override.key_or_group, o.override.value(), merge=True)
+        except Exception:  # Hydra's own words for what is wrong with this job
+            return self._load(overrides)
+        return config
+
+    def factor(self, override: str) -> tuple[str, str | None] | None:
+        """Return what an override sets: (group, option) or (dotted key, None); None for what is no setting of a run."""
+        o = self._parse(override)
+        if o.override.is_delete() or o.path[0] in NOT_PART_OF_A_RUN:
+            return None
+        if o.chooses:
+            return o.override.get_key_element().lstrip("+"), o.override.get_value_element_as_str()
+        return ".".join(o.path), None
+
+    def _parse(self, text: str) -> "_Parsed":
+        if text not in self._parsed:
+            override = self._parser.parse_overrides([text])[0]
+            options = self._loader.get_group_options(override.key_or_group, results_filter=None)
+            chooses = bool(options) and not isinstance(override.value(), dict)  # a mapping on a group's key is a value
+            path = override.key_or_group.replace("[", ".").replace("]", "").replace("/", ".").strip(".").split(".")
+            plain = (
+                override.type is OverrideType.CHANGE
+                and override.value_type is ValueType.ELEMENT
+                and override.package is None
+                and path[0] != "hydra"
+                and not chooses
+            )
+            self._parsed[text] = _Parsed(override, path, chooses, plain)
+        return self._parsed[text]
+
+    def _base(self, overrides: tuple[str, ...]) -> bytes:
+        if overrides not in self._bases:
+            self._bases[overrides] = pickle.dumps(self._load(overrides))
+        return self._bases[overrides]
+
+    def _load(self, overrides: Sequence[str]) -> DictConfig:
+        config: DictConfig = self._loader.load_sweep_config(self._master, list(overrides))
+        with open_dict(config):
+            del config["hydra"]
+        return config
+
+
+class _Parsed(NamedTuple):
+    override: Override
+    path: list[str]
+    chooses: bool
+    plain: bool
+
+
+def _nested(a: list[str], b: list[str]) -> bool:
+    shared = min(len(a), len(b))
+    return a[:shared] == b[:shared]

@@ -1,0 +1,113 @@
+"""Composed settings in, checked dataclasses out; where conf/ lies; a refused setting as one line.
+
+Types are checked here and not by OmegaConf's structured configs, so that a feedback mode or a task brings its own options
+in its own file, and every refusal names field, value and remedy in one line.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from omegaconf import OmegaConf
+
+from fa_sweep.checks import ConfigError, did_you_mean, one_of
+from fa_sweep.feedback import MODES, FeedbackConfig
+from fa_sweep.schema import AppConfig
+from fa_sweep.tasks import TASKS, TaskConfig
+
+T = TypeVar("T")
+
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+
+
+def conf_dir() -> str:
+    """Return the absolute path of the configuration folder: the wheel's copy, else the checkout's."""
+    package = Path(__file__).resolve().parent
+    packaged = package / "conf"
+    return str(packaged if packaged.is_dir() else package.parent / "conf")
+
+
+def resolve(composed: Any) -> AppConfig:
+    """Turn a composed DictConfig into checked settings. Raises ConfigError, or OmegaConf's error for a bad interpolation."""
+    values = OmegaConf.to_container(composed, resolve=True)
+    if not isinstance(values, dict):
+        raise ConfigError("the configuration is not a mapping of settings")
+    values.pop("hydra", None)
+    return build(AppConfig, values)
+
+
+def build(schema: type[T], values: Mapping[str, Any], path: str = "") -> T:
+    """Make a dataclass of plain values, nested ones too. Raises ConfigError for an unknown, missing or mistyped setting."""
+    hints = get_type_hints(schema)
+    for name in values:
+        if name not in hints:
+            raise unknown_setting(f"{path}{name}", hints)
+    for name in hints:
+        if name not in values:
+            raise ConfigError(f"{path}{name} is missing; restore it, conf/ gives every setting a value")
+    return schema(**{name: _convert(hint, values[name], f"{path}{name}") for name, hint in hints.items()})
+
+
+def unknown_setting(field: str, known: Any) -> ConfigError:
+    """Return the error for a setting that no schema has."""
+    name, names = field.rpartition(".")[2], [str(k) for k in known]
+    return ConfigError(f"{field} is not a setting; {did_you_mean(name, names)}known here: {', '.join(sorted(names))}")
+
+
+def _convert(hint: Any, value: Any, field: str) -> Any:
+    if is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise ConfigError(f"{field} is {value!r}; it must be a group of settings")
+        return build(_variant(hint, value, field), value, f"{field}.")
+    if get_origin(hint) is list:
+        if not isinstance(value, list):
+            raise ConfigError(f"{field} is {value!r}; it must be a list, such as [10,10]")
+        return [_convert(get_args(hint)[0], item, f"{field}[{i}]") for i, item in enumerate(value)]
+    if hint is str and type(value) is int:
+        return str(value)
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is not hint:
+        raise ConfigError(f"{field} is {value!r}; it must be {_KINDS[hint]}")
+    return value
+
+
+def _variant(schema: Any, values: Mapping[str, Any], field: str) -> Any:
+    """Return the schema of the feedback mode or task that the values name."""
+    if schema is FeedbackConfig:
+        one_of(f"{field}.mode", values.get("mode"), MODES)
+        return MODES[values["mode"]].Config
+    if schema is TaskConfig:
+        one_of(f"{field}.name", values.get("name"), TASKS)
+        return TASKS[values["name"]][1]
+    return schema
+
+
+def siblings(field: str) -> list[str]:
+    """Return the names known beside a dotted setting, as far as they do not depend on a mode or task."""
+    schema: Any = AppConfig
+    for name in field.split(".")[:-1]:
+        schema = get_type_hints(schema).get(name)
+        if not is_dataclass(schema):
+            return []
+    return [f.name for f in fields(schema)]
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an error of Hydra, OmegaConf or ours says, in one line that names field, value and what is allowed."""
+    text = " ".join(str(part) for part in (error, error.__cause__) if part is not None)
+    unknown = re.search(r"Could not override '([^']+)'", text)
+    if unknown and ("not in struct" in text or "is not a" in text or "To append" in text):
+        field = unknown[1]
+        given = re.search(rf"\+{re.escape(field)}=(.*)", text)
+        said = f" (given: {given[1].strip()})" if given else ""
+        return f"{unknown_setting(field, siblings(field))}{said}"
+    option = re.search(r"Could not find '([^']+)'\s+Available options in '([^']+)':((?:\s+\S+)+?)\s*(?:Config search path|$)", text)
+    if option:
+        group, name = option[2], option[1].rpartition("/")[2]
+        names = option[3].split()
+        return f"{group} is '{name}'; {did_you_mean(name, names)}choose one of {', '.join(names)}"
+    text = re.split(r"Config search path|Set the environment variable|\s+full_key:", text)[0]
+    return " ".join(text.split())

@@ -1,0 +1,124 @@
+"""What a person sees in the terminal: progress, the summary table, one run's evaluations, the plan."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from fa_sweep.convergence import CONVERGED, DIVERGED, Events, median_time, wilson_interval
+from fa_sweep.sweep.jobs import Job
+from fa_sweep.sweep.ledger import Record, run_events
+from fa_sweep.sweep.plan import Shard
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+def say(text: str, *, error: bool = False) -> None:
+    """Print plain text, never broken inside a word that a person may want to copy."""
+    (errors if error else console).print(text, markup=False, soft_wrap=True)
+
+
+@dataclass
+class Bar:
+    """A progress bar over runs: a stack of R runs that is a third done counts as R/3."""
+
+    bar: Progress
+    sizes: dict[int, int]
+    task: int
+    done: dict[int, float] = field(default_factory=dict)
+
+    def progress(self, shard: int, fraction: float) -> None:
+        """Take note of how far a shard is."""
+        self.done[shard] = fraction * self.sizes[shard]
+        self.bar.update(self.task, completed=int(sum(self.done.values())))  # type: ignore[arg-type]
+
+    def finished(self, shard: Shard) -> None:
+        """Take note of a shard's end."""
+        self.progress(shard.number, 1.0)
+
+
+@contextmanager
+def progress_bar(shards: Sequence[Shard]) -> Iterator[Bar]:
+    """Show a bar with an estimate of the time left, as long as the block runs."""
+    columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("runs"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    sizes = {shard.number: len(shard.jobs) for shard in shards}
+    with Progress(*columns, console=console, refresh_per_second=5) as bar:
+        yield Bar(bar, sizes, bar.add_task("training", total=sum(sizes.values())))
+
+
+def summary(jobs: Sequence[Job], records: Mapping[str, Record]) -> Table:
+    """Return the table of a sweep, a row a group, n finished runs each."""
+    groups: dict[str, list[tuple[Events, Record]]] = {}
+    for job in jobs:
+        members = groups.setdefault(job.group, [])
+        if job.run_id in records:
+            record = records[job.run_id]
+            members.append((run_events(job, record), record))
+    table = Table(box=None, padding=(0, 2, 0, 0), caption=_caption(jobs), caption_justify="left")
+    for title in ("group", "n", "reached", "at end", "converged (95 % CI)", "median steps", "angle"):
+        table.add_column(title, justify="left" if title == "group" else "right", no_wrap=title != "group")
+    for name, members in groups.items():
+        table.add_row(escape(name), *_cells(members))
+    return table
+
+
+def _cells(members: list[tuple[Events, Record]]) -> list[str]:
+    n = len(members)
+    if n == 0:
+        return ["0", "-", "-", "-", "-", "-"]
+    found = [e for e, _ in members]
+    converged = sum(e.outcome == CONVERGED for e in found)
+    low, high = wilson_interval(converged, n)
+    median = median_time(np.array([e.convergence_step for e in found]))
+    angles = [r.metrics["angle_deg/gradient"][-1] for _, r in members if "angle_deg/gradient" in r.metrics]
+    defined = [a for a in angles if not math.isnan(a)]
+    return [
+        str(n),
+        f"{sum(not math.isnan(e.first_reach_step) for e in found)}/{n}",
+        f"{sum(e.at_end for e in found)}/{n}",
+        f"{converged}/{n} ({100 * low:.0f}-{100 * high:.0f} %)",
+        "not reached" if math.isinf(median) else f"{median:.0f}",
+        f"{np.median(defined):.1f}°" if defined else "undefined",
+    ]
+
+
+def _caption(jobs: Sequence[Job]) -> str:
+    run = jobs[0].run
+    success = run.task.success
+    sign = ">=" if success.direction == "at_least" else "<="
+    return (
+        f"Success: {success.metric} {sign} {run.train.threshold:g}. Converged: held from some evaluation to the end, "
+        f"at least {run.train.hold} of them. Median steps: to convergence, over all runs. "
+        "Angle: median final gradient angle of the hidden layers."
+    )
+
+
+HEADER = f"{'step':>7}  {'sampled':>8}  {'accuracy':>8}  {'loss':>10}  {'angle':>8}"
+
+
+def evaluation_line(step: int, metrics: Mapping[str, float]) -> str:
+    """Return the line of one evaluation of one run: undefined values as "-"."""
+    angle = float(metrics.get("angle_deg/gradient", math.nan))
+    cells = [float(metrics[name]) for name in ("accuracy_sampled", "accuracy", "loss")]
+    sampled, accuracy, loss = ("-" if math.isnan(v) else f"{v:.4g}" if i == 2 else f"{v:.3f}" for i, v in enumerate(cells))
+    return f"{step:>7}  {sampled:>8}  {accuracy:>8}  {loss:>10}  {'-' if math.isnan(angle) else f'{angle:.2f}°':>8}"
+
+
+def outcome_line(job: Job, record: Record) -> str:
+    """Return what became of one run, in one line."""
+    e = run_events(job, record)
+    reached = "never" if math.isnan(e.first_reach_step) else f"at step {e.first_reach_step:.0f}"
+    if e.outcome == CONVERGED:
+        end = f"converged at step {e.convergence_step:.0f}"
+    elif e.outcome == DIVERGED:
+        end = f"diverged at step {e.diverged_at_step:.0f}"
+    else:
+        end = f"did not converge (success at the end: {'yes' if e.at_end else 'no'})"
+    return f"{job.name}: {end}; first reached success: {reached}"

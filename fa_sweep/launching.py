@@ -1,0 +1,101 @@
+"""A Hydra sweep: from the command line's overrides to checked jobs, through any launcher, to a closed sweep."""
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from fa_sweep.application import close_sweep, open_sweep, prepare, show_plan
+from fa_sweep.checks import ConfigError
+from fa_sweep.composition import NOT_PART_OF_A_RUN, Composer
+from fa_sweep.config import AppConfig, one_line
+from fa_sweep.identity import run_id, run_settings
+from fa_sweep.sweep.folder import Sweep
+
+
+def parse_jobs(arguments: Sequence[str], loader: Any) -> list[list[str]]:
+    """Return every job's overrides, in BasicSweeper's order. Raises ConfigError for an empty or a continuous sweep."""
+    choices: dict[str, list[str]] = {}
+    for override in OverridesParser.create(config_loader=loader).parse_overrides(list(arguments)):
+        key = override.get_key_element()
+        if not override.is_sweep_override():
+            choices[key] = [f"{key}={override.get_value_element_as_str()}"]
+        elif override.is_discrete_sweep():
+            choices[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+            if not choices[key]:
+                raise ConfigError(f"{override.input_line} is an empty sweep; give it at least one value")
+        else:
+            raise ConfigError(f"{override.input_line} has no list of values; sweep over a,b,c, choice() or range()")
+    return [list(job) for job in itertools.product(*choices.values())]
+
+
+def sweep(arguments: Sequence[str], sweeper: Any) -> list[Any]:
+    """Conduct a sweep for a Hydra sweeper that has `hydra_context`, `config` and `launcher`. Returns Hydra's job returns."""
+    config: DictConfig = sweeper.config
+    composer = Composer(sweeper.hydra_context.config_loader, config)
+    lines = parse_jobs(arguments, sweeper.hydra_context.config_loader)
+    candidates = []
+    for number, overrides in enumerate(lines):
+        try:
+            app = composer.settings(overrides)
+        except Exception as error:
+            where = f" (job {number}: {' '.join(overrides)})" if len(lines) > 1 else ""
+            raise ConfigError(one_line(error) + where) from error
+        candidates.append((app, _chosen(composer, overrides, app), _public(overrides)))
+    jobs, app = prepare(candidates)
+    if app.dry_run:
+        show_plan(jobs, app)
+        return []
+    folder = _make_folder(config)
+    opened = open_sweep(folder, jobs, app)
+    OmegaConf.save(config, folder / "multirun.yaml")
+    by_id = {run_id(candidate[0]): overrides for candidate, overrides in zip(candidates, lines, strict=True)}
+    missing = [by_id[job.run_id] for job in jobs if not job.reused]
+    sweeper.launcher.composer = composer
+    returns = list(sweeper.launcher.launch(missing, initial_job_idx=0)) if missing else []
+    _keep_failures(opened, composer, missing, returns)
+    close_sweep(opened, app)
+    return returns
+
+
+def _chosen(composer: Composer, overrides: Sequence[str], app: AppConfig) -> dict[str, Any]:
+    """Return what a job's overrides set, by key: the option of a group, or the value as the settings have it."""
+    settings = run_settings(app)
+    chosen: dict[str, Any] = {}
+    for override in overrides:
+        found = composer.factor(override)
+        if found is not None:
+            key, option = found
+            chosen[key] = settings.get(key, override.partition("=")[2]) if option is None else option
+    return chosen
+
+
+def _public(overrides: Sequence[str]) -> list[str]:
+    """Return the overrides that concern the run itself: no tracking URI, which may hold a password."""
+    return [o for o in overrides if o.lstrip("+~").split("=")[0].split(".")[0].split("/")[0] not in NOT_PART_OF_A_RUN]
+
+
+def _make_folder(config: DictConfig) -> Path:
+    """Make the sweep's folder, and tell every launcher's jobs of it."""
+    folder = Path(str(config.hydra.sweep.dir))
+    folder.mkdir(parents=True)
+    with read_write(config.hydra), open_dict(config.hydra):
+        config.hydra.sweep.dir = str(folder)
+        config.hydra.output_subdir = None  # one table of settings instead of a folder a job
+        config.hydra.overrides.hydra += [f"hydra.sweep.dir='{folder}'", "hydra.output_subdir=null"]
+    return folder
+
+
+def _keep_failures(opened: Sweep, composer: Composer, lines: Sequence[Sequence[str]], returns: Sequence[Any]) -> None:
+    """Note the errors of jobs that a launcher of Hydra's ran."""
+    errors = {}
+    for overrides, returned in zip(lines, returns, strict=True):
+        try:
+            _ = returned.return_value
+        except Exception as error:
+            errors[run_id(composer.settings(overrides))] = f"{type(error).__name__}: {error}"
+    if errors:
+        opened.add_failures(errors)

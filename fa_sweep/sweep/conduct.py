@@ -1,0 +1,33 @@
+"""Train a list of jobs into a folder's ledger: each shard is on the disk before anything else is told."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from fa_sweep.sweep.executors import Progress, run_shards
+from fa_sweep.sweep.folder import Sweep
+from fa_sweep.sweep.jobs import Job
+from fa_sweep.sweep.ledger import write_shard
+from fa_sweep.sweep.plan import Shard, choose_processes, make_shards
+
+
+def plan_shards(jobs: Sequence[Job], n_jobs: str) -> tuple[list[Shard], int]:
+    """Return the shards of jobs and the number of processes to train them in."""
+    processes = choose_processes(n_jobs, sum(shard.seconds for shard in make_shards(jobs)))
+    return make_shards(jobs, processes), processes
+
+
+def train_jobs(
+    folder: Path, jobs: Sequence[Job], n_jobs: str, progress: Progress, finished: Callable[[Shard], None]
+) -> None:
+    """Train jobs into `folder`'s ledger, telling `progress` and `finished` how far each shard is.
+
+    A shard that ends in an error costs its own runs alone: they are noted as the sweep's failures.
+    """
+    shards, processes = plan_shards(jobs, n_jobs)
+    for shard, result in run_shards(shards, processes, progress):
+        run_ids = [job.run_id for job in shard.jobs]
+        if isinstance(result, Exception):
+            Sweep(folder).add_failures(dict.fromkeys(run_ids, f"{type(result).__name__}: {result}"))
+        else:
+            write_shard(folder, run_ids, result)
+        finished(shard)

@@ -1,0 +1,126 @@
+"""A sweep's folder: its job table, its record, its shards, and what became of it.
+
+    jobs.parquet     every job with its run id, factors, overrides and resolved settings, reused ones included
+    sweep.json       command line, time, tracking target, environment
+    multirun.yaml    Hydra's own configuration of the sweep
+    shards/          histories of the runs that this sweep trained
+    failures.json    runs that ended in an error
+    tracked.json     written when MLflow has all of it
+"""
+
+import os
+import platform
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from fa_sweep.identity import sweep_hash
+from fa_sweep.schema import TrackingConfig
+from fa_sweep.sweep.environment import environment
+from fa_sweep.sweep.jobs import TABLE, Job, read_jobs, write_jobs
+from fa_sweep.sweep.ledger import Record, find_runs, read_records
+from fa_sweep.sweep.storage import read_json, write_json
+
+OUTPUTS = Path("outputs")
+_RECORD, _FAILURES, _TRACKED = "sweep.json", "failures.json", "tracked.json"
+
+
+def fresh_id() -> str:
+    """Return a folder name: UTC time and a random suffix, for two sweeps may start in one second."""
+    return f"{datetime.now(UTC):%Y-%m-%d_%H-%M-%S}_{secrets.token_hex(3)}"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep (or single run) as its folder tells it."""
+
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        """The folder's name."""
+        return self.folder.name
+
+    @cached_property
+    def jobs(self) -> list[Job]:
+        """Every job, in the order given."""
+        return read_jobs(self.folder)
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """What is known of the sweep as a whole."""
+        return read_json(self.folder / _RECORD)
+
+    @property
+    def hash(self) -> str:
+        """Hash of its set of run ids."""
+        return sweep_hash(job.run_id for job in self.jobs)
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """The error of each run that ended in one."""
+        return read_json(self.folder / _FAILURES)
+
+    def records(self, outputs: Path = OUTPUTS) -> dict[str, Record]:
+        """Return the finished runs among its jobs, in the order of the jobs, from whichever sweep trained them."""
+        wanted = [job.run_id for job in self.jobs]
+        places = find_runs(outputs, wanted) | find_runs(self.folder.parent.parent, wanted)
+        records = read_records(places)
+        return {run_id: records[run_id] for run_id in wanted if run_id in records}
+
+    def add_failures(self, errors: dict[str, str]) -> None:
+        """Keep the errors of runs that ended in one."""
+        write_json(self.failures | errors, self.folder / _FAILURES)
+
+    @property
+    def tracked(self) -> dict[str, Any]:
+        """What MLflow was told; empty until it has all of it."""
+        return read_json(self.folder / _TRACKED)
+
+    def mark_tracked(self, values: dict[str, Any]) -> None:
+        """Note that MLflow has the sweep."""
+        write_json(values, self.folder / _TRACKED)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process that conducts it is alive, as far as this machine can tell."""
+        if self.record.get("host") != platform.node():
+            return False
+        try:
+            os.kill(int(self.record["pid"]), 0)
+        except (ProcessLookupError, ValueError):
+            return False
+        except PermissionError:
+            return True
+        return True
+
+
+def create_sweep(folder: Path, jobs: Sequence[Job], command: str, tracking: TrackingConfig, *, single: bool) -> Sweep:
+    """Write the folder of a sweep that is about to be trained; `single`: of one run outside any sweep."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_jobs(folder, jobs)
+    record = {
+        "command": command,
+        "single": single,
+        "created_at_ms": int(datetime.now(UTC).timestamp() * 1000),
+        "planned": len(jobs),
+        "reused": sum(job.reused for job in jobs),
+        "hash": sweep_hash(job.run_id for job in jobs),
+        "tracking": vars(tracking),
+        "environment": environment(),
+        "pid": os.getpid(),
+        "host": platform.node(),
+    }
+    write_json(record, folder / _RECORD)
+    return Sweep(folder)
+
+
+def all_sweeps(outputs: Path = OUTPUTS) -> Iterator[Sweep]:
+    """Yield every sweep and single run under `outputs`, oldest first."""
+    for table in sorted(outputs.glob(f"*/*/{TABLE}"), key=lambda path: path.parent.name):
+        if (table.parent / _RECORD).exists():
+            yield Sweep(table.parent)

@@ -1,0 +1,109 @@
+"""Jobs of a sweep: what each run is called, which factors set it apart, and the table that lists them all."""
+
+import json
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fa_sweep.config import build
+from fa_sweep.identity import nested_settings, run_id
+from fa_sweep.schema import RunConfig
+from fa_sweep.sweep.storage import write_table
+
+TABLE = "jobs.parquet"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a sweep.
+
+    `factors`: the swept settings that set its group apart, seed aside; `overrides`: its command line, application
+    settings aside; `reused`: an earlier sweep had trained it.
+    """
+
+    run_id: str
+    name: str
+    run: RunConfig
+    factors: dict[str, Any]
+    overrides: tuple[str, ...]
+    reused: bool = False
+
+    @property
+    def group(self) -> str:
+        """The name of the job's group: its factors, the feedback mode by its bare name."""
+        rest = [f"{key}={_text(value)}" for key, value in self.factors.items() if key != "feedback"]
+        first = [_text(self.factors["feedback"])] if "feedback" in self.factors else []
+        return ", ".join(first + rest) or self.run.feedback.mode
+
+    @property
+    def reproduce(self) -> str:
+        """A command that runs this one run."""
+        preset = any(override.lstrip("+").startswith("experiment=") for override in self.overrides)
+        arguments = [*self.overrides, *(["hydra.mode=RUN"] if preset else [])]
+        return shlex.join(["python", "-m", "fa_sweep", *arguments])
+
+
+def make_jobs(runs: Sequence[tuple[RunConfig, dict[str, Any], Sequence[str]]]) -> list[Job]:
+    """Name the runs of a sweep, each given with what its overrides set and with the overrides; merge equal ones.
+
+    A setting is a factor where its value varies over the sweep.
+    """
+    values: dict[str, set[str]] = {}
+    for _, chosen, _ in runs:
+        for key, value in chosen.items():
+            values.setdefault(key, set()).add(_text(value))
+    varying = {key for key, seen in values.items() if len(seen) > 1 and key != "seed"}
+    jobs: dict[str, Job] = {}
+    for run, chosen, overrides in runs:
+        factors = {key: value for key, value in chosen.items() if key in varying}
+        identity = run_id(run)
+        jobs.setdefault(identity, Job(identity, _name(run, factors), run, factors, tuple(overrides)))
+    return list(jobs.values())
+
+
+def _name(run: RunConfig, factors: dict[str, Any]) -> str:
+    mode = run.feedback.mode
+    between = [f"{k}={_text(v)}" for k, v in factors.items() if k not in ("feedback", "feedback.mode") or v != mode]
+    return "-".join([mode, *between, f"s{run.seed:03d}"])
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+
+
+def write_jobs(folder: Path, jobs: Iterable[Job]) -> None:
+    """Write the job table, resolved settings included, into a sweep's folder."""
+    rows = [
+        {
+            "run_id": job.run_id,
+            "name": job.name,
+            "group": job.group,
+            "reused": job.reused,
+            "factors": json.dumps(job.factors),
+            "overrides": list(job.overrides),
+            "settings": json.dumps(nested_settings(job.run)),
+        }
+        for job in jobs
+    ]
+    write_table(pa.Table.from_pylist(rows), folder / TABLE)
+
+
+def read_jobs(folder: Path) -> list[Job]:
+    """Read a sweep's job table."""
+    return [
+        Job(
+            run_id=row["run_id"],
+            name=row["name"],
+            run=build(RunConfig, json.loads(row["settings"])),
+            factors=json.loads(row["factors"]),
+            overrides=tuple(row["overrides"]),
+            reused=row["reused"],
+        )
+        for row in pq.read_table(folder / TABLE).to_pylist()
+    ]
+

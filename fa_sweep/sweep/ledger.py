@@ -1,0 +1,102 @@
+"""The ledger: every finished run's histories, one Parquet file a shard, a row a run.
+
+Shards lie in the folder of the sweep (or single run) that trained them; a run is found by its id in all of them.
+"""
+
+import json
+import sys
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fa_sweep.convergence import Events, events
+from fa_sweep.sweep.environment import environment
+from fa_sweep.sweep.jobs import Job
+from fa_sweep.sweep.storage import write_table
+from fa_sweep.training import Histories
+
+Array = np.ndarray
+
+SHARDS = "shards"
+_PLAIN = ("run_id", "steps", "diverged_at_step", "finished_at_ms", "duration_s")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One finished run: `metrics[name]` (E,) at `steps` (E,); `diverged_at_step` -1 for none.
+
+    `finished_at_ms` is Unix time; `duration_s` the run's share of its stack's training time; `environment` what the
+    numbers were computed with.
+    """
+
+    run_id: str
+    steps: Array
+    metrics: dict[str, Array]
+    diverged_at_step: int
+    finished_at_ms: int
+    duration_s: float
+    environment: dict[str, str]
+
+
+def write_shard(folder: Path, run_ids: Sequence[str], histories: Histories) -> Path:
+    """Keep the histories of a stack's runs; on return they are on the disk. Returns the file's path."""
+    runs, evaluations = len(run_ids), len(histories.steps)
+    offsets = pa.array(np.arange(runs + 1, dtype=np.int32) * evaluations)
+    columns = {
+        "run_id": pa.array(run_ids),
+        "diverged_at_step": pa.array(histories.diverged_at_step),
+        "finished_at_ms": pa.array(np.full(runs, time.time_ns() // 1_000_000)),
+        "duration_s": pa.array(np.full(runs, histories.duration_s / runs)),
+        "steps": pa.ListArray.from_arrays(offsets, pa.array(np.tile(histories.steps, runs))),
+    }
+    for metric, values in histories.metrics.items():
+        flat = np.ascontiguousarray(values.T, dtype=np.float64).ravel()
+        columns[metric] = pa.ListArray.from_arrays(offsets, pa.array(flat))
+    table = pa.table(columns).replace_schema_metadata({"environment": json.dumps(environment())})
+    path = folder / SHARDS / f"{uuid.uuid4().hex[:12]}.parquet"
+    write_table(table, path)
+    return path
+
+
+def find_runs(outputs: Path, wanted: Iterable[str] | None = None) -> dict[str, Path]:
+    """Return which shard holds each finished run, over all sweeps and single runs under `outputs`; `wanted`: these alone."""
+    wanted_ids = None if wanted is None else set(wanted)
+    found: dict[str, Path] = {}
+    for path in sorted(outputs.glob(f"*/*/{SHARDS}/*.parquet")):
+        try:
+            run_ids = pq.read_table(path, columns=["run_id"])["run_id"].to_pylist()
+        except (OSError, pa.ArrowException) as error:
+            print(f"fa_sweep: {path} cannot be read and counts as absent: {error}", file=sys.stderr)
+            continue
+        found |= {i: path for i in run_ids if wanted_ids is None or i in wanted_ids}
+    return found
+
+
+def read_records(places: dict[str, Path]) -> dict[str, Record]:
+    """Read runs from where `find_runs` found them."""
+    records: dict[str, Record] = {}
+    by_file: dict[Path, set[str]] = {}
+    for run_id, path in places.items():
+        by_file.setdefault(path, set()).add(run_id)
+    for path, run_ids in by_file.items():
+        table = pq.read_table(path)
+        made_with = json.loads((table.schema.metadata or {}).get(b"environment", b"{}"))
+        columns = {name: table[name].combine_chunks() for name in table.column_names}
+        for row, run_id in enumerate(columns["run_id"].to_pylist()):
+            if run_id in run_ids:
+                plain = {name: columns[name][row].as_py() for name in _PLAIN[2:]}
+                metrics = {n: np.asarray(c[row].values) for n, c in columns.items() if n not in _PLAIN}
+                steps = np.asarray(columns["steps"][row].values)
+                records[run_id] = Record(run_id, steps, metrics, environment=made_with, **plain)
+    return records
+
+
+def run_events(job: Job, record: Record) -> Events:
+    """Return the events of one finished run by its job's criterion."""
+    return events(job.run, record.steps, record.metrics[job.run.task.success.metric], record.diverged_at_step)

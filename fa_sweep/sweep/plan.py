@@ -1,0 +1,71 @@
+"""Which runs have to be trained, in which stacks, and about how long it will take."""
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from fa_sweep.feedback import MODES
+from fa_sweep.schema import RunConfig
+from fa_sweep.stack import structure
+from fa_sweep.sweep.jobs import Job
+from fa_sweep.tasks import TASKS
+
+SHARD_RUNS = 1000  # wide enough to spread the cost of a call over the runs, few enough to stay in the cache
+SHARD_SECONDS = 60  # about what a killed process may lose
+
+# Measured on one 2020s server core, float64; good to a factor of two or so, which is all that an estimate is for.
+_SECONDS_PER_STEP_AND_LAYER = 3e-5
+_SECONDS_PER_PRODUCT = 4e-9
+_SECONDS_PER_DRAW = 1.2e-8
+_PROCESSES_PAY_SECONDS = 8.0
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Jobs of one structure that are trained as one stack and kept in one file; `seconds` is an estimate."""
+
+    number: int
+    jobs: tuple[Job, ...]
+    seconds: float
+
+
+def make_shards(jobs: Sequence[Job], processes: int = 1) -> list[Shard]:
+    """Group jobs by structure and cut the groups into shards: at least one for each process where that can be."""
+    groups: dict[tuple[object, ...], list[Job]] = {}
+    for job in jobs:
+        groups.setdefault(structure(job.run), []).append(job)
+    shards: list[Shard] = []
+    for members in groups.values():
+        whole = seconds(members)
+        shares = max(processes, whole / SHARD_SECONDS, len(members) / SHARD_RUNS)
+        size = max(1, math.ceil(len(members) / shares))
+        for start in range(0, len(members), size):
+            part = tuple(members[start : start + size])
+            shards.append(Shard(len(shards), part, seconds(part)))
+    return shards
+
+
+def seconds(jobs: Sequence[Job]) -> float:
+    """Return the estimated training time of jobs of one structure in one stack."""
+    run = jobs[0].run
+    weights = _weights(run)
+    layers = len(run.model.hidden) + 1
+    products = weights * run.train.batch_size * len(jobs)
+    draws = weights * sum(MODES[job.run.feedback.mode].redraws_per_step(job.run.feedback) for job in jobs)
+    per_step = _SECONDS_PER_STEP_AND_LAYER * layers + _SECONDS_PER_PRODUCT * products + _SECONDS_PER_DRAW * draws
+    return run.train.steps * per_step
+
+
+def choose_processes(n_jobs: str, estimated_s: float) -> int:
+    """Return how many processes train: as told, or under "auto" one for each core where the work outweighs their start."""
+    if n_jobs != "auto":
+        return int(n_jobs)
+    return 1 if estimated_s < _PROCESSES_PAY_SECONDS else len(os.sched_getaffinity(0))
+
+
+def _weights(run: RunConfig) -> int:
+    """Return the number of weights, which is that of multiplications in one pass of one example."""
+    examples = TASKS[run.task.name][0](run.task).training
+    return sum(i * o for i, o in pairwise([examples.inputs.shape[1], *run.model.hidden, examples.targets.shape[1]]))

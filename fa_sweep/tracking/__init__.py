@@ -1,0 +1,1 @@
+"""The ledger's way into MLflow. The only place that imports mlflow."""

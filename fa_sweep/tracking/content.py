@@ -1,0 +1,122 @@
+"""What MLflow is to hold of a sweep and of each run: names, parameters, tags, metrics. Plain values, no MLflow."""
+
+import csv
+import getpass
+import io
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fa_sweep.convergence import Events
+from fa_sweep.identity import run_settings
+from fa_sweep.sweep.folder import Sweep
+from fa_sweep.sweep.jobs import Job
+from fa_sweep.sweep.ledger import Record, run_events
+
+MAIN_HISTORIES = ("accuracy", "accuracy_sampled", "loss", "angle_deg/gradient")
+MAIN_PREFIXES = ("angle_deg/signal_layer_", "angle_deg/weight_layer_")
+LONGEST_VALUE = 5000  # MLflow cuts tags beyond 5,000 characters and parameters beyond 6,000, silently
+OVERLONG = "overlong.json"
+ENVIRONMENT_TAGS = ("git_commit", "git_dirty")
+
+
+@dataclass(frozen=True)
+class RunContent:
+    """One MLflow run. `metrics` are (name, value, step), finite; `overlong` are values that go to an artifact instead."""
+
+    name: str
+    status: str
+    started_at_ms: int
+    ended_at_ms: int
+    params: dict[str, str]
+    tags: dict[str, str]
+    metrics: list[tuple[str, float, int]]
+    overlong: dict[str, str] = field(default_factory=dict)
+
+
+def sweep_content(sweep: Sweep, finished: Mapping[str, Record]) -> RunContent:
+    """Return the parent run of a sweep: FAILED if any run did, KILLED if any is missing, else FINISHED."""
+    record, failures = sweep.record, sweep.failures
+    absent = [job.run_id for job in sweep.jobs if job.run_id not in finished]
+    failed = any(run_id in failures for run_id in absent)
+    tags = {
+        "fa_sweep.kind": "sweep",
+        "fa_sweep.sweep": sweep.id,
+        "fa_sweep.sweep_hash": sweep.hash,
+        "fa_sweep.planned": str(record["planned"]),
+        "fa_sweep.reused": str(record["reused"]),
+        "command": record["command"],
+        **_common_tags(record["environment"]),
+    }
+    created = int(record["created_at_ms"])
+    ended = max([created, *(r.finished_at_ms for r in finished.values())])
+    status = "FAILED" if failed else "KILLED" if absent else "FINISHED"
+    return _fitted(RunContent(sweep.id, status, created, ended, {}, tags, []))
+
+
+def job_content(job: Job, sweep: Sweep, record: Record | None, *, all_histories: bool) -> RunContent:
+    """Return one run: FINISHED whatever its outcome; FAILED, without numbers, where there is no record but an error."""
+    tags = {
+        "fa_sweep.run_id": job.run_id,
+        "fa_sweep.sweep": sweep.id,
+        "overrides": " ".join(job.overrides),
+        "reproduce": job.reproduce,
+        **({"fa_sweep.reused": "true"} if job.reused else {}),
+    }
+    params = {key: value if isinstance(value, str) else json.dumps(value) for key, value in run_settings(job.run).items()}
+    if record is None:
+        tags |= {"error": sweep.failures[job.run_id], **_common_tags(sweep.record["environment"])}
+        created = int(sweep.record["created_at_ms"])
+        return _fitted(RunContent(job.name, "FAILED", created, created, params, tags, []))
+    found = run_events(job, record)
+    tags |= {"outcome": found.outcome, **_common_tags(record.environment)}
+    started = record.finished_at_ms - round(1000 * record.duration_s)
+    metrics = list(_metrics(record, found, all_histories))
+    return _fitted(RunContent(job.name, "FINISHED", started, record.finished_at_ms, params, tags, metrics))
+
+
+def settings_csv(jobs: Sequence[Job]) -> str:
+    """Return the resolved settings of every job as one table."""
+    rows: list[dict[str, Any]] = [{"name": job.name, "run_id": job.run_id, **run_settings(job.run)} for job in jobs]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _common_tags(environment: Mapping[str, str]) -> dict[str, str]:
+    versions = ", ".join(f"{k} {v}" for k, v in environment.items() if k not in ENVIRONMENT_TAGS)
+    return {
+        **{name: environment.get(name, "unknown") for name in ENVIRONMENT_TAGS},
+        "versions": versions,
+        "mlflow.user": getpass.getuser(),
+        "mlflow.source.name": "fa_sweep",
+        "mlflow.source.type": "LOCAL",
+    }
+
+
+def _metrics(record: Record, found: Events, all_histories: bool) -> Iterator[tuple[str, float, int]]:
+    last = int(record.steps[-1])
+    for name, values in record.metrics.items():
+        defined = [(name, float(v), int(s)) for v, s in zip(values, record.steps, strict=True) if math.isfinite(v)]
+        whole = all_histories or name in MAIN_HISTORIES or name.startswith(MAIN_PREFIXES)
+        yield from defined if whole else defined[-1:]
+    for name in ("first_reach_step", "convergence_step", "diverged_at_step"):
+        if not math.isnan(getattr(found, name)):
+            yield name, getattr(found, name), last
+
+
+def _fitted(content: RunContent) -> RunContent:
+    """Move what MLflow would cut out of parameters and tags, leaving a pointer in its place."""
+    for values in (content.params, content.tags):
+        for key, value in values.items():
+            if len(value) > LONGEST_VALUE:
+                content.overlong[key] = value
+                values[key] = f"{len(value)} characters, whole in artifact {OVERLONG}"
+    if content.overlong:
+        content.tags["fa_sweep.overlong"] = ", ".join(content.overlong)[:LONGEST_VALUE]
+    return content

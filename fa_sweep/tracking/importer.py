@@ -1,0 +1,189 @@
+"""Import a sweep's ledger into MLflow: one parent run a sweep, one child a run. Idempotent: what is there stays.
+
+Called by the launching process alone, after the ledger has everything. mlflow is imported inside the functions that need
+it: that takes seconds.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fa_sweep.schema import TrackingConfig
+from fa_sweep.sweep.folder import OUTPUTS, Sweep
+from fa_sweep.sweep.jobs import Job
+from fa_sweep.tasks import TASKS
+from fa_sweep.tracking.bulk import insert_children, sql_engine
+from fa_sweep.tracking.content import OVERLONG, RunContent, job_content, settings_csv, sweep_content
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+T = TypeVar("T")
+
+METRICS_PER_BATCH, PARAMS_PER_BATCH = 900, 100  # MLflow takes 1,000 values a call, 100 of them parameters
+
+
+class TrackingError(Exception):
+    """MLflow could not take what the ledger holds; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import did: the parent (or single) run, how many runs it made, and whether all had been there before."""
+
+    run_id: str
+    created: int
+    found_complete: bool
+
+
+def import_sweep(sweep: Sweep, outputs: Path = OUTPUTS) -> Imported:
+    """Bring a sweep into the store that its record names. Raises TrackingError; calling again goes on from there."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # the ledger can wait, a person should not
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    tracking = TrackingConfig(**sweep.record["tracking"])
+    try:
+        from mlflow import MlflowClient
+
+        logging.getLogger("mlflow").setLevel(logging.WARNING)  # after its import, which sets it
+        if tracking.uri.startswith("sqlite:///"):
+            Path(tracking.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        client = MlflowClient(tracking_uri=tracking.uri)
+        result = _Import(client, sweep, tracking, outputs).run()
+    except TrackingError:
+        raise
+    except Exception as error:  # whatever a store, a driver or a network can raise: training is done, the ledger has it
+        raise TrackingError(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+    sweep.mark_tracked(asdict(result))
+    return result
+
+
+class _Import:
+    """One sweep on its way into one experiment."""
+
+    def __init__(self, client: "MlflowClient", sweep: Sweep, tracking: TrackingConfig, outputs: Path) -> None:
+        self.client, self.sweep, self.all_histories = client, sweep, tracking.metrics == "all"
+        self.records, self.failures = sweep.records(outputs), sweep.failures
+        self.uri = tracking.uri
+        self.experiment = self._experiment(tracking, outputs)
+        self.location = str(client.get_experiment(self.experiment).artifact_location)
+        self.created = 0
+
+    def _experiment(self, tracking: TrackingConfig, outputs: Path) -> str:
+        name = tracking.experiment
+        experiment = self.client.get_experiment_by_name(name)
+        if experiment is not None:
+            if experiment.lifecycle_stage != "active":
+                raise TrackingError(f"tracking.experiment is {name!r}, which is deleted; restore it or name another")
+            return str(experiment.experiment_id)
+        # A database has no place of its own for artifacts: left alone, MLflow would put them into ./mlruns.
+        served = tracking.uri.startswith(("http:", "https:")) or "://" not in tracking.uri
+        location = None if served else (outputs / "artifacts" / name).resolve().as_uri()
+        return str(self.client.create_experiment(name, artifact_location=location))
+
+    def run(self) -> Imported:
+        if self.sweep.record["single"]:
+            job = self.sweep.jobs[0]
+            there = self._search(f"tags.`fa_sweep.run_id` = '{job.run_id}' and attributes.status = 'FINISHED'")
+            if there:
+                return Imported(there[0].info.run_id, 0, found_complete=True)
+            return Imported(self._import_job(job, {}, None), self.created, found_complete=False)
+        same = f"tags.`fa_sweep.sweep_hash` = '{self.sweep.hash}' and tags.`fa_sweep.complete` = 'true'"
+        if complete := self._search(same):
+            return Imported(complete[0].info.run_id, 0, found_complete=True)
+        content = sweep_content(self.sweep, self.records)
+        parent = self._parent(content)
+        there = self._search(f"tags.`mlflow.parentRunId` = '{parent}'")
+        children = {run.data.tags["fa_sweep.run_id"]: run for run in there}
+        self._import_jobs(children, parent)
+        if content.status == "FINISHED":
+            self.client.set_tag(parent, "fa_sweep.complete", "true")
+        self.client.set_terminated(parent, content.status, end_time=content.ended_at_ms)
+        return Imported(parent, self.created, found_complete=False)
+
+    def _search(self, condition: str) -> list[Any]:
+        found: list[Any] = []
+        token = None
+        while True:
+            page = self.client.search_runs([self.experiment], condition, max_results=1000, page_token=token)
+            found += page
+            token = page.token
+            if not token:
+                return found
+
+    def _parent(self, content: RunContent) -> str:
+        """Find the parent that an interrupted import began, or make one."""
+        mine = f"tags.`fa_sweep.sweep` = '{self.sweep.id}' and tags.`fa_sweep.kind` = 'sweep'"
+        if begun := self._search(mine):
+            return str(begun[0].info.run_id)
+        run_id = self._create(content, None)
+        self.client.log_text(run_id, settings_csv(self.sweep.jobs), "configs.csv")
+        self._log_datasets(run_id)
+        return run_id
+
+    def _log_datasets(self, run_id: str) -> None:
+        from mlflow.entities import Dataset, DatasetInput
+
+        datasets = {}
+        for settings in {repr(job.run.task): job.run.task for job in self.sweep.jobs}.values():
+            task = TASKS[settings.name][0](settings)
+            sizes = {"training": len(task.training.inputs), "evaluation": len(task.evaluation.inputs)}
+            source = json.dumps({"fa_sweep.task": asdict(settings)})
+            datasets[task.digest] = Dataset(task.name, task.digest, "code", source, profile=json.dumps(sizes))
+        self.client.log_inputs(run_id, datasets=[DatasetInput(dataset) for dataset in datasets.values()])
+
+    def _import_jobs(self, children: dict[str, Any], parent: str) -> None:
+        """Bring all jobs in: in bulk where the store allows it, else one by one."""
+        engine = sql_engine(self.uri, self.location)
+        in_bulk = []
+        for job in self.sweep.jobs:
+            record = self.records.get(job.run_id)
+            if engine is not None and job.run_id not in children and (record is not None or job.run_id in self.failures):
+                content = job_content(job, self.sweep, record, all_histories=self.all_histories)
+                if not content.overlong:  # those have an artifact, which is MLflow's to store
+                    in_bulk.append(content)
+                    continue
+            self._import_job(job, children, parent)
+        if engine is not None:
+            self.created += insert_children(engine, self.experiment, self.location, parent, in_bulk)
+
+    def _import_job(self, job: Job, children: dict[str, Any], parent: str | None) -> str:
+        """Bring one job in, finished or failed; one that was never trained is left out. Returns MLflow's run id, if any."""
+        child = children.get(job.run_id)
+        if child is not None and child.info.status in ("FINISHED", "FAILED"):
+            return str(child.info.run_id)
+        record = self.records.get(job.run_id)
+        if record is None and job.run_id not in self.failures:
+            return ""
+        content = job_content(job, self.sweep, record, all_histories=self.all_histories)
+        run_id = self._create(content, parent) if child is None else str(child.info.run_id)
+        self._log_values(run_id, content)
+        self.client.set_terminated(run_id, content.status, end_time=content.ended_at_ms)
+        self.created += 1
+        return run_id
+
+    def _create(self, content: RunContent, parent: str | None) -> str:
+        tags = content.tags | ({"mlflow.parentRunId": parent} if parent else {})
+        run = self.client.create_run(self.experiment, content.started_at_ms, tags, content.name)
+        if content.overlong:
+            self.client.log_dict(run.info.run_id, content.overlong, OVERLONG)
+        return str(run.info.run_id)
+
+    def _log_values(self, run_id: str, content: RunContent) -> None:
+        """Log parameters and metrics; again gives the same rows, since their time is the ledger's."""
+        from mlflow.entities import Metric, Param
+
+        metrics = [Metric(name, value, content.ended_at_ms, step) for name, value, step in content.metrics]
+        params = [Param(key, value) for key, value in content.params.items()]
+        for some, few in zip_longest(_chunks(metrics, METRICS_PER_BATCH), _chunks(params, PARAMS_PER_BATCH), fillvalue=()):
+            self.client.log_batch(run_id, metrics=some, params=few)
+
+
+def _chunks(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

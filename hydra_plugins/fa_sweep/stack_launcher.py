@@ -1,0 +1,50 @@
+"""`hydra/launcher=stack`: all jobs of a sweep trained in lockstep. Imports its work when it is called: every Hydra
+application in the environment loads this file."""
+
+from dataclasses import dataclass
+from typing import Any, Optional, Sequence
+
+from hydra.core.config_store import ConfigStore
+from hydra.plugins.launcher import Launcher
+
+
+@dataclass
+class StackLauncherConf:
+    """No settings: how many processes train is the application's n_jobs."""
+
+    _target_: str = "hydra_plugins.fa_sweep.stack_launcher.StackLauncher"
+
+
+ConfigStore.instance().store(group="hydra/launcher", name="stack", node=StackLauncherConf, provider="fa_sweep")
+
+
+class StackLauncher(Launcher):
+    """Hands the whole job list to the stacked engine."""
+
+    composer: Optional[Any] = None  # the sweeper's, which has composed every job already
+
+    def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
+        """Keep what Hydra gives."""
+        self.hydra_context, self.config = hydra_context, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[Any]:
+        """Train the jobs into the ledger of the sweep's folder. Returns Hydra's JobReturn for each."""
+        from pathlib import Path
+
+        from hydra.core.utils import JobReturn, JobStatus, setup_globals
+
+        from fa_sweep.application import train_here
+        from fa_sweep.composition import Composer
+        from fa_sweep.sweep.jobs import make_jobs
+
+        setup_globals()
+        composer = self.composer or Composer(self.hydra_context.config_loader, self.config)
+        settings = [composer.settings(overrides) for overrides in job_overrides]
+        jobs = make_jobs([(app, {}, overrides) for app, overrides in zip(settings, job_overrides)])
+        train_here(Path(self.config.hydra.sweep.dir), jobs, settings[0].n_jobs)
+        returns = []
+        for overrides in job_overrides:
+            done = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)
+            done.return_value = None
+            returns.append(done)
+        return returns
