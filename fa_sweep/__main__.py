@@ -47,6 +47,11 @@ def main() -> int:
             raise
         print(f"fa_sweep: {one_line(error)}", file=sys.stderr)
         return 2
+    except ValueError as error:
+        if wants_whole_story or not _raised_in(error, "hydra"):
+            raise
+        print(f"fa_sweep: {one_line(error)}; given: {' '.join(sys.argv[1:])}", file=sys.stderr)
+        return 2
     except RunsFailed as error:
         print(f"fa_sweep: {error}", file=sys.stderr)
         return 1
@@ -57,6 +62,14 @@ def main() -> int:
         if not wants_whole_story:
             del os.environ["HYDRA_FULL_ERROR"]
     return 0
+
+
+def _raised_in(error: BaseException, package: str) -> bool:
+    """Whether an error comes from a package's own lines: Hydra has bare ValueErrors for some malformed overrides."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback is not None and str(traceback.tb_frame.f_globals.get("__name__", "")).split(".")[0] == package
 
 
 def _mode_of_preset(arguments: list[str]) -> list[str]:

@@ -11,11 +11,11 @@ from fa_sweep.checks import ConfigError
 from fa_sweep.schema import AppConfig, RunConfig
 from fa_sweep.sweep.conduct import plan_shards, train_jobs
 from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps, create_sweep
-from fa_sweep.sweep.jobs import Job, make_jobs
+from fa_sweep.sweep.jobs import TABLE, Job, make_jobs
 from fa_sweep.sweep.ledger import find_runs, write_shard
 from fa_sweep.training import train
 
-TRACKING_S_PER_RUN = 0.06  # for the estimate
+TRACKING_S_PER_RUN = 0.006  # for the estimate; ten times that on a server
 
 
 class RunsFailed(Exception):
@@ -128,13 +128,15 @@ def run_single(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
 
 def train_job(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
     """Train one job of a sweep that another launcher runs, into the sweep's ledger."""
+    require_job_table(folder)
     (job,) = make_jobs([(app, {}, overrides)])
     write_shard(folder, [job.run_id], train([job.run]))
 
 
-def run_config(app: AppConfig) -> RunConfig:
-    """Return what of the settings concerns the run alone."""
-    return RunConfig(app.seed, app.task, app.model, app.feedback, app.init, app.train)
+def require_job_table(folder: Path) -> None:
+    """Raise ConfigError where another sweeper than ours runs the show: its runs would be in no sweep."""
+    if not (folder / TABLE).exists():
+        raise ConfigError("hydra/sweeper is not stack; leave it at stack, others keep no table of a sweep's jobs")
 
 
 def _track(sweep: Sweep) -> str:

@@ -31,11 +31,9 @@ def conf_dir() -> str:
 
 def resolve(composed: Any) -> AppConfig:
     """Turn a composed DictConfig into checked settings. Raises ConfigError, or OmegaConf's error for a bad interpolation."""
-    values = OmegaConf.to_container(composed, resolve=True)
-    if not isinstance(values, dict):
-        raise ConfigError("the configuration is not a mapping of settings")
-    values.pop("hydra", None)
-    return build(AppConfig, values)
+    values = {str(key): composed[key] for key in composed if key != "hydra"}
+    plain = {k: OmegaConf.to_container(v, resolve=True) if OmegaConf.is_config(v) else v for k, v in values.items()}
+    return build(AppConfig, plain)
 
 
 def build(schema: type[T], values: Mapping[str, Any], path: str = "") -> T:
@@ -97,17 +95,20 @@ def siblings(field: str) -> list[str]:
 
 def one_line(error: BaseException) -> str:
     """Return what an error of Hydra, OmegaConf or ours says, in one line that names field, value and what is allowed."""
-    text = " ".join(str(part) for part in (error, error.__cause__) if part is not None)
+    if isinstance(error, ConfigError):
+        return str(error)
+    text = "\n".join(str(part) for part in (error, error.__cause__) if part is not None)
     unknown = re.search(r"Could not override '([^']+)'", text)
-    if unknown and ("not in struct" in text or "is not a" in text or "To append" in text):
-        field = unknown[1]
-        given = re.search(rf"\+{re.escape(field)}=(.*)", text)
-        said = f" (given: {given[1].strip()})" if given else ""
-        return f"{unknown_setting(field, siblings(field))}{said}"
-    option = re.search(r"Could not find '([^']+)'\s+Available options in '([^']+)':((?:\s+\S+)+?)\s*(?:Config search path|$)", text)
+    missing = re.search(r"Key '([^']+)' is not in struct", text)
+    if unknown and missing:
+        field = unknown[1] if unknown[1].split(".")[-1] == missing[1] else f"{unknown[1]}.{missing[1]}"
+        given = re.search(r"use \+(.*)", text)
+        return f"{unknown_setting(field, siblings(field))}" + (f" (given: {given[1]})" if given else "")
+    option = re.search(r"Could not find '([^']+)'\s+Available options in '([^']+)':((?:\s+\S+)+?)\s*(?:Config search|$)", text)
     if option:
         group, name = option[2], option[1].rpartition("/")[2]
-        names = option[3].split()
-        return f"{group} is '{name}'; {did_you_mean(name, names)}choose one of {', '.join(names)}"
-    text = re.split(r"Config search path|Set the environment variable|\s+full_key:", text)[0]
-    return " ".join(text.split())
+        return f"{group} is '{name}'; {did_you_mean(name, option[3].split())}choose one of {', '.join(option[3].split())}"
+    text = re.split(r"Config search path|Set the environment variable|\s+full_key:|See https?:", text)[0]
+    # Where the message itself does not say which setting it speaks of, the error may know.
+    about = getattr(error, "override", None) or getattr(error, "full_key", None)
+    return " ".join([*([f"{about}:"] if about and str(about) not in text else []), *text.split()])

@@ -33,15 +33,17 @@ class StackLauncher(Launcher):
 
         from hydra.core.utils import JobReturn, JobStatus, setup_globals
 
-        from fa_sweep.application import train_here
+        from fa_sweep.application import require_job_table, train_here
         from fa_sweep.composition import Composer
         from fa_sweep.sweep.jobs import make_jobs
 
         setup_globals()
+        folder = Path(self.config.hydra.sweep.dir)
+        require_job_table(folder)
         composer = self.composer or Composer(self.hydra_context.config_loader, self.config)
         settings = [composer.settings(overrides) for overrides in job_overrides]
         jobs = make_jobs([(app, {}, overrides) for app, overrides in zip(settings, job_overrides)])
-        train_here(Path(self.config.hydra.sweep.dir), jobs, settings[0].n_jobs)
+        train_here(folder, jobs, settings[0].n_jobs)
         returns = []
         for overrides in job_overrides:
             done = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)

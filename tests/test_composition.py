@@ -1,0 +1,110 @@
+"""Composing once and setting plain values on copies, against Hydra's own composition and sweep order."""
+
+import random
+
+import pytest
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf, open_dict
+
+from fa_sweep.checks import ConfigError
+from fa_sweep.launching import parse_jobs
+
+POOL = [
+    "feedback=random", "feedback=symmetric", "feedback=rerandom", "feedback=nope", "task=xor", "init=he", "tracking=server",
+    "+experiment=seed_post", "seed=3", "seed=0007", "seed=x", "seed=null", "seed=", "train.lr=0.3", "train.lr=abc",
+    "train.lr=1e-3", "train.lr=${init.scale}", "init.scale=2", "init.scale=0.25", "++init.scale=0.5", "++train.lr=0.7",
+    "++new.key=1", "+new=1", "~train.hold", "~feedback", "~tracking", "~train", "model.hidden=[3,4,5]", "model.hidden=[]",
+    "model.hidden.0=7", "model.hidden[1]=9", "model.hidden=x", "train={lr:0.9,steps:7}", "train={nope:1}", "train.nope=1",
+    "model.activation='a b'", "model.activation=null", "model.activation=", "model.bias=true", "model.bias=on",
+    "feedback.every=4", "feedback.scale=${train.lr}", "train.loss=squared", "task.loss=squared", "train.hold=${seed}",
+    "tracking.uri='sqlite:///a,b.db'", "tracking.uri=${tracking.experiment}_x", "resume=false", "n_jobs=${seed}",
+    "task.name=\\${x}", "model.hidden=[${seed},2]", "++model={bias:true}", "/train.lr=0.3", "feedback@init=random",
+    "hydra.job.chdir=true", "hydra.verbose=true", "hydra.job.name=zz", "hydra.run.dir=x",
+]  # fmt: skip
+
+
+def outcome(function):
+    try:
+        return "ok", function()
+    except Exception as error:
+        return "error", type(error).__name__, str(error), str(error.__cause__)
+
+
+def described(config):
+    resolved = outcome(lambda: OmegaConf.to_container(config, resolve=True))
+    flags = (OmegaConf.is_struct(config), OmegaConf.is_readonly(config))
+    return OmegaConf.to_container(config, resolve=False), resolved, flags
+
+
+def hydras_own(composer, overrides):
+    config = composer._loader.load_sweep_config(composer._master, list(overrides))
+    with open_dict(config):
+        del config["hydra"]
+    return config
+
+
+def test_equals_hydras_own_composition(composer):
+    generator = random.Random(0)
+    compared = refused = 0
+    for _ in range(400):
+        overrides = generator.sample(POOL, generator.randint(1, 5))
+        ours = outcome(lambda o=overrides: described(composer.compose(o)))
+        theirs = outcome(lambda o=overrides: described(hydras_own(composer, o)))
+        assert ours == theirs, overrides
+        compared += ours[0] == "ok"
+        refused += ours[0] == "error"
+    assert compared > 50
+    assert refused > 50
+
+
+def test_plain_values_cost_no_composition(composer):
+    for seed in range(100):
+        composer.settings(["feedback=random", f"seed={seed}", f"train.lr={seed + 1}"])
+    assert len(composer._bases) == 1
+
+
+ARGUMENTS = [
+    ["feedback=symmetric,random", "seed=range(5)"],
+    ["seed=range(0,100,20)", "feedback=random"],
+    ["init.scale=0.1,0.3,1", "train.lr=choice(0.01,0.03)", "seed=1,2"],
+    ["seed=1", "feedback=glob(r*)"],
+    ["feedback=glob(*,exclude=s*)"],
+    ["seed=shuffle(1,1)", "model.hidden=[3],[4,5]"],
+    ["seed=sort(3,1,2)", "+new=a,b"],
+    ["seed=1", "seed=2,3"],
+    ["seed=tag(x,1,2)"],
+    [],
+]
+
+
+@pytest.mark.parametrize("arguments", ARGUMENTS, ids=str)
+def test_same_jobs_and_order_as_basic_sweeper(composer, arguments):
+    loader = composer._loader
+
+    def basic():
+        parser = OverridesParser.create(config_loader=loader)
+        (batch,) = BasicSweeper.split_arguments(parser.parse_overrides(arguments), None)
+        return batch
+
+    expected = outcome(basic)
+    ours = outcome(lambda: parse_jobs(arguments, loader))
+    if expected[0] == "error":
+        assert ours[0] == "error"
+    else:
+        assert ours == expected
+
+
+@pytest.mark.parametrize("argument", ["seed=range(0)", "seed=range(5,5)", "train.lr=interval(0,1)"])
+def test_no_list_of_values(composer, argument):
+    with pytest.raises(ConfigError, match="sweep"):
+        parse_jobs([argument], composer._loader)
+
+
+def test_factor(composer):
+    assert composer.factor("feedback=random") == ("feedback", "random")
+    assert composer.factor("train.lr=0.1") == ("train.lr", None)
+    assert composer.factor("++train.lr=0.1") == ("train.lr", None)
+    assert composer.factor("+experiment=seed_post") == ("experiment", "seed_post")
+    for nothing in ("~train.hold", "tracking.uri=x", "hydra.job.name=x", "resume=false", "n_jobs=2"):
+        assert composer.factor(nothing) is None
