@@ -1,5 +1,6 @@
 """What the command line does, apart from Hydra: plan, open, train and close a sweep; run one run."""
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -141,7 +142,7 @@ def require_job_table(folder: Path) -> None:
 
 def _track(sweep: Sweep) -> str:
     """Import what earlier commands left over, then this sweep. Returns what to say of it; problems are said at once."""
-    from fa_sweep.tracking.importer import TrackingError, import_sweep
+    from fa_sweep.tracking.importer import TrackingError, import_sweep, sqlite_file
 
     for left in all_sweeps():
         if not left.tracked and left.id != sweep.id and not left.is_running:
@@ -151,10 +152,9 @@ def _track(sweep: Sweep) -> str:
             except TrackingError as error:
                 console.say(f"fa_sweep: {left.id} is still not in MLflow: {error}", error=True)
     try:
-        if sweep.record["tracking"]["uri"].startswith("sqlite:///"):
-            database = Path(sweep.record["tracking"]["uri"].removeprefix("sqlite:///"))
-            if not database.exists():
-                console.say(f"creating {database} (once, a few seconds)")
+        database = sqlite_file(sweep.record["tracking"]["uri"])
+        if database and not database.exists():
+            console.say(f"creating {os.path.relpath(database)} (once, a few seconds)")
         with console.console.status("importing into MLflow"):
             imported = import_sweep(sweep)
     except TrackingError as error:
@@ -166,7 +166,7 @@ def _track(sweep: Sweep) -> str:
     kind = "run" if sweep.record["single"] else "sweep"
     if imported.found_complete:
         return f"MLflow already holds this {kind}, complete: run {imported.run_id}."
-    return f"MLflow: {imported.created} runs" + (f" under parent run {imported.run_id}." if kind == "sweep" else ".")
+    return f"MLflow: {imported.created} runs under parent run {imported.run_id}." if kind == "sweep" else f"MLflow: run {imported.run_id}."
 
 
 def _report(sweep: Sweep) -> Path:

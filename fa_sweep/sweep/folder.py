@@ -11,7 +11,7 @@
 import os
 import platform
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -119,8 +119,7 @@ def create_sweep(folder: Path, jobs: Sequence[Job], command: str, tracking: Trac
     return Sweep(folder)
 
 
-def all_sweeps(outputs: Path = OUTPUTS) -> Iterator[Sweep]:
-    """Yield every sweep and single run under `outputs`, oldest first."""
-    for table in sorted(outputs.glob(f"*/*/{TABLE}"), key=lambda path: path.parent.name):
-        if (table.parent / _RECORD).exists():
-            yield Sweep(table.parent)
+def all_sweeps(outputs: Path = OUTPUTS) -> list[Sweep]:
+    """Return every sweep and single run under `outputs`, oldest first."""
+    sweeps = [Sweep(path.parent) for path in outputs.glob(f"*/*/{_RECORD}") if (path.parent / TABLE).exists()]
+    return sorted(sweeps, key=lambda sweep: (sweep.record["created_at_ms"], sweep.id))

@@ -51,10 +51,13 @@ def import_sweep(sweep: Sweep, outputs: Path = OUTPUTS) -> Imported:
         from mlflow import MlflowClient
 
         logging.getLogger("mlflow").setLevel(logging.WARNING)  # after its import, which sets it
-        if tracking.uri.startswith("sqlite:///"):
-            Path(tracking.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        client = MlflowClient(tracking_uri=tracking.uri)
-        result = _Import(client, sweep, tracking, outputs).run()
+        uri = tracking.uri
+        if database := sqlite_file(uri):
+            database.parent.mkdir(parents=True, exist_ok=True)
+            # MLflow keeps stores by URI: a relative one would go on meaning the folder where it was first used.
+            uri = uri.replace(uri.removeprefix("sqlite:///").split("?")[0], str(database), 1)
+        client = MlflowClient(tracking_uri=uri)
+        result = _Import(client, sweep, uri, tracking, outputs).run()
     except TrackingError:
         raise
     except Exception as error:  # whatever a store, a driver or a network can raise: training is done, the ledger has it
@@ -63,13 +66,21 @@ def import_sweep(sweep: Sweep, outputs: Path = OUTPUTS) -> Imported:
     return result
 
 
+def sqlite_file(uri: str) -> Path | None:
+    """Return the absolute path of a SQLite tracking URI's file, None for any other URI."""
+    if not uri.startswith("sqlite:///"):
+        return None
+    return Path(uri.removeprefix("sqlite:///").split("?")[0]).absolute()
+
+
 class _Import:
     """One sweep on its way into one experiment."""
 
-    def __init__(self, client: "MlflowClient", sweep: Sweep, tracking: TrackingConfig, outputs: Path) -> None:
-        self.client, self.sweep, self.all_histories = client, sweep, tracking.metrics == "all"
+    def __init__(
+        self, client: "MlflowClient", sweep: Sweep, uri: str, tracking: TrackingConfig, outputs: Path
+    ) -> None:
+        self.client, self.sweep, self.uri, self.all_histories = client, sweep, uri, tracking.metrics == "all"
         self.records, self.failures = sweep.records(outputs), sweep.failures
-        self.uri = tracking.uri
         self.experiment = self._experiment(tracking, outputs)
         self.location = str(client.get_experiment(self.experiment).artifact_location)
         self.created = 0
@@ -82,7 +93,7 @@ class _Import:
                 raise TrackingError(f"tracking.experiment is {name!r}, which is deleted; restore it or name another")
             return str(experiment.experiment_id)
         # A database has no place of its own for artifacts: left alone, MLflow would put them into ./mlruns.
-        served = tracking.uri.startswith(("http:", "https:")) or "://" not in tracking.uri
+        served = self.uri.startswith(("http:", "https:")) or "://" not in self.uri
         location = None if served else (outputs / "artifacts" / name).resolve().as_uri()
         return str(self.client.create_experiment(name, artifact_location=location))
 

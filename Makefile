@@ -1,0 +1,36 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: sweep test check bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make sweep   the main job: 3 feedback modes x 50 seeds, tracked, with a report"
+	@echo "make test    the test suite"
+	@echo "make check   lint, format, types"
+	@echo "make bench   timings against the stock way, printed as ratios"
+	@echo "make clean   remove the environment and caches (outputs/ stays)"
+
+# One environment for everything; made anew when the dependencies change.
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+sweep: .venv/ready
+	$(BIN)/python -m fa_sweep -m feedback=symmetric,random,rerandom 'seed=range(50)'
+
+test: .venv/ready
+	$(BIN)/pytest -n auto
+
+check: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/ready
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,202 @@
+"""What MLflow holds of a sweep, read back through its own client."""
+
+import json
+import math
+import shlex
+from pathlib import Path
+
+import numpy as np
+from conftest import short
+
+from fa_sweep.sweep.folder import all_sweeps
+from fa_sweep.tracking import importer
+
+def client():
+    from mlflow import MlflowClient
+
+    return MlflowClient(f"sqlite:///{Path('outputs/mlflow.db').absolute()}")
+
+
+def read(experiment="fa_sweep"):
+    """Return (parent runs, children by name) of an experiment."""
+    c = client()
+    runs = list(c.search_runs([c.get_experiment_by_name(experiment).experiment_id], max_results=1000))
+    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    return parents, {run.info.run_name: run for run in runs if "mlflow.parentRunId" in run.data.tags}
+
+
+def test_one_parent_and_a_child_a_run(fa_sweep):
+    assert fa_sweep(*short("feedback=symmetric,random", "seed=range(3)")) == 0
+    (parent,), children = read()
+    (sweep,) = all_sweeps()
+    assert parent.info.run_name == sweep.id
+    assert parent.info.status == "FINISHED"
+    assert len(children) == 6
+    child = children["random-s002"]
+    assert child.info.status == "FINISHED"
+    assert child.data.params["train.lr"] == "0.01"
+    assert child.data.params["model.hidden"] == "[10, 10]"
+    assert child.data.params["seed"] == "2"
+    assert not any(key.startswith("tracking") for key in child.data.params)
+    tags = child.data.tags
+    assert tags["fa_sweep.sweep"] == sweep.id
+    assert tags["outcome"] in ("converged", "not_converged", "diverged")
+    assert shlex.split(tags["reproduce"])[:3] == ["python", "-m", "fa_sweep"]
+    assert {"fa_sweep.run_id", "overrides", "git_commit", "git_dirty", "versions"} <= set(tags)
+    record = sweep.records()[tags["fa_sweep.run_id"]]
+    c = client()
+    main = {"accuracy", "accuracy_sampled", "loss", "angle_deg/gradient"}
+    main |= {f"angle_deg/signal_layer_{n}" for n in (1, 2)} | {f"angle_deg/weight_layer_{n}" for n in (2, 3)}
+    for name, values in record.metrics.items():
+        points = [(m.step, m.value) for m in c.get_metric_history(child.info.run_id, name)]
+        expected = [(int(s), v) for s, v in zip(record.steps, values, strict=True) if not math.isnan(v)]
+        assert sorted(points) == (expected if name in main else expected[-1:]), name
+        if expected:
+            assert child.data.metrics[name] == expected[-1][1]
+    inputs = c.get_run(parent.info.run_id).inputs.dataset_inputs
+    assert [i.dataset.name for i in inputs] == ["xor"]
+    assert [a.path for a in c.list_artifacts(parent.info.run_id)] == ["configs.csv"]
+    assert Path("outputs/artifacts/fa_sweep").is_dir()
+    assert not Path("mlruns").exists()
+
+
+def test_reproduce_reproduces(fa_sweep):
+    assert fa_sweep(*short("feedback=random", "seed=0,1", "init.scale=0.5,1")) == 0
+    _, children = read()
+    child = children["random-init.scale=0.5-s001"]
+    arguments = shlex.split(child.data.tags["reproduce"])[3:]
+    assert fa_sweep(*arguments, "resume=false") == 0
+    *_, single = all_sweeps()
+    assert [job.run_id for job in single.jobs] == [child.data.tags["fa_sweep.run_id"]]
+
+
+def test_a_preset_reproduces_one_run(fa_sweep, capfd):
+    arguments = ("+experiment=seed_post", "feedback=random", "seed=0,1", "train.steps=101", "report=false")
+    assert fa_sweep(*arguments) == 0
+    _, children = read()
+    reproduce = shlex.split(children["random-s001"].data.tags["reproduce"])
+    assert reproduce[-1] == "hydra.mode=RUN"
+    capfd.readouterr()
+    assert fa_sweep(*reproduce[3:]) == 0
+    assert "(from the ledger)" in capfd.readouterr().out
+
+
+def test_complete_sweep_is_found_again_and_reused_runs_are_children_of_the_new_parent(fa_sweep, capfd):
+    assert fa_sweep(*short("feedback=random", "seed=0,1")) == 0
+    assert fa_sweep(*short("feedback=random", "seed=0,1")) == 0
+    parents, _ = read()
+    assert len(parents) == 1
+    assert f"already holds this sweep, complete: run {parents[0].info.run_id}" in capfd.readouterr().out
+    assert fa_sweep(*short("feedback=random", "seed=0,1,2")) == 0
+    parents, _ = read()
+    assert len(parents) == 2
+    c = client()
+    of_new = c.search_runs(parents[0].info.experiment_id.split(), f"tags.`mlflow.parentRunId` = '{parents[0].info.run_id}'")
+    assert sorted(run.data.tags.get("fa_sweep.reused", "false") for run in of_new) == ["false", "true", "true"]
+    assert fa_sweep(*short("feedback=random", "seed=0,1", "tracking.experiment=second")) == 0
+    _, children = read("second")  # a store (here: an experiment) that lacks them gets them
+    assert len(children) == 2
+
+
+def test_bulk_and_log_batch_write_the_same(fa_sweep, monkeypatch):
+    sweep = ("feedback=symmetric,random,shallow", "seed=range(2)", "tracking.metrics=all")
+    assert fa_sweep(*short(*sweep, "tracking.experiment=bulk")) == 0
+    monkeypatch.setattr(importer, "sql_engine", lambda uri, location: None)
+    assert fa_sweep(*short(*sweep, "tracking.experiment=batch")) == 0
+    c = client()
+    (bulk_parent,), bulk = read("bulk")
+    (batch_parent,), batch = read("batch")
+    assert bulk.keys() == batch.keys()
+    assert len(bulk) == 6
+    for name, one in bulk.items():
+        other = batch[name]
+        assert one.data.params == other.data.params
+        ignored = {"fa_sweep.sweep", "fa_sweep.reused", "mlflow.parentRunId"}
+        assert {k: v for k, v in one.data.tags.items() if k not in ignored} == {
+            k: v for k, v in other.data.tags.items() if k not in ignored
+        }
+        assert one.data.tags["mlflow.parentRunId"] == bulk_parent.info.run_id
+        assert other.data.tags["mlflow.parentRunId"] == batch_parent.info.run_id
+        assert one.data.metrics == other.data.metrics
+        for field in ("run_name", "status", "start_time", "end_time", "lifecycle_stage", "user_id"):
+            assert getattr(one.info, field) == getattr(other.info, field), field
+        shape = [run.info.artifact_uri.replace(run.info.run_id, "ID") for run in (one, other)]
+        assert shape[0].replace("/bulk/", "/X/") == shape[1].replace("/batch/", "/X/")
+        for metric in one.data.metrics:
+            histories = [
+                sorted((m.step, m.timestamp, m.value) for m in c.get_metric_history(run.info.run_id, metric))
+                for run in (one, other)
+            ]
+            assert histories[0] == histories[1]
+
+
+def test_an_import_that_was_cut_off_goes_on(fa_sweep, monkeypatch, capfd):
+    """MLflow dies after two runs; nothing is lost, and the next command brings in the rest."""
+    monkeypatch.setattr(importer, "sql_engine", lambda uri, location: None)
+    original = importer._Import._import_job
+    calls = []
+
+    def dying(self, job, children, parent):
+        calls.append(job)
+        if len(calls) == 3:
+            raise ConnectionError("server went away")
+        return original(self, job, children, parent)
+
+    monkeypatch.setattr(importer._Import, "_import_job", dying)
+    assert fa_sweep(*short("feedback=random", "seed=range(4)")) == 0
+    out, err = capfd.readouterr()
+    assert "server went away" in err
+    assert "random" in out  # the summary is printed all the same
+    (sweep,) = all_sweeps()
+    assert not sweep.tracked
+    (parent,), children = read()
+    assert parent.info.status == "RUNNING"
+    assert len(children) == 2
+    monkeypatch.setattr(type(sweep), "is_running", False)  # as if that process had ended
+    assert fa_sweep(*short("feedback=random", "seed=9")) == 0
+    assert f"{sweep.id}, left over by an earlier command, is now in MLflow" in capfd.readouterr().out
+    parents, children = read()
+    assert {p.info.status for p in parents} == {"FINISHED"}
+    assert len(children) == 5
+
+
+def test_mlflow_out_of_reach_costs_no_training(fa_sweep, capfd):
+    assert fa_sweep(*short("seed=0,1", "tracking=server", "tracking.uri=http://127.0.0.1:9")) == 0
+    assert "MLflow did not take the runs" in capfd.readouterr().err
+    (sweep,) = all_sweeps()
+    assert len(sweep.records()) == 2
+
+
+def test_nothing_is_cut_silently(fa_sweep):
+    """A parameter longer than MLflow keeps goes to an artifact, whole, and is flagged."""
+    hidden = "[" + ",".join(["1"] * 1800) + "]"
+    assert fa_sweep("train.steps=2", "train.eval_every=1", "train.hold=1", f"model.hidden={hidden}") == 0
+    (run,), _ = read()
+    assert "whole in artifact" in run.data.params["model.hidden"]
+    assert "model.hidden" in run.data.tags["fa_sweep.overlong"]
+    text = client().download_artifacts(run.info.run_id, "overlong.json")
+    whole = json.loads(Path(text).read_text())
+    assert json.loads(whole["model.hidden"]) == [1] * 1800
+
+
+def test_a_password_in_the_uri_stays_out(fa_sweep):
+    assert fa_sweep(*short("seed=0,1", "tracking.uri='sqlite:///outputs/mlflow.db?timeout=31337'")) == 0
+    (parent,), children = read()
+    for run in [parent, *children.values()]:
+        assert "31337" not in str(run.to_dictionary())
+    for path in Path("outputs/artifacts").rglob("*.*"):
+        assert b"31337" not in path.read_bytes()
+
+
+def test_a_diverged_run_is_finished_and_logs_nothing_after(fa_sweep):
+    wild = ("train.loss=squared", "model.activation=leaky_relu", "train.lr=0.5", "seed=1,2")
+    assert fa_sweep(*short(*wild)) == 0
+    _, children = read()
+    run = children["random-s001"]
+    assert run.data.tags["outcome"] == "diverged"
+    assert run.info.status == "FINISHED"
+    step = run.data.metrics["diverged_at_step"]
+    points = client().get_metric_history(run.info.run_id, "loss")
+    assert points
+    assert max(p.step for p in points) < step
+    assert np.isfinite([p.value for p in points]).all()
