@@ -10,6 +10,7 @@ import numpy as np
 
 Array = np.ndarray
 
+
 @dataclass(frozen=True)
 class Activation:
     """`apply(z, out)` fills h = f(z); `derivative(h, out)` fills f'(z), told from h alone."""

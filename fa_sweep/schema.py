@@ -94,7 +94,9 @@ class RunConfig:
         one_of("task.name", self.task.name, TASKS)
         one_of("feedback.mode", self.feedback.mode, MODES)
         if not isinstance(self.feedback, MODES[self.feedback.mode].Config):
-            raise ConfigError(f"feedback.mode is {self.feedback.mode!r} in the settings of another mode; choose feedback={self.feedback.mode}")
+            raise ConfigError(
+                f"feedback.mode is {self.feedback.mode!r} in the settings of another mode; choose feedback={self.feedback.mode}"
+            )
 
 
 @dataclass

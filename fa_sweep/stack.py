@@ -12,7 +12,7 @@ from fa_sweep.feedback import MODES, FeedbackMode, Lane
 from fa_sweep.network import Parameters
 from fa_sweep.schema import RunConfig
 from fa_sweep.streams import stream
-from fa_sweep.tasks import TASKS
+from fa_sweep.tasks import make_task
 
 Array = np.ndarray
 
@@ -47,7 +47,7 @@ class Stack:
 
         first = runs[0]
         self.model, self.train = first.model, first.train
-        self.task = TASKS[first.task.name][0](first.task)
+        self.task = make_task(first.task)
         self.widths = [self.task.training.inputs.shape[1], *self.model.hidden, self.task.training.targets.shape[1]]
         self.parameters = self.initial_parameters()
         # The mean over N sits here, so that the learning rate does not depend on the batch size.

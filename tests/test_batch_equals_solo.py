@@ -24,7 +24,11 @@ def assert_same_run(stacked, position, solo):
 
 def mixture(settings, size, *structure):
     """Return runs that differ in all that may differ inside a stack; some of them diverge."""
-    modes, scales, rates = itertools.cycle(MODES), itertools.cycle([1.0, 0.3, 4.0]), itertools.cycle([0.01, 0.3, 0.02, 3.0, 0.1])
+    modes, scales, rates = (
+        itertools.cycle(MODES),
+        itertools.cycle([1.0, 0.3, 4.0]),
+        itertools.cycle([0.01, 0.3, 0.02, 3.0, 0.1]),
+    )
     inits = itertools.cycle(["normal", "he", "xavier", "uniform", "orthogonal", "normal", "normal"])
     runs = []
     for number in range(size):

@@ -23,7 +23,9 @@ def equal(a, b):
 def test_random_with_the_transposed_weights_refreshed_each_step_equals_symmetric(settings, monkeypatch):
     symmetric = train([settings("feedback=symmetric", f"seed={s}", "train.steps=301") for s in range(5)])
     monkeypatch.setattr(
-        Random, "begin_step", lambda self, step: [np.copyto(m, w) for m, w in zip(self.matrices, self.weights[1:], strict=True)]
+        Random,
+        "begin_step",
+        lambda self, step: [np.copyto(m, w) for m, w in zip(self.matrices, self.weights[1:], strict=True)],
     )
     random = train([settings("feedback=random", f"seed={s}", "train.steps=301") for s in range(5)])
     for ours, theirs in zip(symmetric.weights, random.weights, strict=True):
@@ -105,7 +107,9 @@ def test_scaling_the_error_scales_the_signal(settings, mode):
 def test_one_hidden_layer_linear_feedback_alignment_law(settings):
     """C = B W_2 + (B W_2)^T - W_1 W_1^T changes at each online step by exactly -lr^2 D D^T, D = B e x^T (Lillicrap 2016)."""
     lr = 0.01
-    run = settings("feedback=random", "model.hidden=[6]", "model.activation=linear", "train.loss=squared", f"train.lr={lr}")
+    run = settings(
+        "feedback=random", "model.hidden=[6]", "model.activation=linear", "train.loss=squared", f"train.lr={lr}"
+    )
     training = _Training(Stack([run]))
     stack = training.stack
     ((_, mode),) = stack.parts

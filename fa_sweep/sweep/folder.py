@@ -1,11 +1,11 @@
 """A sweep's folder: its job table, its record, its shards, and what became of it.
 
-    jobs.parquet     every job with its run id, factors, overrides and resolved settings, reused ones included
-    sweep.json       command line, time, tracking target, environment
-    multirun.yaml    Hydra's own configuration of the sweep
-    shards/          histories of the runs that this sweep trained
-    failures.json    runs that ended in an error
-    tracked.json     written when MLflow has all of it
+jobs.parquet     every job with its run id, factors, overrides and resolved settings, reused ones included
+sweep.json       command line, time, tracking target, environment
+multirun.yaml    Hydra's own configuration of the sweep
+shards/          histories of the runs that this sweep trained
+failures.json    runs that ended in an error
+tracked.json     written when MLflow has all of it
 """
 
 import os

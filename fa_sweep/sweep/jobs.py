@@ -14,18 +14,20 @@ from fa_sweep.config import build
 from fa_sweep.identity import nested_settings, run_id
 from fa_sweep.schema import RunConfig
 from fa_sweep.sweep.storage import write_table
+from fa_sweep.tasks import make_task
 
 TABLE = "jobs.parquet"
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run of a sweep.
+    """One run of a sweep, the `number`-th.
 
     `factors`: the swept settings that set its group apart, seed aside; `overrides`: its command line, application
     settings aside; `reused`: an earlier sweep had trained it.
     """
 
+    number: int
     run_id: str
     name: str
     run: RunConfig
@@ -39,6 +41,11 @@ class Job:
         rest = [f"{key}={_text(value)}" for key, value in self.factors.items() if key != "feedback"]
         first = [_text(self.factors["feedback"])] if "feedback" in self.factors else []
         return ", ".join(first + rest) or self.run.feedback.mode
+
+    @property
+    def output_width(self) -> int:
+        """The number of the network's outputs, which its task gives."""
+        return make_task(self.run.task).training.targets.shape[1]
 
     @property
     def reproduce(self) -> str:
@@ -62,7 +69,7 @@ def make_jobs(runs: Sequence[tuple[RunConfig, dict[str, Any], Sequence[str]]]) -
     for run, chosen, overrides in runs:
         factors = {key: value for key, value in chosen.items() if key in varying}
         identity = run_id(run)
-        jobs.setdefault(identity, Job(identity, _name(run, factors), run, factors, tuple(overrides)))
+        jobs.setdefault(identity, Job(len(jobs), identity, _name(run, factors), run, factors, tuple(overrides)))
     return list(jobs.values())
 
 
@@ -97,6 +104,7 @@ def read_jobs(folder: Path) -> list[Job]:
     """Read a sweep's job table."""
     return [
         Job(
+            number=number,
             run_id=row["run_id"],
             name=row["name"],
             run=build(RunConfig, json.loads(row["settings"])),
@@ -104,6 +112,5 @@ def read_jobs(folder: Path) -> list[Job]:
             overrides=tuple(row["overrides"]),
             reused=row["reused"],
         )
-        for row in pq.read_table(folder / TABLE).to_pylist()
+        for number, row in enumerate(pq.read_table(folder / TABLE).to_pylist())
     ]
-

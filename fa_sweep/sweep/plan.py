@@ -10,7 +10,7 @@ from fa_sweep.feedback import MODES
 from fa_sweep.schema import RunConfig
 from fa_sweep.stack import structure
 from fa_sweep.sweep.jobs import Job
-from fa_sweep.tasks import TASKS
+from fa_sweep.tasks import make_task
 
 SHARD_RUNS = 1000  # wide enough to spread the cost of a call over the runs, few enough to stay in the cache
 SHARD_SECONDS = 60  # about what a killed process may lose
@@ -67,5 +67,5 @@ def choose_processes(n_jobs: str, estimated_s: float) -> int:
 
 def _weights(run: RunConfig) -> int:
     """Return the number of weights, which is that of multiplications in one pass of one example."""
-    examples = TASKS[run.task.name][0](run.task).training
+    examples = make_task(run.task).training
     return sum(i * o for i, o in pairwise([examples.inputs.shape[1], *run.model.hidden, examples.targets.shape[1]]))

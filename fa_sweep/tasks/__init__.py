@@ -9,4 +9,10 @@ TASKS: dict[str, tuple[Callable[[TaskConfig], Task], type[TaskConfig]]] = {
     "xor": (xor, TaskConfig),
 }
 
-__all__ = ["TASKS", "Examples", "SuccessConfig", "Task", "TaskConfig"]
+
+def make_task(config: TaskConfig) -> Task:
+    """Build the task that the settings name."""
+    return TASKS[config.name][0](config)
+
+
+__all__ = ["TASKS", "Examples", "SuccessConfig", "Task", "TaskConfig", "make_task"]

@@ -53,7 +53,9 @@ def insert_children(
     from mlflow.store.tracking.dbmodels import models
     from sqlalchemy import select
 
-    tables = [m.__table__ for m in (models.SqlRun, models.SqlTag, models.SqlParam, models.SqlMetric, models.SqlLatestMetric)]
+    tables = [
+        m.__table__ for m in (models.SqlRun, models.SqlTag, models.SqlParam, models.SqlMetric, models.SqlLatestMetric)
+    ]
     ids = {_child_id(parent, content): content for content in contents}
     with engine.connect() as connection:
         column = models.SqlTag.run_uuid
@@ -77,7 +79,12 @@ def _child_id(parent: str, content: RunContent) -> str:
 
 
 def _add_rows(
-    rows: dict[str, list[dict[str, Any]]], run_uuid: str, content: RunContent, experiment_id: int, location: str, parent: str
+    rows: dict[str, list[dict[str, Any]]],
+    run_uuid: str,
+    content: RunContent,
+    experiment_id: int,
+    location: str,
+    parent: str,
 ) -> None:
     rows["runs"].append(
         {

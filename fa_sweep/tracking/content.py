@@ -61,11 +61,16 @@ def job_content(job: Job, sweep: Sweep, record: Record | None, *, all_histories:
     tags = {
         "fa_sweep.run_id": job.run_id,
         "fa_sweep.sweep": sweep.id,
+        "fa_sweep.number": str(job.number),
+        "fa_sweep.group": job.group,
+        "fa_sweep.factors": json.dumps(job.factors),
         "overrides": " ".join(job.overrides),
         "reproduce": job.reproduce,
         **({"fa_sweep.reused": "true"} if job.reused else {}),
     }
-    params = {key: value if isinstance(value, str) else json.dumps(value) for key, value in run_settings(job.run).items()}
+    params = {
+        key: value if isinstance(value, str) else json.dumps(value) for key, value in run_settings(job.run).items()
+    }
     if record is None:
         tags |= {"error": sweep.failures[job.run_id], **_common_tags(sweep.record["environment"])}
         created = int(sweep.record["created_at_ms"])
@@ -75,6 +80,11 @@ def job_content(job: Job, sweep: Sweep, record: Record | None, *, all_histories:
     started = record.finished_at_ms - round(1000 * record.duration_s)
     metrics = list(_metrics(record, found, all_histories))
     return _fitted(RunContent(job.name, "FINISHED", started, record.finished_at_ms, params, tags, metrics))
+
+
+def is_main_history(metric: str) -> bool:
+    """Whether MLflow gets a metric's whole history, and not its last value alone."""
+    return metric in MAIN_HISTORIES or metric.startswith(MAIN_PREFIXES)
 
 
 def settings_csv(jobs: Sequence[Job]) -> str:
@@ -89,7 +99,7 @@ def settings_csv(jobs: Sequence[Job]) -> str:
 
 
 def _common_tags(environment: Mapping[str, str]) -> dict[str, str]:
-    versions = ", ".join(f"{k} {v}" for k, v in environment.items() if k not in ENVIRONMENT_TAGS)
+    versions = json.dumps({k: v for k, v in environment.items() if k not in ENVIRONMENT_TAGS})
     return {
         **{name: environment.get(name, "unknown") for name in ENVIRONMENT_TAGS},
         "versions": versions,
@@ -103,8 +113,7 @@ def _metrics(record: Record, found: Events, all_histories: bool) -> Iterator[tup
     last = int(record.steps[-1])
     for name, values in record.metrics.items():
         defined = [(name, float(v), int(s)) for v, s in zip(values, record.steps, strict=True) if math.isfinite(v)]
-        whole = all_histories or name in MAIN_HISTORIES or name.startswith(MAIN_PREFIXES)
-        yield from defined if whole else defined[-1:]
+        yield from defined if all_histories or is_main_history(name) else defined[-1:]
     for name in ("first_reach_step", "convergence_step", "diverged_at_step"):
         if not math.isnan(getattr(found, name)):
             yield name, getattr(found, name), last

@@ -8,15 +8,17 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from fa_sweep.checks import ConfigError
 from fa_sweep.schema import TrackingConfig
 from fa_sweep.sweep.folder import OUTPUTS, Sweep
 from fa_sweep.sweep.jobs import Job
-from fa_sweep.tasks import TASKS
+from fa_sweep.tasks import make_task
 from fa_sweep.tracking.bulk import insert_children, sql_engine
 from fa_sweep.tracking.content import OVERLONG, RunContent, job_content, settings_csv, sweep_content
 
@@ -43,27 +45,58 @@ class Imported:
 
 def import_sweep(sweep: Sweep, outputs: Path = OUTPUTS) -> Imported:
     """Bring a sweep into the store that its record names. Raises TrackingError; calling again goes on from there."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # the ledger can wait, a person should not
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     tracking = TrackingConfig(**sweep.record["tracking"])
-    try:
-        from mlflow import MlflowClient
-
-        logging.getLogger("mlflow").setLevel(logging.WARNING)  # after its import, which sets it
-        uri = tracking.uri
-        if database := sqlite_file(uri):
-            database.parent.mkdir(parents=True, exist_ok=True)
-            # MLflow keeps stores by URI: a relative one would go on meaning the folder where it was first used.
-            uri = uri.replace(uri.removeprefix("sqlite:///").split("?")[0], str(database), 1)
-        client = MlflowClient(tracking_uri=uri)
-        result = _Import(client, sweep, uri, tracking, outputs).run()
-    except TrackingError:
-        raise
-    except Exception as error:  # whatever a store, a driver or a network can raise: training is done, the ledger has it
-        raise TrackingError(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+    with reported():
+        result = _Import(connect(tracking.uri), sweep, absolute(tracking.uri), tracking, outputs).run()
     sweep.mark_tracked(asdict(result))
     return result
+
+
+def attach_report(sweep: Sweep, folder: Path, curves: Sequence[tuple[str, float, int]]) -> None:
+    """Log a report's folder and curves of groups, (name, value, step) each, on the run that MLflow has of a sweep.
+
+    Raises TrackingError.
+    """
+    from_record = sweep.record
+    with reported():
+        from mlflow.entities import Metric
+
+        client, run_id = connect(from_record["tracking"]["uri"]), sweep.tracked["run_id"]
+        client.log_artifacts(run_id, str(folder), "report")
+        # The sweep's own time, so that logging them again gives the same rows.
+        points = [Metric(name, value, from_record["created_at_ms"], step) for name, value, step in curves]
+        for some in _chunks(points, METRICS_PER_BATCH):
+            client.log_batch(run_id, metrics=some)
+
+
+def connect(uri: str) -> "MlflowClient":
+    """Return MLflow's client for a tracking URI, quiet and without telemetry."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # the ledger can wait, a person should not
+    from mlflow import MlflowClient
+
+    for name in ("alembic", "mlflow"):  # after the import, which sets them
+        logging.getLogger(name).setLevel(logging.WARNING)
+    if database := sqlite_file(uri):
+        database.parent.mkdir(parents=True, exist_ok=True)
+    return MlflowClient(tracking_uri=absolute(uri))
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn whatever a store, a driver or a network can raise into a TrackingError of one line: the ledger has it all."""
+    try:
+        yield
+    except (TrackingError, ConfigError):
+        raise
+    except Exception as error:
+        raise TrackingError(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+
+
+def absolute(uri: str) -> str:
+    """Return a tracking URI that means the same from any folder: MLflow keeps stores by URI, whatever the folder was."""
+    database = sqlite_file(uri)
+    return uri.replace(uri.removeprefix("sqlite:///").split("?")[0], str(database), 1) if database else uri
 
 
 def sqlite_file(uri: str) -> Path | None:
@@ -76,9 +109,7 @@ def sqlite_file(uri: str) -> Path | None:
 class _Import:
     """One sweep on its way into one experiment."""
 
-    def __init__(
-        self, client: "MlflowClient", sweep: Sweep, uri: str, tracking: TrackingConfig, outputs: Path
-    ) -> None:
+    def __init__(self, client: "MlflowClient", sweep: Sweep, uri: str, tracking: TrackingConfig, outputs: Path) -> None:
         self.client, self.sweep, self.uri, self.all_histories = client, sweep, uri, tracking.metrics == "all"
         self.records, self.failures = sweep.records(outputs), sweep.failures
         self.experiment = self._experiment(tracking, outputs)
@@ -142,7 +173,7 @@ class _Import:
 
         datasets = {}
         for settings in {repr(job.run.task): job.run.task for job in self.sweep.jobs}.values():
-            task = TASKS[settings.name][0](settings)
+            task = make_task(settings)
             sizes = {"training": len(task.training.inputs), "evaluation": len(task.evaluation.inputs)}
             source = json.dumps({"fa_sweep.task": asdict(settings)})
             datasets[task.digest] = Dataset(task.name, task.digest, "code", source, profile=json.dumps(sizes))
@@ -154,7 +185,11 @@ class _Import:
         in_bulk = []
         for job in self.sweep.jobs:
             record = self.records.get(job.run_id)
-            if engine is not None and job.run_id not in children and (record is not None or job.run_id in self.failures):
+            if (
+                engine is not None
+                and job.run_id not in children
+                and (record is not None or job.run_id in self.failures)
+            ):
                 content = job_content(job, self.sweep, record, all_histories=self.all_histories)
                 if not content.overlong:  # those have an artifact, which is MLflow's to store
                     in_bulk.append(content)
@@ -191,7 +226,9 @@ class _Import:
 
         metrics = [Metric(name, value, content.ended_at_ms, step) for name, value, step in content.metrics]
         params = [Param(key, value) for key, value in content.params.items()]
-        for some, few in zip_longest(_chunks(metrics, METRICS_PER_BATCH), _chunks(params, PARAMS_PER_BATCH), fillvalue=()):
+        for some, few in zip_longest(
+            _chunks(metrics, METRICS_PER_BATCH), _chunks(params, PARAMS_PER_BATCH), fillvalue=()
+        ):
             self.client.log_batch(run_id, metrics=some, params=few)
 
 

@@ -1,0 +1,146 @@
+"""A sweep as tidy frames: a row a run, a row a run and evaluation. From the ledger or from MLflow, the same.
+
+Undefined is NaN throughout; a step that never came is NaN.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fa_sweep.sweep.folder import Sweep
+from fa_sweep.sweep.jobs import Job
+from fa_sweep.sweep.ledger import Record, run_events
+from fa_sweep.tracking.content import is_main_history
+
+
+@dataclass(frozen=True)
+class About:
+    """What a reader has to know of a sweep as a whole.
+
+    `missing` are planned runs that neither finished nor failed; `failed` maps run names to errors; `environments` are the
+    distinct ones that the numbers were computed with, and how many runs each.
+    """
+
+    id: str
+    hash: str
+    command: str
+    source: str
+    planned: int
+    reused: int
+    missing: int
+    failed: dict[str, str]
+    environments: list[tuple[dict[str, str], int]]
+
+
+@dataclass(frozen=True)
+class Frames:
+    """`runs`: a row a finished run; `histories`: a row a run and evaluation, a column a metric; `factors`: what was swept.
+
+    Both carry `group`, an ordered category, and `seed`. `final.METRIC` in `runs` is the value at the last evaluation.
+    """
+
+    about: About
+    factors: list[str]
+    runs: pd.DataFrame
+    histories: pd.DataFrame
+    jobs: list[Job] = field(repr=False)
+
+    @property
+    def groups(self) -> list[str]:
+        """Every planned group, in the order of the sweep, whether or not a run of it finished."""
+        return [str(name) for name in self.runs["group"].cat.categories]
+
+    @property
+    def layers(self) -> int:
+        """The number of weight layers of the deepest network."""
+        return max(len(job.run.model.hidden) + 1 for job in self.jobs)
+
+
+def from_sweep(sweep: Sweep) -> Frames:
+    """Read a sweep from its folder and the ledger around it."""
+    records = sweep.records()
+    record = sweep.record
+    failures = {job.name: sweep.failures[job.run_id] for job in sweep.jobs if job.run_id in sweep.failures and job.run_id not in records}
+    about = About(
+        id=sweep.id,
+        hash=sweep.hash,
+        command=record["command"],
+        source="ledger",
+        planned=len(sweep.jobs),
+        reused=sum(job.reused for job in sweep.jobs),
+        missing=len(sweep.jobs) - len(records) - len(failures),
+        failed=failures,
+        environments=environments(records.values()),
+    )
+    return make_frames(about, sweep.jobs, records)
+
+
+def make_frames(about: About, jobs: Sequence[Job], records: Mapping[str, Record]) -> Frames:
+    """Build the frames of finished runs; `jobs` in the order of the sweep, unfinished ones included."""
+    factors = list(dict.fromkeys(name for job in jobs for name in job.factors))
+    groups = list(dict.fromkeys(job.group for job in jobs))
+    finished = [(job, records[job.run_id]) for job in jobs if job.run_id in records]
+    runs = pd.DataFrame([_run_row(job, record, factors) for job, record in finished], columns=_run_columns(factors, finished))
+    runs["group"] = pd.Categorical(runs["group"], categories=groups, ordered=True)
+    return Frames(about, factors, runs, _histories(finished, groups), list(jobs))
+
+
+def _run_columns(factors: Sequence[str], finished: Sequence[tuple[Job, Record]]) -> list[str]:
+    metrics = dict.fromkeys(name for _, record in finished for name in record.metrics)
+    fixed = ["run_id", "name", "group", "seed", "mode", "hold", "outcome", "first_reach_step", "convergence_step"]
+    fixed += ["diverged_at_step", "at_end", "horizon_step", "last_step", "reused", "reproduce"]
+    return [*fixed, *(f"factor.{name}" for name in factors), *(f"final.{name}" for name in metrics)]
+
+
+def _run_row(job: Job, record: Record, factors: Sequence[str]) -> dict[str, Any]:
+    found = run_events(job, record)
+    final = {f"final.{name}": float(values[-1]) for name, values in record.metrics.items()}
+    if found.outcome == "diverged":
+        # Dropping a diverged run would flatter its mode.
+        final |= {"final.accuracy": 0.0, "final.accuracy_sampled": 0.0, "final.loss": np.inf}
+    return {
+        "run_id": job.run_id,
+        "name": job.name,
+        "group": job.group,
+        "seed": job.run.seed,
+        "mode": job.run.feedback.mode,
+        "hold": job.run.train.hold,
+        **vars(found),
+        "last_step": float(record.steps[-1]),
+        "reused": job.reused,
+        "reproduce": job.reproduce,
+        **{f"factor.{name}": _level(job.factors.get(name)) for name in factors},
+        **final,
+    }
+
+
+def _level(value: Any) -> Any:
+    return str(value) if isinstance(value, list) else value
+
+
+def _histories(finished: Sequence[tuple[Job, Record]], groups: Sequence[str]) -> pd.DataFrame:
+    names = dict.fromkeys(n for _, record in finished for n in record.metrics if is_main_history(n))
+    lengths = [len(record.steps) for _, record in finished]
+    codes = [groups.index(job.group) for job, _ in finished]
+    columns: dict[str, Any] = {
+        "run_id": np.repeat(np.array([job.run_id for job, _ in finished], dtype=object), lengths),
+        "group": pd.Categorical.from_codes(np.repeat(codes, lengths).astype(int), categories=list(groups), ordered=True),
+        "seed": np.repeat(np.array([job.run.seed for job, _ in finished], dtype=np.int64), lengths),
+        "step": np.concatenate([record.steps for _, record in finished]) if finished else np.array([], dtype=np.int64),
+    }
+    for name in names:
+        parts = [record.metrics.get(name, np.full(len(record.steps), np.nan)) for _, record in finished]
+        columns[name] = np.concatenate(parts)
+    return pd.DataFrame(columns)
+
+
+def environments(records: Iterable[Record]) -> list[tuple[dict[str, str], int]]:
+    """Return the distinct environments of records, and how many runs each has."""
+    counted: dict[tuple[tuple[str, str], ...], int] = {}
+    for record in records:
+        key = tuple(record.environment.items())
+        counted[key] = counted.get(key, 0) + 1
+    return [(dict(key), count) for key, count in counted.items()]

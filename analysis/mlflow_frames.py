@@ -1,0 +1,24 @@
+"""A sweep's frames read from MLflow: for a finished sweep the same as from the ledger."""
+
+from analysis.frames import About, Frames, environments, make_frames
+from fa_sweep.tracking.importer import reported
+from fa_sweep.tracking.reader import read_sweep
+
+
+def from_mlflow(uri: str, experiment: str, sweep_id: str | None = None) -> Frames:
+    """Read a sweep of an experiment, the newest by default. Raises ConfigError, or TrackingError for a store in trouble."""
+    with reported():
+        sweep = read_sweep(uri, experiment, sweep_id)
+    planned = int(sweep.tags["fa_sweep.planned"])
+    about = About(
+        id=sweep.id,
+        hash=sweep.tags["fa_sweep.sweep_hash"],
+        command=sweep.tags["command"],
+        source=f"MLflow, {sweep.source}, experiment {experiment}",
+        planned=planned,
+        reused=sum(job.reused for job in sweep.jobs),
+        missing=planned - len(sweep.records) - len(sweep.failed),
+        failed=sweep.failed,
+        environments=environments(sweep.records.values()),
+    )
+    return make_frames(about, sweep.jobs, sweep.records)
