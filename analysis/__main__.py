@@ -13,12 +13,23 @@ FORMATS = ("html", "md", "tex")
 
 def arguments() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser("python -m analysis", description="Write the convergence report of a sweep, by default of the newest one.")
+    parser = argparse.ArgumentParser(
+        "python -m analysis", description="Write the convergence report of a sweep, by default of the newest one."
+    )
     parser.add_argument("--sweep", metavar="ID|PATH", help="a sweep's id, or its folder (default: the newest)")
     parser.add_argument("--experiment", metavar="NAME", help="read the sweep from this MLflow experiment instead of the ledger")
-    parser.add_argument("--uri", metavar="URI", default="sqlite:///outputs/mlflow.db", help="MLflow's tracking URI, with --experiment (default: %(default)s)")
+    parser.add_argument(
+        "--uri",
+        metavar="URI",
+        default="sqlite:///outputs/mlflow.db",
+        help="MLflow's tracking URI, with --experiment (default: %(default)s)",
+    )
     parser.add_argument("--out", metavar="FOLDER", type=Path, help="where to write (default: outputs/reports/SWEEP)")
-    parser.add_argument("--reference", metavar="GROUP", help="compare every group with this one (default: symmetric at equal levels of all else)")
+    parser.add_argument(
+        "--reference",
+        metavar="GROUP",
+        help="compare every group with this one (default: symmetric at equal levels of all else)",
+    )
     parser.add_argument("--all-pairs", action="store_true", help="compare every pair of groups")
     parser.add_argument("--format", metavar="LIST", default=",".join(FORMATS), help="documents to write (default: %(default)s)")
     return parser

@@ -17,7 +17,12 @@ CURVES = {"accuracy": "accuracy", "loss": "loss", "angle_deg/gradient": "angle_d
 
 
 def report_and_attach(
-    sweep: Sweep, out: Path, *, reference: str | None = None, all_pairs: bool = False, formats: Collection[str] = FORMATS
+    sweep: Sweep,
+    out: Path,
+    *,
+    reference: str | None = None,
+    all_pairs: bool = False,
+    formats: Collection[str] = FORMATS,
 ) -> Path:
     """Write a sweep's report and, where MLflow has the sweep, log it there. Returns the path of its first document.
 

@@ -71,7 +71,9 @@ def _row(frames: Frames, group: str, reference: str, runs: pd.DataFrame, against
     ours, theirs = (part["outcome"].to_numpy() == CONVERGED for part in (runs, against))
     row |= {"converged": int(ours.sum()), "converged_reference": int(theirs.sum())}
     row["difference"] = float(ours.mean() - theirs.mean())
-    row["difference_low"], row["difference_high"] = paired_difference(ours, theirs) if shared else unpaired_difference(ours, theirs)
+    row["difference_low"], row["difference_high"] = (
+        paired_difference(ours, theirs) if shared else unpaired_difference(ours, theirs)
+    )
     row["test_converged"] = "McNemar exact" if shared else "Fisher exact"
     row["p_converged"] = mcnemar(ours, theirs) if shared else fisher(ours, theirs)
     return row | _times(runs, against, key, paired=bool(shared))
@@ -86,7 +88,11 @@ def _times(runs: pd.DataFrame, against: pd.DataFrame, key: tuple[str, ...], *, p
     if not same_horizon:
         return row | dict.fromkeys(("rmst_difference", "rmst_difference_low", "rmst_difference_high", "p_time"), np.nan)
     low, high = bootstrap_interval([ours, theirs], _mean_difference, (*key, "rmst_difference"), paired=paired)
-    row |= {"rmst_difference": float(ours.mean() - theirs.mean()), "rmst_difference_low": low, "rmst_difference_high": high}
+    row |= {
+        "rmst_difference": float(ours.mean() - theirs.mean()),
+        "rmst_difference_low": low,
+        "rmst_difference_high": high,
+    }
     row["p_time"] = wilcoxon(ours - theirs, (*key, "wilcoxon")) if paired else logrank(runs, against)
     return row
 

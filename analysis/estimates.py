@@ -59,7 +59,8 @@ def bootstrap_interval(
 
 def restricted(runs: pd.DataFrame, event: str = "convergence") -> np.ndarray:
     """Return each run's time to the event, cut at the horizon: a run without it, diverged ones too, counts as the horizon."""
-    return runs[TIMES[event]].fillna(runs[_horizon(event)]).to_numpy(float)
+    times: np.ndarray = runs[TIMES[event]].fillna(runs[_horizon(event)]).to_numpy(float)
+    return times
 
 
 def _horizon(event: str) -> str:
@@ -95,7 +96,9 @@ def group_table(frames: Frames) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _summary(name: str, values: np.ndarray, statistics: dict[str, Callable[..., Any]], key: tuple[str, ...]) -> dict[str, float]:
+def _summary(
+    name: str, values: np.ndarray, statistics: dict[str, Callable[..., Any]], key: tuple[str, ...]
+) -> dict[str, float]:
     """Return statistics of a sample with their intervals, NaN where there is none."""
     row: dict[str, float] = {}
     for label, statistic in statistics.items():
@@ -189,5 +192,14 @@ def group_table_counts(frames: Frames) -> pd.DataFrame:
     for group, runs in frames.runs.groupby("group", observed=True, sort=True):
         count = int((runs["outcome"] == CONVERGED).sum())
         low, high = wilson_interval(count, len(runs))
-        rows.append({"group": str(group), "n": len(runs), "converged": count, "fraction": count / len(runs), "low": low, "high": high})
+        rows.append(
+            {
+                "group": str(group),
+                "n": len(runs),
+                "converged": count,
+                "fraction": count / len(runs),
+                "low": low,
+                "high": high,
+            }
+        )
     return pd.DataFrame(rows, columns=["group", "n", "converged", "fraction", "low", "high"])

@@ -122,7 +122,8 @@ def _survival(curve: pd.DataFrame, split: list[Panel]) -> Drawn:
     legend(figure, axes[0], most)
     caption = (
         "Kaplan-Meier estimate of the fraction of runs that have not converged, with 95 % bands; below, the runs still "
-        "at risk. A mark at the horizon, the last step at which convergence can begin: runs censored there, diverged ones among them."
+        "at risk. A mark at the horizon, the last step at which convergence can begin: runs censored there, diverged ones "
+        "among them."
     )
     return Drawn("survival", figure, curve, "Time to convergence", caption, _alt_survival(curve))
 
@@ -153,7 +154,16 @@ def _draw_at_risk(axes: Axes, curve: pd.DataFrame, panel: Panel, main: Axes) -> 
     for row, group in enumerate(panel.groups):
         part, color = curve[curve["group"] == group], panel.looks[group].color
         if len(panel.groups) > PANEL_GROUPS:  # colours alone no longer tell them apart
-            axes.text(-0.01, row, panel.labels[group], fontsize=7, color=color, va="center", ha="right", transform=axes.get_yaxis_transform())
+            axes.text(
+                -0.01,
+                row,
+                panel.labels[group],
+                fontsize=7,
+                color=color,
+                va="center",
+                ha="right",
+                transform=axes.get_yaxis_transform(),
+            )
         for tick in ticks:
             earlier = int(part.loc[part["step"] < tick, "events"].sum())
             left = int(part["n"].iloc[0]) - earlier if len(part) else 0
@@ -195,7 +205,9 @@ def _learning(frames: Frames, split: list[Panel]) -> Drawn:
             if metric == "loss" and (part["q25"] > 0).all() and part["q75"].max() > 20 * part["q25"].min():
                 here.set_yscale("log")
     legend(figure, axes[0], max(len(panel.groups) for panel in split))
-    caption = "Median over the runs of a group, with the band from the first to the third quartile, over the whole evaluation set."
+    caption = (
+        "Median over the runs of a group, with the band from the first to the third quartile, over the whole evaluation set."
+    )
     return Drawn("learning_curves", figure, data, "Learning curves", caption, _alt_curves(data, metrics))
 
 
@@ -234,10 +246,16 @@ def _angles(frames: Frames, split: list[Panel]) -> Iterator[Drawn]:
                     here.axhspan(90 - half, 90 + half, color="0.5", alpha=0.15, lw=0)
             layer = "hidden layers" if kind == "gradient" else f"layer {metric.rpartition('_')[2]}"
             top = max(100.0, np.nanmax([data["q75"].max(), 0.0]) + 5)
-            here.set(ylim=(0, top), yticks=[t for t in range(0, 181, 30) if t <= top], title=", ".join(filter(None, [panel.title, layer])))
+            here.set(
+                ylim=(0, top),
+                yticks=[t for t in range(0, 181, 30) if t <= top],
+                title=", ".join(filter(None, [panel.title, layer])),
+            )
             here.set_ylabel("angle (degrees)")
         legend(figure, axes[0], max(len(panel.groups) for panel in split))
-        caption = f"{captions[kind]} Median and quartiles over the runs where it is defined; at 90 degrees (dashed) they have nothing in common."
+        caption = (
+            f"{captions[kind]} Median and quartiles over the runs where it is defined; dashed: 90 degrees, nothing in common."
+        )
         yield Drawn(f"angle_{kind}", figure, data, title, caption, _alt_curves(data, known))
 
 
@@ -269,7 +287,11 @@ def _angle_against_outcome(frames: Frames, present: Sequence[str]) -> Drawn:
             axes.plot(some["angle_deg"], spread, marker, color=palette[color], markersize=4, alpha=0.75, mew=0)
     axes.axvline(90, color="0.35", lw=0.9, linestyle=(0, (2, 2)))
     axes.set_yticks(range(len(present)), labels=list(present))
-    axes.set(ylim=(len(present) - 0.5, -0.5), xlabel="gradient angle at the end (degrees)", xlim=(-3, max(100.0, 5 + data["angle_deg"].max(skipna=True) if data["angle_deg"].notna().any() else 100.0)))
+    axes.set(
+        ylim=(len(present) - 0.5, -0.5),
+        xlabel="gradient angle at the end (degrees)",
+        xlim=(-3, max(100.0, 5 + data["angle_deg"].max(skipna=True) if data["angle_deg"].notna().any() else 100.0)),
+    )
     handles = [
         Line2D([], [], color=palette[c], marker=m, linestyle="", label=outcome.replace("_", " "))
         for outcome, (m, c) in styles.items()
@@ -280,7 +302,9 @@ def _angle_against_outcome(frames: Frames, present: Sequence[str]) -> Drawn:
     caption = "Is alignment the same as learning? Each point is a run."
     caption += f" {undefined} runs without a defined angle are left out." if undefined else ""
     medians = data.groupby(["group", "outcome"], observed=True)["angle_deg"].median().dropna()
-    alt = "Gradient angle at the end by outcome; medians: " + "; ".join(f"{g}, {o}: {v:.0f} degrees" for (g, o), v in medians.items())
+    alt = "Gradient angle at the end by outcome; medians: " + "; ".join(
+        f"{g}, {o}: {v:.0f} degrees" for (g, o), v in medians.items()
+    )
     return Drawn("angle_against_outcome", figure, data, "Angle at the end against outcome", caption, alt + ".")
 
 
@@ -348,7 +372,9 @@ def _factor_curve(levels: pd.DataFrame, factor: str, frames: Frames) -> Drawn:
     axes.set(xlabel=factor, ylabel="fraction converged", ylim=(-0.03, 1.03))
     legend(figure, axes, len(names))
     caption = f"Fraction of runs that converged at each level of {factor}, with Wilson's 95 % intervals; n in the table."
-    alt = "; ".join(f"{n} at {factor} {v:g}: {f:.2f}" for n, v, f in zip(labels, levels[factor], levels["fraction"], strict=True))
+    alt = "; ".join(
+        f"{n} at {factor} {v:g}: {f:.2f}" for n, v, f in zip(labels, levels[factor], levels["fraction"], strict=True)
+    )
     return Drawn("factor_curve", figure, levels, f"Convergence against {factor}", caption, alt + ".")
 
 
@@ -361,19 +387,43 @@ def _phase_diagram(levels: pd.DataFrame, factors: Sequence[str], frames: Frames)
     for here, name in zip(axes, names, strict=True):
         part = levels[labels == name]
         grid, counts = (part.pivot_table(index=y, columns=x, values=v).sort_index(ascending=False) for v in ("fraction", "n"))
-        text = grid.map(lambda v: "" if np.isnan(v) else f"{v:.2f}") + counts.map(lambda v: "" if np.isnan(v) else f"\nn={v:.0f}")
-        sns.heatmap(grid, annot=text, fmt="", vmin=0, vmax=1, cmap="cividis", ax=here, annot_kws={"size": 7}, linewidths=0.5, cbar_kws={"label": "fraction converged"})
+        text = grid.map(lambda v: "" if np.isnan(v) else f"{v:.2f}") + counts.map(
+            lambda v: "" if np.isnan(v) else f"\nn={v:.0f}"
+        )
+        sns.heatmap(
+            grid,
+            annot=text,
+            fmt="",
+            vmin=0,
+            vmax=1,
+            cmap="cividis",
+            ax=here,
+            annot_kws={"size": 7},
+            linewidths=0.5,
+            cbar_kws={"label": "fraction converged"},
+        )
         here.set(title=name, xlabel=x, ylabel=y)
         here.tick_params(axis="y", rotation=0)
-    alt = "; ".join(f"{n} {x}={a:g} {y}={b:g}: {f:.2f}" for n, a, b, f in zip(labels, levels[x], levels[y], levels["fraction"], strict=True))
-    return Drawn("phase_diagram", figure, levels, f"Convergence over {x} and {y}", "Fraction of runs that converged, and n, in each cell.", alt + ".")
+    alt = "; ".join(
+        f"{n} {x}={a:g} {y}={b:g}: {f:.2f}" for n, a, b, f in zip(labels, levels[x], levels[y], levels["fraction"], strict=True)
+    )
+    return Drawn(
+        "phase_diagram",
+        figure,
+        levels,
+        f"Convergence over {x} and {y}",
+        "Fraction of runs that converged, and n, in each cell.",
+        alt + ".",
+    )
 
 
 def _outcome_strip(frames: Frames) -> Drawn:
     planned = pd.DataFrame([{"group": job.group, "seed": job.run.seed, "run_id": job.run_id} for job in frames.jobs])
     data = planned.merge(frames.runs[["run_id", "outcome"]], on="run_id", how="left")
     data["outcome"] = data["outcome"].str.replace("_", " ").fillna("missing")
-    codes = data.assign(code=data["outcome"].map(OUTCOMES)).pivot_table(index="group", columns="seed", values="code", sort=False)
+    codes = data.assign(code=data["outcome"].map(OUTCOMES)).pivot_table(
+        index="group", columns="seed", values="code", sort=False
+    )
     codes = codes.reindex(frames.groups)[sorted(codes.columns)]
     palette = sns.color_palette("colorblind")
     colors = [palette[0], palette[1], palette[3], (0.92, 0.92, 0.92)]
@@ -392,7 +442,14 @@ def _outcome_strip(frames: Frames) -> Drawn:
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
     counts = data.groupby(["group", "outcome"], sort=False).size()
     alt = "Outcome of every run: " + "; ".join(f"{g}: {n} {o}" for (g, o), n in counts.items()) + "."
-    return Drawn("outcomes", figure, data.drop(columns="run_id"), "Every run once", "The outcome of each seed under each group.", alt)
+    return Drawn(
+        "outcomes",
+        figure,
+        data.drop(columns="run_id"),
+        "Every run once",
+        "The outcome of each seed under each group.",
+        alt,
+    )
 
 
 def _every(count: int) -> Any:

@@ -104,7 +104,8 @@ def _angles(frames: Frames, groups: pd.DataFrame) -> str:
         interval = "" if math.isnan(low) else f" (95 % CI {low:.1f}-{high:.1f})"
         out = f", undefined in {row['angle_deg_undefined']} runs" if row["angle_deg_undefined"] else ""
         parts.append(f"{row['group']} {row['angle_deg_median']:.1f}{interval}{out}")
-    return f"Median angle between the update and the true gradient of the hidden layers at the end, in degrees: {'; '.join(parts)}."
+    lead = "Median angle between the update and the true gradient of the hidden layers at the end, in degrees"
+    return f"{lead}: {'; '.join(parts)}."
 
 
 def _exceptions(frames: Frames, groups: pd.DataFrame) -> str:

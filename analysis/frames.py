@@ -63,7 +63,9 @@ def from_sweep(sweep: Sweep) -> Frames:
     """Read a sweep from its folder and the ledger around it."""
     records = sweep.records()
     record = sweep.record
-    failures = {job.name: sweep.failures[job.run_id] for job in sweep.jobs if job.run_id in sweep.failures and job.run_id not in records}
+    failures = {
+        job.name: sweep.failures[job.run_id] for job in sweep.jobs if job.run_id in sweep.failures and job.run_id not in records
+    }
     about = About(
         id=sweep.id,
         hash=sweep.hash,

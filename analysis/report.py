@@ -9,6 +9,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
@@ -20,30 +21,37 @@ from analysis.figures import Drawn, draw_all
 from analysis.findings import findings
 from analysis.frames import Frames, from_sweep
 from analysis.style import SETTINGS, save
-from analysis.tables import latex, readable_comparisons, readable_groups, runs_to_look_at
+from analysis.tables import latex, readable_comparisons, readable_final_values, readable_groups, runs_to_look_at
+from fa_sweep.identity import run_settings
 from fa_sweep.sweep.folder import Sweep
 
 FORMATS = ("html", "md", "tex")
 
 METHODS = (
     "A run is the unit; a group is one combination of every swept factor except the seed; n is always shown.",
-    "First reach: the first evaluation that meets the criterion. At the end: the last one does. Converged: from some evaluation on, "
-    "all do, to the end and for at least train.hold evaluations. Diverged: output or loss became non-finite; never converged, whatever came before.",
-    "Fractions: Wilson's 95 % interval. Time to convergence: Kaplan-Meier with log-log bands (Wilson's where these are undefined); runs that "
-    "never converge, diverged ones too, are censored at the last step at which convergence could begin, which is the horizon. "
-    "Median: the smallest step at which the curve is at 0.5 or below.",
-    "Restricted mean, medians and interquartile means: percentile bootstrap, 9,999 resamples over seeds, 95 %; none below ten runs. "
-    "A diverged run's final accuracy counts as 0 and its final loss as infinite.",
-    "Comparisons on shared seeds: McNemar's exact test, Newcombe's interval for paired proportions (1998, method 10), Wilcoxon's signed-rank test "
-    "on restricted times (Pratt, by permutation), paired bootstrap. Without shared seeds: Fisher's exact test, Newcombe's hybrid score interval, "
-    "log-rank. p values are Holm-corrected over one column of one table.",
-    "Angles are signed, in degrees, over the whole evaluation set with the current weights; undefined ones (a zero or non-finite vector on either side) "
-    "are left out and counted.",
+    "First reach: the first evaluation that meets the criterion. At the end: the last one does. Converged: from some "
+    "evaluation on, all do, to the end and for at least train.hold evaluations. Diverged: output or loss became non-finite; "
+    "never converged, whatever came before.",
+    "Fractions: Wilson's 95 % interval. Time to convergence: Kaplan-Meier with log-log bands (Wilson's where these are "
+    "undefined); runs that never converge, diverged ones too, are censored at the last step at which convergence could "
+    "begin, which is the horizon. Median: the smallest step at which the curve is at 0.5 or below.",
+    "Restricted mean, medians and interquartile means: percentile bootstrap, 9,999 resamples over seeds, 95 %; none below "
+    "ten runs. A diverged run's final accuracy counts as 0 and its final loss as infinite.",
+    "Comparisons on shared seeds: McNemar's exact test, Newcombe's interval for paired proportions (1998, method 10), "
+    "Wilcoxon's signed-rank test on restricted times (Pratt, by permutation), paired bootstrap. Without shared seeds: "
+    "Fisher's exact test, Newcombe's hybrid score interval, log-rank. p values are Holm-corrected over one column of one table.",
+    "Angles are signed, in degrees, over the whole evaluation set with the current weights; undefined ones (a zero or "
+    "non-finite vector on either side) are left out and counted.",
 )
 
 
 def write_report(
-    sweep: Sweep | Frames, out: Path, *, reference: str | None = None, all_pairs: bool = False, formats: Collection[str] = FORMATS
+    sweep: Sweep | Frames,
+    out: Path,
+    *,
+    reference: str | None = None,
+    all_pairs: bool = False,
+    formats: Collection[str] = FORMATS,
 ) -> Path:
     """Write the report into a folder and return the path of its first document.
 
@@ -66,10 +74,19 @@ def write_report(
 
 
 def _write_documents(
-    frames: Frames, groups: pd.DataFrame, comparisons: pd.DataFrame, drawn: list[Drawn], out: Path, formats: Collection[str]
+    frames: Frames,
+    groups: pd.DataFrame,
+    comparisons: pd.DataFrame,
+    drawn: list[Drawn],
+    out: Path,
+    formats: Collection[str],
 ) -> Path:
-    readable = {"Groups": readable_groups(groups), "Comparisons": readable_comparisons(comparisons)}
-    context = {
+    readable = {
+        "Groups": readable_groups(groups),
+        "Comparisons": readable_comparisons(comparisons),
+        "Final values": readable_final_values(groups),
+    }
+    context: dict[str, Any] = {
         "frames": frames,
         "about": frames.about,
         "findings": findings(frames, groups, comparisons),
@@ -82,7 +99,7 @@ def _write_documents(
         "varied": [*frames.factors, "seed"] if frames.runs["seed"].nunique() > 1 else frames.factors,
         "environment": {**_reader_environment(), "written": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"},
     }
-    templates = Environment(
+    templates = Environment(  # noqa: S701  Markdown is escaped by the filter `cell`, HTML by autoescape
         loader=PackageLoader("analysis"),
         autoescape=lambda name: bool(name) and ".html" in str(name),
         undefined=StrictUndefined,
@@ -96,17 +113,16 @@ def _write_documents(
             paths.append(out / f"report.{kind}")
             paths[-1].write_text(templates.get_template(f"report.{kind}.j2").render(context), encoding="utf-8")
     if "tex" in formats:
-        for title, table in readable.items():
-            name = title.lower()
+        for title, table in context["tables"].items():
+            name = title.lower().replace(" ", "_")
             paths.append(out / "tables" / f"{name}.tex")
-            caption = "Convergence by group, 95 % intervals." if name == "groups" else "Comparisons, 95 % intervals, Holm-corrected p."
-            paths[-1].write_text(latex(table, caption, f"tab:{name}"), encoding="utf-8")
+            paths[-1].write_text(latex(table, f"{title}. In parentheses: 95 % intervals.", f"tab:{name}"), encoding="utf-8")
     return paths[0]
 
 
 def criterion(frames: Frames) -> str:
     """Return when an evaluation counted as a success, in words."""
-    found = {}
+    found: dict[str, None] = {}
     for job in frames.jobs:
         success, train = job.run.task.success, job.run.train
         sign = "at least" if success.direction == "at_least" else "at most"
@@ -116,8 +132,6 @@ def criterion(frames: Frames) -> str:
 
 def fixed_settings(frames: Frames) -> dict[str, str]:
     """Return the settings that all planned runs share."""
-    from fa_sweep.identity import run_settings
-
     shared: dict[str, str] = {}
     settings = [run_settings(job.run) for job in frames.jobs]
     for name, value in settings[0].items():

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
@@ -16,7 +17,7 @@ COLUMN_WIDTH = 7.0  # inches: readable at a report's column, and at a paper's pa
 DASHES = ["-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2))]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*"]
 
-SETTINGS = {
+SETTINGS: Any = {  # matplotlib types the keys as a literal of every setting there is
     "svg.hashsalt": "fa_sweep",  # ids in the SVG, otherwise random
     "svg.fonttype": "path",
     "pdf.fonttype": 3,  # 42 costs twice the time of all the rest of a PDF
@@ -36,7 +37,11 @@ SETTINGS = {
     "savefig.dpi": 160,
 }
 # Without them a file holds the time when it was written.
-METADATA: dict[str, dict[str, str | None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}
+METADATA: dict[str, dict[str, str | None]] = {
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None},
+    "png": {"Software": None},
+}
 
 
 @dataclass(frozen=True)
@@ -52,14 +57,17 @@ def looks(names: Sequence[str]) -> dict[str, Look]:
     """Return the look of each name: seaborn's colour-blind safe palette, then again with other lines and markers."""
     palette = sns.color_palette("colorblind", 10)
     return {
-        name: Look(palette[i % 10], DASHES[(i + i // 10) % len(DASHES)], MARKERS[i % len(MARKERS)]) for i, name in enumerate(names)
+        name: Look(palette[i % 10], DASHES[(i + i // 10) % len(DASHES)], MARKERS[i % len(MARKERS)])
+        for i, name in enumerate(names)
     }
 
 
-def new_figure(rows: int = 1, columns: int = 1, *, height: float = 3.0, width: float = COLUMN_WIDTH, **keywords: object) -> tuple[Figure, list[Axes]]:
+def new_figure(
+    rows: int = 1, columns: int = 1, *, height: float = 3.0, width: float = COLUMN_WIDTH, **keywords: Any
+) -> tuple[Figure, list[Axes]]:
     """Return a figure and its axes, row by row."""
     figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, **keywords)  # type: ignore[arg-type]
+    axes = figure.subplots(rows, columns, squeeze=False, **keywords)
     return figure, list(axes.ravel())
 
 

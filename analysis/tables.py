@@ -37,24 +37,35 @@ def estimate(row: pd.Series, name: str, digits: int = 3) -> str:
 
 
 def readable_groups(groups: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of groups as text, a row a group."""
+    """Return events and times as text, a row a group."""
     rows = []
     for _, row in groups.iterrows():
         median = float(row["median_steps"])
-        cells = {
-            "group": row["group"],
-            "n": str(row["n"]),
-            "reached": fraction(row, "reached"),
-            "at the end": fraction(row, "at_end"),
-            "converged": fraction(row, "converged"),
-            "diverged": fraction(row, "diverged"),
-            "median steps": "not reached" if math.isinf(median) else number(median, 6),
-            "restricted mean steps": estimate(row, "rmst_steps", 4),
-        }
-        for name, title in (("accuracy", "final accuracy"), ("loss", "final loss"), ("angle_deg", "final angle, degrees")):
+        rows.append(
+            {
+                "group": row["group"],
+                "n": str(row["n"]),
+                "reached": fraction(row, "reached"),
+                "at the end": fraction(row, "at_end"),
+                "converged": fraction(row, "converged"),
+                "diverged": fraction(row, "diverged"),
+                "median steps": "not reached" if math.isinf(median) else number(median, 6),
+                "restricted mean steps": estimate(row, "rmst_steps", 4),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def readable_final_values(groups: pd.DataFrame) -> pd.DataFrame:
+    """Return medians and interquartile means (IQM) at the last evaluation as text, a row a group."""
+    titles = {"accuracy": "accuracy", "loss": "loss", "angle_deg": "gradient angle, degrees"}
+    rows = []
+    for _, row in groups.iterrows():
+        cells = {"group": row["group"], "n": str(row["n"])}
+        for name, title in titles.items():
             if f"{name}_median" in row:
                 cells[f"{title}: median"] = estimate(row, f"{name}_median")
-                cells[f"{title}: interquartile mean"] = estimate(row, f"{name}_iqm")
+                cells[f"{title}: IQM"] = estimate(row, f"{name}_iqm")
         if "angle_deg_undefined" in row:
             cells["angle undefined"] = str(row["angle_deg_undefined"])
         rows.append(cells)
@@ -94,7 +105,12 @@ def runs_to_look_at(frames: Frames, most: int = 5) -> pd.DataFrame:
     table = pd.concat(parts) if parts else pd.DataFrame(columns=[*frames.runs.columns, "why"])
     steps = table["convergence_step"].fillna(table["diverged_at_step"])
     return pd.DataFrame(
-        {"run": table["name"], "why": table["why"], "at step": [number(s, 8) for s in steps], "reproduce": table["reproduce"]}
+        {
+            "run": table["name"],
+            "why": table["why"],
+            "at step": [number(s, 8) for s in steps],
+            "reproduce": table["reproduce"],
+        }
     ).reset_index(drop=True)
 
 

@@ -32,8 +32,8 @@ def angle_deg(dot: Array, squared_a: Array, squared_b: Array) -> Array:
 
 def whole(parts: Sequence[tuple[Array, Array, Array]]) -> Array:
     """Return the angle between two concatenations from the products of their parts."""
-    dots, squared_a, squared_b = zip(*parts, strict=True)
-    return angle_deg(sum(dots), sum(squared_a), sum(squared_b))
+    dot, squared_a, squared_b = (np.add.reduce(part) for part in zip(*parts, strict=True))
+    return angle_deg(dot, squared_a, squared_b)
 
 
 def mean_defined(angles: Array) -> tuple[Array, Array]:

@@ -66,18 +66,14 @@ def show_plan(jobs: Sequence[Job], app: AppConfig) -> None:
     console.say(f"tracking   experiment {app.tracking.experiment}")
     for title, names in (("groups", dict.fromkeys(job.group for job in jobs)), ("runs", [job.name for job in jobs])):
         listed = list(names)
-        console.say(
-            f"{title:<9}  {', '.join(listed[:6])}" + (f", ... ({len(listed)} in all)" if len(listed) > 6 else "")
-        )
+        console.say(f"{title:<9}  {', '.join(listed[:6])}" + (f", ... ({len(listed)} in all)" if len(listed) > 6 else ""))
 
 
 def open_sweep(folder: Path, jobs: Sequence[Job], app: AppConfig) -> Sweep:
     """Make a sweep's folder and say what will be done."""
     sweep = create_sweep(folder, jobs, _command(), app.tracking, single=False)
     reused = sum(job.reused for job in jobs)
-    todo = (
-        f"{len(jobs) - reused} runs to train" if reused < len(jobs) else "nothing to train, all runs are in the ledger"
-    )
+    todo = f"{len(jobs) - reused} runs to train" if reused < len(jobs) else "nothing to train, all runs are in the ledger"
     console.say(f"sweep {sweep.id}: {len(jobs)} jobs, {reused} reused, {todo}.")
     return sweep
 
@@ -105,9 +101,7 @@ def close_sweep(sweep: Sweep, app: AppConfig) -> None:
     failures = {i: e for i, e in sweep.failures.items() if i not in records}
     if failures:
         first = next(iter(failures.values()))
-        raise RunsFailed(
-            f"{len(failures)} of {len(sweep.jobs)} runs failed, the first with {first}; all others are kept"
-        )
+        raise RunsFailed(f"{len(failures)} of {len(sweep.jobs)} runs failed, the first with {first}; all others are kept")
 
 
 def run_single(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
@@ -165,7 +159,7 @@ def _track(sweep: Sweep) -> str:
             imported = import_sweep(sweep)
     except TrackingError as error:
         console.say(
-            f"fa_sweep: MLflow did not take the runs: {error}; they are safe in {sweep.folder} and the next command tries again",
+            f"fa_sweep: MLflow did not take the runs: {error}; they are safe in {sweep.folder}, the next command tries again",
             error=True,
         )
         return ""

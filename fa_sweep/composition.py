@@ -12,7 +12,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType, ValueType
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from fa_sweep.config import AppConfig, resolve
+from fa_sweep.config import resolve
+from fa_sweep.schema import AppConfig
 
 # A command line's own business: none of it changes a run's numbers, and a tracking URI may hold a password.
 NOT_PART_OF_A_RUN = ("tracking", "hydra", "resume", "report", "dry_run", "n_jobs")
@@ -43,7 +44,7 @@ class Composer:
         reshaped = [o.path for o in parsed if not o.plain and not o.chooses]
         plain = [o.plain and not any(_nested(o.path, path) for path in reshaped) for o in parsed]
         structural = tuple(text for text, is_plain in zip(overrides, plain, strict=True) if not is_plain)
-        config: DictConfig = pickle.loads(self._base(structural))
+        config: DictConfig = pickle.loads(self._base(structural))  # noqa: S301  our own, from this process
         try:
             for o, is_plain in zip(parsed, plain, strict=True):
                 if is_plain:

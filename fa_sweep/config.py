@@ -104,14 +104,10 @@ def one_line(error: BaseException) -> str:
         field = unknown[1] if unknown[1].split(".")[-1] == missing[1] else f"{unknown[1]}.{missing[1]}"
         given = re.search(r"use \+(.*)", text)
         return f"{unknown_setting(field, siblings(field))}" + (f" (given: {given[1]})" if given else "")
-    option = re.search(
-        r"Could not find '([^']+)'\s+Available options in '([^']+)':((?:\s+\S+)+?)\s*(?:Config search|$)", text
-    )
+    option = re.search(r"Could not find '([^']+)'\s+Available options in '([^']+)':((?:\s+\S+)+?)\s*(?:Config search|$)", text)
     if option:
         group, name = option[2], option[1].rpartition("/")[2]
-        return (
-            f"{group} is '{name}'; {did_you_mean(name, option[3].split())}choose one of {', '.join(option[3].split())}"
-        )
+        return f"{group} is '{name}'; {did_you_mean(name, option[3].split())}choose one of {', '.join(option[3].split())}"
     text = re.split(r"Config search path|Set the environment variable|\s+full_key:|See https?:", text)[0]
     # Where the message itself does not say which setting it speaks of, the error may know.
     about = getattr(error, "override", None) or getattr(error, "full_key", None)

@@ -115,9 +115,7 @@ def evaluation_line(step: int, metrics: Mapping[str, float]) -> str:
     """Return the line of one evaluation of one run: undefined values as "-"."""
     angle = float(metrics.get("angle_deg/gradient", math.nan))
     cells = [float(metrics[name]) for name in ("accuracy_sampled", "accuracy", "loss")]
-    sampled, accuracy, loss = (
-        "-" if math.isnan(v) else f"{v:.4g}" if i == 2 else f"{v:.3f}" for i, v in enumerate(cells)
-    )
+    sampled, accuracy, loss = ("-" if math.isnan(v) else f"{v:.4g}" if i == 2 else f"{v:.3f}" for i, v in enumerate(cells))
     return f"{step:>7}  {sampled:>8}  {accuracy:>8}  {loss:>10}  {'-' if math.isnan(angle) else f'{angle:.2f}°':>8}"
 
 

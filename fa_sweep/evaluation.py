@@ -4,6 +4,7 @@ Axes: R runs (last), N examples of the evaluation set, O outputs.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from fa_sweep.losses import Loss, error
 from fa_sweep.network import Network, outer, propagate_back
 
 Array = np.ndarray
-Parts = Sequence[tuple[slice, FeedbackMode]]
+Parts = Sequence[tuple[slice, FeedbackMode[Any]]]
 Rule = Callable[[int, Array, Array], None]
 
 
@@ -71,7 +72,8 @@ class Evaluation:
         gradients = []
         for layer in range(1, network.layers):
             slope, below, above = network.derivatives[layer], network.activations[layer - 1], layer + 1
-            gradients.append(products(*(_gradient(s[layer] * slope, below) for s in (used, true)), "oir->r"))
+            ours, exact = (_gradient(signal[layer] * slope, below) for signal in (used, true))
+            gradients.append(products(ours, exact, "oir->r"))
             angles[f"angle_deg/gradient_layer_{layer}"] = angle_deg(*gradients[-1])
             # The mode's own error one layer up, taken one layer down by the transposed weight: the rule of this layer alone.
             upper = top if above == network.layers else used[above] * network.derivatives[above]

@@ -11,8 +11,16 @@ from fa_sweep.training import NUMERICS_VERSION
 
 # Events are recomputed from histories: when a run counts as converged changes none of its numbers. task.loss only
 # proposes a value for train.loss, which is the one that trains.
-NOT_SCIENCE = ("task.success.metric", "task.success.direction", "task.success.value", "task.loss")
-NOT_SCIENCE += ("train.threshold", "train.hold")
+NOT_SCIENCE = frozenset(
+    {
+        "task.success.metric",
+        "task.success.direction",
+        "task.success.value",
+        "task.loss",
+        "train.threshold",
+        "train.hold",
+    }
+)
 
 RUN_SETTINGS = ("seed", "task", "model", "feedback", "init", "train")
 

@@ -11,8 +11,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from fa_sweep.application import close_sweep, open_sweep, prepare, show_plan
 from fa_sweep.checks import ConfigError
 from fa_sweep.composition import NOT_PART_OF_A_RUN, Composer
-from fa_sweep.config import AppConfig, one_line
+from fa_sweep.config import one_line
 from fa_sweep.identity import run_id, run_settings
+from fa_sweep.schema import AppConfig
 from fa_sweep.sweep.folder import Sweep
 
 

@@ -26,12 +26,13 @@ class Loss:
 def error(loss: Loss, output: Array, target: Array) -> Array:
     """Return e = dvalue/doutput, (O, N, R)."""
     out = np.empty(output.shape)
-    loss.descend(output, target, np.float64(1.0), out)
+    loss.descend(output, target, np.ones(1), out)
     return np.negative(out, out=out)
 
 
 def _absolute_value(output: Array, target: Array) -> Array:
-    return np.add.reduce(np.abs(output - target), axis=0)
+    summed: Array = np.add.reduce(np.abs(output - target), axis=0)
+    return summed
 
 
 def _absolute_descend(output: Array, target: Array, rate: Array, out: Array) -> None:
@@ -41,7 +42,8 @@ def _absolute_descend(output: Array, target: Array, rate: Array, out: Array) -> 
 
 def _squared_value(output: Array, target: Array) -> Array:
     difference = output - target
-    return 0.5 * np.add.reduce(difference * difference, axis=0)
+    summed: Array = 0.5 * np.add.reduce(difference * difference, axis=0)
+    return summed
 
 
 def _squared_descend(output: Array, target: Array, rate: Array, out: Array) -> None:

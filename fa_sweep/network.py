@@ -68,7 +68,7 @@ class Network:
         runs = parameters.block.shape[1]
         self.parameters, self.activation, self.layers = parameters, activation, len(widths) - 1
         hidden = widths[1:-1]
-        ends = np.cumsum(hidden)[:-1] if hidden else []
+        ends = np.cumsum(hidden)[:-1].tolist()
         self._hidden = np.zeros((sum(hidden), examples, runs))
         self._slopes = np.ones_like(self._hidden)  # stays 1 where the activation has no derivative of its own
         empty = np.empty((0, examples, runs))

@@ -4,6 +4,7 @@ Axes: R lanes (runs and padding), N examples of a batch, S steps, E evaluations,
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -58,7 +59,7 @@ class Stack:
     def _occupied(self) -> list[tuple[int, RunConfig]]:
         return [(lane, run) for lane, run in enumerate(self.runs) if run is not None]
 
-    def _mode(self, mode: str, lanes: slice) -> FeedbackMode:
+    def _mode(self, mode: str, lanes: slice) -> FeedbackMode[Any]:
         members = [None if run is None else Lane(run.seed, run.feedback) for run in self.runs[lanes]]
         return MODES[mode](members, [weight[..., lanes] for weight in self.parameters.weights])
 

@@ -60,9 +60,7 @@ def test_every_metric_against_one_network_at_a_time(settings, loss):
         feedback = [b[..., lane - lanes.start] for b in mode.matrices]
         expected = expected_metrics(weights, feedback, task.evaluation, loss, training.sampled[-1][:, lane])
         for name, value in expected.items():
-            np.testing.assert_allclose(
-                metrics[name][number], value, rtol=1e-9, atol=2e-6, err_msg=f"{name} of run {number}"
-            )
+            np.testing.assert_allclose(metrics[name][number], value, rtol=1e-9, atol=2e-6, err_msg=f"{name} of run {number}")
 
 
 def expected_metrics(weights, feedback, examples, loss, sampled):

@@ -172,9 +172,9 @@ def assert_same_numbers(one: Sweep, other: Sweep) -> None:
         rows = [row for path in sweep.folder.glob("shards/*") for row in pq.read_table(path).to_pylist()]
         tables.append({row.pop("run_id"): row for row in rows})
     assert tables[0].keys() == tables[1].keys()
-    for run_id, row in tables[0].items():
+    for identity, row in tables[0].items():
         for name in set(row) - {"finished_at_ms", "duration_s"}:
-            assert np.array_equal(row[name], tables[1][run_id][name], equal_nan=name not in ("steps",)), name
+            assert np.array_equal(row[name], tables[1][identity][name], equal_nan=name not in ("steps",)), name
 
 
 def test_dry_run_makes_nothing(fa_sweep, capfd):

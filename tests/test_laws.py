@@ -107,9 +107,7 @@ def test_scaling_the_error_scales_the_signal(settings, mode):
 def test_one_hidden_layer_linear_feedback_alignment_law(settings):
     """C = B W_2 + (B W_2)^T - W_1 W_1^T changes at each online step by exactly -lr^2 D D^T, D = B e x^T (Lillicrap 2016)."""
     lr = 0.01
-    run = settings(
-        "feedback=random", "model.hidden=[6]", "model.activation=linear", "train.loss=squared", f"train.lr={lr}"
-    )
+    run = settings("feedback=random", "model.hidden=[6]", "model.activation=linear", "train.loss=squared", f"train.lr={lr}")
     training = _Training(Stack([run]))
     stack = training.stack
     ((_, mode),) = stack.parts

@@ -92,9 +92,7 @@ def test_complete_sweep_is_found_again_and_reused_runs_are_children_of_the_new_p
     parents, _ = read()
     assert len(parents) == 2
     c = client()
-    of_new = c.search_runs(
-        parents[0].info.experiment_id.split(), f"tags.`mlflow.parentRunId` = '{parents[0].info.run_id}'"
-    )
+    of_new = c.search_runs(parents[0].info.experiment_id.split(), f"tags.`mlflow.parentRunId` = '{parents[0].info.run_id}'")
     assert sorted(run.data.tags.get("fa_sweep.reused", "false") for run in of_new) == ["false", "true", "true"]
     assert fa_sweep(*short("feedback=random", "seed=0,1", "tracking.experiment=second")) == 0
     _, children = read("second")  # a store (here: an experiment) that lacks them gets them

@@ -45,10 +45,8 @@ def train(weights: list[Matrix], order: list[int], lr: float, loss: str, feedbac
         h2 = relu(apply(w2, h1))
         (y_hat,) = apply(w3, h2)
         patterns.append([tuple(h > 0 for h in h1), tuple(h > 0 for h in h2)])
-        if loss == "squared":
-            err = y_hat - y
-        else:
-            err = 1.0 if y_hat > y else -1.0
+        sign = 1.0 if y_hat > y else -1.0
+        err = y_hat - y if loss == "squared" else sign
         b2, b3 = feedback(step) or (transpose(w2), transpose(w3))
         d2 = masked(apply(b3, [err]), h2)
         d1 = masked(apply(b2, d2), h1)

@@ -45,6 +45,7 @@ class Rerandom(FeedbackMode[RerandomConfig]):
 
     @staticmethod
     def redraws_per_step(config: Any) -> float:
+        """Return 1 / k."""
         return 1.0 / float(config.every)
 
     def begin_step(self, step: int) -> None:
@@ -77,4 +78,5 @@ class _Draws:
             np.multiply(np.moveaxis(self._drawn, 0, -1), self._scales, out=self._ready)
             self._next = 0
         self._next += 1
-        return self._ready[self._next - 1]
+        matrices: np.ndarray = self._ready[self._next - 1]
+        return matrices

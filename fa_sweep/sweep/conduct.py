@@ -16,9 +16,7 @@ def plan_shards(jobs: Sequence[Job], n_jobs: str) -> tuple[list[Shard], int]:
     return make_shards(jobs, processes), processes
 
 
-def train_jobs(
-    folder: Path, jobs: Sequence[Job], n_jobs: str, progress: Progress, finished: Callable[[Shard], None]
-) -> None:
+def train_jobs(folder: Path, jobs: Sequence[Job], n_jobs: str, progress: Progress, finished: Callable[[Shard], None]) -> None:
     """Train jobs into `folder`'s ledger, telling `progress` and `finished` how far each shard is.
 
     A shard that ends in an error costs its own runs alone: they are noted as the sweep's failures.

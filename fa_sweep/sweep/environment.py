@@ -20,11 +20,9 @@ def environment() -> dict[str, str]:
     The same config gives the same bits on one machine type; across processors tanh, exp, arccos and BLAS may differ.
     """
     blas = [
-        f"{i['internal_api']} {i['version']} {i.get('architecture', '?')}"
-        for i in threadpool_info()
-        if i["user_api"] == "blas"
+        f"{i['internal_api']} {i['version']} {i.get('architecture', '?')}" for i in threadpool_info() if i["user_api"] == "blas"
     ]
-    simd = np.show_config(mode="dicts").get("SIMD Extensions", {})  # type: ignore[call-overload, union-attr]
+    simd = np.show_config(mode="dicts").get("SIMD Extensions", {})
     return {
         "fa_sweep": __version__,
         "numerics": str(NUMERICS_VERSION),
@@ -49,9 +47,7 @@ def git() -> dict[str, str]:
 
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True
-        )
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()

@@ -3,6 +3,7 @@
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from functools import partial
 
 from fa_sweep.schema import RunConfig
 from fa_sweep.sweep.plan import Shard
@@ -24,9 +25,7 @@ def run_shards(shards: Sequence[Shard], processes: int, progress: Progress) -> I
 def _in_process(shards: Sequence[Shard], progress: Progress) -> Iterator[Result]:
     for shard in shards:
         try:
-            result: Histories | Exception = train(
-                [job.run for job in shard.jobs], lambda done, n=shard.number: progress(n, done)
-            )
+            result: Histories | Exception = train([job.run for job in shard.jobs], partial(progress, shard.number))
         except Exception as error:
             result = error
         yield shard, result

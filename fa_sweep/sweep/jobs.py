@@ -45,7 +45,7 @@ class Job:
     @property
     def output_width(self) -> int:
         """The number of the network's outputs, which its task gives."""
-        return make_task(self.run.task).training.targets.shape[1]
+        return int(make_task(self.run.task).training.targets.shape[1])
 
     @property
     def reproduce(self) -> str:

@@ -35,7 +35,8 @@ def sql_engine(uri: str, artifact_root: str) -> "Engine | None":
     import sqlalchemy
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    engine: Engine = SqlAlchemyStore(uri, artifact_root).engine
+    store: Any = SqlAlchemyStore
+    engine: Engine = store(uri, artifact_root).engine
     inspector = sqlalchemy.inspect(engine)
     for table, proved in PROVED_COLUMNS.items():
         if {column["name"] for column in inspector.get_columns(table)} != proved:
@@ -43,9 +44,7 @@ def sql_engine(uri: str, artifact_root: str) -> "Engine | None":
     return engine
 
 
-def insert_children(
-    engine: "Engine", experiment_id: str, location: str, parent: str, contents: Sequence[RunContent]
-) -> int:
+def insert_children(engine: "Engine", experiment_id: str, location: str, parent: str, contents: Sequence[RunContent]) -> int:
     """Insert children of a parent run, those that are not there yet; returns how many. Each transaction is all or nothing.
 
     `location` is the experiment's artifact location.
@@ -53,14 +52,12 @@ def insert_children(
     from mlflow.store.tracking.dbmodels import models
     from sqlalchemy import select
 
-    tables = [
-        m.__table__ for m in (models.SqlRun, models.SqlTag, models.SqlParam, models.SqlMetric, models.SqlLatestMetric)
-    ]
+    tables = [m.__table__ for m in (models.SqlRun, models.SqlTag, models.SqlParam, models.SqlMetric, models.SqlLatestMetric)]
     ids = {_child_id(parent, content): content for content in contents}
     with engine.connect() as connection:
-        column = models.SqlTag.run_uuid
-        of_parent = (models.SqlTag.key == "mlflow.parentRunId") & (models.SqlTag.value == parent)
-        present = set(connection.execute(select(column).where(of_parent)).scalars())
+        tag = models.SqlTag.__table__.c
+        of_parent = (tag.key == "mlflow.parentRunId") & (tag.value == parent)
+        present: set[str] = set(connection.execute(select(tag.run_uuid).where(of_parent)).scalars())
     absent = [(run_uuid, content) for run_uuid, content in ids.items() if run_uuid not in present]
     for start in range(0, len(absent), RUNS_PER_TRANSACTION):
         rows: dict[str, list[dict[str, Any]]] = {table.name: [] for table in tables}
@@ -112,7 +109,7 @@ def _add_rows(
         for k, v, s in content.metrics
     ]
     rows["metrics"] += points
-    latest: dict[str, dict[str, Any]] = {}
+    latest: dict[Any, dict[str, Any]] = {}
     for point in points:
         if point["key"] not in latest or point["step"] > latest[point["key"]]["step"]:
             latest[point["key"]] = point

@@ -68,9 +68,7 @@ def job_content(job: Job, sweep: Sweep, record: Record | None, *, all_histories:
         "reproduce": job.reproduce,
         **({"fa_sweep.reused": "true"} if job.reused else {}),
     }
-    params = {
-        key: value if isinstance(value, str) else json.dumps(value) for key, value in run_settings(job.run).items()
-    }
+    params = {key: value if isinstance(value, str) else json.dumps(value) for key, value in run_settings(job.run).items()}
     if record is None:
         tags |= {"error": sweep.failures[job.run_id], **_common_tags(sweep.record["environment"])}
         created = int(sweep.record["created_at_ms"])

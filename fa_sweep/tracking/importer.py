@@ -185,11 +185,7 @@ class _Import:
         in_bulk = []
         for job in self.sweep.jobs:
             record = self.records.get(job.run_id)
-            if (
-                engine is not None
-                and job.run_id not in children
-                and (record is not None or job.run_id in self.failures)
-            ):
+            if engine is not None and job.run_id not in children and (record is not None or job.run_id in self.failures):
                 content = job_content(job, self.sweep, record, all_histories=self.all_histories)
                 if not content.overlong:  # those have an artifact, which is MLflow's to store
                     in_bulk.append(content)
@@ -226,9 +222,7 @@ class _Import:
 
         metrics = [Metric(name, value, content.ended_at_ms, step) for name, value, step in content.metrics]
         params = [Param(key, value) for key, value in content.params.items()]
-        for some, few in zip_longest(
-            _chunks(metrics, METRICS_PER_BATCH), _chunks(params, PARAMS_PER_BATCH), fillvalue=()
-        ):
+        for some, few in zip_longest(_chunks(metrics, METRICS_PER_BATCH), _chunks(params, PARAMS_PER_BATCH), fillvalue=()):
             self.client.log_batch(run_id, metrics=some, params=few)
 
 

@@ -145,6 +145,6 @@ def _from_tables(engine: "Engine", run_ids: Sequence[str]) -> dict[str, Points]:
     found: dict[str, Points] = {}
     columns = (SqlMetric.run_uuid, SqlMetric.key, SqlMetric.step, SqlMetric.value)
     with engine.connect() as connection:
-        for run_id, key, step, value in connection.execute(select(*columns).where(SqlMetric.run_uuid.in_(run_ids))):
-            found.setdefault(run_id, {}).setdefault(key, []).append((step, value))
+        for row in connection.execute(select(*columns).where(SqlMetric.run_uuid.in_(run_ids))):
+            found.setdefault(row.run_uuid, {}).setdefault(row.key, []).append((row.step, row.value))
     return found

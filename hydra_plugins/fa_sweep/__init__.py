@@ -1,0 +1,1 @@
+"""Hydra plugins; Hydra 1.3 accepts them from this namespace alone."""

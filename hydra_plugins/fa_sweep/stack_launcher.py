@@ -1,5 +1,6 @@
 """`hydra/launcher=stack`: all jobs of a sweep trained in lockstep. Imports its work when it is called: every Hydra
-application in the environment loads this file."""
+application in the environment loads this file.
+"""
 
 from dataclasses import dataclass
 from typing import Any, Optional, Sequence
@@ -42,7 +43,7 @@ class StackLauncher(Launcher):
         require_job_table(folder)
         composer = self.composer or Composer(self.hydra_context.config_loader, self.config)
         settings = [composer.settings(overrides) for overrides in job_overrides]
-        jobs = make_jobs([(app, {}, overrides) for app, overrides in zip(settings, job_overrides)])
+        jobs = make_jobs([(app, {}, overrides) for app, overrides in zip(settings, job_overrides, strict=True)])
         train_here(folder, jobs, settings[0].n_jobs)
         returns = []
         for overrides in job_overrides:

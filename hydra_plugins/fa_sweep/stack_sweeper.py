@@ -1,5 +1,6 @@
 """`hydra/sweeper=stack`: BasicSweeper's syntax and order, every job composed once and checked before anything is written.
-Imports its work when it is called: every Hydra application in the environment loads this file."""
+Imports its work when it is called: every Hydra application in the environment loads this file.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional
