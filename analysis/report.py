@@ -13,7 +13,7 @@ from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from analysis.comparisons import compare
 from analysis.estimates import group_table
@@ -39,7 +39,7 @@ METHODS = (
     "ten runs. A diverged run's final accuracy counts as 0 and its final loss as infinite.",
     "Comparisons on shared seeds: McNemar's exact test, Newcombe's interval for paired proportions (1998, method 10), "
     "Wilcoxon's signed-rank test on restricted times (Pratt, by permutation), paired bootstrap. Without shared seeds: "
-    "Fisher's exact test, Newcombe's hybrid score interval, log-rank. p values are Holm-corrected over one column of one table.",
+    "Fisher's exact test, Newcombe's hybrid score interval, log-rank. p values are Holm-corrected over one column of a table.",
     "Angles are signed, in degrees, over the whole evaluation set with the current weights; undefined ones (a zero or "
     "non-finite vector on either side) are left out and counted.",
 )
@@ -99,9 +99,10 @@ def _write_documents(
         "varied": [*frames.factors, "seed"] if frames.runs["seed"].nunique() > 1 else frames.factors,
         "environment": {**_reader_environment(), "written": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"},
     }
-    templates = Environment(  # noqa: S701  Markdown is escaped by the filter `cell`, HTML by autoescape
+    # HTML is escaped by jinja, Markdown by the filter `cell`.
+    templates = Environment(
         loader=PackageLoader("analysis"),
-        autoescape=lambda name: bool(name) and ".html" in str(name),
+        autoescape=select_autoescape(["html.j2"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

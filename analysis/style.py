@@ -22,6 +22,7 @@ SETTINGS: Any = {  # matplotlib types the keys as a literal of every setting the
     "svg.fonttype": "path",
     "pdf.fonttype": 3,  # 42 costs twice the time of all the rest of a PDF
     "font.family": "DejaVu Sans",
+    "text.parse_math": False,  # a dollar in a name is a dollar
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.labelsize": 9,

@@ -145,6 +145,7 @@ def _from_tables(engine: "Engine", run_ids: Sequence[str]) -> dict[str, Points]:
     found: dict[str, Points] = {}
     columns = (SqlMetric.run_uuid, SqlMetric.key, SqlMetric.step, SqlMetric.value)
     with engine.connect() as connection:
-        for row in connection.execute(select(*columns).where(SqlMetric.run_uuid.in_(run_ids))):
+        rows: Any = connection.execute(select(*columns).where(SqlMetric.run_uuid.in_(run_ids)))
+        for row in rows:
             found.setdefault(row.run_uuid, {}).setdefault(row.key, []).append((row.step, row.value))
     return found

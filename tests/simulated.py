@@ -1,0 +1,55 @@
+"""Simulated sweeps with known truths, as the ledger would hand them over."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from analysis.frames import About, Frames, make_frames
+from fa_sweep.evaluation import metric_names
+from fa_sweep.schema import AppConfig
+from fa_sweep.sweep.jobs import Job
+from fa_sweep.sweep.ledger import Record
+
+STEPS = np.arange(51) * 100
+HORIZON = 4600.0
+NEVER = None
+DIVERGED = -1
+
+
+def simulate(
+    settings: Callable[..., AppConfig],
+    times: Mapping[str, Sequence[int | None]],
+    *,
+    seeds: Mapping[str, Sequence[int]] | None = None,
+    factors: Mapping[str, Mapping[str, Any]] | None = None,
+    angles: Mapping[str, Sequence[float]] | None = None,
+    name: str = "simulated",
+) -> Frames:
+    """Frames of groups whose runs converge at given steps; None: never, -1: diverged at step 2,000."""
+    jobs, records = [], {}
+    for group, events in times.items():
+        run = settings("seed=0")
+        for position, time in enumerate(events):
+            seed = seeds[group][position] if seeds else position
+            run = type(run)(**{**vars(run), "seed": seed})
+            levels = dict(factors[group]) if factors else {"feedback": group}
+            job = Job(len(jobs), f"{group}/{seed}", f"{group}-s{seed:03d}", run, levels, (f"feedback={group}", f"seed={seed}"))
+            jobs.append(job)
+            angle = angles[group][position] if angles else 45.0 + seed % 7
+            records[job.run_id] = record(job.run_id, time, angle)
+    about = About(name, name, "python -m fa_sweep", "ledger", len(jobs), 0, 0, {}, [({"numpy": "2"}, len(jobs))])
+    return make_frames(about, jobs, records)
+
+
+def record(run_id: str, time: int | None, angle: float) -> Record:
+    metrics = {name: np.full(len(STEPS), np.nan) for name in metric_names(3)}
+    alive = STEPS < 2000 if time == DIVERGED else np.ones(len(STEPS), dtype=bool)
+    success = (STEPS >= time) if time is not None and time != DIVERGED else np.zeros(len(STEPS), dtype=bool)
+    metrics["accuracy"][alive] = np.where(success, 1.0, 0.75)[alive]
+    metrics["accuracy_sampled"][alive] = metrics["accuracy"][alive]
+    metrics["loss"][alive] = np.where(success, 0.01, 0.4)[alive]
+    for name in metrics:
+        if name.startswith("angle_deg"):
+            metrics[name][alive] = angle
+    return Record(run_id, STEPS, metrics, 2000 if time == DIVERGED else -1, 0, 0.01, {"numpy": "2"})

@@ -1,0 +1,99 @@
+"""The report in a real browser: opened from disk, and inside the MLflow UI of a served store."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from browser import CHROMIUM, browser
+from conftest import short
+
+from fa_sweep.sweep.folder import all_sweeps
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed; .ci/run installs it")
+
+IMAGES = "[...document.images].map(i => [i.complete && i.naturalWidth > 0 && i.getBoundingClientRect().width > 100, i.alt])"
+
+
+@pytest.fixture
+def reported(fa_sweep):
+    """A small sweep with its report, logged in MLflow."""
+    arguments = [a for a in short("feedback=symmetric,random,rerandom", "seed=range(4)") if a != "report=false"]
+    assert fa_sweep(*arguments) == 0
+    (sweep,) = all_sweeps()
+    return sweep
+
+
+def test_opened_from_disk(reported):
+    page_path = (Path("outputs/reports") / reported.id / "report.html").absolute()
+    with browser() as page:
+        page.open(page_path.as_uri())
+        images = page.run(IMAGES)
+        assert len(images) >= 7
+        assert all(visible and alt for visible, alt in images)
+        assert page.complaints() == []
+        assert page.requests() == [page_path.as_uri()]
+        assert page.run("document.documentElement.scrollWidth <= window.innerWidth")  # wide tables scroll by themselves
+        # The first table sorts, by number where it is one, down at the second click.
+        column = "[...document.querySelectorAll('table')[0].tBodies[0].rows].map(r => r.cells[0].textContent)"
+        page.run("document.querySelectorAll('th')[0].click()")
+        assert page.run(column) == ["random", "rerandom", "symmetric"]
+        page.run("document.querySelectorAll('th')[0].click()")
+        assert page.run(column) == ["symmetric", "rerandom", "random"]
+        light = page.run("getComputedStyle(document.body).backgroundColor")
+        page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
+        assert page.run("getComputedStyle(document.body).backgroundColor") != light
+
+
+@contextmanager
+def mlflow_server(folder: Path) -> Iterator[str]:
+    """Serve a folder's store on a free loopback port; ended by its own process group."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder}/outputs/mlflow.db"]
+    process = subprocess.Popen(
+        [sys.executable, *command, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
+                break
+            except OSError:
+                assert time.monotonic() < deadline, "mlflow server does not start"
+                time.sleep(0.5)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(20)
+
+
+def test_inside_mlflows_artifact_view(reported):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{Path('outputs/mlflow.db').absolute()}")
+    run = client.get_run(reported.tracked["run_id"])
+    with mlflow_server(Path().absolute()) as url, browser() as page:
+        page.open(f"{url}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts/report/report.html")
+        with page.frame() as frame:
+            frame.wait_for("document.title.startsWith('Convergence report') && document.readyState == 'complete'")
+            images = frame.run(IMAGES)
+            assert len(images) >= 7
+            assert all(visible and alt for visible, alt in images)
+            assert frame.complaints() == []
+            assert frame.run("performance.getEntriesByType('resource').map(r => r.name).filter(n => !n.startsWith('data:'))") == []
+            assert frame.run("document.querySelectorAll('ul.findings li').length") >= 3
