@@ -31,6 +31,7 @@ def arguments() -> argparse.ArgumentParser:
         help="compare every group with this one (default: symmetric at equal levels of all else)",
     )
     parser.add_argument("--all-pairs", action="store_true", help="compare every pair of groups")
+    parser.add_argument("--no-attach", action="store_true", help="do not log the report on the sweep's MLflow run")
     parser.add_argument("--format", metavar="LIST", default=",".join(FORMATS), help="documents to write (default: %(default)s)")
     return parser
 
@@ -56,7 +57,8 @@ def main(argv: list[str] | None = None) -> int:
             from analysis.attach import report_and_attach
 
             out = options.out or OUTPUTS / "reports" / sweep.id
-            path = report_and_attach(sweep, out, reference=options.reference, all_pairs=options.all_pairs, formats=formats)
+            write = write_report if options.no_attach else report_and_attach
+            path = write(sweep, out, reference=options.reference, all_pairs=options.all_pairs, formats=formats)
     except (ConfigError, TrackingError) as error:
         print(f"analysis: {error}", file=sys.stderr)
         return 2

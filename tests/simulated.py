@@ -45,7 +45,7 @@ def simulate(
 def record(run_id: str, time: int | None, angle: float) -> Record:
     metrics = {name: np.full(len(STEPS), np.nan) for name in metric_names(3)}
     alive = STEPS < 2000 if time == DIVERGED else np.ones(len(STEPS), dtype=bool)
-    success = (STEPS >= time) if time is not None and time != DIVERGED else np.zeros(len(STEPS), dtype=bool)
+    success = (time <= STEPS) if time is not None and time != DIVERGED else np.zeros(len(STEPS), dtype=bool)
     metrics["accuracy"][alive] = np.where(success, 1.0, 0.75)[alive]
     metrics["accuracy_sampled"][alive] = metrics["accuracy"][alive]
     metrics["loss"][alive] = np.where(success, 0.01, 0.4)[alive]

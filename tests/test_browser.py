@@ -95,5 +95,7 @@ def test_inside_mlflows_artifact_view(reported):
             assert len(images) >= 7
             assert all(visible and alt for visible, alt in images)
             assert frame.complaints() == []
-            assert frame.run("performance.getEntriesByType('resource').map(r => r.name).filter(n => !n.startsWith('data:'))") == []
+            assert (
+                frame.run("performance.getEntriesByType('resource').map(r => r.name).filter(n => !n.startsWith('data:'))") == []
+            )
             assert frame.run("document.querySelectorAll('ul.findings li').length") >= 3

@@ -34,7 +34,14 @@ def test_wilson_covers_by_enumeration(n):
 
 # Probabilities of both, first only, second only, neither: from independence to nearly no discordant pair.
 @pytest.mark.parametrize(
-    "cells", [(0.25, 0.25, 0.25, 0.25), (0.3, 0.6, 0.05, 0.05), (0.1, 0.2, 0.1, 0.6), (0.45, 0.06, 0.04, 0.45), (0.24, 0.72, 0.01, 0.03)]
+    "cells",
+    [
+        (0.25, 0.25, 0.25, 0.25),
+        (0.3, 0.6, 0.05, 0.05),
+        (0.1, 0.2, 0.1, 0.6),
+        (0.45, 0.06, 0.04, 0.45),
+        (0.24, 0.72, 0.01, 0.03),
+    ],
 )
 def test_newcombe_paired_covers(cells):
     _, b, c, _ = cells
@@ -130,7 +137,9 @@ def test_planted_rates_are_found(settings):
     generator = np.random.default_rng(6)
     hits = 0
     for number in range(60):
-        times = [int(t) if c else None for c, t in zip(generator.random(50) < 0.3, generator.integers(1, 46, 50) * 100, strict=True)]
+        times = [
+            int(t) if c else None for c, t in zip(generator.random(50) < 0.3, generator.integers(1, 46, 50) * 100, strict=True)
+        ]
         frames = simulate(settings, {"g": times}, name=str(number))
         row = group_table(frames).iloc[0]
         assert row["converged"] == sum(t is not None for t in times)

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -145,7 +146,7 @@ def test_figures_at_any_number_of_groups(settings, tmp_path, groups):
                 boxes = sorted((t.get_window_extent(renderer) for t in labels), key=lambda b: b.min[along])
                 if not axes.get_visible() or not axes.axison:
                     continue
-                for one, other in zip(boxes, boxes[1:], strict=False):
+                for one, other in pairwise(boxes):
                     assert one.max[along] <= other.min[along] + 1, (drawn.name, groups)
                 for box in boxes:
                     assert box.x0 >= -1, (drawn.name, groups)
@@ -206,7 +207,11 @@ def test_report_after_the_sweep_is_logged_on_its_parent(fa_sweep):
 
     client = MlflowClient(f"sqlite:///{Path('outputs/mlflow.db').absolute()}")
     run_id = sweep.tracked["run_id"]
-    assert {a.path for a in client.list_artifacts(run_id, "report")} >= {"report/report.html", "report/report.md", "report/figures"}
+    assert {a.path for a in client.list_artifacts(run_id, "report")} >= {
+        "report/report.html",
+        "report/report.md",
+        "report/figures",
+    }
     median = client.get_metric_history(run_id, "curves/random/accuracy_median")
     expected = from_sweep(sweep).histories.query("group == 'random'").groupby("step")["accuracy"].median()
     assert {m.step: m.value for m in median} == expected.to_dict()

@@ -47,7 +47,9 @@ def test_group_table(settings, times):
     waits, happened = durations(times)
     n, k = len(times), sum(happened)
     assert (row["n"], row["converged"], row["diverged"]) == (n, k, times.count(DIVERGED))
-    np.testing.assert_allclose((row["converged_low"], row["converged_high"]), proportion_confint(k, n, method="wilson"), atol=1e-12)
+    np.testing.assert_allclose(
+        (row["converged_low"], row["converged_high"]), proportion_confint(k, n, method="wilson"), atol=1e-12
+    )
     fitter = lifelines.KaplanMeierFitter().fit(waits, happened)
     assert row["median_steps"] == fitter.median_survival_time_
     np.testing.assert_allclose(row["rmst_steps"], restricted_mean_survival_time(fitter, t=HORIZON), rtol=1e-12)
@@ -79,7 +81,9 @@ def test_survival_curve(settings, times):
         if 0 < left < len(times):
             np.testing.assert_allclose((row["low"], row["high"]), (low, high), atol=1e-9)
         else:  # log-log is undefined there
-            np.testing.assert_allclose((row["low"], row["high"]), proportion_confint(left, len(times), method="wilson"), atol=1e-9)
+            np.testing.assert_allclose(
+                (row["low"], row["high"]), proportion_confint(left, len(times), method="wilson"), atol=1e-9
+            )
     assert curve["step"].max() == HORIZON
     assert curve["censored"].sum() == len(times) - sum(happened)
 
@@ -214,11 +218,15 @@ def test_no_event_at_all_gives_p_of_one(settings, times, shared):
 
 def test_reference_is_symmetric_at_equal_levels(settings):
     levels = {
-        f"{m}, init.scale={s}": {"feedback": m, "init.scale": s} for s in (0.1, 1.0) for m in ("random", "symmetric", "rerandom")
+        f"{m}, init.scale={s}": {"feedback": m, "init.scale": s}
+        for s in (0.1, 1.0)
+        for m in ("random", "symmetric", "rerandom")
     }
     frames = simulate(settings, {group: [100, NEVER] for group in levels}, factors=levels)
     found = {row["group"]: row["reference"] for row in compare(frames).to_dict("records")}
-    assert found == {g: f"symmetric, init.scale={lv['init.scale']}" for g, lv in levels.items() if lv["feedback"] != "symmetric"}
+    assert found == {
+        g: f"symmetric, init.scale={lv['init.scale']}" for g, lv in levels.items() if lv["feedback"] != "symmetric"
+    }
     assert set(compare(frames, "random, init.scale=0.1")["reference"]) == {"random, init.scale=0.1"}
     assert len(compare(frames, all_pairs=True)) == 15
     with pytest.raises(ConfigError, match="did you mean"):

@@ -77,7 +77,11 @@ def test_plugins_import_nothing_heavy_at_their_top():
 def test_heavy_imports_wait(tmp_path, arguments):
     """Neither help, nor a refusal, nor a plan imports mlflow, pandas, seaborn or scipy.stats."""
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "fa_sweep", *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        [sys.executable, "-X", "importtime", "-m", "fa_sweep", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     loaded = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert "hydra" in loaded
@@ -99,12 +103,20 @@ def installed(tmp_path_factory):
 def test_the_wheel_works_from_any_folder(installed, tmp_path):
     # -P and -I would drop PYTHONPATH with the checkout; an editable install is shadowed by what stands first on the path.
     environment = {**os.environ, "PYTHONPATH": str(installed)}
-    where = "import fa_sweep, analysis, hydra_plugins.fa_sweep.stack_launcher as s; print(fa_sweep.__file__, analysis.__file__, s.__file__)"
-    found = subprocess.run([sys.executable, "-c", where], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    names = "fa_sweep, analysis, hydra_plugins.fa_sweep.stack_launcher"
+    where = f"import {names}; print(*(m.__file__ for m in ({names})))"
+    found = subprocess.run(
+        [sys.executable, "-c", where], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
     assert found.stdout.count(str(installed)) == 3
     arguments = ["-m", "feedback=symmetric,random", "seed=0,1", "train.steps=51", "train.eval_every=10", "report=false"]
     done = subprocess.run(
-        [sys.executable, "-m", "fa_sweep", *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, "-m", "fa_sweep", *arguments],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert "4 jobs, 0 reused, 4 runs to train" in done.stdout

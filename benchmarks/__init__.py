@@ -1,0 +1,1 @@
+"""Timings against the stock way and of the parts; `make bench`."""
