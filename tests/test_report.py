@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from simulated import DIVERGED, NEVER, simulate
 
 from analysis.__main__ import main as analysis
-from analysis.figures import panels
+from analysis.figures import split_into_panels
 from analysis.findings import findings
 from analysis.frames import from_sweep
 from analysis.mlflow_frames import from_mlflow
@@ -132,7 +132,7 @@ def test_figures_at_any_number_of_groups(settings, tmp_path, groups):
         levels[name] = {"feedback": mode, "init.scale": scale} if groups > 4 else {"feedback": mode}
     times = {g: [None if x < 0.4 else int(100 * (1 + 45 * x)) for x in generator.random(20)] for g in levels}
     frames = simulate(settings, times, factors=levels)
-    assert sum(len(p.groups) for p in panels(frames, frames.groups)) == groups
+    assert sum(len(p.groups) for p in split_into_panels(frames, frames.groups)) == groups
     for drawn in draw_all(frames, compare(frames)):
         figure = drawn.figure
         renderer = FigureCanvasAgg(figure).get_renderer()

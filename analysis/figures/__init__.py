@@ -1,0 +1,45 @@
+"""The report's figures. They compute nothing: each draws a frame of `estimates` or `comparisons`, and hands it back.
+
+With more than six groups curves are split into panels, one for each combination of the factors beside the feedback mode.
+"""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from analysis.comparisons import paired_times
+from analysis.estimates import by_level, numeric_factors, survival
+from analysis.figures.curves import draw_angles, draw_learning
+from analysis.figures.factors import draw_factor_curve, draw_phase_diagram
+from analysis.figures.kaplan_meier import draw_survival
+from analysis.figures.panels import Drawn, split_into_panels
+from analysis.figures.runs import draw_angle_against_outcome, draw_outcomes, draw_paired
+from analysis.figures.style import save
+from analysis.frames import Frames
+
+__all__ = ["Drawn", "draw_all", "save", "split_into_panels"]
+
+
+def draw_all(frames: Frames, comparisons: pd.DataFrame) -> Iterator[Drawn]:
+    """Yield every figure that the sweep has the data for."""
+    present = [g for g in frames.groups if (frames.runs["group"] == g).any()]
+    if not present:
+        return
+    split = split_into_panels(frames, present)
+    curve = survival(frames)
+    if not curve.empty:
+        yield draw_survival(curve, split)
+    levels = by_level(frames)
+    numbers = numeric_factors(frames)
+    if len(numbers) == 2:
+        yield draw_phase_diagram(levels, numbers, frames)
+    elif len(numbers) == 1:
+        yield draw_factor_curve(levels, numbers[0], frames)
+    yield draw_learning(frames, split)
+    yield from draw_angles(frames, split)
+    if "final.angle_deg/gradient" in frames.runs:
+        yield draw_angle_against_outcome(frames, present)
+    pairs = paired_times(frames, comparisons)
+    if not pairs.empty:
+        yield draw_paired(pairs)
+    yield draw_outcomes(frames)
