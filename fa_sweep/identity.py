@@ -63,6 +63,12 @@ def run_id(run: RunConfig) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
-def sweep_hash(run_ids: Iterable[str]) -> str:
-    """Return the hash of a set of runs, 16 hex digits, whatever their order."""
-    return hashlib.sha256("\n".join(sorted(set(run_ids))).encode()).hexdigest()[:16]
+def job_id(run: RunConfig) -> str:
+    """Return the id of a run together with how its outcome is judged, 16 hex digits: one run may be judged in several ways."""
+    judged = {name: value for name, value in run_settings(run).items() if name in NOT_SCIENCE}
+    return hashlib.sha256(json.dumps([run_id(run), judged], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def sweep_hash(job_ids: Iterable[str]) -> str:
+    """Return the hash of a set of jobs, 16 hex digits, whatever their order."""
+    return hashlib.sha256("\n".join(sorted(set(job_ids))).encode()).hexdigest()[:16]

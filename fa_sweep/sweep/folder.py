@@ -58,7 +58,7 @@ class Sweep:
     @property
     def hash(self) -> str:
         """Hash of its set of run ids."""
-        return sweep_hash(job.run_id for job in self.jobs)
+        return sweep_hash(job.id for job in self.jobs)
 
     @property
     def failures(self) -> dict[str, str]:
@@ -68,8 +68,7 @@ class Sweep:
     def records(self, outputs: Path = OUTPUTS) -> dict[str, Record]:
         """Return the finished runs among its jobs, in the order of the jobs, from whichever sweep trained them."""
         wanted = [job.run_id for job in self.jobs]
-        places = find_runs(outputs, wanted) | find_runs(self.folder.parent.parent, wanted)
-        records = read_records(places)
+        records = read_records(find_runs(outputs, wanted, also=self.folder))
         return {run_id: records[run_id] for run_id in wanted if run_id in records}
 
     def add_failures(self, errors: dict[str, str]) -> None:
@@ -109,7 +108,7 @@ def create_sweep(folder: Path, jobs: Sequence[Job], command: str, tracking: Trac
         "created_at_ms": int(datetime.now(UTC).timestamp() * 1000),
         "planned": len(jobs),
         "reused": sum(job.reused for job in jobs),
-        "hash": sweep_hash(job.run_id for job in jobs),
+        "hash": sweep_hash(job.id for job in jobs),
         "tracking": vars(tracking),
         "environment": environment(),
         "pid": os.getpid(),

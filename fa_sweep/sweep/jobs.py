@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fa_sweep.config import build
-from fa_sweep.identity import nested_settings, run_id
+from fa_sweep.identity import job_id, nested_settings, run_id
 from fa_sweep.schema import RunConfig
 from fa_sweep.sweep.storage import write_table
 from fa_sweep.tasks import make_task
@@ -24,7 +24,8 @@ class Job:
     """One run of a sweep, the `number`-th.
 
     `factors`: the swept settings that set its group apart, seed aside; `overrides`: its command line, application
-    settings aside; `reused`: an earlier sweep had trained it.
+    settings aside; `flags`: Hydra's flags that say where configurations lie; `reused`: an earlier sweep had trained it.
+    Two jobs may share a run: judged by another criterion or hold.
     """
 
     number: int
@@ -33,7 +34,13 @@ class Job:
     run: RunConfig
     factors: dict[str, Any]
     overrides: tuple[str, ...]
+    flags: tuple[str, ...] = ()
     reused: bool = False
+
+    @property
+    def id(self) -> str:
+        """The run's id together with how its outcome is judged."""
+        return job_id(self.run)
 
     @property
     def group(self) -> str:
@@ -51,11 +58,11 @@ class Job:
     def reproduce(self) -> str:
         """A command that runs this one run."""
         preset = any(override.lstrip("+").startswith("experiment=") for override in self.overrides)
-        arguments = [*self.overrides, *(["hydra.mode=RUN"] if preset else [])]
+        arguments = [*self.flags, *self.overrides, *(["hydra.mode=RUN"] if preset else [])]
         return shlex.join(["python", "-m", "fa_sweep", *arguments])
 
 
-def make_jobs(runs: Sequence[tuple[RunConfig, dict[str, Any], Sequence[str]]]) -> list[Job]:
+def make_jobs(runs: Sequence[tuple[RunConfig, dict[str, Any], Sequence[str]]], flags: Sequence[str] = ()) -> list[Job]:
     """Name the runs of a sweep, each given with what its overrides set and with the overrides; merge equal ones.
 
     A setting is a factor where its value varies over the sweep.
@@ -68,8 +75,8 @@ def make_jobs(runs: Sequence[tuple[RunConfig, dict[str, Any], Sequence[str]]]) -
     jobs: dict[str, Job] = {}
     for run, chosen, overrides in runs:
         factors = {key: value for key, value in chosen.items() if key in varying}
-        identity = run_id(run)
-        jobs.setdefault(identity, Job(len(jobs), identity, _name(run, factors), run, factors, tuple(overrides)))
+        job = Job(len(jobs), run_id(run), _name(run, factors), run, factors, tuple(overrides), tuple(flags))
+        jobs.setdefault(job.id, job)
     return list(jobs.values())
 
 
@@ -93,6 +100,7 @@ def write_jobs(folder: Path, jobs: Iterable[Job]) -> None:
             "reused": job.reused,
             "factors": json.dumps(job.factors),
             "overrides": list(job.overrides),
+            "flags": list(job.flags),
             "settings": json.dumps(nested_settings(job.run)),
         }
         for job in jobs
@@ -110,6 +118,7 @@ def read_jobs(folder: Path) -> list[Job]:
             run=build(RunConfig, json.loads(row["settings"])),
             factors=json.loads(row["factors"]),
             overrides=tuple(row["overrides"]),
+            flags=tuple(row["flags"]),
             reused=row["reused"],
         )
         for number, row in enumerate(pq.read_table(folder / TABLE).to_pylist())

@@ -64,17 +64,24 @@ def write_shard(folder: Path, run_ids: Sequence[str], histories: Histories) -> P
     return path
 
 
-def find_runs(outputs: Path, wanted: Iterable[str] | None = None) -> dict[str, Path]:
-    """Return which shard holds each finished run, over all sweeps and single runs under `outputs`; `wanted`: these alone."""
-    wanted_ids = None if wanted is None else set(wanted)
+def find_runs(outputs: Path, wanted: Iterable[str], also: Path | None = None) -> dict[str, Path]:
+    """Return which shard holds each finished run among the wanted, over all sweeps and single runs under `outputs`.
+
+    `also`: a sweep's folder that may lie elsewhere. A shard is read whole before anything counts as finished: a damaged one
+    counts as absent, and is said.
+    """
+    wanted_ids = set(wanted)
     found: dict[str, Path] = {}
-    for path in sorted(outputs.glob(f"*/*/{SHARDS}/*.parquet")):
+    for path in sorted({*outputs.glob(f"*/*/{SHARDS}/*.parquet"), *(also.glob(f"{SHARDS}/*.parquet") if also else ())}):
         try:
-            run_ids = pq.read_table(path, columns=["run_id"])["run_id"].to_pylist()
+            mine = wanted_ids.intersection(pq.read_table(path, columns=["run_id"])["run_id"].to_pylist())
+            if mine:
+                pq.read_table(path)
         except (OSError, pa.ArrowException) as error:
-            print(f"fa_sweep: {path} cannot be read and counts as absent: {error}", file=sys.stderr)
+            reason = " ".join(str(error).split())[:200]
+            print(f"fa_sweep: {path} cannot be read and counts as absent: {reason}", file=sys.stderr)
             continue
-        found |= {i: path for i in run_ids if wanted_ids is None or i in wanted_ids}
+        found |= dict.fromkeys(mine, path)
     return found
 
 

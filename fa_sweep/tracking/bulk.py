@@ -72,7 +72,7 @@ def insert_children(engine: "Engine", experiment_id: str, location: str, parent:
 
 def _child_id(parent: str, content: RunContent) -> str:
     """Mint the run's MLflow id: the same again, so that a second import finds what the first one wrote."""
-    return hashlib.sha256(f"{parent}/{content.tags['fa_sweep.run_id']}".encode()).hexdigest()[:32]
+    return hashlib.sha256(f"{parent}/{content.tags['fa_sweep.job_id']}".encode()).hexdigest()[:32]
 
 
 def _add_rows(

@@ -60,6 +60,7 @@ def job_content(job: Job, sweep: Sweep, record: Record | None, *, all_histories:
     """Return one run: FINISHED whatever its outcome; FAILED, without numbers, where there is no record but an error."""
     tags = {
         "fa_sweep.run_id": job.run_id,
+        "fa_sweep.job_id": job.id,
         "fa_sweep.sweep": sweep.id,
         "fa_sweep.number": str(job.number),
         "fa_sweep.group": job.group,

@@ -7,6 +7,8 @@ it: that takes seconds.
 import json
 import logging
 import os
+import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -46,8 +48,18 @@ class Imported:
 def import_sweep(sweep: Sweep, outputs: Path = OUTPUTS) -> Imported:
     """Bring a sweep into the store that its record names. Raises TrackingError; calling again goes on from there."""
     tracking = TrackingConfig(**sweep.record["tracking"])
-    with reported():
-        result = _Import(connect(tracking.uri), sweep, absolute(tracking.uri), tracking, outputs).run()
+    database = sqlite_file(tracking.uri)
+    # Two processes that make one database at once: one of them finds it half-made, and has to look again.
+    tries = 3 if database and not database.exists() else 1
+    for left in range(tries - 1, -1, -1):
+        try:
+            with reported():
+                result = _Import(connect(tracking.uri), sweep, absolute(tracking.uri), tracking, outputs).run()
+            break
+        except TrackingError:
+            if not left:
+                raise
+            time.sleep(3)
     sweep.mark_tracked(asdict(result))
     return result
 
@@ -57,14 +69,17 @@ def attach_report(sweep: Sweep, folder: Path, curves: Sequence[tuple[str, float,
 
     Raises TrackingError.
     """
-    from_record = sweep.record
     with reported():
         from mlflow.entities import Metric
 
-        client, run_id = connect(from_record["tracking"]["uri"]), sweep.tracked["run_id"]
-        client.log_artifacts(run_id, str(folder), "report")
-        # The sweep's own time, so that logging them again gives the same rows.
-        points = [Metric(name, value, from_record["created_at_ms"], step) for name, value, step in curves]
+        client, run_id = connect(sweep.record["tracking"]["uri"]), sweep.tracked["run_id"]
+        for document in folder.glob("report.*"):
+            client.log_artifact(run_id, str(document), "report")
+        for part in ("figures", "tables"):
+            client.log_artifacts(run_id, str(folder / part), f"report/{part}")
+        # The parent's own time, so that logging them again gives the same rows.
+        moment = client.get_run(run_id).info.start_time
+        points = [Metric(name, value, moment, step) for name, value, step in curves]
         for some in _chunks(points, METRICS_PER_BATCH):
             client.log_batch(run_id, metrics=some)
 
@@ -125,13 +140,14 @@ class _Import:
             return str(experiment.experiment_id)
         # A database has no place of its own for artifacts: left alone, MLflow would put them into ./mlruns.
         served = self.uri.startswith(("http:", "https:")) or "://" not in self.uri
-        location = None if served else (outputs / "artifacts" / name).resolve().as_uri()
+        folder = re.sub(r"[^\w.-]+", "_", name).strip("._") or "experiment"
+        location = None if served else (outputs / "artifacts" / folder).resolve().as_uri()
         return str(self.client.create_experiment(name, artifact_location=location))
 
     def run(self) -> Imported:
         if self.sweep.record["single"]:
             job = self.sweep.jobs[0]
-            there = self._search(f"tags.`fa_sweep.run_id` = '{job.run_id}' and attributes.status = 'FINISHED'")
+            there = self._search(f"tags.`fa_sweep.job_id` = '{job.id}' and attributes.status = 'FINISHED'")
             if there:
                 return Imported(there[0].info.run_id, 0, found_complete=True)
             return Imported(self._import_job(job, {}, None), self.created, found_complete=False)
@@ -141,7 +157,7 @@ class _Import:
         content = sweep_content(self.sweep, self.records)
         parent = self._parent(content)
         there = self._search(f"tags.`mlflow.parentRunId` = '{parent}'")
-        children = {run.data.tags["fa_sweep.run_id"]: run for run in there}
+        children = {run.data.tags["fa_sweep.job_id"]: run for run in there}
         self._import_jobs(children, parent)
         if content.status == "FINISHED":
             self.client.set_tag(parent, "fa_sweep.complete", "true")
@@ -185,7 +201,7 @@ class _Import:
         in_bulk = []
         for job in self.sweep.jobs:
             record = self.records.get(job.run_id)
-            if engine is not None and job.run_id not in children and (record is not None or job.run_id in self.failures):
+            if engine is not None and job.id not in children and (record is not None or job.run_id in self.failures):
                 content = job_content(job, self.sweep, record, all_histories=self.all_histories)
                 if not content.overlong:  # those have an artifact, which is MLflow's to store
                     in_bulk.append(content)
@@ -196,7 +212,7 @@ class _Import:
 
     def _import_job(self, job: Job, children: dict[str, Any], parent: str | None) -> str:
         """Bring one job in, finished or failed; one that was never trained is left out. Returns MLflow's run id, if any."""
-        child = children.get(job.run_id)
+        child = children.get(job.id)
         if child is not None and child.info.status in ("FINISHED", "FAILED"):
             return str(child.info.run_id)
         record = self.records.get(job.run_id)

@@ -20,7 +20,7 @@ from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.ledger import Record
 from fa_sweep.tracking.bulk import sql_engine
 from fa_sweep.tracking.content import ENVIRONMENT_TAGS, OVERLONG
-from fa_sweep.tracking.importer import absolute, connect
+from fa_sweep.tracking.importer import absolute, connect, sqlite_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -44,6 +44,9 @@ class TrackedSweep:
 
 def read_sweep(uri: str, experiment: str, sweep_id: str | None = None) -> TrackedSweep:
     """Read a sweep of an experiment, the newest by default. Raises ConfigError where there is none."""
+    database = sqlite_file(uri)
+    if database and not database.exists():
+        raise ConfigError(f"--uri is {uri}; there is no such database")
     client = connect(uri)
     found = client.get_experiment_by_name(experiment)
     if found is None:
@@ -85,14 +88,15 @@ def _job(client: "MlflowClient", run: Any) -> Job:
     if "fa_sweep.overlong" in tags:
         path = client.download_artifacts(run.info.run_id, OVERLONG)
         params |= {k: v for k, v in json.loads(Path(path).read_text()).items() if k in params}
-    _, _, _, *overrides = shlex.split(tags["reproduce"])
+    _, _, _, *arguments = shlex.split(tags["reproduce"])
     return Job(
         number=int(tags["fa_sweep.number"]),
         run_id=tags["fa_sweep.run_id"],
         name=run.info.run_name,
         run=build(RunConfig, unflatten({key: _value(text) for key, text in params.items()})),
         factors=json.loads(tags["fa_sweep.factors"]),
-        overrides=tuple(o for o in overrides if o != "hydra.mode=RUN"),
+        overrides=tuple(a for a in arguments if a != "hydra.mode=RUN" and not a.startswith("--")),
+        flags=tuple(a for a in arguments if a.startswith("--")),
         reused=tags.get("fa_sweep.reused") == "true",
     )
 
