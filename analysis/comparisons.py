@@ -18,7 +18,9 @@ from analysis.estimates import BATCH_VALUES, RESAMPLES, bootstrap_interval, gene
 from analysis.frames import Frames
 from fa_sweep.checks import ConfigError, did_you_mean
 from fa_sweep.convergence import CONVERGED, wilson_interval
+from fa_sweep.sweep.jobs import Job
 
+MODE_FACTORS = ("feedback", "feedback.mode")
 COLUMNS = ["group", "reference", "design", "n", "n_reference", "pairs", "converged", "converged_reference"]
 COLUMNS += ["difference", "difference_low", "difference_high", "test_converged", "p_converged", "p_converged_holm"]
 COLUMNS += ["rmst_difference", "rmst_difference_low", "rmst_difference_high", "test_time", "p_time", "p_time_holm"]
@@ -28,7 +30,7 @@ def compare(frames: Frames, reference: str | None = None, *, all_pairs: bool = F
     """Return a row a comparison: each group against its reference, or all pairs.
 
     The reference is the group of that name, else feedback=symmetric at equal levels of every other factor, else the first
-    group. Raises ConfigError for a reference that is no group.
+    group at those levels. Raises ConfigError for a reference that is no group.
     """
     if reference is not None and reference not in frames.groups:
         raise ConfigError(
@@ -46,19 +48,17 @@ def compare(frames: Frames, reference: str | None = None, *, all_pairs: bool = F
 def _against_reference(frames: Frames, reference: str | None) -> list[tuple[str, str]]:
     if reference is not None:
         return [(group, reference) for group in frames.groups if group != reference]
-    factors = {job.group: job.factors for job in frames.jobs}
-    symmetric: dict[Any, str] = {}
-    for group, levels in factors.items():
-        if levels.get("feedback") == "symmetric":
-            symmetric[_others(levels)] = group
-    if not symmetric:
-        return [(group, frames.groups[0]) for group in frames.groups[1:]]
-    found = [(group, symmetric.get(_others(levels), group)) for group, levels in factors.items()]
+    jobs = {job.group: job for job in frames.jobs}
+    symmetric = {_others(job): group for group, job in jobs.items() if job.run.feedback.mode == "symmetric"}
+    # Without backpropagation the first group at equal levels; with nothing but such factors, the first of all.
+    first = {_others(job): group for group, job in reversed(jobs.items())}
+    alone = len(first) == len(jobs) and not symmetric
+    found = [(g, frames.groups[0] if alone else {**first, **symmetric}[_others(job)]) for g, job in jobs.items()]
     return [(group, its_reference) for group, its_reference in found if group != its_reference]
 
 
-def _others(levels: dict[str, Any]) -> str:
-    return repr(sorted((name, repr(value)) for name, value in levels.items() if name != "feedback"))
+def _others(job: Job) -> str:
+    return repr(sorted((name, repr(value)) for name, value in job.factors.items() if name not in MODE_FACTORS))
 
 
 def _row(frames: Frames, group: str, reference: str, runs: pd.DataFrame, against: pd.DataFrame) -> dict[str, Any]:
@@ -198,7 +198,7 @@ def paired_times(frames: Frames, comparisons: pd.DataFrame) -> pd.DataFrame:
         ours, theirs = by_group[row["group"]], by_group[row["reference"]]
         both = ours.join(theirs, how="inner", rsuffix="_reference")
         horizon = both[["horizon_step", "horizon_step_reference"]].max(axis=None)
-        if np.isnan(horizon):
+        if not horizon > 0:  # none, or convergence could begin at step 0 alone
             continue
         times = both.groupby(["convergence_step_reference", "convergence_step"], dropna=False).size()
         for (reference_steps, group_steps), n in times.items():

@@ -20,6 +20,12 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"= {p:.2g}" if p < 0.1 else f"= {p:.2f}"
 
 
+def points(difference: float) -> str:
+    """Return a difference of fractions in percentage points, signed; no sign where it rounds to nothing."""
+    rounded = round(100 * difference)
+    return f"{rounded:+d}" if rounded else "0"
+
+
 def share(row: pd.Series, name: str = "converged") -> str:
     """Return "12 of 50 (24 %, 95 % CI 14-37 %)"; one run gives no interval, and says so."""
     n, count = int(row["n"]), int(row[name])
@@ -34,24 +40,44 @@ def findings(frames: Frames, groups: pd.DataFrame, comparisons: pd.DataFrame) ->
     present = groups[groups["n"] > 0]
     if present.empty:
         return [f"None of the {frames.about.planned} planned runs has finished: there is nothing to report yet."]
-    sentences = [_converged(present), _three_events(frames, present), _compared(comparisons), _median(present)]
-    sentences += [_angles(frames, present), _exceptions(frames, present)]
+    if frames.runs["horizon_step"].isna().all():
+        # Fewer evaluations than train.hold: a fraction of 0 would be a statement about the settings, not about the runs.
+        held = "No run could count as converged: there are fewer evaluations than train.hold asks for."
+        sentences = [held, _reached(present), _angles(present), _exceptions(frames, present)]
+    else:
+        sentences = [_converged(present), _three_events(frames, present), _compared(comparisons), _median(present)]
+        sentences += [_angles(present), _exceptions(frames, present)]
     return [sentence for sentence in sentences if sentence]
 
 
-def _some(groups: pd.DataFrame) -> pd.DataFrame:
-    """Return all groups where they fit a sentence, else the two with the highest and the lowest fraction."""
-    if len(groups) <= MOST_GROUPS:
-        return groups
-    fraction = groups["converged_fraction"]
-    return groups.loc[[fraction.idxmax(), fraction.idxmin()]]
+def _some(groups: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return all groups where they fit a sentence, else the ones highest and lowest in a column (one if they are equal)."""
+    known = groups[groups[column].notna()]
+    if len(known) <= MOST_GROUPS:
+        return known
+    extremes = [known[column].idxmax(), known[column].idxmin()]
+    return known.loc[extremes[:1] if known[column].nunique() == 1 else extremes]
+
+
+def _lead(some: pd.DataFrame, groups: pd.DataFrame) -> str:
+    """Return what to say of a selection of groups: nothing if it is all of them."""
+    if len(some) == len(groups):
+        return ""
+    return (
+        f"highest and lowest of {len(groups)} groups: " if len(some) == 2 else f"the same in all {len(groups)} groups, as in "
+    )
 
 
 def _converged(groups: pd.DataFrame) -> str:
-    some = _some(groups)
+    some = _some(groups, "converged_fraction")
     parts = [f"{row['group']} {share(row)}" for _, row in some.iterrows()]
-    lead = "Converged" if len(some) == len(groups) else f"Of {len(groups)} groups, the most and the fewest converged in"
-    return f"{lead}: {'; '.join(parts)}."
+    return f"Converged: {_lead(some, groups)}{'; '.join(parts)}."
+
+
+def _reached(groups: pd.DataFrame) -> str:
+    some = _some(groups, "reached_fraction")
+    parts = [f"{row['group']} {share(row, 'reached')}" for _, row in some.iterrows()]
+    return f"Succeeded at some evaluation: {_lead(some, groups)}{'; '.join(parts)}."
 
 
 def _three_events(frames: Frames, groups: pd.DataFrame) -> str:
@@ -72,10 +98,10 @@ def _compared(comparisons: pd.DataFrame) -> str:
     parts = []
     for _, row in comparisons.head(MOST_GROUPS).iterrows():
         pairs = f"{row['pairs']} pairs of seeds" if row["design"] == "paired" else "no seed shared"
-        interval = f"95 % CI {100 * row['difference_low']:+.0f} to {100 * row['difference_high']:+.0f}"
+        interval = f"95 % CI {points(row['difference_low'])} to {points(row['difference_high'])}"
         verdict = "" if row["p_converged_holm"] < LEVEL else ": not told apart by these runs"
         parts.append(
-            f"{row['group']} against {row['reference']}: {100 * row['difference']:+.0f} points ({interval}; "
+            f"{row['group']} against {row['reference']}: {points(row['difference'])} points ({interval}; "
             f"{row['test_converged']} p {p_value(row['p_converged_holm'])} after Holm, {pairs}){verdict}"
         )
     rest = len(comparisons) - len(parts)
@@ -84,28 +110,26 @@ def _compared(comparisons: pd.DataFrame) -> str:
 
 
 def _median(groups: pd.DataFrame) -> str:
-    parts = []
-    for _, row in _some(groups).iterrows():
-        median = row["median_steps"]
-        parts.append(f"{row['group']} {'not reached' if math.isinf(median) else f'{median:.0f} steps'}")
-    return f"Median time to convergence, runs that never converged included: {'; '.join(parts)}."
+    some = _some(groups, "median_steps")
+    medians = zip(some["group"], some["median_steps"], strict=True)
+    parts = [f"{group} {'not reached' if math.isinf(median) else f'{median:.0f} steps'}" for group, median in medians]
+    return f"Median time to convergence, runs that never converged included: {_lead(some, groups)}{'; '.join(parts)}."
 
 
-def _angles(frames: Frames, groups: pd.DataFrame) -> str:
-    column = "final.angle_deg/gradient"
-    if column not in frames.runs or frames.runs[column].notna().sum() == 0:
+def _angles(groups: pd.DataFrame) -> str:
+    if "angle_deg_median" not in groups or groups["angle_deg_median"].isna().all():
         return ""
+    known = groups[groups["angle_deg_median"].notna()]
+    some = _some(known, "angle_deg_median")
     parts = []
-    for _, row in _some(groups).iterrows():
-        if math.isnan(row["angle_deg_median"]):
-            parts.append(f"{row['group']} undefined")
-            continue
+    for _, row in some.iterrows():
         low, high = row["angle_deg_median_low"], row["angle_deg_median_high"]
         interval = "" if math.isnan(low) else f" (95 % CI {low:.1f}-{high:.1f})"
         out = f", undefined in {row['angle_deg_undefined']} runs" if row["angle_deg_undefined"] else ""
         parts.append(f"{row['group']} {row['angle_deg_median']:.1f}{interval}{out}")
     lead = "Median angle between the update and the true gradient of the hidden layers at the end, in degrees"
-    return f"{lead}: {'; '.join(parts)}."
+    nowhere = f"; undefined in {len(groups) - len(known)} groups" if len(known) < len(groups) else ""
+    return f"{lead}: {_lead(some, known)}{'; '.join(parts)}{nowhere}."
 
 
 def _exceptions(frames: Frames, groups: pd.DataFrame) -> str:

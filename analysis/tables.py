@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from analysis.findings import p_value, percent
+from analysis.findings import p_value, percent, points
 from analysis.frames import Frames
 
 _LATEX = {
@@ -76,14 +76,14 @@ def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
     """Return the table of comparisons as text, a row a comparison."""
     rows = []
     for _, row in comparisons.iterrows():
-        points = [100 * float(row[f"difference{s}"]) for s in ("", "_low", "_high")]
+        middle, low, high = (points(float(row[f"difference{s}"])) for s in ("", "_low", "_high"))
         rows.append(
             {
                 "group": row["group"],
                 "against": row["reference"],
                 "design": f"paired, {row['pairs']} seeds" if row["design"] == "paired" else "unpaired",
                 "converged": f"{row['converged']} against {row['converged_reference']}",
-                "difference, points": f"{points[0]:+.0f} ({points[1]:+.0f} to {points[2]:+.0f})",
+                "difference, points": f"{middle} ({low} to {high})",
                 "test of fractions": row["test_converged"],
                 "p (Holm)": p_value(row["p_converged_holm"]).removeprefix("= "),
                 "restricted mean difference, steps": estimate(row, "rmst_difference", 4),

@@ -1,6 +1,7 @@
 """What the command line does, apart from Hydra: plan, open, train and close a sweep; run one run."""
 
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -9,13 +10,15 @@ from typing import Any
 
 from fa_sweep import console
 from fa_sweep.checks import ConfigError
-from fa_sweep.schema import AppConfig, RunConfig
+from fa_sweep.schema import AppConfig, RunConfig, TrackingConfig
 from fa_sweep.sweep.conduct import plan_shards, train_jobs
 from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps, create_sweep
 from fa_sweep.sweep.jobs import TABLE, Job, make_jobs
 from fa_sweep.sweep.ledger import find_runs, write_shard
+from fa_sweep.tracking.importer import TrackingError, absolute, import_sweep, sqlite_file
 from fa_sweep.training import train
 
+_LONG = {"-cd": "--config-dir", "-cn": "--config-name", "-cp": "--config-path"}
 TRACKING_S_PER_RUN = 0.006  # for the estimate; ten times that on a server
 
 
@@ -33,7 +36,7 @@ def prepare(candidates: Sequence[tuple[AppConfig, dict[str, Any], Sequence[str]]
         for name in ("tracking", "resume", "report", "dry_run", "n_jobs"):
             if getattr(other, name) != getattr(app, name):
                 raise ConfigError(f"{name} differs between jobs; a sweep has one, so give it one value")
-    jobs = make_jobs(candidates)
+    jobs = make_jobs(candidates, _config_flags())
     if len(jobs) < len(candidates):
         console.say(f"{len(candidates) - len(jobs)} of {len(candidates)} jobs repeat another one and are left out.")
     if app.resume:
@@ -51,13 +54,18 @@ def _too_few_evaluations(run: RunConfig) -> str | None:
     return f"{evaluations} evaluations are fewer than train.hold, {hold}: no run can count as converged"
 
 
+def to_train(jobs: Sequence[Job]) -> list[Job]:
+    """Return one job for each run that no ledger has."""
+    return list({job.run_id: job for job in jobs if not job.reused}.values())
+
+
 def show_plan(jobs: Sequence[Job], app: AppConfig) -> None:
     """Print what would be done, and do none of it."""
-    missing = [job for job in jobs if not job.reused]
+    missing = to_train(jobs)
     shards, processes = plan_shards(missing, app.n_jobs)
     training = sum(shard.seconds for shard in shards) / max(1, min(processes, len(shards)))
     console.say(f"jobs       {len(jobs)}")
-    console.say(f"reused     {len(jobs) - len(missing)}")
+    console.say(f"reused     {sum(job.reused for job in jobs)}")
     console.say(f"to train   {len(missing)}")
     sizes = ", ".join(str(len(shard.jobs)) for shard in shards[:8]) + (", ..." if len(shards) > 8 else "")
     console.say(f"stacks     {len(shards)}" + (f" (runs: {sizes})" if shards else ""))
@@ -71,9 +79,9 @@ def show_plan(jobs: Sequence[Job], app: AppConfig) -> None:
 
 def open_sweep(folder: Path, jobs: Sequence[Job], app: AppConfig) -> Sweep:
     """Make a sweep's folder and say what will be done."""
-    sweep = create_sweep(folder, jobs, _command(), app.tracking, single=False)
-    reused = sum(job.reused for job in jobs)
-    todo = f"{len(jobs) - reused} runs to train" if reused < len(jobs) else "nothing to train, all runs are in the ledger"
+    sweep = create_sweep(folder, jobs, _command(), _tracking(app), single=False)
+    reused, missing = sum(job.reused for job in jobs), len(to_train(jobs))
+    todo = f"{missing} runs to train" if missing else "nothing to train, all runs are in the ledger"
     console.say(f"sweep {sweep.id}: {len(jobs)} jobs, {reused} reused, {todo}.")
     return sweep
 
@@ -107,7 +115,7 @@ def close_sweep(sweep: Sweep, app: AppConfig) -> None:
 def run_single(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
     """Run one run, or print it again from the ledger, an evaluation a line."""
     (job,), _ = prepare([(app, {}, overrides)])
-    sweep = create_sweep(folder, [job], _command(), app.tracking, single=True)
+    sweep = create_sweep(folder, [job], _command(), _tracking(app), single=True)
     console.say(console.HEADER)
     if job.reused:
         record = sweep.records()[job.run_id]
@@ -115,16 +123,27 @@ def run_single(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
             metrics = {name: values[number] for name, values in record.metrics.items()}
             console.say(console.evaluation_line(int(step), metrics))
     else:
-        histories = train(
-            [job.run],
-            evaluated=lambda step, m: console.say(console.evaluation_line(step, {k: v[0] for k, v in m.items()})),
-        )
+        try:
+            histories = train([job.run], evaluated=_say_evaluation)
+        except Exception as error:
+            sweep.add_failures({job.run_id: f"{type(error).__name__}: {error}"})
+            _track(sweep)
+            raise RunsFailed(f"{job.name} failed with {type(error).__name__}: {error}") from error
         write_shard(folder, [job.run_id], histories)
         record = sweep.records()[job.run_id]
     console.say(console.outcome_line(job, record) + (" (from the ledger)" if job.reused else ""))
     if tracked := _track(sweep):
         console.say(tracked)
     console.say(f"Look further: {_ui_command(app.tracking.uri)}")
+
+
+def _say_evaluation(step: int, metrics: dict[str, Any]) -> None:
+    console.say(console.evaluation_line(step, {name: values[0] for name, values in metrics.items()}))
+
+
+def _tracking(app: AppConfig) -> TrackingConfig:
+    """Return where to track, a file by its absolute path: a later command may run in another folder."""
+    return replace(app.tracking, uri=absolute(app.tracking.uri))
 
 
 def train_job(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
@@ -142,13 +161,12 @@ def require_job_table(folder: Path) -> None:
 
 def _track(sweep: Sweep) -> str:
     """Import what earlier commands left over, then this sweep. Returns what to say of it; problems are said at once."""
-    from fa_sweep.tracking.importer import TrackingError, import_sweep, sqlite_file
-
     for left in all_sweeps():
         if not left.tracked and left.id != sweep.id and not left.is_running:
             try:
-                import_sweep(left)
-                console.say(f"{left.id}, left over by an earlier command, is now in MLflow.")
+                imported = import_sweep(left)
+                if imported.created:
+                    console.say(f"{left.id}, left over by an earlier command, is now in MLflow.")
             except TrackingError as error:
                 console.say(f"fa_sweep: {left.id} is still not in MLflow: {error}", error=True)
     try:
@@ -186,7 +204,20 @@ def _ui_command(uri: str) -> str:
 
 def _command() -> str:
     """Return the command line, without tracking settings: a URI may hold a password."""
-    return " ".join(["python -m fa_sweep", *_public(sys.argv[1:])])
+    return shlex.join(["python", "-m", "fa_sweep", *_public(sys.argv[1:])])
+
+
+def _config_flags() -> list[str]:
+    """Return Hydra's flags that say where configurations lie: without them the overrides may mean nothing."""
+    flags: list[str] = []
+    arguments = iter(sys.argv[1:])
+    for argument in arguments:
+        name, given, value = argument.partition("=")
+        if name in ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp"):
+            value = value if given else next(arguments, "")
+            is_name = name in ("--config-name", "-cn")
+            flags.append(f"{_LONG.get(name, name)}={value if is_name else os.path.abspath(value)}")
+    return flags
 
 
 def _public(arguments: Iterable[str]) -> list[str]:

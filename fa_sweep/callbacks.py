@@ -1,11 +1,21 @@
 """Hydra callback: a single run is checked before its folder is made."""
 
+from pathlib import Path
 from typing import Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from fa_sweep.checks import ConfigError
 from fa_sweep.config import one_line, resolve
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder that Hydra is about to make, so that its refusal is one line too."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"hydra.run.dir is {folder}; it cannot be made: {error.strerror}") from error
 
 
 class CheckSingleRun(Callback):
@@ -19,6 +29,7 @@ class CheckSingleRun(Callback):
         try:
             app = resolve(config)
             if not app.dry_run:
+                _make_folder(Path(str(config.hydra.run.dir)))
                 return
             show_plan(*prepare([(app, {}, [])]))
         except Exception as error:

@@ -101,7 +101,9 @@ def one_line(error: BaseException) -> str:
     unknown = re.search(r"Could not override '([^']+)'", text)
     missing = re.search(r"Key '([^']+)' is not in struct", text)
     if unknown and missing:
-        field = unknown[1] if unknown[1].split(".")[-1] == missing[1] else f"{unknown[1]}.{missing[1]}"
+        path = unknown[1].split(".")
+        # The first part of the key that is unknown, or the part of a mapping given for it.
+        field = ".".join(path[: path.index(missing[1]) + 1]) if missing[1] in path else f"{unknown[1]}.{missing[1]}"
         given = re.search(r"use \+(.*)", text)
         return f"{unknown_setting(field, siblings(field))}" + (f" (given: {given[1]})" if given else "")
     option = re.search(r"Could not find '([^']+)'\s+Available options in '([^']+)':((?:\s+\S+)+?)\s*(?:Config search|$)", text)

@@ -71,7 +71,7 @@ def summary(jobs: Sequence[Job], records: Mapping[str, Record]) -> Table:
             members.append((run_events(job, record), record))
     table = Table(box=None, padding=(0, 2, 0, 0), caption=_caption(jobs), caption_justify="left")
     for title in ("group", "n", "reached", "at end", "converged (95 % CI)", "median steps", "angle"):
-        table.add_column(title, justify="left" if title == "group" else "right", no_wrap=title != "group")
+        table.add_column(title, justify="left" if title == "group" else "right", no_wrap=title != "group", overflow="fold")
     for name, members in groups.items():
         table.add_row(escape(name), *_cells(members))
     return table

@@ -8,7 +8,7 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from fa_sweep.application import close_sweep, open_sweep, prepare, show_plan
+from fa_sweep.application import close_sweep, open_sweep, prepare, show_plan, to_train
 from fa_sweep.checks import ConfigError
 from fa_sweep.composition import NOT_PART_OF_A_RUN, Composer
 from fa_sweep.config import one_line
@@ -54,7 +54,7 @@ def sweep(arguments: Sequence[str], sweeper: Any) -> list[Any]:
     opened = open_sweep(folder, jobs, app)
     OmegaConf.save(config, folder / "multirun.yaml")
     by_id = {run_id(candidate[0]): overrides for candidate, overrides in zip(candidates, lines, strict=True)}
-    missing = [by_id[job.run_id] for job in jobs if not job.reused]
+    missing = [by_id[job.run_id] for job in to_train(jobs)]
     sweeper.launcher.composer = composer
     returns = list(sweeper.launcher.launch(missing, initial_job_idx=0)) if missing else []
     _keep_failures(opened, composer, missing, returns)
@@ -82,7 +82,10 @@ def _public(overrides: Sequence[str]) -> list[str]:
 def _make_folder(config: DictConfig) -> Path:
     """Make the sweep's folder, and tell every launcher's jobs of it."""
     folder = Path(str(config.hydra.sweep.dir))
-    folder.mkdir(parents=True)
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise ConfigError(f"hydra.sweep.dir is {folder}; it cannot be made: {error.strerror}; name a new folder") from error
     with read_write(config.hydra), open_dict(config.hydra):
         config.hydra.sweep.dir = str(folder)
         config.hydra.output_subdir = None  # one table of settings instead of a folder a job

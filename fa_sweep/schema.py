@@ -93,6 +93,8 @@ class RunConfig:
             raise ConfigError(f"seed is {self.seed}; it must be at least 0 and below 2^63")
         one_of("task.name", self.task.name, TASKS)
         one_of("feedback.mode", self.feedback.mode, MODES)
+        if self.task.success.metric.startswith("accuracy") and not 0 <= self.train.threshold <= 1:
+            raise ConfigError(f"train.threshold is {self.train.threshold}; an accuracy lies between 0 and 1")
         if not isinstance(self.feedback, MODES[self.feedback.mode].Config):
             raise ConfigError(
                 f"feedback.mode is {self.feedback.mode!r} in the settings of another mode; choose feedback={self.feedback.mode}"

@@ -14,6 +14,8 @@ REFUSED = {
     "foo=3": ["foo", "3", "seed"],
     "+unknown.key=3": ["unknown", "train"],
     "train.foo=3": ["train.foo", "3", "steps"],
+    "trainn.lr=3": ["trainn", "did you mean train"],
+    "train.threshold=2": ["train.threshold", "2.0", "between 0 and 1"],
     "train.lr=abc": ["train.lr", "abc", "number"],
     "train.lr=-1": ["train.lr", "-1.0", "positive"],
     "train.lr=nan": ["train.lr", "nan", "positive"],
@@ -175,6 +177,73 @@ def assert_same_numbers(one: Sweep, other: Sweep) -> None:
     for identity, row in tables[0].items():
         for name in set(row) - {"finished_at_ms", "duration_s"}:
             assert np.array_equal(row[name], tables[1][identity][name], equal_nan=name not in ("steps",)), name
+
+
+def test_runs_judged_in_two_ways_are_trained_once_and_stay_apart(fa_sweep, capfd):
+    assert fa_sweep(*short("seed=range(3)", "train.hold=1,4")) == 0
+    assert "6 jobs, 0 reused, 3 runs to train" in capfd.readouterr().out
+    (sweep,) = all_sweeps()
+    assert [job.group for job in sweep.jobs] == ["train.hold=1"] * 3 + ["train.hold=4"] * 3
+    assert len({job.run_id for job in sweep.jobs}) == 3
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{Path('outputs/mlflow.db').absolute()}")
+    experiment = client.get_experiment_by_name("fa_sweep").experiment_id
+    assert len(client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{sweep.tracked['run_id']}'")) == 6
+    # The same runs under another hold are another sweep: they leave the first one's record alone.
+    assert fa_sweep(*short("seed=range(3)", "train.hold=3")) == 0
+    assert "nothing to train" in capfd.readouterr().out
+    assert len(client.search_runs([experiment], "tags.`fa_sweep.kind` = 'sweep'")) == 2
+
+
+def test_a_folder_elsewhere(fa_sweep, capfd):
+    assert fa_sweep(*short("seed=0,1", "hydra.sweep.dir=elsewhere")) == 0
+    sweep = Sweep(Path("elsewhere"))
+    assert len(sweep.records()) == 2
+    assert "MLflow: 2 runs" in capfd.readouterr().out
+    assert fa_sweep(*short("seed=0,1", "hydra.sweep.dir=elsewhere")) == 2
+    err = capfd.readouterr().err
+    assert "hydra.sweep.dir is elsewhere; it cannot be made" in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_outputs_that_cannot_be_written(fa_sweep, capfd):
+    Path("outputs").write_text("a file")
+    for arguments in (short("seed=0,1"), ["seed=1"]):
+        assert fa_sweep(*arguments) == 2
+        err = capfd.readouterr().err
+        assert "cannot be made" in err
+        assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "inside"])
+def test_a_damaged_shard_counts_as_absent(fa_sweep, capfd, damage):
+    assert fa_sweep(*short("seed=range(4)")) == 0
+    (sweep,) = all_sweeps()
+    (shard,) = sweep.folder.glob("shards/*")
+    whole = shard.read_bytes()
+    middle = len(whole) // 4
+    spoiled = {"truncated": whole[:middle], "empty": b"", "inside": whole[:middle] + bytes(2 * middle) + whole[3 * middle :]}
+    shard.write_bytes(spoiled[damage])
+    capfd.readouterr()
+    assert fa_sweep(*short("seed=range(4)")) == 0
+    out, err = capfd.readouterr()
+    assert "4 jobs, 0 reused, 4 runs to train" in out
+    assert "cannot be read and counts as absent" in err
+    assert len(all_sweeps()[-1].records()) == 4
+
+
+def test_a_crashed_single_run_is_one_line_and_a_failed_run(fa_sweep, capfd, monkeypatch):
+    from fa_sweep import application
+
+    def broken(runs, **_):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(application, "train", broken)
+    assert fa_sweep("seed=3") == 1
+    lines = capfd.readouterr().err.strip().splitlines()
+    assert len(lines) <= 2  # one may be Hydra's
+    assert lines[-1] == "fa_sweep: random-s003 failed with MemoryError: no room"
 
 
 def test_dry_run_makes_nothing(fa_sweep, capfd):

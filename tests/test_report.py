@@ -171,7 +171,18 @@ def test_findings_say_no_more_than_the_data(settings):
     apart = sentences(symmetric=[100] * 20, random=[NEVER] * 20)
     assert any("-100 points" in s and "McNemar exact p < 0.001" in s for s in apart)
     assert 3 <= len(apart) <= 6
+    never = sentences(**{f"g{i}": [NEVER] * 3 for i in range(6)})
+    assert "the same in all 6 groups, as in g0 0 of 3" in never[0]
     assert any("20 of 20 finished runs diverged" in s for s in sentences(random=[DIVERGED] * 20))
+
+
+def test_too_few_evaluations_are_no_statement_about_the_runs(fa_sweep, capfd):
+    assert fa_sweep(*short("feedback=symmetric,random", "seed=range(3)", "train.hold=9")) == 0
+    assert analysis([]) == 0
+    page = (Path("outputs/reports") / all_sweeps()[-1].id / "report.md").read_text()
+    findings_ = page.split("## Findings")[1].split("## Groups")[0]
+    assert "No run could count as converged" in findings_
+    assert "McNemar" not in findings_
 
 
 def test_refusals(fa_sweep, capfd):

@@ -71,6 +71,18 @@ def test_reproduce_reproduces(fa_sweep):
     assert [job.run_id for job in single.jobs] == [child.data.tags["fa_sweep.run_id"]]
 
 
+def test_a_configuration_folder_of_ones_own_is_part_of_the_command(fa_sweep, tmp_path):
+    group = tmp_path / "my conf" / "feedback"
+    group.mkdir(parents=True)
+    (group / "wide.yaml").write_text("mode: random\ndistribution: uniform\nscale: 3.0\n")
+    assert fa_sweep("--config-dir", "my conf", *short("feedback=wide,symmetric", "seed=0,1")) == 0
+    (parent,), children = read()
+    reproduce = shlex.split(children["random-feedback=wide-s001"].data.tags["reproduce"])
+    assert f"--config-dir={tmp_path / 'my conf'}" in reproduce
+    assert fa_sweep(*reproduce[3:]) == 0
+    assert shlex.split(parent.data.tags["command"])[:6] == ["python", "-m", "fa_sweep", "--config-dir", "my conf", "-m"]
+
+
 def test_a_preset_reproduces_one_run(fa_sweep, capfd):
     arguments = ("+experiment=seed_post", "feedback=random", "seed=0,1", "train.steps=101", "report=false")
     assert fa_sweep(*arguments) == 0

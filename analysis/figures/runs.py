@@ -103,8 +103,8 @@ def _short(name: str, longest: int = 28) -> str:
 
 def draw_outcomes(frames: Frames) -> Drawn:
     """Draw every planned run once: seeds along, groups down, coloured by outcome."""
-    planned = pd.DataFrame([{"group": job.group, "seed": job.run.seed, "run_id": job.run_id} for job in frames.jobs])
-    data = planned.merge(frames.runs[["run_id", "outcome"]], on="run_id", how="left")
+    planned = pd.DataFrame([{"group": job.group, "seed": job.run.seed, "name": job.name} for job in frames.jobs])
+    data = planned.merge(frames.runs[["name", "outcome"]], on="name", how="left")
     data["outcome"] = data["outcome"].str.replace("_", " ").fillna("missing")
     codes = data.assign(code=data["outcome"].map(OUTCOMES)).pivot_table(
         index="group", columns="seed", values="code", sort=False
@@ -130,7 +130,7 @@ def draw_outcomes(frames: Frames) -> Drawn:
     return Drawn(
         "outcomes",
         figure,
-        data.drop(columns="run_id"),
+        data.drop(columns="name"),
         "Every run once",
         "The outcome of each seed under each group.",
         alt,

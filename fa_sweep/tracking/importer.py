@@ -48,18 +48,8 @@ class Imported:
 def import_sweep(sweep: Sweep, outputs: Path = OUTPUTS) -> Imported:
     """Bring a sweep into the store that its record names. Raises TrackingError; calling again goes on from there."""
     tracking = TrackingConfig(**sweep.record["tracking"])
-    database = sqlite_file(tracking.uri)
-    # Two processes that make one database at once: one of them finds it half-made, and has to look again.
-    tries = 3 if database and not database.exists() else 1
-    for left in range(tries - 1, -1, -1):
-        try:
-            with reported():
-                result = _Import(connect(tracking.uri), sweep, absolute(tracking.uri), tracking, outputs).run()
-            break
-        except TrackingError:
-            if not left:
-                raise
-            time.sleep(3)
+    with reported():
+        result = _Import(connect(tracking.uri), sweep, absolute(tracking.uri), tracking, outputs).run()
     sweep.mark_tracked(asdict(result))
     return result
 
@@ -92,8 +82,16 @@ def connect(uri: str) -> "MlflowClient":
 
     for name in ("alembic", "mlflow"):  # after the import, which sets them
         logging.getLogger(name).setLevel(logging.WARNING)
-    if database := sqlite_file(uri):
-        database.parent.mkdir(parents=True, exist_ok=True)
+    database = sqlite_file(uri)
+    if database is None or database.exists():
+        return MlflowClient(tracking_uri=absolute(uri))
+    database.parent.mkdir(parents=True, exist_ok=True)
+    # Two processes that make one database at once: one of them finds it half-made, and has to look again.
+    for _ in range(2):
+        try:
+            return MlflowClient(tracking_uri=absolute(uri))
+        except Exception:
+            time.sleep(4)
     return MlflowClient(tracking_uri=absolute(uri))
 
 
