@@ -7,6 +7,7 @@ import numpy as np
 
 from analysis.frames import About, Frames, make_frames
 from fa_sweep.evaluation import metric_names
+from fa_sweep.feedback import MODES
 from fa_sweep.schema import AppConfig
 from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.ledger import Record
@@ -29,7 +30,8 @@ def simulate(
     """Frames of groups whose runs converge at given steps; None: never, -1: diverged at step 2,000."""
     jobs, records = [], {}
     for group, events in times.items():
-        run = settings("seed=0")
+        mode = (factors[group] if factors else {"feedback": group}).get("feedback")
+        run = settings("seed=0", *([f"feedback={mode}"] if mode in MODES else []))
         for position, time in enumerate(events):
             seed = seeds[group][position] if seeds else position
             run = type(run)(**{**vars(run), "seed": seed})

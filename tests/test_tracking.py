@@ -9,7 +9,7 @@ import numpy as np
 from conftest import short
 
 from fa_sweep.sweep.folder import all_sweeps
-from fa_sweep.tracking import importer
+from fa_sweep.tracking import content, importer
 
 
 def client():
@@ -180,16 +180,17 @@ def test_mlflow_out_of_reach_costs_no_training(fa_sweep, capfd):
     assert len(sweep.records()) == 2
 
 
-def test_nothing_is_cut_silently(fa_sweep):
-    """A parameter longer than MLflow keeps goes to an artifact, whole, and is flagged."""
-    hidden = "[" + ",".join(["1"] * 1800) + "]"
+def test_nothing_is_cut_silently(fa_sweep, monkeypatch):
+    """A parameter longer than MLflow keeps (here: than 100 characters) goes to an artifact, whole, and is flagged."""
+    monkeypatch.setattr(content, "LONGEST_VALUE", 100)
+    hidden = "[" + ",".join(["1"] * 60) + "]"
     assert fa_sweep("train.steps=2", "train.eval_every=1", "train.hold=1", f"model.hidden={hidden}") == 0
     (run,), _ = read()
     assert "whole in artifact" in run.data.params["model.hidden"]
     assert "model.hidden" in run.data.tags["fa_sweep.overlong"]
     text = client().download_artifacts(run.info.run_id, "overlong.json")
     whole = json.loads(Path(text).read_text())
-    assert json.loads(whole["model.hidden"]) == [1] * 1800
+    assert json.loads(whole["model.hidden"]) == [1] * 60
 
 
 def test_a_password_in_the_uri_stays_out(fa_sweep):
