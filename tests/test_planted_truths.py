@@ -53,7 +53,7 @@ def test_newcombe_paired_covers(cells):
         second = np.repeat([True, False, True, False], counts)
         low, high = paired_difference(first, second)
         hits += low <= truth <= high
-    assert 0.92 <= hits / SWEEPS <= 0.98
+    assert 0.92 <= hits / SWEEPS <= 0.97
 
 
 @pytest.mark.parametrize(("p", "q"), [(0.5, 0.5), (0.9, 0.3), (0.1, 0.2)])
@@ -63,7 +63,7 @@ def test_newcombe_unpaired_covers(p, q):
     for k1, k2 in zip(generator.binomial(50, p, SWEEPS), generator.binomial(50, q, SWEEPS), strict=True):
         low, high = unpaired_difference(np.arange(50) < k1, np.arange(50) < k2)
         hits += low <= p - q <= high
-    assert 0.92 <= hits / SWEEPS <= 0.98
+    assert 0.92 <= hits / SWEEPS <= 0.97
 
 
 def skewed(generator, shape):
