@@ -10,8 +10,8 @@ from fa_sweep.stack import Stack
 from fa_sweep.training import _Training, train
 
 
-def equal(a, b):
-    """Whether two histories are the same to the last bit."""
+def assert_equal(a, b):
+    """Two histories are the same to the last bit."""
     assert np.array_equal(a.steps, b.steps)
     assert np.array_equal(a.diverged_at_step, b.diverged_at_step)
     for name, values in a.metrics.items():
@@ -37,7 +37,7 @@ def test_rerandom_that_never_redraws_equals_random(settings, distribution):
     rest = ("train.steps=301", f"feedback.distribution={distribution}", "feedback.scale=0.7", "model.hidden=[6,5]")
     random = train([settings("feedback=random", f"seed={s}", *rest) for s in range(5)])
     rerandom = train([settings("feedback=rerandom", "feedback.every=1000", f"seed={s}", *rest) for s in range(5)])
-    equal(random, rerandom)
+    assert_equal(random, rerandom)
 
 
 def test_rerandom_redraws_every_k_steps(settings):
