@@ -47,15 +47,15 @@ def hydras_own(composer, overrides):
 def test_equals_hydras_own_composition(composer):
     generator = random.Random(0)  # noqa: S311  no secret
     compared = refused = 0
-    for _ in range(150):
+    for _ in range(100):
         overrides = generator.sample(POOL, generator.randint(1, 5))
         ours = outcome(lambda o=overrides: described(composer.compose(o)))
         theirs = outcome(lambda o=overrides: described(hydras_own(composer, o)))
         assert ours == theirs, overrides
         compared += ours[0] == "ok"
         refused += ours[0] == "error"
-    assert compared > 25
-    assert refused > 25
+    assert compared > 15
+    assert refused > 15
 
 
 def test_plain_values_cost_no_composition(composer):
