@@ -90,6 +90,16 @@ class Page:
         return found
 
 
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """End a process that was started in a session of its own, with its children and nothing else."""
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(20)
+
+
 def targets(port: str, kind: str) -> list[dict[str, Any]]:
     """Tabs ("page") or frames of their own process ("iframe") of a browser."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=30) as answer:
@@ -116,9 +126,4 @@ def browser() -> Iterator[Page]:
             with connect(tab["webSocketDebuggerUrl"], max_size=None) as socket:
                 yield Page(socket, port)
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait(20)
+            end(process)

@@ -1,7 +1,5 @@
 """The report in a real browser: opened from disk, and inside the MLflow UI of a served store."""
 
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -12,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from browser import CHROMIUM, browser
+from browser import CHROMIUM, browser, end
 from conftest import short
 
 from fa_sweep.sweep.folder import all_sweeps
@@ -74,12 +72,7 @@ def mlflow_server(folder: Path) -> Iterator[str]:
                 time.sleep(0.5)
         yield f"http://127.0.0.1:{port}"
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait(20)
+        end(process)
 
 
 def test_inside_mlflows_artifact_view(reported):
