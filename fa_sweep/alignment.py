@@ -17,7 +17,15 @@ def products(a: Array, b: Array, subscripts: str) -> tuple[Array, Array, Array]:
     """Return (a.b, a.a, b.b) over the axes that `subscripts` (as in "oir->r") drops."""
     inputs, output = subscripts.split("->")
     rule = f"{inputs},{inputs}->{output}"
+    a, b = a.astype(np.float64, copy=False), b.astype(np.float64, copy=False)
     return np.einsum(rule, a, b), np.einsum(rule, a, a), np.einsum(rule, b, b)
+
+
+def squared_norm(a: Array) -> Array:
+    """a (..., R) -> the sum of squares over all other axes, (R,), float64."""
+    a = a.astype(np.float64, copy=False)
+    rule = {1: "ar,ar->r", 2: "abr,abr->r"}[a.ndim - 1]
+    return np.asarray(np.einsum(rule, a, a))
 
 
 def angle_deg(dot: Array, squared_a: Array, squared_b: Array) -> Array:

@@ -8,11 +8,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from omegaconf import OmegaConf
 
 from fa_sweep.checks import ConfigError, did_you_mean, one_of
+from fa_sweep.compatibility import completed
 from fa_sweep.feedback import MODES, FeedbackConfig
 from fa_sweep.schema import AppConfig
 from fa_sweep.tasks import TASKS, TaskConfig
@@ -33,7 +35,7 @@ def resolve(composed: Any) -> AppConfig:
     """Turn a composed DictConfig into checked settings. Raises ConfigError, or OmegaConf's error for a bad interpolation."""
     values = {str(key): composed[key] for key in composed if key != "hydra"}
     plain = {k: OmegaConf.to_container(v, resolve=True) if OmegaConf.is_config(v) else v for k, v in values.items()}
-    return build(AppConfig, plain)
+    return completed(build(AppConfig, plain))
 
 
 def build(schema: type[T], values: Mapping[str, Any], path: str = "") -> T:
@@ -59,10 +61,14 @@ def _convert(hint: Any, value: Any, field: str) -> Any:
         if not isinstance(value, dict):
             raise ConfigError(f"{field} is {value!r}; it must be a group of settings")
         return build(_variant(hint, value, field), value, f"{field}.")
+    if get_origin(hint) is UnionType:
+        return _convert(_alternative(get_args(hint), value), value, field)
     if get_origin(hint) is list:
         if not isinstance(value, list):
             raise ConfigError(f"{field} is {value!r}; it must be a list, such as [10,10]")
         return [_convert(get_args(hint)[0], item, f"{field}[{i}]") for i, item in enumerate(value)]
+    if hint is NoneType and value is None:
+        return None
     if hint is str and type(value) is int:
         return str(value)
     if hint is float and type(value) is int:
@@ -72,6 +78,15 @@ def _convert(hint: Any, value: Any, field: str) -> Any:
     return value
 
 
+def _alternative(hints: tuple[Any, ...], value: Any) -> Any:
+    """Return which of several types a value is meant to be; the first that is not None where it is none of them."""
+    kinds = {list: list, NoneType: NoneType}
+    for hint in hints:
+        if type(value) is kinds.get(get_origin(hint) or hint, hint):
+            return hint
+    return next(hint for hint in hints if hint is not NoneType)
+
+
 def _variant(schema: Any, values: Mapping[str, Any], field: str) -> Any:
     """Return the schema of the feedback mode or task that the values name."""
     if schema is FeedbackConfig:
@@ -79,7 +94,7 @@ def _variant(schema: Any, values: Mapping[str, Any], field: str) -> Any:
         return MODES[values["mode"]].Config
     if schema is TaskConfig:
         one_of(f"{field}.name", values.get("name"), TASKS)
-        return TASKS[values["name"]][1]
+        return TASKS[values["name"]].Config
     return schema
 
 

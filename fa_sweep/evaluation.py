@@ -1,29 +1,28 @@
 """Metrics of a stack at one moment, over the whole evaluation set and with the current weights.
 
-Axes: R runs (last), N examples of the evaluation set, O outputs.
+Axes: R runs (last), N examples of the evaluation set, O outputs. Layers are numbered as everywhere: hidden layers 1 to L-1,
+weight l leads into layer l.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from fa_sweep.alignment import angle_deg, mean_defined, products, whole
-from fa_sweep.feedback import FeedbackMode
+from fa_sweep.alignment import angle_deg, mean_defined, products, squared_norm, whole
+from fa_sweep.feedback import Backward
 from fa_sweep.losses import Loss, error
-from fa_sweep.network import Network, outer, propagate_back
+from fa_sweep.stack import Stack
+from fa_sweep.tasks import METRICS
 
 Array = np.ndarray
-Parts = Sequence[tuple[slice, FeedbackMode[Any]]]
-Rule = Callable[[int, Array, Array], None]
 
 
-def metric_names(layers: int) -> list[str]:
-    """Return the names of all metrics of networks with that many weight layers."""
+def metric_names(layers: int, targets: str) -> list[str]:
+    """Return the names of all metrics of networks with that many weight layers, on targets of that kind."""
     hidden = range(1, layers)
+    weights = range(1, layers + 1)
     return [
-        "accuracy",
-        "accuracy_sampled",
+        *METRICS[targets],
         "loss",
         *(["angle_deg/gradient"] if layers > 1 else []),
         *(f"angle_deg/gradient_layer_{n}" for n in hidden),
@@ -32,82 +31,150 @@ def metric_names(layers: int) -> list[str]:
         *(f"angle_deg/weight_layer_{n + 1}" for n in hidden),
         *(f"undefined_fraction/signal_layer_{n}" for n in hidden),
         *(f"undefined_fraction/local_layer_{n}" for n in hidden),
+        *(["chance_deg/gradient"] if layers > 1 else []),
+        *(f"chance_deg/signal_layer_{n}" for n in hidden),
+        *(f"signal_ratio/layer_{n}" for n in hidden),
+        *(f"dead_fraction/layer_{n}" for n in hidden),
+        *(f"norm/weight_layer_{n}" for n in weights),
+        *(f"norm/update_layer_{n}" for n in weights),
+        *(f"norm/feedback_layer_{n + 1}" for n in hidden),
     ]
 
 
 class Evaluation:
     """Evaluates a stack again and again; buffers are made once."""
 
-    def __init__(self, network: Network, loss: Loss, inputs: Array, targets: Array, decision_boundary: float) -> None:
-        """`network` has N examples; inputs (n_0, N, R), targets (n_L, N, R)."""
-        self.network, self.loss, self.inputs, self.targets = network, loss, inputs, targets
-        self.boundary = decision_boundary
-        self.output = np.empty(targets.shape)
+    def __init__(self, stack: Stack, loss: Loss) -> None:
+        self.stack, self.loss, self.layout = stack, loss, stack.layout
+        self.inputs, self.targets = stack.evaluation_set()
+        self.network = stack.network(self.inputs.shape[1])
+        self.output = self.layout.empty(*self.targets.shape)
+        step = np.ones(len(stack.runs), self.layout.dtype)
+        self._backward = [
+            (lanes, mode, Backward([d[..., lanes] for d in self.network.deltas], step[lanes], self.targets[..., lanes]))
+            for lanes, mode in stack.parts
+        ]
 
-    def __call__(self, parts: Parts, sampled: Array) -> dict[str, Array]:
+    def __call__(self, sampled: Array, updates: Sequence[Array], *, first: bool) -> dict[str, Array]:
         """Return every metric, (R,) each, and "finite": whether all outputs and losses are.
 
-        `parts`: the feedback mode of each slice of runs; `sampled` (K, R): which examples accuracy_sampled is taken over.
+        `sampled` (K, R): which examples accuracy_sampled is taken over; `updates[l - 1]` (n_l, n_{l-1}, R): the last step's.
+        Angles by chance are part of the first evaluation alone.
         """
         self.network.forward(self.inputs, self.output)
         losses = self.loss.value(self.output, self.targets)
-        right = np.logical_and.reduce((self.output > self.boundary) == (self.targets > self.boundary), axis=0)
         metrics = {
             "finite": np.logical_and.reduce(np.isfinite(self.output), axis=(0, 1)) & np.isfinite(losses).all(axis=0),
-            "accuracy": np.add.reduce(right, axis=0) / len(right),
-            "accuracy_sampled": np.add.reduce(np.take_along_axis(right, sampled, axis=0), axis=0) / len(sampled),
-            "loss": np.add.reduce(losses, axis=0) / len(losses),
+            "loss": np.add.reduce(losses, axis=0, dtype=np.float64) / len(losses),
         }
+        metrics |= self._errors() if self.stack.task.targets == "regression" else self._accuracy(sampled)
+        for layer, (weight, update) in enumerate(zip(self.network.parameters.weights, updates, strict=True), start=1):
+            metrics[f"norm/weight_layer_{layer}"] = np.sqrt(squared_norm(weight))
+            metrics[f"norm/update_layer_{layer}"] = np.sqrt(squared_norm(update))
         if self.network.layers > 1:
-            metrics |= self._angles(parts)
+            metrics |= self._angles(first)
         return metrics
 
-    def _angles(self, parts: Parts) -> dict[str, Array]:
+    def _accuracy(self, sampled: Array) -> dict[str, Array]:
+        if self.stack.task.targets == "binary":
+            boundary = self.stack.task.decision_boundary
+            right = np.logical_and.reduce((self.output > boundary) == (self.targets > boundary), axis=0)
+        else:
+            right = np.argmax(self.output, axis=0) == np.argmax(self.targets, axis=0)
+        return {
+            "accuracy": np.add.reduce(right, axis=0) / len(right),
+            "accuracy_sampled": np.add.reduce(np.take_along_axis(right, sampled, axis=0), axis=0) / len(sampled),
+        }
+
+    def _errors(self) -> dict[str, Array]:
+        """Return sum (y_hat - y)^2 over sum y^2, and over sum (y - mean y)^2, means output by output; NaN for targets of 0."""
+        squares = squared_norm(self.output - self.targets)
+        targets = self.targets.astype(np.float64, copy=False)
+        centred = targets - np.add.reduce(targets, axis=1, keepdims=True) / targets.shape[1]
+        return {
+            "normalised_squared_error": squares / squared_norm(targets),
+            "centred_squared_error": squares / squared_norm(centred),
+        }
+
+    def _angles(self, first: bool) -> dict[str, Array]:
         network, weights = self.network, self.network.parameters.weights
         network.differentiate()
-        top = error(self.loss, self.output, self.targets)
-        true = _signals(network, top, [(slice(None), lambda n, delta, out: propagate_back(weights[n], delta, out))])
-        used = _signals(network, top, [(runs, mode.signal) for runs, mode in parts])
-        angles: dict[str, Array] = {}
+        top = error(self.loss, self.output, self.targets) * network.output_scale
+        true = self._carried(top, weights[1:])
+        used = self._used(top)
+        metrics: dict[str, Array] = {}
         gradients = []
         for layer in range(1, network.layers):
-            slope, below, above = network.derivatives[layer], network.activations[layer - 1], layer + 1
-            ours, exact = (_gradient(signal[layer] * slope, below) for signal in (used, true))
-            gradients.append(products(ours, exact, "oir->r"))
-            angles[f"angle_deg/gradient_layer_{layer}"] = angle_deg(*gradients[-1])
+            slope, above = network.derivatives[layer], layer + 1
+            gradients.append(self._gradient_products(layer, used[layer], true[layer]))
+            metrics[f"angle_deg/gradient_layer_{layer}"] = angle_deg(*gradients[-1])
             # The mode's own error one layer up, taken one layer down by the transposed weight: the rule of this layer alone.
-            upper = top if above == network.layers else used[above] * network.derivatives[above]
-            local = np.empty(slope.shape)
-            propagate_back(weights[layer], upper, local)
+            local = np.empty_like(slope)
+            self.layout.propagate_back(weights[layer], network.deltas[above], local)
             for name, reference in (("signal", true[layer]), ("local", local)):
                 per_example = angle_deg(*products(used[layer], reference, "onr->nr"))
                 mean, undefined = mean_defined(per_example)
-                angles[f"angle_deg/{name}_layer_{layer}"] = mean
-                angles[f"undefined_fraction/{name}_layer_{layer}"] = undefined
-            angles[f"angle_deg/weight_layer_{above}"] = _weight_angle(parts, layer, weights[layer])
-        return angles | {"angle_deg/gradient": whole(gradients)}
+                metrics[f"angle_deg/{name}_layer_{layer}"] = mean
+                metrics[f"undefined_fraction/{name}_layer_{layer}"] = undefined
+            effective = self._effective(layer)
+            metrics[f"angle_deg/weight_layer_{above}"] = angle_deg(*products(effective, weights[layer], "oir->r"))
+            metrics[f"norm/feedback_layer_{above}"] = np.sqrt(squared_norm(effective))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                ratio = np.sqrt(squared_norm(used[layer]) / squared_norm(true[layer]))
+            metrics[f"signal_ratio/layer_{layer}"] = np.where(np.isfinite(ratio), ratio, np.nan)
+            dead = np.logical_and.reduce(slope == 0.0, axis=1)
+            metrics[f"dead_fraction/layer_{layer}"] = np.add.reduce(dead, axis=0) / len(dead)
+        if first:
+            metrics |= self._chance(top, true)
+        return metrics | {"angle_deg/gradient": whole(gradients)}
 
+    def _chance(self, top: Array, true: list[Array]) -> dict[str, Array]:
+        """Return the angles that feedback has which the network has never met."""
+        drawn = self._carried(top, self.stack.chance_matrices())
+        hidden = range(1, self.network.layers)
+        angles = {
+            f"chance_deg/signal_layer_{layer}": mean_defined(angle_deg(*products(drawn[layer], true[layer], "onr->nr")))[0]
+            for layer in hidden
+        }
+        gradients = [self._gradient_products(layer, drawn[layer], true[layer]) for layer in hidden]
+        return angles | {"chance_deg/gradient": whole(gradients)}
 
-def _signals(network: Network, top: Array, rules: Sequence[tuple[slice, Rule]]) -> list[Array]:
-    """Carry the error `top` (n_L, N, R) down by each slice's rule; entry l is s_l (n_l, N, R), entry 0 is empty."""
-    signals = [np.empty(0), *(np.empty(slope.shape) for slope in network.derivatives[1:])]
-    delta = top
-    for layer in range(network.layers - 1, 0, -1):
-        for runs, rule in rules:
-            rule(layer, delta[..., runs], signals[layer][..., runs])
-        delta = signals[layer] * network.derivatives[layer]
-    return signals
+    def _carried(self, top: Array, matrices: Sequence[Array]) -> list[Array]:
+        """Carry the error `top` (n_L, N, R) down by products; entry l is s_l (n_l, N, R), entry 0 is empty."""
+        slopes = self.network.derivatives
+        signals = [np.empty(0), *(np.empty_like(slope) for slope in slopes[1:])]
+        delta = top
+        for layer in range(self.network.layers - 1, 0, -1):
+            self.layout.propagate_back(matrices[layer - 1], delta, signals[layer])
+            delta = signals[layer] * slopes[layer]
+        return signals
 
+    def _used(self, top: Array) -> list[Array]:
+        """Carry the error down by each mode's own rule, leaving the network's deltas; returns s_l as `_carried` does."""
+        network, slopes = self.network, self.network.derivatives
+        signals = [np.empty(0), *(np.empty_like(slope) for slope in slopes[1:])]
+        network.deltas[-1][...] = top
+        for _, mode, _ in self._backward:
+            mode.refresh()
+        for layer in range(network.layers - 1, 0, -1):
+            for lanes, mode, backward in self._backward:
+                mode.signal(layer, backward, signals[layer][..., lanes])
+            np.multiply(signals[layer], slopes[layer], out=network.deltas[layer])
+        return signals
 
-def _gradient(delta: Array, below: Array) -> Array:
-    """delta (O, N, R), activations below (I, N, R) -> (O, I, R): N times the mean, which is the same direction."""
-    gradient = np.empty((len(delta), len(below), delta.shape[-1]))
-    outer(delta, below, gradient)
-    return gradient
+    def _gradient_products(self, layer: int, ours: Array, exact: Array) -> tuple[Array, Array, Array]:
+        """Signals s_l (n_l, N, R) -> products of the layer's pseudo-gradient and true gradient, N times the means."""
+        slope, below = self.network.derivatives[layer], self.network.activations[layer - 1]
+        found = []
+        for signal in (ours, exact):
+            gradient = self.layout.empty(len(slope), len(below), slope.shape[-1])
+            self.layout.outer(signal * slope, below, gradient)
+            found.append(gradient)
+        return products(found[0], found[1], "oir->r")
 
-
-def _weight_angle(parts: Parts, layer: int, weight: Array) -> Array:
-    angles = np.empty(weight.shape[-1])
-    for runs, mode in parts:
-        angles[runs] = angle_deg(*products(mode.matrices[layer - 1], weight[..., runs], "oir->r"))
-    return angles
+    def _effective(self, layer: int) -> Array:
+        """Return what stands for W_{l+1} in each mode, (n_{l+1}, n_l, R)."""
+        effective = np.empty_like(self.network.parameters.weights[layer])
+        for lanes, mode, _ in self._backward:
+            effective[..., lanes] = mode.effective(layer)
+        return effective

@@ -6,23 +6,27 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from fa_sweep.feedback import MODES
 from fa_sweep.schema import RunConfig
+from fa_sweep.tasks import TASKS
 from fa_sweep.training import NUMERICS_VERSION
 
-# Events are recomputed from histories: when a run counts as converged changes none of its numbers. task.loss only
-# proposes a value for train.loss, which is the one that trains.
+# Events are recomputed from histories: when a run counts as converged changes none of its numbers. task.loss and
+# task.sampling only propose values for train's, which are those that train; train.epochs has set train.steps.
 NOT_SCIENCE = frozenset(
     {
         "task.success.metric",
         "task.success.direction",
         "task.success.value",
         "task.loss",
+        "task.sampling",
+        "train.epochs",
         "train.threshold",
         "train.hold",
     }
 )
 
-RUN_SETTINGS = ("seed", "task", "model", "feedback", "init", "train")
+RUN_SETTINGS = ("seed", "task", "model", "feedback", "init", "train", "dtype")
 
 
 def flatten(values: dict[str, Any], path: str = "") -> dict[str, Any]:
@@ -58,8 +62,11 @@ def run_settings(run: RunConfig) -> dict[str, Any]:
 
 def run_id(run: RunConfig) -> str:
     """Return the id, 16 hex digits: same id, same numbers."""
-    science = {name: value for name, value in run_settings(run).items() if name not in NOT_SCIENCE}
-    canonical = json.dumps({"numerics": NUMERICS_VERSION, **science}, sort_keys=True)
+    elsewhere = {f"task.{name}" for name in TASKS[run.task.name].not_science}  # where data lie, not what they are
+    science = {name: value for name, value in run_settings(run).items() if name not in NOT_SCIENCE | elsewhere}
+    pieces = {"task": TASKS.version(run.task.name), "feedback": MODES.version(run.feedback.mode)}
+    foreign = {f"{kind} from": version for kind, version in pieces.items() if version is not None}
+    canonical = json.dumps({"numerics": NUMERICS_VERSION, **foreign, **science}, sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 

@@ -16,17 +16,19 @@ class Loss:
     """A loss per example, summed over the outputs.
 
     `value(output, target)` returns (N, R). `descend(output, target, rate, out)` fills `out` with -rate * dvalue/doutput:
-    the step size rides on the error from the start, so that every gradient behind it is an update already.
+    the step size rides on the error from the start, so that every gradient behind it is an update already. `one_hot`: whether
+    targets have to be classes, one output each.
     """
 
     value: Callable[[Array, Array], Array]
     descend: Callable[[Array, Array, Array, Array], None]
+    one_hot: bool = False
 
 
 def error(loss: Loss, output: Array, target: Array) -> Array:
     """Return e = dvalue/doutput, (O, N, R)."""
-    out = np.empty(output.shape)
-    loss.descend(output, target, np.ones(1), out)
+    out = np.empty_like(output)
+    loss.descend(output, target, np.ones(1, output.dtype), out)
     return np.negative(out, out=out)
 
 
@@ -51,7 +53,23 @@ def _squared_descend(output: Array, target: Array, rate: Array, out: Array) -> N
     np.multiply(out, rate, out=out)
 
 
+def _cross_entropy_value(output: Array, target: Array) -> Array:
+    shifted = output - np.maximum.reduce(output, axis=0)  # the largest logit at 0: exp cannot overflow
+    log_normaliser = np.log(np.add.reduce(np.exp(shifted), axis=0))
+    summed: Array = log_normaliser - np.add.reduce(shifted * target, axis=0)
+    return summed
+
+
+def _cross_entropy_descend(output: Array, target: Array, rate: Array, out: Array) -> None:
+    np.subtract(output, np.maximum.reduce(output, axis=0), out=out)
+    np.exp(out, out=out)
+    np.divide(out, np.add.reduce(out, axis=0), out=out)
+    np.subtract(target, out, out=out)
+    np.multiply(out, rate, out=out)
+
+
 LOSSES = {
     "absolute": Loss(_absolute_value, _absolute_descend),  # sum |y_hat - y|, its subgradient
     "squared": Loss(_squared_value, _squared_descend),  # 1/2 ||y_hat - y||^2
+    "cross_entropy": Loss(_cross_entropy_value, _cross_entropy_descend, one_hot=True),  # softmax inside; targets one-hot
 }

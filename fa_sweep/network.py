@@ -1,13 +1,9 @@
 """Stacked networks: parameters, forward pass and gradients of many runs in lockstep.
 
-Axes: R runs, N examples, I inputs, O outputs, H hidden units. The run axis comes last, so that one contraction serves
-all runs and its inner loop is contiguous: `x (I, N, R), weight (O, I, R) -> (O, N, R)`. Layers count from 1 to L;
-`activations[0]` is the input, `activations[L]` the output. Source of the equations: Rumelhart, Hinton and Williams (1986)
-in the notation of Lillicrap et al. (2016).
-
-Why einsum and never a product folded over runs: with the run axis innermost every run's sums are taken in the same order
-whatever the number of runs, so a run in a stack equals that run alone, bit for bit (at widths of two and more: see
-`fa_sweep.stack`).
+Axes: R runs, N examples, I inputs, O outputs, H hidden units; the run axis comes last: `x (I, N, R), weight (O, I, R) ->
+(O, N, R)` (`fa_sweep.layout` says how that lies in memory). Layers count from 1 to L; `activations[0]` is the input,
+`activations[L]` the output. Source of the equations: Rumelhart, Hinton and Williams (1986) in the notation of Lillicrap et
+al. (2016).
 """
 
 from collections.abc import Sequence
@@ -17,23 +13,9 @@ from itertools import pairwise
 import numpy as np
 
 from fa_sweep.activations import Activation
+from fa_sweep.layout import Layout
 
 Array = np.ndarray
-
-
-def propagate(weight: Array, x: Array, out: Array) -> None:
-    """weight (O, I, R), x (I, N, R) -> out (O, N, R)."""
-    np.einsum("oir,inr->onr", weight, x, out=out)
-
-
-def propagate_back(matrix: Array, delta: Array, out: Array) -> None:
-    """matrix (O, I, R), delta (O, N, R) -> out (I, N, R): the matrix stands as the forward weight does, O first."""
-    np.einsum("oir,onr->inr", matrix, delta, out=out)
-
-
-def outer(delta: Array, x: Array, out: Array) -> None:
-    """delta (O, N, R), x (I, N, R) -> out (O, I, R), summed over N."""
-    np.einsum("onr,inr->oir", delta, x, out=out)
 
 
 @dataclass(frozen=True)
@@ -45,14 +27,15 @@ class Parameters:
     biases: list[Array]
 
     @classmethod
-    def zeros(cls, widths: Sequence[int], bias: bool, runs: int) -> "Parameters":
+    def zeros(cls, widths: Sequence[int], bias: bool, runs: int, layout: Layout) -> "Parameters":
         """Parameters of networks with layer widths n_0 ... n_L; without `bias` the list of biases is empty."""
         shapes = [(o, i) for i, o in pairwise(widths)]
         if bias:
             shapes += [(o, 1) for o in widths[1:]]
         ends = np.cumsum([o * i for o, i in shapes])
-        block = np.zeros((int(ends[-1]), runs))
-        views = [part.reshape(*shape, runs) for part, shape in zip(np.split(block, ends[:-1]), shapes, strict=True)]
+        block = layout.zeros(int(ends[-1]), runs)
+        parts = zip(np.split(block, ends[:-1]), shapes, strict=True)
+        views = [part.reshape(*shape, runs, order=layout.order) for part, shape in parts]
         layers = len(widths) - 1
         return cls(block, views[:layers], views[layers:])
 
@@ -61,31 +44,43 @@ class Network:
     """The passes of a stack over batches of N examples; buffers are made once and reused at every call.
 
     `deltas[l]` (n_l, N, R) is for the caller to fill from the top, dLoss/dz_l or its stand-in times whatever step size;
-    `derivatives[l]` (n_l, N, R) holds f'(z_l) of the hidden layers after `differentiate`.
+    `derivatives[l]` (n_l, N, R) holds f'(z_l) of the hidden layers after `differentiate`. `output_scale` multiplies the
+    output: the caller's deltas[L] holds it too.
     """
 
-    def __init__(self, parameters: Parameters, activation: Activation, widths: Sequence[int], examples: int) -> None:
+    def __init__(
+        self,
+        parameters: Parameters,
+        activation: Activation,
+        widths: Sequence[int],
+        examples: int,
+        layout: Layout,
+        output_scale: float = 1.0,
+    ) -> None:
         runs = parameters.block.shape[1]
         self.parameters, self.activation, self.layers = parameters, activation, len(widths) - 1
+        self.layout, self.output_scale = layout, output_scale
         hidden = widths[1:-1]
         ends = np.cumsum(hidden)[:-1].tolist()
-        self._hidden = np.zeros((sum(hidden), examples, runs))
+        self._hidden = layout.zeros(sum(hidden), examples, runs)
         self._slopes = np.ones_like(self._hidden)  # stays 1 where the activation has no derivative of its own
-        empty = np.empty((0, examples, runs))
+        empty = layout.empty(0, examples, runs)
         self.activations = [empty, *(np.split(self._hidden, ends) if hidden else []), empty]
         self.derivatives = [empty, *(np.split(self._slopes, ends) if hidden else [])]
-        self.deltas = [empty, *(np.empty((n, examples, runs)) for n in widths[1:])]
+        self.deltas = [empty, *(layout.empty(n, examples, runs) for n in widths[1:])]
 
     def forward(self, x: Array, out: Array) -> None:
         """Run x (n_0, N, R) through the stack into out (n_L, N, R)."""
         self.activations[0], self.activations[-1] = x, out
         for layer, weight in enumerate(self.parameters.weights, start=1):
             z = self.activations[layer]
-            propagate(weight, self.activations[layer - 1], z)
+            self.layout.propagate(weight, self.activations[layer - 1], z)
             if self.parameters.biases:
                 np.add(z, self.parameters.biases[layer - 1], out=z)
             if layer < self.layers:
                 self.activation.apply(z, z)
+        if self.output_scale != 1.0:
+            np.multiply(out, self.output_scale, out=out)
 
     def differentiate(self) -> None:
         """Fill `derivatives` from the activations of the last forward pass."""
@@ -95,6 +90,6 @@ class Network:
     def gradients(self, out: Parameters) -> None:
         """Fill `out` with sum over N of deltas[l] activations[l-1]^T (and of deltas[l] for the biases)."""
         for layer in range(1, self.layers + 1):
-            outer(self.deltas[layer], self.activations[layer - 1], out.weights[layer - 1])
+            self.layout.outer(self.deltas[layer], self.activations[layer - 1], out.weights[layer - 1])
             if out.biases:
                 np.add.reduce(self.deltas[layer], axis=1, keepdims=True, out=out.biases[layer - 1])

@@ -4,6 +4,7 @@ No field has a default here: values stand in conf/, once.
 """
 
 import math
+import re
 from dataclasses import dataclass
 
 from fa_sweep.activations import ACTIVATIONS
@@ -11,6 +12,8 @@ from fa_sweep.checks import ConfigError, at_least, one_of, positive
 from fa_sweep.distributions import DISTRIBUTIONS
 from fa_sweep.feedback import MODES, FeedbackConfig
 from fa_sweep.losses import LOSSES
+from fa_sweep.optimisers import OPTIMISERS
+from fa_sweep.sampling import SAMPLINGS
 from fa_sweep.tasks import TASKS, TaskConfig
 
 SEED_LIMIT = 2**63  # what Parquet's integers and MLflow's parameters carry without loss
@@ -18,18 +21,24 @@ SEED_LIMIT = 2**63  # what Parquet's integers and MLflow's parameters carry with
 
 @dataclass
 class ModelConfig:
-    """A network of fully connected layers: hidden widths, activation of the hidden layers, biases or not."""
+    """A network of fully connected layers: hidden widths, activation of the hidden layers, biases or not.
+
+    `parametrisation`: `standard`, or `inverse_sqrt_width`, whose output, and with it the error that travels back, is multiplied
+    by 1 / sqrt(width of the last hidden layer).
+    """
 
     hidden: list[int]
     activation: str
     negative_slope: float
     bias: bool
+    parametrisation: str
 
     def __post_init__(self) -> None:
         for width in self.hidden:
             if width < 1:
                 raise ConfigError(f"model.hidden is {list(self.hidden)}; every width must be at least 1")
         one_of("model.activation", self.activation, ACTIVATIONS)
+        one_of("model.parametrisation", self.parametrisation, ("standard", "inverse_sqrt_width"))
         if not 0 <= self.negative_slope < 1:
             raise ConfigError(f"model.negative_slope is {self.negative_slope}; it must be at least 0 and below 1")
 
@@ -48,33 +57,66 @@ class InitConfig:
 
 @dataclass
 class TrainConfig:
-    """Training by plain stochastic gradient descent, its evaluations, and when a run counts as converged.
+    """Training by stochastic gradient descent or a variant of it, its evaluations, and when a run counts as converged.
 
-    `steps`, `eval_every` in steps; `batch_size`, `eval_samples` in examples; `hold` in evaluations; `threshold` in the
-    unit of the task's success metric.
+    `steps`, `eval_every` in steps; `epochs`, where given, has set `steps`; `batch_size`, `eval_samples` in examples; `hold` in
+    evaluations; `threshold` in the unit of the task's success metric.
     """
 
     loss: str
+    reduction: str
+    optimiser: str
     lr: float
+    momentum: float
+    weight_decay: float
+    output_weight_decay: float
     steps: int
+    epochs: int | None
     batch_size: int
+    sampling: str
     eval_every: int
+    eval_at: list[int] | str
     eval_samples: int
     threshold: float
     hold: int
 
     def __post_init__(self) -> None:
         one_of("train.loss", self.loss, LOSSES)
+        one_of("train.reduction", self.reduction, ("mean", "sum"))
+        one_of("train.optimiser", self.optimiser, OPTIMISERS)
+        one_of("train.sampling", self.sampling, SAMPLINGS)
         positive("train.lr", self.lr)
+        if not 0 <= self.momentum < 1:
+            raise ConfigError(f"train.momentum is {self.momentum}; it must be at least 0 and below 1")
+        for name in ("weight_decay", "output_weight_decay"):
+            if not 0 <= getattr(self, name) * self.lr < 1:
+                raise ConfigError(f"train.{name} is {getattr(self, name)}; it must be at least 0 and below 1 / train.lr")
         for name in ("steps", "batch_size", "eval_every", "eval_samples", "hold"):
             at_least(f"train.{name}", getattr(self, name), 1)
+        if self.epochs is not None:
+            at_least("train.epochs", self.epochs, 1)
         if not math.isfinite(self.threshold):
             raise ConfigError(f"train.threshold is {self.threshold}; it must be a finite number")
+        if isinstance(self.eval_at, list):
+            for step in self.eval_at:
+                if step < 0:
+                    raise ConfigError(f"train.eval_at has {step}; steps begin at 0")
+        elif not re.fullmatch(r"every|(linear|log):[1-9]\d{0,6}", self.eval_at):
+            raise ConfigError(f"train.eval_at is {self.eval_at!r}; write every, linear:50, log:50 or a list of steps")
 
     def evaluation_steps(self) -> list[int]:
-        """Every multiple of `eval_every`, and the last step."""
-        steps = list(range(0, self.steps, self.eval_every))
-        return steps if steps[-1] == self.steps - 1 else [*steps, self.steps - 1]
+        """Return the steps after which to evaluate, the last one always among them."""
+        last = self.steps - 1
+        if isinstance(self.eval_at, list):
+            chosen = [step for step in self.eval_at if step < last]
+        elif self.eval_at == "every":
+            chosen = list(range(0, self.steps, self.eval_every))
+        else:
+            spacing, count = self.eval_at.split(":")
+            parts = [k / max(1, int(count) - 1) for k in range(int(count))]
+            # As many steps from 0 to the last as asked for, in equal differences, or in equal ratios of step + 1.
+            chosen = [round(last * p if spacing == "linear" else self.steps**p - 1) for p in parts]
+        return sorted({*chosen, last})
 
 
 @dataclass
@@ -87,12 +129,14 @@ class RunConfig:
     feedback: FeedbackConfig
     init: InitConfig
     train: TrainConfig
+    dtype: str
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < SEED_LIMIT:
             raise ConfigError(f"seed is {self.seed}; it must be at least 0 and below 2^63")
         one_of("task.name", self.task.name, TASKS)
         one_of("feedback.mode", self.feedback.mode, MODES)
+        one_of("dtype", self.dtype, ("float64", "float32"))
         if self.task.success.metric.startswith("accuracy") and not 0 <= self.train.threshold <= 1:
             raise ConfigError(f"train.threshold is {self.train.threshold}; an accuracy lies between 0 and 1")
         if not isinstance(self.feedback, MODES[self.feedback.mode].Config):

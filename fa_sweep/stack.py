@@ -3,30 +3,60 @@
 Axes: R lanes (runs and padding), N examples of a batch, S steps, E evaluations, K sampled examples, I and O units.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from fa_sweep.activations import ACTIVATIONS
 from fa_sweep.distributions import draw
-from fa_sweep.feedback import MODES, FeedbackMode, Lane
-from fa_sweep.network import Parameters
+from fa_sweep.feedback import MODES, FeedbackMode, Forward, Lane
+from fa_sweep.layout import LanesLast, layout_of
+from fa_sweep.network import Network, Parameters
+from fa_sweep.sampling import SAMPLINGS
 from fa_sweep.schema import RunConfig
 from fa_sweep.streams import stream
-from fa_sweep.tasks import make_task
+from fa_sweep.tasks import TASKS, Examples, make_task
 
 Array = np.ndarray
 
-# At a width of 1 NumPy takes other kernels, and with them other roundings: each mode's slice of a stack is padded with
-# networks of zeros. To 8, because a slice then begins and ends where a vector register does.
-LANE_MULTIPLE = 8
+FRESH_STEPS = 64  # new examples are made for so many steps at once, always: a product of another size may round otherwise
+CACHE_BYTES = 2**22  # of parameters, updates, feedback and activations of the wide networks that are trained at a time
+EVALUATION_BYTES = 2**28  # of the buffers of one evaluation of narrow networks
+
+# Settings of training that may differ between the runs of one stack.
+_FREE = ("lr", "momentum", "weight_decay", "output_weight_decay", "threshold", "hold", "epochs")
+CHANCE = 1  # the kind of stream `evaluation` that feedback by chance is drawn from
 
 
-def structure(run: RunConfig) -> tuple[object, ...]:
-    """Return what must be equal for two runs to share a stack; seed, scales, learning rate and mode are free."""
-    task = {name: value for name, value in vars(run.task).items() if name not in ("loss", "success")}
-    train = {name: value for name, value in vars(run.train).items() if name not in ("lr", "threshold", "hold")}
-    return tuple(repr(sorted(part.items())) for part in (task, vars(run.model), train))
+def structure(run: RunConfig) -> tuple[Hashable, ...]:
+    """Return what must be equal for two runs to share a stack; seed, scales, learning rate, decay and mode are free."""
+    task = {name: value for name, value in vars(run.task).items() if name not in ("loss", "sampling", "success")}
+    train = {name: value for name, value in vars(run.train).items() if name not in _FREE}
+    return (*(repr(sorted(part.items())) for part in (task, vars(run.model), train)), run.dtype)
+
+
+def slice_key(run: RunConfig) -> tuple[str, Hashable]:
+    """Return what runs share that lie in one slice of a stack: the mode, and what of its options shapes its arrays."""
+    return run.feedback.mode, MODES[run.feedback.mode].slice_key(run.feedback)
+
+
+def widths_of(run: RunConfig) -> list[int]:
+    """Return the layer widths n_0 ... n_L, of which the task gives the first and the last."""
+    task = make_task(run.task)
+    return [task.inputs, *run.model.hidden, task.outputs]
+
+
+def runs_at_a_time(run: RunConfig) -> int:
+    """Return how many runs of one structure are best trained in one stack: what their buffers fit into."""
+    widths, examples = widths_of(run), len(make_task(run.task).evaluation.inputs)
+    layout = layout_of(widths, run.train.batch_size, run.dtype)
+    if isinstance(layout, LanesLast):
+        each = layout.dtype.itemsize * examples * (widths[0] + 6 * sum(widths[1:]))
+        return max(layout.lane_multiple, EVALUATION_BYTES // each)
+    weights = sum(i * o for i, o in zip(widths, widths[1:], strict=False))
+    each = layout.dtype.itemsize * (3 * weights + 3 * run.train.batch_size * sum(widths[1:]))
+    return max(1, CACHE_BYTES // each)
 
 
 class Stack:
@@ -36,68 +66,156 @@ class Stack:
     """
 
     def __init__(self, runs: Sequence[RunConfig]) -> None:
-        numbers: list[int | None] = []
-        slices: dict[str, slice] = {}
-        for mode in sorted({run.feedback.mode for run in runs}):
-            members = [number for number, run in enumerate(runs) if run.feedback.mode == mode]
-            padding = -len(members) % LANE_MULTIPLE
-            slices[mode] = slice(len(numbers), len(numbers) + len(members) + padding)
-            numbers += [*members, *[None] * padding]
-        self.runs = [None if number is None else runs[number] for number in numbers]
-        self.lane_of = np.array([numbers.index(number) for number in range(len(runs))])
-
         first = runs[0]
-        self.model, self.train = first.model, first.train
-        self.task = make_task(first.task)
-        self.widths = [self.task.training.inputs.shape[1], *self.model.hidden, self.task.training.targets.shape[1]]
-        self.parameters = self.initial_parameters()
+        self.model, self.train, self.widths = first.model, first.train, widths_of(first)
+        self.layout = layout_of(self.widths, self.train.batch_size, first.dtype)
+        numbers, slices = self._arrange(runs)
+        self.runs = [None if number is None else runs[number] for number in numbers]
+        place = {number: lane for lane, number in enumerate(numbers)}
+        self.lane_of = np.array([place[number] for number in range(len(runs))])
+        self._lanes_of_seed: dict[int, list[int]] = {}
+        for lane, run in self._occupied():
+            self._lanes_of_seed.setdefault(run.seed, []).append(lane)
+        self._seeded = TASKS[first.task.name].seeded
+        self._tasks = {s: make_task(first.task, s) for s in (self._lanes_of_seed if self._seeded else [0])}
+        self.task = next(iter(self._tasks.values()))
+
+        self.activation = ACTIVATIONS[self.model.activation](self.model.negative_slope)
+        self.parameters = self._initial_parameters()
+        self.parts = [(lanes, MODES[mode](self._members(lanes), self._forward(lanes))) for (mode, _), lanes in slices.items()]
+        self.output_scale = self.widths[-2] ** -0.5 if self.model.parametrisation == "inverse_sqrt_width" else 1.0
+        self.lr = self.per_lane(lambda run: run.train.lr)
         # The mean over N sits here, so that the learning rate does not depend on the batch size.
-        self.rate = np.array([run.train.lr / run.train.batch_size if run else 0.0 for run in self.runs])
-        self.parts = [(lanes, self._mode(mode, lanes)) for mode, lanes in slices.items()]
-        self._orders = [(lane, stream(run.seed, "order")) for lane, run in self._occupied()]
+        examples = self.train.batch_size if self.train.reduction == "mean" else 1
+        self.rate = self.per_lane(lambda run: run.train.lr / examples * self.output_scale)
+        self.keeps = self._kept_fractions()
+        self._sources = {seed: self._source(seed) for seed in self._lanes_of_seed}
 
-    def _occupied(self) -> list[tuple[int, RunConfig]]:
-        return [(lane, run) for lane, run in enumerate(self.runs) if run is not None]
+    def _arrange(self, runs: Sequence[RunConfig]) -> tuple[list[int | None], dict[tuple[str, Hashable], slice]]:
+        """Return the number of the run in each lane, None for padding, and the lanes of each slice."""
+        numbers: list[int | None] = []
+        slices: dict[tuple[str, Hashable], slice] = {}
+        keys = [slice_key(run) for run in runs]
+        for key in sorted(set(keys), key=repr):
+            members = [number for number, other in enumerate(keys) if other == key]
+            padding = -len(members) % self.layout.lane_multiple
+            slices[key] = slice(len(numbers), len(numbers) + len(members) + padding)
+            numbers += [*members, *[None] * padding]
+        return numbers, slices
 
-    def _mode(self, mode: str, lanes: slice) -> FeedbackMode[Any]:
-        members = [None if run is None else Lane(run.seed, run.feedback) for run in self.runs[lanes]]
-        return MODES[mode](members, [weight[..., lanes] for weight in self.parameters.weights])
+    def _occupied(self) -> Iterator[tuple[int, RunConfig]]:
+        return ((lane, run) for lane, run in enumerate(self.runs) if run is not None)
 
-    def initial_parameters(self) -> Parameters:
+    def per_lane(self, value: Callable[[RunConfig], float]) -> Array:
+        """Return a setting of every lane, (R,), in the stack's type; 0 for padding."""
+        return np.array([0.0 if run is None else value(run) for run in self.runs], self.layout.dtype)
+
+    def _members(self, lanes: slice) -> list[Lane | None]:
+        def member(run: RunConfig) -> Lane:
+            return Lane(run.seed if run.feedback.seed is None else run.feedback.seed, run.feedback, run.init)
+
+        return [None if run is None else member(run) for run in self.runs[lanes]]
+
+    def _forward(self, lanes: slice) -> Forward:
+        return Forward([weight[..., lanes] for weight in self.parameters.weights], self.activation, self.layout)
+
+    def _initial_parameters(self) -> Parameters:
         """Draw each run's weights from its own streams; biases start at 0."""
-        parameters = Parameters.zeros(self.widths, self.model.bias, len(self.runs))
+        parameters = Parameters.zeros(self.widths, self.model.bias, len(self.runs), self.layout)
         for lane, run in self._occupied():
             for layer, weight in enumerate(parameters.weights, start=1):
                 unit = draw(run.init.distribution, stream(run.seed, "init", layer), *weight.shape[:2])
                 weight[..., lane] = run.init.scale * unit
         return parameters
 
+    def chance_matrices(self) -> list[Array]:
+        """Draw feedback that no run has ever seen, (O, I, R) for each weight from the second on: what an angle is by chance."""
+        matrices = [np.zeros_like(weight) for weight in self.parameters.weights[1:]]
+        for lane, run in self._occupied():
+            for layer, matrix in enumerate(matrices, start=2):
+                generator = stream(run.seed, "evaluation", layer, CHANCE)
+                matrix[..., lane] = draw(run.feedback.distribution, generator, *matrix.shape[:2])
+        return matrices
+
+    def _kept_fractions(self) -> list[Array] | None:
+        """Return the fraction of each weight that a step leaves, (R,) a layer; None where all of all is left."""
+        hidden = self.per_lane(lambda run: 1.0 - run.train.lr * run.train.weight_decay)
+        output = self.per_lane(lambda run: 1.0 - run.train.lr * run.train.output_weight_decay)
+        kept = [hidden.copy() for _ in self.widths[2:]] + [output]
+        for lanes, mode in self.parts:
+            if mode.keeps is not None:
+                for fraction in kept:
+                    fraction[lanes] -= 1.0 - mode.keeps
+        occupied = [lane for lane, _ in self._occupied()]
+        return None if all((fraction[occupied] == 1.0).all() for fraction in kept) else kept
+
+    def network(self, examples: int) -> Network:
+        """Return the forward and backward pass for batches of that many examples."""
+        return Network(self.parameters, self.activation, self.widths, examples, self.layout, self.output_scale)
+
+    def _source(self, seed: int) -> Callable[[int], Any]:
+        """Return what gives a seed's next S steps: the numbers of the examples, or new examples."""
+        task, batch = self._tasks[seed if self._seeded else 0], self.train.batch_size
+        order = SAMPLINGS[self.train.sampling]
+        if order is not None and task.training is not None:
+            return order(stream(seed, "order"), len(task.training.inputs), batch)
+        assert task.fresh is not None
+        return _Fresh(task.fresh, stream(seed, "task", kind=2), batch)
+
     def batches(self, steps: int) -> tuple[Array, Array]:
         """Draw the next steps' examples: inputs (S, I, N, R), targets (S, O, N, R)."""
-        examples = self.task.training
-        order = np.zeros((steps, self.train.batch_size, len(self.runs)), dtype=np.intp)
-        for lane, generator in self._orders:
-            order[..., lane] = generator.integers(len(examples.inputs), size=order.shape[:2])
-        return _gather(examples.inputs, order), _gather(examples.targets, order)
+        batch, runs = self.train.batch_size, len(self.runs)
+        if self.task.training is not None and not self._seeded:
+            order = np.zeros((steps, batch, runs), dtype=np.intp)
+            for seed, lanes in self._lanes_of_seed.items():
+                order[..., lanes] = self._sources[seed](steps)[..., None]
+            shared = self.task.training
+            return self.layout.gather(shared.inputs, order), self.layout.gather(shared.targets, order)
+        inputs = self.layout.steps(steps, self.widths[0], batch, runs)
+        targets = self.layout.steps(steps, self.widths[-1], batch, runs)
+        inputs[...], targets[...] = 0.0, 0.0  # padding has examples too, whatever they are
+        for seed, lanes in self._lanes_of_seed.items():
+            drawn, own = self._sources[seed](steps), self._tasks[seed].training
+            examples = drawn if own is None else Examples(*(a[drawn.ravel()] for a in (own.inputs, own.targets)))
+            for array, values in ((inputs, examples.inputs), (targets, examples.targets)):
+                array[..., lanes] = values.reshape(steps, batch, -1).transpose(0, 2, 1)[..., None]
+        return inputs, targets
 
     def evaluation_set(self) -> tuple[Array, Array]:
         """Return inputs (I, N, R) and targets (O, N, R) of the whole evaluation set."""
-        examples = self.task.evaluation
-        every = np.broadcast_to(np.arange(len(examples.inputs))[:, None], (1, len(examples.inputs), len(self.runs)))
-        return _gather(examples.inputs, every)[0], _gather(examples.targets, every)[0]
+        n, runs = len(self.task.evaluation.inputs), len(self.runs)
+        inputs, targets = self.layout.zeros(self.widths[0], n, runs), self.layout.zeros(self.widths[-1], n, runs)
+        for seed, task in self._tasks.items():
+            lanes: Any = self._lanes_of_seed[seed] if self._seeded else slice(None)
+            inputs[..., lanes] = task.evaluation.inputs.T[..., None]
+            targets[..., lanes] = task.evaluation.targets.T[..., None]
+        return inputs, targets
 
     def sampled_examples(self, evaluations: int) -> Array:
         """Draw which examples of the evaluation set accuracy_sampled looks at: (E, K, R)."""
         shape = (evaluations, self.train.eval_samples)
         sampled = np.zeros((*shape, len(self.runs)), dtype=np.intp)
-        for lane, run in self._occupied():
-            sampled[..., lane] = stream(run.seed, "evaluation").integers(len(self.task.evaluation.inputs), size=shape)
+        for seed, lanes in self._lanes_of_seed.items():
+            drawn = stream(seed, "evaluation").integers(len(self.task.evaluation.inputs), size=shape)
+            sampled[..., lanes] = drawn[..., None]
         return sampled
 
 
-def _gather(values: Array, order: Array) -> Array:
-    """values (examples, units), order (S, N, R) -> (S, units, N, R)."""
-    gathered = np.empty((order.shape[0], values.shape[1], *order.shape[1:]))
-    for unit, column in enumerate(values.T):
-        gathered[:, unit] = column[order]
-    return gathered
+class _Fresh:
+    """New examples, step after step; how the steps are cut changes nothing."""
+
+    def __init__(self, fresh: Callable[[np.random.Generator, int], Examples], generator: np.random.Generator, batch: int) -> None:
+        self._fresh, self._generator, self._batch = fresh, generator, batch
+        self._inputs: list[Array] = []
+        self._targets: list[Array] = []
+
+    def __call__(self, steps: int) -> Examples:
+        """Return the next S steps' examples, S batch of them."""
+        wanted = steps * self._batch
+        while sum(map(len, self._inputs)) < wanted:
+            made = self._fresh(self._generator, FRESH_STEPS * self._batch)
+            self._inputs.append(made.inputs)
+            self._targets.append(made.targets)
+        inputs, targets = np.concatenate(self._inputs), np.concatenate(self._targets)
+        self._inputs, self._targets = [inputs[wanted:]], [targets[wanted:]]
+        return Examples(inputs[:wanted], targets[:wanted])

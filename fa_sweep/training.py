@@ -10,19 +10,21 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from fa_sweep.activations import ACTIVATIONS
 from fa_sweep.evaluation import Evaluation, metric_names
+from fa_sweep.feedback import Backward
 from fa_sweep.losses import LOSSES
-from fa_sweep.network import Network, Parameters
+from fa_sweep.network import Parameters
+from fa_sweep.optimisers import OPTIMISERS
 from fa_sweep.schema import RunConfig
-from fa_sweep.stack import Stack, structure
+from fa_sweep.stack import Stack, runs_at_a_time, slice_key, structure
 
 Array = np.ndarray
 
 # Part of every run's id; bumped by every change that alters any number of any run.
 NUMERICS_VERSION = 1
 
-SEGMENT_STEPS = 128  # steps whose examples and outputs are held at a time
+SEGMENT_STEPS = 128  # steps whose examples and outputs are held at a time,
+SEGMENT_BYTES = 2**24  # or as many as this holds
 
 
 @dataclass(frozen=True)
@@ -47,21 +49,39 @@ def train(
 ) -> Histories:
     """Train runs of equal `structure` in lockstep; each run's numbers depend on its own config alone, bit for bit.
 
-    `progress` is told the fraction of steps done, now and then; `evaluated` each evaluation's step and metrics, (R,) each.
-    Raises ValueError for runs of different structure.
+    As many at a time as their buffers allow. `progress` is told the fraction of steps done, now and then; `evaluated` each
+    evaluation's step and metrics, (R,) each. Raises ValueError for runs of different structure.
     """
     if len({structure(run) for run in runs}) != 1:
         raise ValueError("a stack takes at least one run, and runs of one structure")
     started = time.perf_counter()
+    size = runs_at_a_time(runs[0])
+    # Neighbours of one mode: the fewer modes in a stack, the fewer calls.
+    order = sorted(range(len(runs)), key=lambda number: repr(slice_key(runs[number]))) if len(runs) > size else range(len(runs))
+    tiles = [list(order[start : start + size]) for start in range(0, len(runs), size)]
+    finished: list[Histories] = []
     # One BLAS thread, whoever calls: more of them sum large products in another order.
     with threadpool_limits(1, "blas"), np.errstate(all="ignore"):
-        training = _Training(Stack(runs))
-        for done, evaluation in training.run():
-            if progress is not None:
-                progress(done)
-            if evaluated is not None and evaluation is not None:
-                evaluated(int(training.steps[evaluation]), training.at(evaluation))
-    return training.histories(time.perf_counter() - started)
+        for number, tile in enumerate(tiles):
+            training = _Training(Stack([runs[i] for i in tile]))
+            for done, evaluation in training.run():
+                if progress is not None:
+                    progress((number + done) / len(tiles))
+                if evaluated is not None and evaluation is not None:
+                    evaluated(int(training.steps[evaluation]), training.at(evaluation))
+            finished.append(training.histories())
+    return _join(finished, np.argsort(np.concatenate(tiles)), time.perf_counter() - started)
+
+
+def _join(parts: Sequence[Histories], order: Array, duration_s: float) -> Histories:
+    """Put histories side by side, run by run in the order given."""
+    return Histories(
+        steps=parts[0].steps,
+        metrics={n: np.concatenate([part.metrics[n] for part in parts], axis=1)[:, order] for n in parts[0].metrics},
+        diverged_at_step=np.concatenate([part.diverged_at_step for part in parts])[order],
+        weights=[np.concatenate(layer, axis=-1)[..., order] for layer in zip(*(p.weights for p in parts), strict=True)],
+        duration_s=duration_s,
+    )
 
 
 class _Training:
@@ -69,30 +89,32 @@ class _Training:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        size, widths, settings = len(stack.runs), stack.widths, stack.train
-        activation = ACTIVATIONS[stack.model.activation](stack.model.negative_slope)
+        size, settings, block = len(stack.runs), stack.train, stack.parameters.block
         self.loss = LOSSES[settings.loss]
-        self.network = Network(stack.parameters, activation, widths, settings.batch_size)
-        self.update = Parameters.zeros(widths, stack.model.bias, size)
-        inputs, targets = stack.evaluation_set()
-        self.evaluate = Evaluation(
-            Network(stack.parameters, activation, widths, inputs.shape[1]),
-            self.loss,
-            inputs,
-            targets,
-            stack.task.decision_boundary,
-        )
+        self.network = stack.network(settings.batch_size)
+        self.update = Parameters.zeros(stack.widths, stack.model.bias, size, stack.layout)
+        self.optimiser = OPTIMISERS[settings.optimiser](block, stack.lr, stack.per_lane(lambda run: run.train.momentum))
+        # Each mode with its own lanes of what it reads and writes, cut out once.
+        self._backward = [
+            (mode, Backward([d[..., lanes] for d in self.network.deltas], -stack.rate[lanes], np.empty(0)), lanes)
+            for lanes, mode in stack.parts
+        ]
+        self._updates = [[w[..., lanes] for w in self.update.weights] for lanes, _ in stack.parts]
+        self.evaluate = Evaluation(stack, self.loss)
         self.steps = np.array(settings.evaluation_steps())
         self.sampled = stack.sampled_examples(len(self.steps))
-        self.metrics = {name: np.full((len(self.steps), size), np.nan) for name in metric_names(len(widths) - 1)}
+        names = metric_names(self.network.layers, stack.task.targets)
+        self.metrics = {name: np.full((len(self.steps), size), np.nan) for name in names}
         self.diverged = np.full(size, -1)
+        each = stack.layout.dtype.itemsize * settings.batch_size * size * (stack.widths[0] + 2 * stack.widths[-1])
+        self._segment = max(1, min(SEGMENT_STEPS, SEGMENT_BYTES // each))
 
     def run(self) -> Iterator[tuple[float, int | None]]:
         """Train and evaluate; yield the fraction of steps done and the number of the evaluation just made, if any."""
         step = 0
         for number, evaluation_step in enumerate(self.steps.tolist()):
             while step <= evaluation_step:
-                size = min(SEGMENT_STEPS, evaluation_step + 1 - step)
+                size = min(self._segment, evaluation_step + 1 - step)
                 self._train_segment(step, size)
                 step += size
                 yield step / self.stack.train.steps, None
@@ -101,26 +123,40 @@ class _Training:
 
     def _train_segment(self, first: int, size: int) -> None:
         inputs, targets = self.stack.batches(size)
-        outputs = np.empty(targets.shape)
-        network, parameters, parts, deltas = self.network, self.stack.parameters, self.stack.parts, self.network.deltas
+        outputs = self.stack.layout.steps(*targets.shape)
+        network, deltas = self.network, self.network.deltas
         for offset in range(size):
             network.forward(inputs[offset], outputs[offset])
             self.loss.descend(outputs[offset], targets[offset], self.stack.rate, deltas[-1])
             network.differentiate()
-            for _, mode in parts:
+            for mode, backward, lanes in self._backward:
+                backward.target = targets[offset][..., lanes]
                 mode.begin_step(first + offset)
+                mode.refresh()
             for layer in range(network.layers - 1, 0, -1):
-                for lanes, mode in parts:
-                    mode.signal(layer, deltas[layer + 1][..., lanes], deltas[layer][..., lanes])
+                for mode, backward, _ in self._backward:
+                    mode.signal(layer, backward, backward.deltas[layer])
                 np.multiply(deltas[layer], network.derivatives[layer], out=deltas[layer])
             network.gradients(self.update)
-            np.add(parameters.block, self.update.block, out=parameters.block)
+            self._descend()
         losses = self.loss.value(outputs.swapaxes(0, 1), targets.swapaxes(0, 1))
         finite = np.isfinite(outputs).all(axis=(1, 2)) & np.isfinite(losses).all(axis=1)
         self._freeze(~finite.all(axis=0), first + np.argmin(finite, axis=0))
 
+    def _descend(self) -> None:
+        """Make the step: W <- keeps W + u, u from the pseudo-gradients through the optimiser."""
+        parameters, update = self.stack.parameters, self.update
+        if self.optimiser is not None:
+            self.optimiser(update.block)
+        if self.stack.keeps is not None:
+            for weight, keeps in zip(parameters.weights, self.stack.keeps, strict=True):
+                np.multiply(weight, keeps, out=weight)
+        np.add(parameters.block, update.block, out=parameters.block)
+        for (mode, _, _), updates in zip(self._backward, self._updates, strict=True):
+            mode.learn(updates)
+
     def _evaluate(self, number: int, step: int) -> None:
-        metrics = self.evaluate(self.stack.parts, self.sampled[number])
+        metrics = self.evaluate(self.sampled[number], self.update.weights, first=number == 0)
         self._freeze(~metrics.pop("finite"), np.full(len(self.diverged), step))
         for name, values in metrics.items():
             self.metrics[name][number] = np.where(self.diverged < 0, values, np.nan)
@@ -135,7 +171,7 @@ class _Training:
         """Return one evaluation's metrics, run by run in the order given."""
         return {name: values[evaluation, self.stack.lane_of] for name, values in self.metrics.items()}
 
-    def histories(self, duration_s: float) -> Histories:
+    def histories(self) -> Histories:
         """Return what was recorded, run by run in the order given, without the padding."""
         lanes = self.stack.lane_of
         return Histories(
@@ -143,5 +179,5 @@ class _Training:
             metrics={name: values[:, lanes] for name, values in self.metrics.items()},
             diverged_at_step=self.diverged[lanes],
             weights=[weight[..., lanes] for weight in self.stack.parameters.weights],
-            duration_s=duration_s,
+            duration_s=0.0,
         )

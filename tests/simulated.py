@@ -36,7 +36,9 @@ def simulate(
             seed = seeds[group][position] if seeds else position
             run = type(run)(**{**vars(run), "seed": seed})
             levels = dict(factors[group]) if factors else {"feedback": group}
-            job = Job(len(jobs), f"{group}/{seed}", f"{group}-s{seed:03d}", run, levels, (f"feedback={group}", f"seed={seed}"))
+            overrides = (f"feedback={group}", f"seed={seed}")
+            name_of_job = f"{group}-s{seed:03d}"
+            job = Job(len(jobs), f"{group}/{seed}", name_of_job, run, levels, overrides, (2, 10, 10, 1), "binary")
             jobs.append(job)
             angle = angles[group][position] if angles else 45.0 + seed % 7
             records[job.run_id] = record(job.run_id, time, angle)
@@ -45,7 +47,7 @@ def simulate(
 
 
 def record(run_id: str, time: int | None, angle: float) -> Record:
-    metrics = {name: np.full(len(STEPS), np.nan) for name in metric_names(3)}
+    metrics = {name: np.full(len(STEPS), np.nan) for name in metric_names(3, "binary")}
     alive = STEPS < 2000 if time == DIVERGED else np.ones(len(STEPS), dtype=bool)
     success = (time <= STEPS) if time is not None and time != DIVERGED else np.zeros(len(STEPS), dtype=bool)
     metrics["accuracy"][alive] = np.where(success, 1.0, 0.75)[alive]

@@ -52,13 +52,16 @@ def test_every_metric_against_one_network_at_a_time(settings, loss):
     for _ in training.run():
         pass
     metrics = training.at(len(training.steps) - 1)
-    assert set(metrics) == set(metric_names(3))
+    assert set(metrics) == set(metric_names(3, "binary"))
     task = training.stack.task
     for number, lane in enumerate(training.stack.lane_of):
         weights = [w[..., lane] for w in training.stack.parameters.weights]
         lanes, mode = next((s, m) for s, m in training.stack.parts if s.start <= lane < s.stop)
         feedback = [b[..., lane - lanes.start] for b in mode.matrices]
         expected = expected_metrics(weights, feedback, task.evaluation, loss, training.sampled[-1][:, lane])
+        for layer, update in enumerate(training.update.weights, start=1):
+            expected[f"norm/update_layer_{layer}"] = np.linalg.norm(update[..., lane])
+        assert set(metrics) - set(expected) == {name for name in metrics if name.startswith("chance_deg")}
         for name, value in expected.items():
             np.testing.assert_allclose(metrics[name][number], value, rtol=1e-9, atol=2e-6, err_msg=f"{name} of run {number}")
 
@@ -66,6 +69,8 @@ def test_every_metric_against_one_network_at_a_time(settings, loss):
 def expected_metrics(weights, feedback, examples, loss, sampled):
     right, losses = [], []
     signals = {"signal": {1: [], 2: []}, "local": {1: [], 2: []}}
+    alive = {1: 0, 2: 0}
+    squares = {1: [0.0, 0.0], 2: [0.0, 0.0]}
     gradients = {1: [0.0, 0.0], 2: [0.0, 0.0]}
     for x, y in zip(examples.inputs, examples.targets, strict=True):
         z1 = weights[0] @ x
@@ -86,15 +91,24 @@ def expected_metrics(weights, feedback, examples, loss, sampled):
         for layer, used, true, z, below in ((1, used1, true1, z1, x), (2, used2, true2, z2, h1)):
             gradients[layer][0] = gradients[layer][0] + np.outer(used * (z > 0), below)
             gradients[layer][1] = gradients[layer][1] + np.outer(true * (z > 0), below)
+            alive[layer] = alive[layer] | (z > 0)
+            squares[layer][0] += used @ used
+            squares[layer][1] += true @ true
     expected = {
         "accuracy": np.mean(right),
         "accuracy_sampled": np.mean([right[i] for i in sampled]),
         "loss": np.mean(losses),
         "angle_deg/gradient": plain_angle(*(np.concatenate([gradients[n][i].ravel() for n in (1, 2)]) for i in (0, 1))),
     }
+    for layer in (1, 2, 3):
+        expected[f"norm/weight_layer_{layer}"] = np.linalg.norm(weights[layer - 1])
     for layer in (1, 2):
         expected[f"angle_deg/gradient_layer_{layer}"] = plain_angle(*gradients[layer])
         expected[f"angle_deg/weight_layer_{layer + 1}"] = plain_angle(feedback[layer - 1], weights[layer])
+        expected[f"dead_fraction/layer_{layer}"] = 1 - np.mean(alive[layer])
+        used, true = squares[layer]
+        expected[f"signal_ratio/layer_{layer}"] = math.sqrt(used / true) if true > 0 else math.nan
+        expected[f"norm/feedback_layer_{layer + 1}"] = np.linalg.norm(feedback[layer - 1])
         for name, angles in signals.items():
             defined = [a for a in angles[layer] if not math.isnan(a)]
             expected[f"angle_deg/{name}_layer_{layer}"] = np.mean(defined) if defined else np.nan

@@ -79,9 +79,6 @@ def _chance_half_width(frames: Frames, layer: int) -> float | None:
     """Return 1.96 SD of the angle between independent matrices, 57.3 / sqrt(n) degrees; None where sizes differ."""
     sizes = set()
     for job in frames.jobs:
-        hidden = job.run.model.hidden
-        if layer <= len(hidden):
-            sizes.add(hidden[layer - 1] * hidden[layer - 2])
-        elif layer == len(hidden) + 1:
-            sizes.add(hidden[-1] * job.output_width)
+        if layer < len(job.widths):
+            sizes.add(job.widths[layer] * job.widths[layer - 1])
     return 1.96 * _DEGREES_PER_RADIAN / float(np.sqrt(sizes.pop())) if len(sizes) == 1 else None

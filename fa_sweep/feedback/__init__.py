@@ -1,18 +1,12 @@
-"""Feedback modes: the one table of them."""
+"""Feedback modes: the one table of them, a module each."""
 
 from typing import Any
 
-from fa_sweep.feedback.base import FeedbackConfig, FeedbackMode, Lane
-from fa_sweep.feedback.random import Random
-from fa_sweep.feedback.rerandom import Rerandom
-from fa_sweep.feedback.shallow import Shallow
-from fa_sweep.feedback.symmetric import Symmetric
+from fa_sweep.feedback.base import Backward, FeedbackConfig, FeedbackMode, Forward, Lane
+from fa_sweep.registry import Pieces
 
-MODES: dict[str, type[FeedbackMode[Any]]] = {
-    "symmetric": Symmetric,
-    "random": Random,
-    "rerandom": Rerandom,
-    "shallow": Shallow,
-}
+MODES: Pieces[type[FeedbackMode[Any]]] = Pieces(
+    __name__, "MODE", group="fa_sweep.feedback", besides=frozenset({"base", "draws", "signs"})
+)
 
-__all__ = ["MODES", "FeedbackConfig", "FeedbackMode", "Lane"]
+__all__ = ["MODES", "Backward", "FeedbackConfig", "FeedbackMode", "Forward", "Lane"]

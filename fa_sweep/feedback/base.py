@@ -3,31 +3,42 @@
 Axes: R lanes of the mode, N examples, O and I as in the forward weight that a feedback matrix stands for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
-from fa_sweep.checks import one_of, positive
-from fa_sweep.distributions import DISTRIBUTIONS, draw
-from fa_sweep.network import propagate_back
-from fa_sweep.streams import stream
+from fa_sweep.activations import Activation
+from fa_sweep.checks import ConfigError, one_of, positive
+from fa_sweep.distributions import DISTRIBUTIONS
+from fa_sweep.layout import Layout
 
 Array = np.ndarray
 
 
 @dataclass
 class FeedbackConfig:
-    """Settings that every mode has; a mode with options of its own extends it."""
+    """Settings that every mode has; a mode with options of its own extends it.
+
+    `distribution`, `scale` of the draws; `match_norm`: each matrix is rescaled to the Frobenius norm of the initial weight
+    that it replaces; `sparsity`: the fraction of its entries that are 0; `seed`: of the draws, null for the run's own.
+    """
 
     mode: str
     distribution: str
     scale: float
+    match_norm: bool
+    sparsity: float
+    seed: int | None
 
     def __post_init__(self) -> None:
         one_of("feedback.distribution", self.distribution, DISTRIBUTIONS)
         positive("feedback.scale", self.scale)
+        if not 0 <= self.sparsity < 1:
+            raise ConfigError(f"feedback.sparsity is {self.sparsity}; it must be at least 0 and below 1")
+        if self.seed is not None and not 0 <= self.seed < 2**63:
+            raise ConfigError(f"feedback.seed is {self.seed}; it must be at least 0 and below 2^63, or null")
 
 
 C = TypeVar("C", bound=FeedbackConfig)
@@ -35,46 +46,79 @@ C = TypeVar("C", bound=FeedbackConfig)
 
 @dataclass(frozen=True)
 class Lane:
-    """One run in a stack: its seed and its feedback settings. A lane that pads the stack has none."""
+    """One run in a stack: the seed of its feedback draws, its feedback and init settings. A padding lane has none."""
 
     seed: int
     feedback: Any
+    init: Any
+
+
+@dataclass(frozen=True)
+class Forward:
+    """What a mode sees of its lanes' forward networks: `weights[l - 1]` (n_l, n_{l-1}, R) are live views."""
+
+    weights: list[Array]
+    activation: Activation
+    layout: Layout
+
+
+@dataclass
+class Backward:
+    """What a mode may use in a backward pass, its own lanes alone.
+
+    `deltas[l]` (n_l, N, R), filled from the top down, are dLoss/dz_l or its stand-in times `step` (R,), which is minus the
+    learning rate over N in training and 1 in an evaluation; `target` (n_L, N, R).
+    """
+
+    deltas: list[Array]
+    step: Array
+    target: Array
 
 
 class FeedbackMode(Generic[C]):
     """The backward pass of one mode over its lanes of a stack: signal s_l = B_{l+1} delta_{l+1}, l = 1 .. L-1.
 
     `matrices[l - 1]` (n_{l+1}, n_l, R) is the matrix behind s_l, standing as the weight W_{l+1} that it stands for, so that
-    weight alignment compares like with like. A mode sets `matrices`; where its rule is another than a product with them,
-    it overrides `signal`.
+    weight alignment compares like with like. A mode sets `matrices`; where its rule is another than a product with them and
+    delta_{l+1}, it overrides `signal`. `keeps` (R,) is the fraction of every forward weight that a step leaves, None for all.
     """
 
     Config: ClassVar[type[FeedbackConfig]] = FeedbackConfig
+    # Whether targets have to be one-hot.
+    one_hot: ClassVar[bool] = False
     matrices: list[Array]
+    keeps: Array | None = None
 
-    def __init__(self, lanes: Sequence[Lane | None], weights: Sequence[Array]) -> None:
-        """`weights[l - 1]` (n_l, n_{l-1}, R) are live views of the lanes' forward weights."""
-        self.lanes, self.weights = lanes, weights
+    def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
+        self.lanes, self.forward, self.layout = lanes, forward, forward.layout
 
     @staticmethod
-    def redraws_per_step(config: Any) -> float:
+    def slice_key(config: Any) -> Hashable:
+        """Return what runs of the mode have to share to lie in one slice of a stack: options that shape its arrays."""
+        return ()
+
+    @staticmethod
+    def draws_per_step(config: Any) -> float:
         """Return how often all matrices are drawn anew per step: for the estimate of a sweep's time."""
         return 0.0
 
     def begin_step(self, step: int) -> None:
-        """Do what is due before the backward pass of `step`."""
+        """Draw what `step` needs before its backward pass."""
 
-    def signal(self, layer: int, delta: Array, out: Array) -> None:
-        """delta_{l+1} (n_{l+1}, N, R) -> s_l in out (n_l, N, R), l = `layer`."""
-        propagate_back(self.matrices[layer - 1], delta, out)
+    def refresh(self) -> None:
+        """Bring `matrices` up to date with the current forward weights, drawing nothing; before every backward pass."""
 
+    def signal(self, layer: int, backward: Backward, out: Array) -> None:
+        """Fill s_l, l = `layer`, into out (n_l, N, R)."""
+        self.layout.propagate_back(self.matrices[layer - 1], backward.deltas[layer + 1], out)
 
-def fixed_matrices(lanes: Sequence[Lane | None], weights: Sequence[Array]) -> list[Array]:
-    """Draw each lane's feedback matrices once, shapes as those of the weights from layer 2 on."""
-    matrices = [np.zeros(weight.shape) for weight in weights[1:]]
-    for position, lane in enumerate(lanes):
-        if lane is not None:
-            for layer, matrix in enumerate(matrices, start=2):
-                unit = draw(lane.feedback.distribution, stream(lane.seed, "feedback", layer), *matrix.shape[:2])
-                matrix[..., position] = lane.feedback.scale * unit
-    return matrices
+    def learn(self, updates: Sequence[Array]) -> None:
+        """Follow the step that the forward weights have just made: `updates[l - 1]` (n_l, n_{l-1}, R) was added to W_l."""
+
+    def effective(self, layer: int) -> Array:
+        """Return what stands for W_{l+1}, l = `layer`, (n_{l+1}, n_l, R), for the angle between the two."""
+        return self.matrices[layer - 1]
+
+    def per_lane(self, values: Sequence[float | None]) -> Array:
+        """Return one number a lane, (R,), in the stack's type; 0 for padding."""
+        return np.array([0.0 if value is None else value for value in values], self.layout.dtype)

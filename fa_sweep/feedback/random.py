@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from fa_sweep.feedback.base import FeedbackConfig, FeedbackMode, Lane, fixed_matrices
+from fa_sweep.feedback.base import FeedbackConfig, FeedbackMode, Forward, Lane
+from fa_sweep.feedback.draws import fixed_matrices
 
 
 class Random(FeedbackMode[FeedbackConfig]):
     """Fixed random feedback matrices."""
 
-    def __init__(self, lanes: Sequence[Lane | None], weights: Sequence[np.ndarray]) -> None:
-        super().__init__(lanes, weights)
-        self.matrices = fixed_matrices(lanes, weights)
+    def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
+        super().__init__(lanes, forward)
+        self.matrices = fixed_matrices(lanes, forward)
+
+
+MODE = Random

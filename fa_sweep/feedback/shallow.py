@@ -4,12 +4,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fa_sweep.feedback.base import FeedbackConfig, FeedbackMode, Lane
+from fa_sweep.feedback.base import Backward, FeedbackConfig, FeedbackMode, Forward, Lane
 
 
 class Shallow(FeedbackMode[FeedbackConfig]):
     """Feedback matrices of zeros; angles against them are undefined, hence NaN."""
 
-    def __init__(self, lanes: Sequence[Lane | None], weights: Sequence[np.ndarray]) -> None:
-        super().__init__(lanes, weights)
-        self.matrices = [np.zeros(weight.shape) for weight in weights[1:]]
+    def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
+        super().__init__(lanes, forward)
+        self.matrices = [np.zeros_like(weight) for weight in forward.weights[1:]]
+
+    def signal(self, layer: int, backward: Backward, out: np.ndarray) -> None:
+        """Fill zeros, whatever the error: a diverged one times 0 would be NaN."""
+        out.fill(0.0)
+
+
+MODE = Shallow

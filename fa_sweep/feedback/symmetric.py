@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from fa_sweep.feedback.base import FeedbackConfig, FeedbackMode, Lane
+from fa_sweep.feedback.base import FeedbackConfig, FeedbackMode, Forward, Lane
 
 
 class Symmetric(FeedbackMode[FeedbackConfig]):
-    """The transposed forward weights themselves; `feedback.scale` and `feedback.distribution` have no part in it."""
+    """The transposed forward weights themselves; nothing is drawn, the settings of draws have no part in it."""
 
-    def __init__(self, lanes: Sequence[Lane | None], weights: Sequence[np.ndarray]) -> None:
-        super().__init__(lanes, weights)
-        self.matrices = list(weights[1:])
+    def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
+        super().__init__(lanes, forward)
+        self.matrices = forward.weights[1:]
+
+
+MODE = Symmetric

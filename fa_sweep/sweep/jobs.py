@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from fa_sweep.config import build
 from fa_sweep.identity import job_id, nested_settings, run_id
 from fa_sweep.schema import RunConfig
+from fa_sweep.stack import widths_of
 from fa_sweep.sweep.storage import write_table
 from fa_sweep.tasks import make_task
 
@@ -24,7 +25,8 @@ class Job:
     """One run of a sweep, the `number`-th.
 
     `factors`: the swept settings that set its group apart, seed aside; `overrides`: its command line, application
-    settings aside; `flags`: Hydra's flags that say where configurations lie; `reused`: an earlier sweep had trained it.
+    settings aside; `widths` n_0 ... n_L of the network and `targets`, what kind they are, as the task had them; `flags`:
+    Hydra's flags that say where configurations lie; `reused`: an earlier sweep had trained it.
     Two jobs may share a run: judged by another criterion or hold.
     """
 
@@ -34,6 +36,8 @@ class Job:
     run: RunConfig
     factors: dict[str, Any]
     overrides: tuple[str, ...]
+    widths: tuple[int, ...]
+    targets: str
     flags: tuple[str, ...] = ()
     reused: bool = False
 
@@ -48,11 +52,6 @@ class Job:
         rest = [f"{key}={_text(value)}" for key, value in self.factors.items() if key != "feedback"]
         first = [_text(self.factors["feedback"])] if "feedback" in self.factors else []
         return ", ".join(first + rest) or self.run.feedback.mode
-
-    @property
-    def output_width(self) -> int:
-        """The number of the network's outputs, which its task gives."""
-        return int(make_task(self.run.task).training.targets.shape[1])
 
     @property
     def reproduce(self) -> str:
@@ -75,7 +74,10 @@ def make_jobs(runs: Sequence[tuple[RunConfig, dict[str, Any], Sequence[str]]], f
     jobs: dict[str, Job] = {}
     for run, chosen, overrides in runs:
         factors = {key: value for key, value in chosen.items() if key in varying}
-        job = Job(len(jobs), run_id(run), _name(run, factors), run, factors, tuple(overrides), tuple(flags))
+        widths, targets = tuple(widths_of(run)), make_task(run.task).targets
+        job = Job(
+            len(jobs), run_id(run), _name(run, factors), run, factors, tuple(overrides), widths, targets, tuple(flags)
+        )
         jobs.setdefault(job.id, job)
     return list(jobs.values())
 
@@ -100,6 +102,8 @@ def write_jobs(folder: Path, jobs: Iterable[Job]) -> None:
             "reused": job.reused,
             "factors": json.dumps(job.factors),
             "overrides": list(job.overrides),
+            "widths": list(job.widths),
+            "targets": job.targets,
             "flags": list(job.flags),
             "settings": json.dumps(nested_settings(job.run)),
         }
@@ -118,6 +122,8 @@ def read_jobs(folder: Path) -> list[Job]:
             run=build(RunConfig, json.loads(row["settings"])),
             factors=json.loads(row["factors"]),
             overrides=tuple(row["overrides"]),
+            widths=tuple(row["widths"]),
+            targets=row["targets"],
             flags=tuple(row["flags"]),
             reused=row["reused"],
         )

@@ -8,9 +8,8 @@ from itertools import pairwise
 
 from fa_sweep.feedback import MODES
 from fa_sweep.schema import RunConfig
-from fa_sweep.stack import structure
+from fa_sweep.stack import structure, widths_of
 from fa_sweep.sweep.jobs import Job
-from fa_sweep.tasks import make_task
 
 SHARD_RUNS = 1000  # wide enough to spread the cost of a call over the runs, few enough to stay in the cache
 SHARD_SECONDS = 60  # about what a killed process may lose
@@ -53,7 +52,7 @@ def seconds(jobs: Sequence[Job]) -> float:
     weights = _weights(run)
     layers = len(run.model.hidden) + 1
     products = weights * run.train.batch_size * len(jobs)
-    draws = weights * sum(MODES[job.run.feedback.mode].redraws_per_step(job.run.feedback) for job in jobs)
+    draws = weights * sum(MODES[job.run.feedback.mode].draws_per_step(job.run.feedback) for job in jobs)
     per_step = _SECONDS_PER_STEP_AND_LAYER * layers + _SECONDS_PER_PRODUCT * products + _SECONDS_PER_DRAW * draws
     return run.train.steps * per_step
 
@@ -67,5 +66,4 @@ def choose_processes(n_jobs: str, estimated_s: float) -> int:
 
 def _weights(run: RunConfig) -> int:
     """Return the number of weights, which is that of multiplications in one pass of one example."""
-    examples = make_task(run.task).training
-    return sum(i * o for i, o in pairwise([examples.inputs.shape[1], *run.model.hidden, examples.targets.shape[1]]))
+    return sum(i * o for i, o in pairwise(widths_of(run)))

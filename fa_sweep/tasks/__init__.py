@@ -1,18 +1,27 @@
-"""Tasks: the one table of them, a constructor and the schema of its settings each."""
+"""Tasks: the one table of them, a module each."""
 
-from collections.abc import Callable
+from collections import OrderedDict
 
-from fa_sweep.tasks.base import Examples, SuccessConfig, Task, TaskConfig
-from fa_sweep.tasks.xor import xor
+from fa_sweep.registry import Pieces
+from fa_sweep.tasks.base import METRICS, Examples, SuccessConfig, Task, TaskConfig, TaskKind
 
-TASKS: dict[str, tuple[Callable[[TaskConfig], Task], type[TaskConfig]]] = {
-    "xor": (xor, TaskConfig),
-}
+TASKS: Pieces[TaskKind] = Pieces(__name__, "TASK", group="fa_sweep.tasks", besides=frozenset({"base", "split", "files"}))
 
-
-def make_task(config: TaskConfig) -> Task:
-    """Build the task that the settings name."""
-    return TASKS[config.name][0](config)
+_made: OrderedDict[tuple[str, int], Task] = OrderedDict()
+_KEPT = 8  # tasks, the latest: a file of images is read once a sweep
 
 
-__all__ = ["TASKS", "Examples", "SuccessConfig", "Task", "TaskConfig", "make_task"]
+def make_task(config: TaskConfig, seed: int = 0) -> Task:
+    """Build the task that the settings name, for one seed. Raises ConfigError, naming file and fault, for bad files."""
+    kind = TASKS[config.name]
+    if kind.seeded:
+        return kind.make(config, seed)
+    key = (repr(config), 0)
+    if key not in _made:
+        _made[key] = kind.make(config, 0)
+        if len(_made) > _KEPT:
+            _made.popitem(last=False)
+    return _made[key]
+
+
+__all__ = ["METRICS", "TASKS", "Examples", "SuccessConfig", "Task", "TaskConfig", "TaskKind", "make_task"]

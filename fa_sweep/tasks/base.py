@@ -1,17 +1,24 @@
 """What every task is made of; the tasks themselves stand beside this file, one a file."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from fa_sweep.checks import one_of
+from fa_sweep.checks import ConfigError, one_of
 from fa_sweep.losses import LOSSES
+from fa_sweep.sampling import SAMPLINGS
 
 Array = np.ndarray
 
-METRICS_AT_MOST = ("loss",)
-METRICS_AT_LEAST = ("accuracy", "accuracy_sampled")
+# What an evaluation measures beside the loss, by what the targets are.
+METRICS = {
+    "binary": ("accuracy", "accuracy_sampled"),  # one output, above a boundary or not
+    "one_hot": ("accuracy", "accuracy_sampled"),  # an output a class, the largest wins
+    "regression": ("normalised_squared_error", "centred_squared_error"),
+}
 
 
 @dataclass
@@ -23,7 +30,7 @@ class SuccessConfig:
     value: float
 
     def __post_init__(self) -> None:
-        one_of("task.success.metric", self.metric, (*METRICS_AT_LEAST, *METRICS_AT_MOST))
+        one_of("task.success.metric", self.metric, dict.fromkeys(["loss", *(m for names in METRICS.values() for m in names)]))
         one_of("task.success.direction", self.direction, ("at_least", "at_most"))
 
 
@@ -31,37 +38,79 @@ class SuccessConfig:
 class TaskConfig:
     """Settings that every task has; a task with options of its own extends it.
 
-    `decision_boundary`: an output above it counts as class 1, for accuracy.
+    `loss` and `sampling` are what `train.loss` and `train.sampling` follow unless they are set themselves.
     """
 
     name: str
     loss: str
-    decision_boundary: float
+    sampling: str
     success: SuccessConfig
 
     def __post_init__(self) -> None:
         one_of("task.loss", self.loss, LOSSES)
+        one_of("task.sampling", self.sampling, SAMPLINGS)
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Inputs (examples, n_0) and targets (examples, n_L)."""
+    """Inputs (examples, n_0) and targets (examples, n_L), float64."""
 
     inputs: Array
     targets: Array
 
+    def __post_init__(self) -> None:
+        if len(self.inputs) != len(self.targets) or self.inputs.ndim != 2 or self.targets.ndim != 2:
+            raise ConfigError(f"inputs {self.inputs.shape} and targets {self.targets.shape} are no examples, a row each")
+
 
 @dataclass(frozen=True)
 class Task:
-    """Examples to train on, drawn with replacement, and the whole set to evaluate on."""
+    """Examples to train on, and the whole set to evaluate on.
 
-    name: str
-    training: Examples
+    `training` is a finite set, or None where `fresh(generator, n)` draws n new examples instead; `targets` is a key of
+    `METRICS`; an output above `decision_boundary` counts as class 1 where they are binary.
+    """
+
     evaluation: Examples
-    decision_boundary: float
+    targets: str
+    training: Examples | None = None
+    fresh: Callable[[np.random.Generator, int], Examples] | None = None
+    decision_boundary: float = 0.5
+
+    @property
+    def inputs(self) -> int:
+        """n_0, the number of inputs."""
+        return int(self.evaluation.inputs.shape[1])
+
+    @property
+    def outputs(self) -> int:
+        """n_L, the number of outputs."""
+        return int(self.evaluation.targets.shape[1])
 
     @property
     def digest(self) -> str:
         """Hash of the content of every array, 16 hex digits."""
-        arrays = (self.training.inputs, self.training.targets, self.evaluation.inputs, self.evaluation.targets)
+        sets = [self.evaluation, *([self.training] if self.training else [])]
+        arrays = [array for examples in sets for array in (examples.inputs, examples.targets)]
         return hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class TaskKind:
+    """A piece of the table of tasks: `make(settings, seed)` builds the task from the schema `Config`.
+
+    `seeded` says that each seed has a task of its own, from its stream `task`; else `make` is told 0. `not_science` are
+    settings that say where the data lie, not what they are.
+    """
+
+    make: Callable[[Any, int], Task]
+    Config: type[TaskConfig] = TaskConfig
+    seeded: bool = False
+    not_science: tuple[str, ...] = ()
+
+
+def one_hot(labels: Array, classes: int) -> Array:
+    """labels (examples,) -> (examples, classes) of zeros and ones."""
+    encoded = np.zeros((len(labels), classes))
+    encoded[np.arange(len(labels)), labels] = 1.0
+    return encoded

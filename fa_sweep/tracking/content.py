@@ -65,6 +65,8 @@ def job_content(job: Job, sweep: Sweep, record: Record | None, *, all_histories:
         "fa_sweep.number": str(job.number),
         "fa_sweep.group": job.group,
         "fa_sweep.factors": json.dumps(job.factors),
+        "fa_sweep.widths": json.dumps(job.widths),
+        "fa_sweep.targets": job.targets,
         "overrides": " ".join(job.overrides),
         "reproduce": job.reproduce,
         **({"fa_sweep.reused": "true"} if job.reused else {}),

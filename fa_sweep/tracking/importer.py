@@ -187,10 +187,15 @@ class _Import:
 
         datasets = {}
         for settings in {repr(job.run.task): job.run.task for job in self.sweep.jobs}.values():
-            task = make_task(settings)
-            sizes = {"training": len(task.training.inputs), "evaluation": len(task.evaluation.inputs)}
+            try:
+                task = make_task(settings)
+            except ConfigError:
+                continue  # its file has changed or gone since the runs were trained: there is nothing true to say of it
+            sizes = {"evaluation": len(task.evaluation.inputs)}
+            if task.training is not None:
+                sizes["training"] = len(task.training.inputs)
             source = json.dumps({"fa_sweep.task": asdict(settings)})
-            datasets[task.digest] = Dataset(task.name, task.digest, "code", source, profile=json.dumps(sizes))
+            datasets[task.digest] = Dataset(settings.name, task.digest, "code", source, profile=json.dumps(sizes))
         self.client.log_inputs(run_id, datasets=[DatasetInput(dataset) for dataset in datasets.values()])
 
     def _import_jobs(self, children: dict[str, Any], parent: str) -> None:

@@ -96,6 +96,8 @@ def _job(client: "MlflowClient", run: Any) -> Job:
         run=build(RunConfig, unflatten({key: _value(text) for key, text in params.items()})),
         factors=json.loads(tags["fa_sweep.factors"]),
         overrides=tuple(a for a in arguments if a != "hydra.mode=RUN" and not a.startswith("--")),
+        widths=tuple(json.loads(tags["fa_sweep.widths"])),
+        targets=tags["fa_sweep.targets"],
         flags=tuple(a for a in arguments if a.startswith("--")),
         reused=tags.get("fa_sweep.reused") == "true",
     )
@@ -111,7 +113,7 @@ def _value(text: str) -> Any:
 def _record(job: Job, run: Any, points: Points) -> Record:
     steps = np.array(job.run.train.evaluation_steps())
     place = {int(step): number for number, step in enumerate(steps)}
-    metrics = {name: np.full(len(steps), np.nan) for name in metric_names(len(job.run.model.hidden) + 1)}
+    metrics = {name: np.full(len(steps), np.nan) for name in metric_names(len(job.widths) - 1, job.targets)}
     for name, values in points.items():
         for step, value in values:
             if name in metrics:

@@ -1,0 +1,32 @@
+"""Random magnitudes drawn anew at every step, with the forward weights' signs (brSF; Liao et al., 2016)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fa_sweep.feedback.base import Forward, Lane
+from fa_sweep.feedback.draws import Draws
+from fa_sweep.feedback.signs import SignSymmetry
+
+
+class BatchSign(SignSymmetry):
+    """B = abs(M) * sign(W), M new at every step; the first M is the one that `fixed_sign` keeps."""
+
+    def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
+        super().__init__(lanes, forward)
+        self._draws = [Draws(lanes, forward, layer, weight) for layer, weight in enumerate(forward.weights[1:], start=2)]
+        self.magnitudes = [np.zeros_like(weight) for weight in forward.weights[1:]]
+
+    @staticmethod
+    def draws_per_step(config: Any) -> float:
+        """Return 1."""
+        return 1.0
+
+    def begin_step(self, step: int) -> None:
+        """Draw this step's magnitudes."""
+        for draws, magnitude in zip(self._draws, self.magnitudes, strict=True):
+            np.abs(draws.next(), out=magnitude)
+
+
+MODE = BatchSign

@@ -1,0 +1,56 @@
+"""Direct feedback alignment (Nokland, 2016): s_l = B_l e, the output's error straight to every hidden layer."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fa_sweep.feedback.base import Backward, FeedbackConfig, FeedbackMode, Forward, Lane
+from fa_sweep.feedback.draws import Draws
+
+Array = np.ndarray
+
+
+class Direct(FeedbackMode[FeedbackConfig]):
+    """`matrices[l - 1]` (n_L, n_l, R) is B_l^T, drawn with the fans of an n_l x n_L matrix.
+
+    It replaces the product of the transposed weights between layer l and the output: the norm that `match_norm` fits. With
+    one hidden layer it is `random`, draw for draw where the distribution does not depend on fans.
+    """
+
+    def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
+        super().__init__(lanes, forward)
+        self.matrices = []
+        for layer, weight in enumerate(forward.weights[1:], start=2):
+            outputs, units = len(forward.weights[-1]), weight.shape[1]
+            replaces = self._product(forward.weights[layer - 1 :])
+            drawn = Draws(lanes, forward, layer, replaces, fans=(outputs, units), only_one=True).next()
+            self.matrices.append(np.array(drawn, order=forward.layout.order))
+
+    def signal(self, layer: int, backward: Backward, out: Array) -> None:
+        """Fill B_l e."""
+        self.layout.propagate_back(self.matrices[layer - 1], self.error(backward), out)
+
+    def error(self, backward: Backward) -> Array:
+        """Return what is sent down, (n_L, N, R)."""
+        return backward.deltas[-1]
+
+    def effective(self, layer: int) -> Array:
+        """Return B_{L-1}^T for W_L, (B_{l+1} B_l^T) for the hidden W_{l+1} (Refinetti et al., 2021)."""
+        if layer == len(self.matrices):
+            return self.matrices[-1]
+        above, below = self.matrices[layer], self.matrices[layer - 1]
+        product = self.layout.empty(above.shape[1], below.shape[1], above.shape[2])
+        self.layout.propagate_back(above, below, product)
+        return product
+
+    def _product(self, weights: Sequence[Array]) -> Array:
+        """Return W_L ... W_{l+1}, (n_L, n_l, R)."""
+        product = weights[-1]
+        for weight in reversed(weights[:-1]):
+            longer = self.layout.empty(len(product), weight.shape[1], product.shape[2])
+            self.layout.propagate(product, weight, longer)
+            product = longer
+        return product
+
+
+MODE = Direct

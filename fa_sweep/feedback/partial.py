@@ -1,0 +1,64 @@
+"""Feedback at a chosen angle to the forward weights: from backpropagation (0 degrees) to a random matrix (90)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fa_sweep.alignment import squared_norm
+from fa_sweep.checks import ConfigError
+from fa_sweep.feedback.base import FeedbackConfig, FeedbackMode, Forward, Lane
+from fa_sweep.feedback.draws import fixed_matrices
+
+Array = np.ndarray
+
+
+@dataclass
+class PartialConfig(FeedbackConfig):
+    """`angle_deg` is t, between 0 and 180."""
+
+    angle_deg: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.angle_deg <= 180:
+            raise ConfigError(f"feedback.angle_deg is {self.angle_deg}; it must be at least 0 and at most 180")
+
+
+class Partial(FeedbackMode[PartialConfig]):
+    """B = cos t W + sin t |W| R, R of norm 1 and orthogonal to W as it was at initialisation: B has the norm of W.
+
+    As W turns away from where it began, the angle holds only as far as R stays orthogonal to it.
+    """
+
+    Config = PartialConfig
+
+    def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
+        super().__init__(lanes, forward)
+        angles = np.radians([lane.feedback.angle_deg if lane else 0.0 for lane in lanes])
+        # Exact at 0 and at 90 degrees: there is no rest of the other part.
+        self._cos = self.per_lane(np.where(angles == np.pi / 2, 0.0, np.cos(angles)).tolist())
+        self._sin = self.per_lane(np.where(angles == np.pi, 0.0, np.sin(angles)).tolist())
+        self._directions = [_orthogonal(r, w) for r, w in zip(fixed_matrices(lanes, forward), forward.weights[1:], strict=True)]
+        self.matrices = [np.zeros_like(weight) for weight in forward.weights[1:]]
+
+    def refresh(self) -> None:
+        """Follow the current forward weights."""
+        for weight, direction, matrix in zip(self.forward.weights[1:], self._directions, self.matrices, strict=True):
+            np.multiply(direction, self._sin * np.sqrt(squared_norm(weight)).astype(weight.dtype), out=matrix)
+            np.add(matrix, self._cos * weight, out=matrix)
+
+
+def _orthogonal(drawn: Array, weight: Array) -> Array:
+    """Return what of each lane's matrix (O, I, R) is orthogonal to its weight, at norm 1."""
+    found = np.zeros_like(weight)
+    for lane in range(weight.shape[-1]):
+        r, w = (np.ascontiguousarray(a[..., lane], np.float64).ravel() for a in (drawn, weight))
+        if w.any():
+            r = r - (r @ w) / (w @ w) * w
+        norm = np.sqrt(r @ r)
+        found[..., lane] = (r / norm if norm > 0 else r).reshape(weight.shape[:2])
+    return found
+
+
+MODE = Partial

@@ -1,0 +1,20 @@
+"""Direct feedback alignment with the error's sign (sDFA; Nokland, 2016; Frenkel et al., 2021): s_l = B_l sign(e)."""
+
+import numpy as np
+
+from fa_sweep.feedback.base import Backward
+from fa_sweep.feedback.direct import Direct
+
+Array = np.ndarray
+
+
+class SignDirect(Direct):
+    """sign(0) = 0 here. The step rides on the error, which is minus the learning rate times e: it is put back on the sign."""
+
+    def error(self, backward: Backward) -> Array:
+        """Return sign(e) times the step, (n_L, N, R)."""
+        signs = np.sign(backward.deltas[-1])
+        return np.multiply(signs, np.abs(backward.step), out=signs)
+
+
+MODE = SignDirect

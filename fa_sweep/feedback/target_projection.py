@@ -1,0 +1,25 @@
+"""Direct random target projection (DRTP; Frenkel et al., 2021): the hidden layers learn from the target alone."""
+
+import numpy as np
+
+from fa_sweep.feedback.base import Backward
+from fa_sweep.feedback.direct import Direct
+
+Array = np.ndarray
+
+
+class TargetProjection(Direct):
+    """s_l = -B_l y*, y* one-hot.
+
+    Sign convention: s_l stands for dLoss/dh_l, so that updates are minus lr s_l h^T. The error e = y_hat - y* is negative at
+    the target class alone; -y* has its sign there, and so descends wherever B_l e would.
+    """
+
+    one_hot = True
+
+    def error(self, backward: Backward) -> Array:
+        """Return -y* times the step, (n_L, N, R)."""
+        return np.multiply(backward.target, -backward.step)
+
+
+MODE = TargetProjection

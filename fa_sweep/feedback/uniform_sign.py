@@ -1,0 +1,27 @@
+"""Uniform sign-concordant feedback (uSF; Liao et al., 2016): s_l = c sign(W_{l+1})^T delta_{l+1}."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fa_sweep.distributions import deviation
+from fa_sweep.feedback.base import Forward, Lane
+from fa_sweep.feedback.signs import SignSymmetry
+
+
+class UniformSign(SignSymmetry):
+    """c is the standard deviation of the layer's initial weights, times `feedback.scale`; nothing else is drawn."""
+
+    def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
+        super().__init__(lanes, forward)
+        self.magnitudes = [self._sizes(weight.shape[1], weight.shape[0]) for weight in forward.weights[1:]]
+
+    def _sizes(self, fan_in: int, fan_out: int) -> np.ndarray:
+        sizes = [
+            lane.feedback.scale * lane.init.scale * deviation(lane.init.distribution, fan_in, fan_out) if lane else None
+            for lane in self.lanes
+        ]
+        return self.per_lane(sizes)
+
+
+MODE = UniformSign

@@ -1,0 +1,122 @@
+"""How a stack lies in memory, and the three contractions that all learning is made of.
+
+Axes: R runs, N examples, I inputs, O outputs. Every array is indexed with the run axis last, (O, I, R) or (I, N, R), in
+either layout; what differs is which axis is contiguous, and with it the kernel. NumPy's elementwise operations follow the
+memory whatever the indices, so that nothing else has to know.
+
+- `LanesLast`: the run axis is contiguous, einsum. For small networks, where the cost is that of calls: one contraction
+  serves hundreds of runs. With the run axis innermost every run's sums are taken in the same order whatever the number of
+  runs (at widths of two and more, hence the padding).
+- `RunsFirst`: each run's matrices are contiguous, stacked matmul. For batches through wide layers, where the cost is
+  arithmetic: one BLAS product a run, never folded over runs, so that the size of the stack changes no bit.
+
+The two differ in their roundings: which one a network takes depends on its structure alone, never on the size of a stack.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+Array = np.ndarray
+
+
+class Layout:
+    """Memory order and contractions for one floating-point type."""
+
+    order: ClassVar[Literal["C", "F"]]
+    lane_multiple: ClassVar[int]
+
+    def __init__(self, dtype: Any) -> None:
+        self.dtype = np.dtype(dtype)
+
+    def empty(self, *shape: int) -> Array:
+        """Return an array indexed (..., R)."""
+        return np.empty(shape, self.dtype, order=self.order)
+
+    def zeros(self, *shape: int) -> Array:
+        """Return zeros indexed (..., R)."""
+        return np.zeros(shape, self.dtype, order=self.order)
+
+    def steps(self, *shape: int) -> Array:
+        """Return an array indexed (S, units, N, R), each step's part laid out as `empty` does."""
+        raise NotImplementedError
+
+    def gather(self, values: Array, order: Array) -> Array:
+        """Values (examples, units), order (S, N, R) -> (S, units, N, R), laid out as `steps` does."""
+        raise NotImplementedError
+
+    def propagate(self, weight: Array, x: Array, out: Array) -> None:
+        """weight (O, I, R), x (I, N, R) -> out (O, N, R)."""
+        raise NotImplementedError
+
+    def propagate_back(self, matrix: Array, delta: Array, out: Array) -> None:
+        """matrix (O, I, R), delta (O, N, R) -> out (I, N, R): the matrix stands as the forward weight does, O first."""
+        raise NotImplementedError
+
+    def outer(self, delta: Array, x: Array, out: Array) -> None:
+        """delta (O, N, R), x (I, N, R) -> out (O, I, R), summed over N."""
+        raise NotImplementedError
+
+
+class LanesLast(Layout):
+    """The run axis contiguous; einsum."""
+
+    order = "C"
+    # At a width of 1 NumPy takes other kernels, and with them other roundings: each slice of a stack is padded with
+    # networks of zeros. To 8, because a slice then begins and ends where a vector register does.
+    lane_multiple = 8
+
+    def steps(self, *shape: int) -> Array:
+        return np.empty(shape, self.dtype)
+
+    def gather(self, values: Array, order: Array) -> Array:
+        gathered = self.steps(order.shape[0], values.shape[1], *order.shape[1:])
+        for unit, column in enumerate(values.T):
+            gathered[:, unit] = column[order]
+        return gathered
+
+    def propagate(self, weight: Array, x: Array, out: Array) -> None:
+        np.einsum("oir,inr->onr", weight, x, out=out)
+
+    def propagate_back(self, matrix: Array, delta: Array, out: Array) -> None:
+        np.einsum("oir,onr->inr", matrix, delta, out=out)
+
+    def outer(self, delta: Array, x: Array, out: Array) -> None:
+        np.einsum("onr,inr->oir", delta, x, out=out)
+
+
+class RunsFirst(Layout):
+    """Each run's arrays contiguous; one BLAS product a run. `array.T` is (R, ...) with the last two axes swapped."""
+
+    order = "F"
+    lane_multiple = 1
+
+    def steps(self, *shape: int) -> Array:
+        steps, units, examples, runs = shape
+        return np.empty((steps, runs, examples, units), self.dtype).transpose(0, 3, 2, 1)
+
+    def gather(self, values: Array, order: Array) -> Array:
+        rows: Array = values.astype(self.dtype, copy=False)[order.transpose(0, 2, 1)]
+        return rows.transpose(0, 3, 2, 1)
+
+    def propagate(self, weight: Array, x: Array, out: Array) -> None:
+        np.matmul(x.T, weight.T, out=out.T)
+
+    def propagate_back(self, matrix: Array, delta: Array, out: Array) -> None:
+        np.matmul(delta.T, matrix.transpose(2, 0, 1), out=out.T)
+
+    def outer(self, delta: Array, x: Array, out: Array) -> None:
+        np.matmul(x.transpose(2, 0, 1), delta.T, out=out.T)
+
+
+# Measured: below either, a stacked product costs more in calls than einsum does in arithmetic, even for ten runs.
+WIDE_BATCH = 8
+WIDE_WEIGHTS = 2048
+
+
+def layout_of(widths: Sequence[int], batch_size: int, dtype: Any) -> Layout:
+    """Return the layout of networks with layer widths n_0 ... n_L, trained on batches of that size."""
+    weights = sum(i * o for i, o in pairwise(widths))
+    return (RunsFirst if batch_size >= WIDE_BATCH and weights >= WIDE_WEIGHTS else LanesLast)(dtype)

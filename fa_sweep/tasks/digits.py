@@ -1,0 +1,22 @@
+"""The 8 x 8 handwritten digits that come with scikit-learn: 1,797 images, ten classes (Alpaydin and Kaynak, 1998)."""
+
+import numpy as np
+
+from fa_sweep.tasks.base import Examples, Task, TaskKind, one_hot
+from fa_sweep.tasks.split import SplitConfig, split_examples
+
+LARGEST_PIXEL = 16.0
+
+
+def make(config: SplitConfig, seed: int) -> Task:
+    """Return the digits, pixels from 0 to 1, split as the settings say: the same for every seed."""
+    from sklearn.datasets import load_digits  # a second of imports
+
+    data = load_digits()
+    labels = np.asarray(data.target)
+    examples = Examples(np.asarray(data.data) / LARGEST_PIXEL, one_hot(labels, 10))
+    training, held_out = split_examples(config, examples, labels, "scikit-learn's set")
+    return Task(held_out, "one_hot", training=training)
+
+
+TASK = TaskKind(make, SplitConfig)

@@ -1,0 +1,80 @@
+"""Labelled images from files: MNIST-style IDX, gzipped or not, or an .npz with arrays x and y."""
+
+import os
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from fa_sweep.checks import ConfigError, positive
+from fa_sweep.tasks.base import Examples, Task, TaskKind, one_hot
+from fa_sweep.tasks.files import FileConfig, class_labels, read_idx, read_npz, suffix
+from fa_sweep.tasks.split import split_examples
+
+Array = np.ndarray
+
+
+@dataclass
+class ImagesConfig(FileConfig):
+    """`path`: an IDX file of images, its labels beside it (`images-idx3` becomes `labels-idx1`), or an .npz.
+
+    `test_path`: the same for images to evaluate on; null: `held_out` of `path` are split off. Pixels are divided by
+    `divide_by`.
+    """
+
+    test_path: str | None
+    divide_by: float
+
+    def __post_init__(self) -> None:
+        positive("task.divide_by", self.divide_by)
+        super().__post_init__()
+
+    def files(self) -> list[str]:
+        """Return the images' and labels' paths."""
+        paths = [self.path, *([self.test_path] if self.test_path else [])]
+        return [file for path in paths for file in ([path] if suffix(path) == ".npz" else [path, labels_path(path)])]
+
+
+def labels_path(path: str) -> str:
+    """Return where the labels of an IDX file of images lie: beside it, under MNIST's naming."""
+    folder, name = os.path.split(path)
+    labels = re.sub(r"images([-.])idx3", r"labels\1idx1", name)
+    if labels == name:
+        labels = name.replace("images", "labels")
+    if labels == name:
+        raise ConfigError(f"{path} names no labels; an IDX file of images has 'images' in its name, its labels 'labels'")
+    return os.path.join(folder, labels)
+
+
+def make(config: ImagesConfig, seed: int) -> Task:
+    """Return the images, pixels as given over `divide_by`. Raises ConfigError, naming file and fault."""
+    config.check_content()
+    images, labels = _read(config.path)
+    count = len(images)
+    if config.test_path:
+        more, more_labels = _read(config.test_path)
+        if more.shape[1] != images.shape[1]:
+            raise ConfigError(f"{config.test_path} has {more.shape[1]} pixels an image, {config.path} {images.shape[1]}")
+        images, labels = np.concatenate([images, more]), np.concatenate([labels, more_labels])
+    numbers, classes = class_labels(labels, config.path)
+    examples = Examples(images / config.divide_by, one_hot(numbers, classes))
+    if config.test_path:
+        training = Examples(examples.inputs[:count], examples.targets[:count])
+        return Task(Examples(examples.inputs[count:], examples.targets[count:]), "one_hot", training=training)
+    training, held_out = split_examples(config, examples, numbers, config.path)
+    return Task(held_out, "one_hot", training=training)
+
+
+def _read(path: str) -> tuple[Array, Array]:
+    """Return images (examples, pixels), float64, and labels (examples,)."""
+    x, y = read_npz(path, ("x", "y")) if suffix(path) == ".npz" else (read_idx(path), read_idx(labels_path(path)))
+    if x.ndim < 2 or y.ndim != 1:
+        raise ConfigError(f"{path}: images {x.shape} and labels {y.shape}; an image needs a row, a label is one number")
+    if len(x) != len(y):
+        raise ConfigError(f"{path}: {len(x)} images, but {len(y)} labels")
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        raise ConfigError(f"{path}: not all pixels are finite")
+    return x.reshape(len(x), -1).astype(np.float64), y
+
+
+TASK = TaskKind(make, ImagesConfig, not_science=("path", "test_path"))

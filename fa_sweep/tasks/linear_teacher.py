@@ -1,0 +1,42 @@
+"""A linear teacher, y = T x, on fresh Gaussian inputs: the first task of Lillicrap et al. (2016)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fa_sweep.checks import at_least, positive
+from fa_sweep.streams import stream
+from fa_sweep.tasks.base import Examples, Task, TaskConfig, TaskKind
+
+
+@dataclass
+class LinearTeacherConfig(TaskConfig):
+    """`inputs`, `outputs`: the shape of T, whose entries are U(-teacher_scale, teacher_scale); x is N(0, I).
+
+    `held_out`: examples in the evaluation set.
+    """
+
+    inputs: int
+    outputs: int
+    teacher_scale: float
+    held_out: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("inputs", "outputs", "held_out"):
+            at_least(f"task.{name}", getattr(self, name), 1)
+        positive("task.teacher_scale", self.teacher_scale)
+
+
+def make(config: LinearTeacherConfig, seed: int) -> Task:
+    """Return the task of one seed: its teacher, its held-out examples, and more where they came from."""
+    teacher = stream(seed, "task").uniform(-config.teacher_scale, config.teacher_scale, (config.outputs, config.inputs))
+
+    def fresh(generator: np.random.Generator, n: int) -> Examples:
+        x = generator.standard_normal((n, config.inputs))
+        return Examples(x, x @ teacher.T)
+
+    return Task(fresh(stream(seed, "task", kind=1), config.held_out), "regression", fresh=fresh)
+
+
+TASK = TaskKind(make, LinearTeacherConfig, seeded=True)

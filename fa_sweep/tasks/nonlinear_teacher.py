@@ -1,0 +1,59 @@
+"""A random network as the teacher, on fresh Gaussian inputs: the nonlinear task of Lillicrap et al. (2016)."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from fa_sweep.activations import ACTIVATIONS
+from fa_sweep.checks import ConfigError, at_least, one_of, positive
+from fa_sweep.streams import stream
+from fa_sweep.tasks.base import Examples, Task, TaskConfig, TaskKind
+
+
+@dataclass
+class NonlinearTeacherConfig(TaskConfig):
+    """`widths`: of the teacher's layers, inputs and outputs included; its output is linear.
+
+    Weights are U(-gain / sqrt(fan_in), gain / sqrt(fan_in)) with `weight_gain`, biases U(-bias_scale, bias_scale); x is
+    N(0, I). `negative_slope` is of leaky_relu; `held_out`: examples in the evaluation set.
+    """
+
+    widths: list[int]
+    activation: str
+    negative_slope: float
+    weight_gain: float
+    bias_scale: float
+    held_out: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.widths) < 2 or min(self.widths) < 1:
+            raise ConfigError(f"task.widths is {list(self.widths)}; give inputs, hidden layers and outputs, each at least 1")
+        one_of("task.activation", self.activation, ACTIVATIONS)
+        positive("task.weight_gain", self.weight_gain)
+        at_least("task.held_out", self.held_out, 1)
+        if not 0 <= self.bias_scale < np.inf:
+            raise ConfigError(f"task.bias_scale is {self.bias_scale}; it must be 0 or more, and finite")
+
+
+def make(config: NonlinearTeacherConfig, seed: int) -> Task:
+    """Return the task of one seed: its teacher, its held-out examples, and more where they came from."""
+    activation = ACTIVATIONS[config.activation](config.negative_slope)
+    layers = []
+    for number, (i, o) in enumerate(pairwise(config.widths), start=1):
+        generator, limit = stream(seed, "task", number), config.weight_gain / np.sqrt(i)
+        layers.append((generator.uniform(-limit, limit, (o, i)), generator.uniform(-1, 1, o) * config.bias_scale))
+
+    def fresh(generator: np.random.Generator, n: int) -> Examples:
+        x = h = generator.standard_normal((n, config.widths[0]))
+        for number, (weight, bias) in enumerate(layers, start=1):
+            h = h @ weight.T + bias
+            if number < len(layers):
+                activation.apply(h, h)
+        return Examples(x, h)
+
+    return Task(fresh(stream(seed, "task", kind=1), config.held_out), "regression", fresh=fresh)
+
+
+TASK = TaskKind(make, NonlinearTeacherConfig, seeded=True)

@@ -1,0 +1,49 @@
+"""Intertwined spirals, a class an arm (after Lang and Witbrock, 1988)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fa_sweep.checks import ConfigError, at_least, positive
+from fa_sweep.streams import stream
+from fa_sweep.tasks.base import Examples, Task, TaskConfig, TaskKind, one_hot
+
+
+@dataclass
+class SpiralsConfig(TaskConfig):
+    """`classes` arms of `turns` turns each, radius up to 1; `noise` is the standard deviation of either coordinate.
+
+    `points`: examples a class to train on; `held_out`: examples a class to evaluate on.
+    """
+
+    classes: int
+    turns: float
+    noise: float
+    points: int
+    held_out: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least("task.classes", self.classes, 2)
+        for name in ("points", "held_out"):
+            at_least(f"task.{name}", getattr(self, name), 1)
+        positive("task.turns", self.turns)
+        if not 0 <= self.noise < np.inf:
+            raise ConfigError(f"task.noise is {self.noise}; it must be 0 or more, and finite")
+
+
+def make(config: SpiralsConfig, seed: int) -> Task:
+    """Return the points of one seed, to train on and held out."""
+
+    def points(generator: np.random.Generator, n: int) -> Examples:
+        labels = np.repeat(np.arange(config.classes), n)
+        radius = np.sqrt(generator.uniform(size=len(labels)))  # evenly along the arm
+        angle = 2 * np.pi * (config.turns * radius + labels / config.classes)
+        x = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        return Examples(x + config.noise * generator.standard_normal(x.shape), one_hot(labels, config.classes))
+
+    training = points(stream(seed, "task"), config.points)
+    return Task(points(stream(seed, "task", kind=1), config.held_out), "one_hot", training=training)
+
+
+TASK = TaskKind(make, SpiralsConfig, seeded=True)
