@@ -16,7 +16,9 @@ def completed(app: AppConfig) -> AppConfig:
         app.train.steps = app.train.epochs * (len(task.training.inputs) // app.train.batch_size)
     if isinstance(app.train.eval_at, list) and max(app.train.eval_at, default=0) >= app.train.steps:
         last = app.train.steps - 1
-        raise ConfigError(f"train.eval_at has {max(app.train.eval_at)}; with train.steps={app.train.steps} the last step is {last}")
+        raise ConfigError(
+            f"train.eval_at has {max(app.train.eval_at)}; with train.steps={app.train.steps} the last step is {last}"
+        )
     return app
 
 
@@ -24,7 +26,9 @@ def _check_targets(app: AppConfig, task: Task) -> None:
     name, targets = app.task.name, task.targets.replace("_", "-")
     if LOSSES[app.train.loss].one_hot and task.targets != "one_hot":
         others = ", ".join(loss for loss, known in LOSSES.items() if not known.one_hot)
-        raise ConfigError(f"train.loss is '{app.train.loss}'; it needs one-hot targets, those of {name} are {targets}; choose {others}")
+        raise ConfigError(
+            f"train.loss is '{app.train.loss}'; it needs one-hot targets, those of {name} are {targets}; choose {others}"
+        )
     if MODES[app.feedback.mode].one_hot and task.targets != "one_hot":
         raise ConfigError(
             f"feedback.mode is '{app.feedback.mode}'; it needs one-hot targets, those of {name} are {targets}; "

@@ -27,9 +27,14 @@ class Layout:
 
     order: ClassVar[Literal["C", "F"]]
     lane_multiple: ClassVar[int]
+    # Of the examples and outputs that training holds at a time: more steps spread calls, fewer stay in the cache.
+    segment_bytes: ClassVar[int]
+    # A training step's time for one weight and one example, in both directions: for estimates.
+    seconds_per_product: ClassVar[float]
 
     def __init__(self, dtype: Any) -> None:
         self.dtype = np.dtype(dtype)
+        self._ones: dict[int, Array] = {}
 
     def empty(self, *shape: int) -> Array:
         """Return an array indexed (..., R)."""
@@ -42,6 +47,18 @@ class Layout:
     def steps(self, *shape: int) -> Array:
         """Return an array indexed (S, units, N, R), each step's part laid out as `empty` does."""
         raise NotImplementedError
+
+    def together(self, widths: Sequence[int], examples: int, runs: int) -> list[Array]:
+        """Return an array (n, N, R) for each width n, laid out for elementwise operations over all of them."""
+        return [self.zeros(n, examples, runs) for n in widths]
+
+    def pieces(self, *arrays: Sequence[Array]) -> list[tuple[Array, ...]]:
+        """Return what elementwise operations over arrays from `together` have to go through, piece by piece."""
+        return list(zip(*arrays, strict=True))
+
+    def for_feedback(self, matrix: Array) -> Array:
+        """Matrix (O, I, R) -> a copy that `propagate_back` takes in fastest; elementwise operations with weights are slow."""
+        return matrix.copy(order=self.order)
 
     def gather(self, values: Array, order: Array) -> Array:
         """Values (examples, units), order (S, N, R) -> (S, units, N, R), laid out as `steps` does."""
@@ -59,6 +76,10 @@ class Layout:
         """delta (O, N, R), x (I, N, R) -> out (O, I, R), summed over N."""
         raise NotImplementedError
 
+    def sum_examples(self, delta: Array, out: Array) -> None:
+        """delta (O, N, R) -> out (O, 1, R), summed over N."""
+        raise NotImplementedError
+
 
 class LanesLast(Layout):
     """The run axis contiguous; einsum."""
@@ -67,6 +88,15 @@ class LanesLast(Layout):
     # At a width of 1 NumPy takes other kernels, and with them other roundings: each slice of a stack is padded with
     # networks of zeros. To 8, because a slice then begins and ends where a vector register does.
     lane_multiple = 8
+    segment_bytes = 2**24
+    seconds_per_product = 4e-9
+
+    def together(self, widths: Sequence[int], examples: int, runs: int) -> list[Array]:
+        block = self.zeros(sum(widths), examples, runs)  # one call for all layers: here calls are what costs
+        return np.split(block, np.cumsum(widths)[:-1].tolist()) if widths else []
+
+    def pieces(self, *arrays: Sequence[Array]) -> list[tuple[Array, ...]]:
+        return [tuple(layers[0].base for layers in arrays)] if arrays[0] else []
 
     def steps(self, *shape: int) -> Array:
         return np.empty(shape, self.dtype)
@@ -86,12 +116,20 @@ class LanesLast(Layout):
     def outer(self, delta: Array, x: Array, out: Array) -> None:
         np.einsum("onr,inr->oir", delta, x, out=out)
 
+    def sum_examples(self, delta: Array, out: Array) -> None:
+        np.add.reduce(delta, axis=1, keepdims=True, out=out)
+
 
 class RunsFirst(Layout):
     """Each run's arrays contiguous; one BLAS product a run. `array.T` is (R, ...) with the last two axes swapped."""
 
     order = "F"
     lane_multiple = 1
+    segment_bytes = 2**20
+    seconds_per_product = 2e-10
+
+    def for_feedback(self, matrix: Array) -> Array:
+        return np.ascontiguousarray(matrix.transpose(2, 0, 1)).transpose(1, 2, 0)
 
     def steps(self, *shape: int) -> Array:
         steps, units, examples, runs = shape
@@ -109,6 +147,11 @@ class RunsFirst(Layout):
 
     def outer(self, delta: Array, x: Array, out: Array) -> None:
         np.matmul(x.transpose(2, 0, 1), delta.T, out=out.T)
+
+    def sum_examples(self, delta: Array, out: Array) -> None:
+        # A product with ones takes a third of a reduction's time.
+        ones = self._ones.setdefault(delta.shape[1], np.ones((1, delta.shape[1]), self.dtype))
+        np.matmul(ones, delta.T, out=out.T)
 
 
 # Measured: below either, a stacked product costs more in calls than einsum does in arithmetic, even for ten runs.

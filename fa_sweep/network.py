@@ -61,12 +61,13 @@ class Network:
         self.parameters, self.activation, self.layers = parameters, activation, len(widths) - 1
         self.layout, self.output_scale = layout, output_scale
         hidden = widths[1:-1]
-        ends = np.cumsum(hidden)[:-1].tolist()
-        self._hidden = layout.zeros(sum(hidden), examples, runs)
-        self._slopes = np.ones_like(self._hidden)  # stays 1 where the activation has no derivative of its own
         empty = layout.empty(0, examples, runs)
-        self.activations = [empty, *(np.split(self._hidden, ends) if hidden else []), empty]
-        self.derivatives = [empty, *(np.split(self._slopes, ends) if hidden else [])]
+        self.activations = [empty, *layout.together(hidden, examples, runs), empty]
+        self.derivatives = [empty, *layout.together(hidden, examples, runs)]
+        for slope in self.derivatives:
+            slope.fill(1.0)  # and stays so where the activation has no derivative of its own
+        # What elementwise operations run over: all hidden layers at once where they lie in one piece.
+        self._pieces = layout.pieces(self.activations[1:-1], self.derivatives[1:])
         self.deltas = [empty, *(layout.empty(n, examples, runs) for n in widths[1:])]
 
     def forward(self, x: Array, out: Array) -> None:
@@ -84,12 +85,13 @@ class Network:
 
     def differentiate(self) -> None:
         """Fill `derivatives` from the activations of the last forward pass."""
-        if self.activation.derivative is not None and self.layers > 1:
-            self.activation.derivative(self._hidden, self._slopes)
+        if self.activation.derivative is not None:
+            for h, slope in self._pieces:
+                self.activation.derivative(h, slope)
 
     def gradients(self, out: Parameters) -> None:
         """Fill `out` with sum over N of deltas[l] activations[l-1]^T (and of deltas[l] for the biases)."""
         for layer in range(1, self.layers + 1):
             self.layout.outer(self.deltas[layer], self.activations[layer - 1], out.weights[layer - 1])
             if out.biases:
-                np.add.reduce(self.deltas[layer], axis=1, keepdims=True, out=out.biases[layer - 1])
+                self.layout.sum_examples(self.deltas[layer], out.biases[layer - 1])

@@ -4,14 +4,15 @@ Axes: R lanes (runs and padding), N examples of a batch, S steps, E evaluations,
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from fa_sweep.activations import ACTIVATIONS
 from fa_sweep.distributions import draw
-from fa_sweep.feedback import MODES, FeedbackMode, Forward, Lane
-from fa_sweep.layout import LanesLast, layout_of
+from fa_sweep.feedback import MODES, Forward, Lane
+from fa_sweep.layout import LanesLast, Layout, layout_of
 from fa_sweep.network import Network, Parameters
 from fa_sweep.sampling import SAMPLINGS
 from fa_sweep.schema import RunConfig
@@ -21,7 +22,7 @@ from fa_sweep.tasks import TASKS, Examples, make_task
 Array = np.ndarray
 
 FRESH_STEPS = 64  # new examples are made for so many steps at once, always: a product of another size may round otherwise
-CACHE_BYTES = 2**22  # of parameters, updates, feedback and activations of the wide networks that are trained at a time
+CACHE_BYTES = 5 * 2**19  # of parameters, updates, feedback and activations of the wide networks that are trained at a time
 EVALUATION_BYTES = 2**28  # of the buffers of one evaluation of narrow networks
 
 # Settings of training that may differ between the runs of one stack.
@@ -47,14 +48,18 @@ def widths_of(run: RunConfig) -> list[int]:
     return [task.inputs, *run.model.hidden, task.outputs]
 
 
+def layout_for(run: RunConfig) -> Layout:
+    """Return the layout that a run's structure asks for."""
+    return layout_of(widths_of(run), run.train.batch_size, run.dtype)
+
+
 def runs_at_a_time(run: RunConfig) -> int:
     """Return how many runs of one structure are best trained in one stack: what their buffers fit into."""
-    widths, examples = widths_of(run), len(make_task(run.task).evaluation.inputs)
-    layout = layout_of(widths, run.train.batch_size, run.dtype)
+    widths, examples, layout = widths_of(run), len(make_task(run.task).evaluation.inputs), layout_for(run)
     if isinstance(layout, LanesLast):
         each = layout.dtype.itemsize * examples * (widths[0] + 6 * sum(widths[1:]))
         return max(layout.lane_multiple, EVALUATION_BYTES // each)
-    weights = sum(i * o for i, o in zip(widths, widths[1:], strict=False))
+    weights = sum(i * o for i, o in pairwise(widths))
     each = layout.dtype.itemsize * (3 * weights + 3 * run.train.batch_size * sum(widths[1:]))
     return max(1, CACHE_BYTES // each)
 
@@ -68,7 +73,7 @@ class Stack:
     def __init__(self, runs: Sequence[RunConfig]) -> None:
         first = runs[0]
         self.model, self.train, self.widths = first.model, first.train, widths_of(first)
-        self.layout = layout_of(self.widths, self.train.batch_size, first.dtype)
+        self.layout = layout_for(first)
         numbers, slices = self._arrange(runs)
         self.runs = [None if number is None else runs[number] for number in numbers]
         place = {number: lane for lane, number in enumerate(numbers)}
@@ -204,7 +209,9 @@ class Stack:
 class _Fresh:
     """New examples, step after step; how the steps are cut changes nothing."""
 
-    def __init__(self, fresh: Callable[[np.random.Generator, int], Examples], generator: np.random.Generator, batch: int) -> None:
+    def __init__(
+        self, fresh: Callable[[np.random.Generator, int], Examples], generator: np.random.Generator, batch: int
+    ) -> None:
         self._fresh, self._generator, self._batch = fresh, generator, batch
         self._inputs: list[Array] = []
         self._targets: list[Array] = []

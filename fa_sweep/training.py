@@ -23,8 +23,8 @@ Array = np.ndarray
 # Part of every run's id; bumped by every change that alters any number of any run.
 NUMERICS_VERSION = 1
 
-SEGMENT_STEPS = 128  # steps whose examples and outputs are held at a time,
-SEGMENT_BYTES = 2**24  # or as many as this holds
+UNSUSPICIOUS = 1e15  # an output whose square is finite in either type
+SEGMENT_STEPS = 128  # at most so many steps' examples and outputs are held at a time
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class _Training:
         self.metrics = {name: np.full((len(self.steps), size), np.nan) for name in names}
         self.diverged = np.full(size, -1)
         each = stack.layout.dtype.itemsize * settings.batch_size * size * (stack.widths[0] + 2 * stack.widths[-1])
-        self._segment = max(1, min(SEGMENT_STEPS, SEGMENT_BYTES // each))
+        self._segment = max(1, min(SEGMENT_STEPS, stack.layout.segment_bytes // each))
 
     def run(self) -> Iterator[tuple[float, int | None]]:
         """Train and evaluate; yield the fraction of steps done and the number of the evaluation just made, if any."""
@@ -139,6 +139,9 @@ class _Training:
                 np.multiply(deltas[layer], network.derivatives[layer], out=deltas[layer])
             network.gradients(self.update)
             self._descend()
+        # Far from overflow there is no loss that is not finite; a NaN fails either comparison.
+        if outputs.max() < UNSUSPICIOUS and outputs.min() > -UNSUSPICIOUS:
+            return
         losses = self.loss.value(outputs.swapaxes(0, 1), targets.swapaxes(0, 1))
         finite = np.isfinite(outputs).all(axis=(1, 2)) & np.isfinite(losses).all(axis=1)
         self._freeze(~finite.all(axis=0), first + np.argmin(finite, axis=0))

@@ -24,7 +24,7 @@ class Direct(FeedbackMode[FeedbackConfig]):
             outputs, units = len(forward.weights[-1]), weight.shape[1]
             replaces = self._product(forward.weights[layer - 1 :])
             drawn = Draws(lanes, forward, layer, replaces, fans=(outputs, units), only_one=True).next()
-            self.matrices.append(np.array(drawn, order=forward.layout.order))
+            self.matrices.append(self.layout.for_feedback(drawn))
 
     def signal(self, layer: int, backward: Backward, out: Array) -> None:
         """Fill B_l e."""

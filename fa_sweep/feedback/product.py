@@ -7,7 +7,7 @@ import numpy as np
 
 from fa_sweep.checks import ConfigError, at_least
 from fa_sweep.distributions import draw_into
-from fa_sweep.feedback.base import Backward, FeedbackConfig, FeedbackMode, Forward, Lane
+from fa_sweep.feedback.base import FeedbackConfig, FeedbackMode, Forward, Lane
 from fa_sweep.streams import stream
 
 Array = np.ndarray

@@ -11,7 +11,7 @@ class Random(FeedbackMode[FeedbackConfig]):
 
     def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
         super().__init__(lanes, forward)
-        self.matrices = fixed_matrices(lanes, forward)
+        self.matrices = [self.layout.for_feedback(matrix) for matrix in fixed_matrices(lanes, forward)]
 
 
 MODE = Random

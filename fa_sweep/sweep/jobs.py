@@ -75,9 +75,7 @@ def make_jobs(runs: Sequence[tuple[RunConfig, dict[str, Any], Sequence[str]]], f
     for run, chosen, overrides in runs:
         factors = {key: value for key, value in chosen.items() if key in varying}
         widths, targets = tuple(widths_of(run)), make_task(run.task).targets
-        job = Job(
-            len(jobs), run_id(run), _name(run, factors), run, factors, tuple(overrides), widths, targets, tuple(flags)
-        )
+        job = Job(len(jobs), run_id(run), _name(run, factors), run, factors, tuple(overrides), widths, targets, tuple(flags))
         jobs.setdefault(job.id, job)
     return list(jobs.values())
 

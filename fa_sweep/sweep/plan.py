@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from fa_sweep.feedback import MODES
-from fa_sweep.schema import RunConfig
-from fa_sweep.stack import structure, widths_of
+from fa_sweep.stack import layout_for, structure, widths_of
 from fa_sweep.sweep.jobs import Job
+from fa_sweep.tasks import make_task
 
 SHARD_RUNS = 1000  # wide enough to spread the cost of a call over the runs, few enough to stay in the cache
 SHARD_SECONDS = 60  # about what a killed process may lose
 
 # Measured on one 2020s server core, float64; good to a factor of two or so, which is all that an estimate is for.
 _SECONDS_PER_STEP_AND_LAYER = 3e-5
-_SECONDS_PER_PRODUCT = 4e-9
 _SECONDS_PER_DRAW = 1.2e-8
 _PROCESSES_PAY_SECONDS = 8.0
 
@@ -49,12 +48,14 @@ def make_shards(jobs: Sequence[Job], processes: int = 1) -> list[Shard]:
 def seconds(jobs: Sequence[Job]) -> float:
     """Return the estimated training time of jobs of one structure in one stack."""
     run = jobs[0].run
-    weights = _weights(run)
+    weights = sum(i * o for i, o in pairwise(widths_of(run)))
     layers = len(run.model.hidden) + 1
-    products = weights * run.train.batch_size * len(jobs)
+    evaluated = len(run.train.evaluation_steps()) * len(make_task(run.task).evaluation.inputs)
+    # An evaluation carries the error down three times, a training step once.
+    examples = run.train.steps * run.train.batch_size + 3 * evaluated
+    products = layout_for(run).seconds_per_product * weights * examples * len(jobs)
     draws = weights * sum(MODES[job.run.feedback.mode].draws_per_step(job.run.feedback) for job in jobs)
-    per_step = _SECONDS_PER_STEP_AND_LAYER * layers + _SECONDS_PER_PRODUCT * products + _SECONDS_PER_DRAW * draws
-    return run.train.steps * per_step
+    return run.train.steps * (_SECONDS_PER_STEP_AND_LAYER * layers + _SECONDS_PER_DRAW * draws) + products
 
 
 def choose_processes(n_jobs: str, estimated_s: float) -> int:
@@ -62,8 +63,3 @@ def choose_processes(n_jobs: str, estimated_s: float) -> int:
     if n_jobs != "auto":
         return int(n_jobs)
     return 1 if estimated_s < _PROCESSES_PAY_SECONDS else len(os.sched_getaffinity(0))
-
-
-def _weights(run: RunConfig) -> int:
-    """Return the number of weights, which is that of multiplications in one pass of one example."""
-    return sum(i * o for i, o in pairwise(widths_of(run)))

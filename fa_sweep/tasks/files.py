@@ -50,7 +50,9 @@ class FileConfig(SplitConfig):
     def check_content(self) -> None:
         """Raise ConfigError where the files are not those that the settings were made with."""
         if self._found() != self.content:
-            raise ConfigError(f"task.content is {self.content}; {self.path} now holds {self._found()}; restore it or start anew")
+            raise ConfigError(
+                f"task.content is {self.content}; {self.path} now holds {self._found()}; restore it or start anew"
+            )
 
 
 def _stat(path: str) -> tuple[str, int, int]:
@@ -163,7 +165,7 @@ def _numbers(where: str, names: list[str], row: list[str]) -> list[float]:
 
 
 def class_labels(values: Array, source: str) -> tuple[Array, int]:
-    """values (examples,) -> labels 0 ... C-1 in the order of the values, and C. Raises ConfigError for fewer than two classes."""
+    """values (examples,) -> labels 0 ... C-1 in the order of the values, and C; ConfigError for fewer than two."""
     if values.dtype.kind == "f" and (values != np.round(values)).any():
         raise ConfigError(f"{source}: classes have to be whole numbers; for numbers choose regression")
     classes, labels = np.unique(values, return_inverse=True)
@@ -174,7 +176,9 @@ def class_labels(values: Array, source: str) -> tuple[Array, int]:
 
 def _refuse_size(what: str, size: int) -> None:
     if size > LARGEST_BYTES:
-        raise ConfigError(f"{what} claims {size / 2**30:.1f} GiB decompressed; at most {LARGEST_BYTES / 2**30:.0f} GiB are read")
+        raise ConfigError(
+            f"{what} claims {size / 2**30:.1f} GiB decompressed; at most {LARGEST_BYTES / 2**30:.0f} GiB are read"
+        )
     if size == 0:
         raise ConfigError(f"{what} is empty: it holds no values")
 

@@ -1,0 +1,294 @@
+"""Exact laws of the feedback modes, and each mode's rule against one network at a time."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from fa_sweep.alignment import angle_deg, products
+from fa_sweep.feedback import MODES, Backward, Forward, Lane
+from fa_sweep.layout import LanesLast, RunsFirst
+from fa_sweep.stack import Stack
+from fa_sweep.training import _Training, train
+
+DEEP = ("model.hidden=[6,5]", "model.activation=tanh", "train.loss=squared", "train.lr=0.02", "train.steps=301")
+WIDE = ("task=digits", "model.hidden=[40,30]", "model.activation=tanh", "train=batch", "train.epochs=null", "train.steps=41")
+
+
+def trained(settings, mode, *overrides, seeds=range(4)):
+    return train([settings(f"feedback={mode}", *overrides, f"seed={s}") for s in seeds])
+
+
+def assert_same_weights(a, b, rtol=0.0, atol=0.0):
+    for ours, theirs in zip(a.weights, b.weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=atol)
+
+
+@pytest.mark.parametrize("structure", [DEEP, WIDE], ids=["narrow", "wide"])
+def test_partial_at_0_degrees_is_symmetric(settings, structure):
+    assert_same_weights(
+        trained(settings, "partial", "feedback.angle_deg=0", *structure), trained(settings, "symmetric", *structure)
+    )
+
+
+@pytest.mark.parametrize("angle", [0, 30, 90, 120, 180])
+def test_partial_begins_at_its_angle_and_norm(settings, angle):
+    stack = Stack(
+        [settings("feedback=partial", f"feedback.angle_deg={angle}", "init.scale=0.3", f"seed={s}") for s in range(5)]
+    )
+    ((_, mode),) = stack.parts
+    mode.refresh()
+    for matrix, weight in zip(mode.matrices, stack.parameters.weights[1:], strict=True):
+        dot, ours, theirs = products(matrix[..., :5], weight[..., :5], "oir->r")
+        np.testing.assert_allclose(angle_deg(dot, ours, theirs), angle, atol=2e-5)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+@pytest.mark.parametrize("distribution", ["normal", "uniform"])
+def test_with_one_hidden_layer_direct_is_random(settings, distribution):
+    rest = ("model.hidden=[7]", "model.activation=tanh", "train.steps=301", f"feedback.distribution={distribution}")
+    assert_same_weights(trained(settings, "direct", *rest), trained(settings, "random", *rest))
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "momentum", "manhattan"])
+@pytest.mark.parametrize("structure", [DEEP, WIDE], ids=["narrow", "wide"])
+def test_kolen_pollack_contracts_exactly(settings, optimiser, structure):
+    """W^T - B = (1 - d)^t (W^T - B)_0, whatever the updates (Kolen and Pollack, 1994; Akrout et al., 2019)."""
+    d, steps = 1e-3, 300
+    runs = [
+        settings("feedback=kolen_pollack", *structure, f"feedback.decay={d}", f"train.optimiser={optimiser}", f"seed={s}",
+                 "train.steps=300", "train.lr=0.005")
+        for s in range(3)
+    ]  # fmt: skip
+    training = _Training(Stack(runs))
+    ((_, mode),) = training.stack.parts
+    weights = training.stack.parameters.weights[1:]
+    before = [w - b for w, b in zip(weights, mode.matrices, strict=True)]
+    for _ in training.run():
+        pass
+    for start, weight, matrix in zip(before, weights, mode.matrices, strict=True):
+        scale = np.abs(start).max()
+        np.testing.assert_allclose(weight - matrix, (1 - d) ** steps * start, rtol=0, atol=1e-12 * scale)
+        assert np.abs(weight).max() > 0
+
+
+def test_kolen_pollack_spares_biases(settings):
+    rest = ("model.bias=true", "train.steps=1", "train.lr=1e-300", *DEEP[:3])
+    run = settings("feedback=kolen_pollack", "feedback.decay=0.5", *rest)
+    training = _Training(Stack([run]))
+    parameters = training.stack.parameters
+    for bias in parameters.biases:
+        bias[:] = 1.0
+    before = [w.copy() for w in parameters.weights]
+    training._train_segment(0, 1)
+    assert all((bias == 1.0).all() for bias in parameters.biases)
+    for weight, was in zip(parameters.weights, before, strict=True):
+        assert np.array_equal(weight, 0.5 * was)
+
+
+def lanes(seed, config, distribution="normal"):
+    init = type("Init", (), {"distribution": distribution, "scale": 1.0})
+    return [Lane(seed, config, init)]
+
+
+@pytest.mark.parametrize("distribution", ["uniform", "normal"])
+@pytest.mark.parametrize("mode", ["uniform_sign", "fixed_sign", "batch_sign"])
+def test_closed_form_angles_of_sign_modes(settings, mode, distribution):
+    """1000 x 1000: cos = E|W| / SD(W) for one magnitude, E|W| E|M| / (SD(W) SD(M)) for random ones."""
+    expected = {"uniform_sign": {"uniform": 30.00, "normal": 37.07}}.get(mode, {"uniform": 41.41, "normal": 50.46})
+    assert weight_angle(settings, mode, distribution) == pytest.approx(expected[distribution], abs=0.3)
+
+
+@pytest.mark.parametrize("p", [0.5, 0.75, 0.9])
+def test_closed_form_angle_of_concordance(settings, p):
+    expected = np.degrees(np.arccos((2 * p - 1) * 2 / np.pi))
+    assert weight_angle(settings, "fixed_sign", "normal", f"feedback.concordance={p}") == pytest.approx(expected, abs=0.3)
+
+
+def weight_angle(settings, mode, distribution, *overrides):
+    config = settings(f"feedback={mode}", f"feedback.distribution={distribution}", *overrides).feedback
+    layout = LanesLast(np.float64)
+    generator = np.random.default_rng(0)
+    draw = generator.standard_normal if distribution == "normal" else lambda shape: generator.uniform(-1, 1, shape)
+    weights = [layout.zeros(1000, 1, 1), np.asarray(draw((1000, 1000)))[..., None]]
+    made = MODES[mode](lanes(3, config, distribution), Forward(weights, None, layout))
+    made.begin_step(0)
+    made.refresh()
+    return float(angle_deg(*products(made.effective(1), weights[1], "oir->r"))[0])
+
+
+@pytest.mark.parametrize("mode", ["fixed_sign", "batch_sign", "uniform_sign"])
+def test_sign_modes_follow_the_signs_of_the_current_weights(settings, mode):
+    training = _Training(Stack([settings(f"feedback={mode}", *DEEP, f"seed={s}") for s in range(3)]))
+    for _ in training.run():
+        pass
+    ((_, made),) = training.stack.parts
+    for matrix, weight in zip(made.matrices, training.stack.parameters.weights[1:], strict=True):
+        assert np.array_equal(np.sign(matrix[..., :3]), np.sign(weight[..., :3]))
+
+
+def test_a_zero_weight_has_a_zero_sign(settings):
+    stack = Stack([settings("feedback=fixed_sign")])
+    ((_, mode),) = stack.parts
+    stack.parameters.weights[1][0, 0] = 0.0
+    mode.refresh()
+    assert mode.matrices[0][0, 0, 0] == 0.0
+    assert mode.matrices[0][0, 1, 0] != 0.0
+
+
+def test_batch_sign_draws_at_every_step_and_begins_as_fixed_sign(settings):
+    fixed, batch = (Stack([settings(f"feedback={m}_sign", "seed=5")]).parts[0][1] for m in ("fixed", "batch"))
+    seen = []
+    for step in range(3):
+        batch.begin_step(step)
+        batch.refresh()
+        seen.append(batch.matrices[0].copy())
+    fixed.refresh()
+    assert np.array_equal(seen[0], fixed.matrices[0])
+    assert not np.array_equal(np.abs(seen[0]), np.abs(seen[1]))
+
+
+@pytest.mark.parametrize("layout", [LanesLast, RunsFirst])
+@pytest.mark.parametrize("mode", ["direct", "sign_direct", "target_projection"])
+def test_direct_modes_send_the_error_straight_down(settings, mode, layout):
+    generator = np.random.default_rng(1)
+    layout = layout(np.float64)
+    sizes = [4, 7, 5, 3]
+
+    def laid_out(array):
+        out = layout.empty(*array.shape)
+        out[...] = array
+        return out
+
+    weights = [laid_out(generator.normal(size=(o, i, 1))) for i, o in pairwise(sizes)]
+    task = "task=digits" if mode == "target_projection" else "task=xor"
+    made = MODES[mode](lanes(2, settings(f"feedback={mode}", task).feedback), Forward(weights, None, layout))
+    e = generator.normal(size=(3, 6, 1))
+    target = np.eye(3)[generator.integers(3, size=6)].T[..., None]
+    lr = 0.25
+    backward = Backward([laid_out(np.zeros((n, 6, 1))) for n in sizes], np.array([-lr]), laid_out(target))
+    backward.deltas[-1][...] = -lr * e
+    sent = {"direct": e, "sign_direct": np.sign(e), "target_projection": -target}[mode]
+    for layer in (1, 2):
+        out = layout.empty(sizes[layer], 6, 1)
+        made.signal(layer, backward, out)
+        np.testing.assert_allclose(out[..., 0], -lr * made.matrices[layer - 1][..., 0].T @ sent[..., 0], rtol=1e-12)
+    # Refinetti et al. (2021): hidden W_l against B_l B_{l-1}^T, W_L against B_{L-1}^T
+    np.testing.assert_allclose(made.effective(1)[..., 0], made.matrices[1][..., 0].T @ made.matrices[0][..., 0], rtol=1e-12)
+    assert np.array_equal(made.effective(2), made.matrices[1])
+
+
+def test_direct_draws_have_the_fans_of_a_matrix_from_output_to_layer(settings):
+    run = settings("feedback=direct", "feedback.distribution=he", "feedback.scale=2", "model.hidden=[400,300]", "task=digits")
+    ((_, mode),) = Stack([run]).parts
+    for matrix in mode.matrices:
+        assert matrix[..., 0].std() == pytest.approx(2 * np.sqrt(2 / 10), rel=0.05)
+
+
+def test_target_projection_descends(settings):
+    """Training accuracy well above what the frozen hidden layers give, on few hidden units."""
+    rest = ("task=digits", "model.hidden=[10]", "model.activation=tanh", "train=batch", "init=xavier", "train.epochs=10")
+    projected, frozen = (trained(settings, m, *rest, seeds=range(6)) for m in ("target_projection", "shallow"))
+    assert np.median(projected.metrics["accuracy"][-1]) > np.median(frozen.metrics["accuracy"][-1]) + 0.1
+    assert np.nanmedian(projected.metrics["angle_deg/weight_layer_2"][-1]) < 80  # and the output weights turn towards B
+
+
+def test_product_follows_its_equations(settings):
+    """R <- (1 - d) R - lr (B^T delta) h^T, one network at a time."""
+    lr, d = 0.1, 0.01
+    run = settings("feedback=product", "feedback.width=3", f"feedback.decay={d}", *DEEP, f"train.lr={lr}", "train.batch_size=4")
+    training = _Training(Stack([run]))
+    ((_, mode),) = training.stack.parts
+    weights = [w[..., 0].copy() for w in training.stack.parameters.weights]
+    fixed, learnt = ([m[..., 0].copy() for m in ms] for ms in (mode._fixed, mode._learnt))
+    x, y = training.stack.batches(1)
+    training.stack.batches = lambda steps: (x, y)
+    h1 = np.tanh(weights[0] @ x[0, ..., 0])
+    h2 = np.tanh(weights[1] @ h1)
+    e = weights[2] @ h2 - y[0, ..., 0]
+    s2 = learnt[1].T @ fixed[1].T @ e
+    d2 = s2 * (1 - h2**2)
+    training._train_segment(0, 1)
+    np.testing.assert_allclose(mode._learnt[1][..., 0], (1 - d) * learnt[1] - lr / 4 * fixed[1].T @ e @ h2.T, rtol=1e-10)
+    np.testing.assert_allclose(mode._learnt[0][..., 0], (1 - d) * learnt[0] - lr / 4 * fixed[0].T @ d2 @ h1.T, rtol=1e-10)
+    assert np.array_equal(mode._fixed[0][..., 0], fixed[0])
+    np.testing.assert_allclose(training.stack.parameters.weights[1][..., 0], weights[1] - lr / 4 * d2 @ h1.T, rtol=1e-10)
+
+
+def test_weight_mirror_follows_its_equations(settings):
+    rate, decay, noise, batch = 0.1, 0.02, 0.5, 6
+    run = settings("feedback=weight_mirror", f"feedback.mirror_rate={rate}", f"feedback.mirror_decay={decay}", *DEEP,
+                   f"feedback.mirror_noise={noise}", f"feedback.mirror_batch={batch}", "seed=4")  # fmt: skip
+    training = _Training(Stack([run]))
+    ((_, mode),) = training.stack.parts
+    before = [m[..., 0].copy() for m in mode.matrices]
+    training._train_segment(0, 1)
+    from fa_sweep.streams import stream
+
+    for number, (weight, was) in enumerate(zip(training.stack.parameters.weights[1:], before, strict=True)):
+        w = weight[..., 0]
+        x = noise * stream(4, "mirror", number + 2).standard_normal((batch, w.shape[1])).T
+        y = w @ x if number == 1 else np.tanh(w @ x)
+        y = y - y.mean(axis=1, keepdims=True)
+        np.testing.assert_allclose(mode.matrices[number][..., 0], (1 - decay) * was + rate / batch * y @ x.T, rtol=1e-10)
+
+
+def test_weight_mirror_finds_a_fixed_linear_weight(settings):
+    run = settings("feedback=weight_mirror", "model.hidden=[8]", "model.activation=linear", "train.lr=1e-9", "train.steps=2001",
+                   "feedback.mirror_rate=0.02", "feedback.mirror_decay=0.02")  # fmt: skip
+    histories = train([run])
+    assert histories.metrics["angle_deg/weight_layer_2"][0, 0] > 30
+    assert histories.metrics["angle_deg/weight_layer_2"][-1, 0] < 15
+
+
+@pytest.mark.parametrize("mode", ["random", "rerandom", "fixed_sign", "direct", "kolen_pollack"])
+def test_match_norm_gives_each_matrix_the_norm_of_what_it_replaces(settings, mode):
+    stack = Stack([settings(f"feedback={mode}", "feedback.match_norm=true", "init.scale=0.3", f"seed={s}") for s in range(3)])
+    ((_, made),) = stack.parts
+    made.begin_step(0)
+    made.refresh()
+    weights = stack.parameters.weights
+    replaced = [np.einsum("oir,ijr->ojr", weights[2], weights[1]), weights[2]] if mode == "direct" else weights[1:]
+    for matrix, weight in zip(made.matrices, replaced, strict=True):
+        for lane in range(3):
+            assert np.linalg.norm(matrix[..., lane]) == pytest.approx(np.linalg.norm(weight[..., lane]), rel=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["random", "rerandom", "direct", "fixed_sign", "weight_mirror"])
+def test_sparsity_is_the_fraction_of_zeros(settings, mode):
+    stack = Stack([settings(f"feedback={mode}", "feedback.sparsity=0.3", f"seed={s}") for s in range(3)])
+    ((_, made),) = stack.parts
+    made.begin_step(0)
+    made.refresh()
+    for matrix in made.matrices:
+        for lane in range(3):
+            entries = matrix[..., lane]
+            assert (entries == 0).sum() == round(0.3 * entries.size)
+
+
+def test_feedback_seed_crosses_draws_with_initialisations(settings):
+    stacks = {
+        (s, f): Stack([settings("feedback=random", f"seed={s}", f"feedback.seed={f}")]) for s in (1, 2) for f in ("null", 1, 7)
+    }
+
+    def feedback(s, f):
+        return stacks[s, f].parts[0][1].matrices[0]
+
+    assert np.array_equal(feedback(1, "null"), feedback(1, 1))
+    assert np.array_equal(feedback(1, 7), feedback(2, 7))
+    assert not np.array_equal(feedback(1, 7), feedback(1, 1))
+    first = [stacks[1, f].parameters.weights[0] for f in ("null", 1, 7)]
+    assert np.array_equal(first[0], first[1])
+    assert np.array_equal(first[0], first[2])
+    assert not np.array_equal(first[0], stacks[2, 7].parameters.weights[0])
+
+
+def test_runs_of_one_mode_and_different_shapes_share_a_stack(settings):
+    options = {"product": ("feedback.width=3", "feedback.width=5"), "rerandom": ("feedback.every=1", "feedback.every=4"),
+               "weight_mirror": ("feedback.mirror_batch=4", "feedback.mirror_steps=2")}  # fmt: skip
+    runs = [settings(f"feedback={mode}", option, *DEEP) for mode, both in options.items() for option in both]
+    whole = train(runs)
+    for number, run in enumerate(runs):
+        alone = train([run])
+        for ours, theirs in zip(whole.weights, alone.weights, strict=True):
+            assert np.array_equal(ours[..., number], theirs[..., 0])
