@@ -1,10 +1,10 @@
 """Alignment angles, in degrees: signed cosines, NaN where undefined.
 
-Axes: R runs last; `axes` are those that an angle is taken over. Definitions: signal angle, Lillicrap et al. (2016, fig. 2);
+Axes: R runs last, N examples. Definitions: signal angle, Lillicrap et al. (2016, fig. 2);
 weight alignment, the angle between vec(B) and vec(W^T).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -13,19 +13,9 @@ Array = np.ndarray
 SMALLEST = np.finfo(np.float64).tiny  # squares below it have lost digits: an angle from them would be a plausible lie
 
 
-def products(a: Array, b: Array, subscripts: str) -> tuple[Array, Array, Array]:
-    """Return (a.b, a.a, b.b) over the axes that `subscripts` (as in "oir->r") drops."""
-    inputs, output = subscripts.split("->")
-    rule = f"{inputs},{inputs}->{output}"
-    a, b = a.astype(np.float64, copy=False), b.astype(np.float64, copy=False)
-    return np.einsum(rule, a, b), np.einsum(rule, a, a), np.einsum(rule, b, b)
-
-
-def squared_norm(a: Array) -> Array:
-    """a (..., R) -> the sum of squares over all other axes, (R,), float64."""
-    a = a.astype(np.float64, copy=False)
-    rule = {1: "ar,ar->r", 2: "abr,abr->r"}[a.ndim - 1]
-    return np.asarray(np.einsum(rule, a, a))
+def products(inner: Callable[[Array, Array], Array], a: Array, b: Array) -> tuple[Array, Array, Array]:
+    """Return (a.b, a.a, b.b) by an inner product of `fa_sweep.layout`."""
+    return inner(a, b), inner(a, a), inner(b, b)
 
 
 def angle_deg(dot: Array, squared_a: Array, squared_b: Array) -> Array:

@@ -34,7 +34,10 @@ def conf_dir() -> str:
 def resolve(composed: Any) -> AppConfig:
     """Turn a composed DictConfig into checked settings. Raises ConfigError, or OmegaConf's error for a bad interpolation."""
     values = {str(key): composed[key] for key in composed if key != "hydra"}
-    plain = {k: OmegaConf.to_container(v, resolve=True) if OmegaConf.is_config(v) else v for k, v in values.items()}
+    plain = {
+        k: OmegaConf.to_container(v, resolve=True, throw_on_missing=True) if OmegaConf.is_config(v) else v
+        for k, v in values.items()
+    }
     return completed(build(AppConfig, plain))
 
 

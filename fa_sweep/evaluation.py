@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fa_sweep.alignment import angle_deg, mean_defined, products, squared_norm, whole
+from fa_sweep.alignment import angle_deg, mean_defined, products, whole
 from fa_sweep.feedback import Backward
 from fa_sweep.losses import Loss, error
 from fa_sweep.stack import Stack
@@ -69,8 +69,8 @@ class Evaluation:
         }
         metrics |= self._errors() if self.stack.task.targets == "regression" else self._accuracy(sampled)
         for layer, (weight, update) in enumerate(zip(self.network.parameters.weights, updates, strict=True), start=1):
-            metrics[f"norm/weight_layer_{layer}"] = np.sqrt(squared_norm(weight))
-            metrics[f"norm/update_layer_{layer}"] = np.sqrt(squared_norm(update))
+            metrics[f"norm/weight_layer_{layer}"] = self.layout.norm(weight)
+            metrics[f"norm/update_layer_{layer}"] = self.layout.norm(update)
         if self.network.layers > 1:
             metrics |= self._angles(first)
         return metrics
@@ -88,12 +88,12 @@ class Evaluation:
 
     def _errors(self) -> dict[str, Array]:
         """Return sum (y_hat - y)^2 over sum y^2, and over sum (y - mean y)^2, means output by output; NaN for targets of 0."""
-        squares = squared_norm(self.output - self.targets)
-        targets = self.targets.astype(np.float64, copy=False)
+        inner, targets = self.layout.inner, self.targets.astype(np.float64, copy=False)
+        wrong = self.output - targets
         centred = targets - np.add.reduce(targets, axis=1, keepdims=True) / targets.shape[1]
         return {
-            "normalised_squared_error": squares / squared_norm(targets),
-            "centred_squared_error": squares / squared_norm(centred),
+            "normalised_squared_error": inner(wrong, wrong) / inner(targets, targets),
+            "centred_squared_error": inner(wrong, wrong) / inner(centred, centred),
         }
 
     def _angles(self, first: bool) -> dict[str, Array]:
@@ -112,15 +112,15 @@ class Evaluation:
             local = np.empty_like(slope)
             self.layout.propagate_back(weights[layer], network.deltas[above], local)
             for name, reference in (("signal", true[layer]), ("local", local)):
-                per_example = angle_deg(*products(used[layer], reference, "onr->nr"))
+                per_example = angle_deg(*products(self.layout.inner_per_example, used[layer], reference))
                 mean, undefined = mean_defined(per_example)
                 metrics[f"angle_deg/{name}_layer_{layer}"] = mean
                 metrics[f"undefined_fraction/{name}_layer_{layer}"] = undefined
             effective = self._effective(layer)
-            metrics[f"angle_deg/weight_layer_{above}"] = angle_deg(*products(effective, weights[layer], "oir->r"))
-            metrics[f"norm/feedback_layer_{above}"] = np.sqrt(squared_norm(effective))
+            metrics[f"angle_deg/weight_layer_{above}"] = angle_deg(*products(self.layout.inner, effective, weights[layer]))
+            metrics[f"norm/feedback_layer_{above}"] = self.layout.norm(effective)
             with np.errstate(divide="ignore", invalid="ignore"):
-                ratio = np.sqrt(squared_norm(used[layer]) / squared_norm(true[layer]))
+                ratio = self.layout.norm(used[layer]) / self.layout.norm(true[layer])
             metrics[f"signal_ratio/layer_{layer}"] = np.where(np.isfinite(ratio), ratio, np.nan)
             dead = np.logical_and.reduce(slope == 0.0, axis=1)
             metrics[f"dead_fraction/layer_{layer}"] = np.add.reduce(dead, axis=0) / len(dead)
@@ -131,9 +131,9 @@ class Evaluation:
     def _chance(self, top: Array, true: list[Array]) -> dict[str, Array]:
         """Return the angles that feedback has which the network has never met."""
         drawn = self._carried(top, self.stack.chance_matrices())
-        hidden = range(1, self.network.layers)
+        hidden, inner = range(1, self.network.layers), self.layout.inner_per_example
         angles = {
-            f"chance_deg/signal_layer_{layer}": mean_defined(angle_deg(*products(drawn[layer], true[layer], "onr->nr")))[0]
+            f"chance_deg/signal_layer_{layer}": mean_defined(angle_deg(*products(inner, drawn[layer], true[layer])))[0]
             for layer in hidden
         }
         gradients = [self._gradient_products(layer, drawn[layer], true[layer]) for layer in hidden]
@@ -170,7 +170,7 @@ class Evaluation:
             gradient = self.layout.empty(len(slope), len(below), slope.shape[-1])
             self.layout.outer(signal * slope, below, gradient)
             found.append(gradient)
-        return products(found[0], found[1], "oir->r")
+        return products(self.layout.inner, *found)
 
     def _effective(self, layer: int) -> Array:
         """Return what stands for W_{l+1} in each mode, (n_{l+1}, n_l, R)."""

@@ -29,7 +29,8 @@ def error(loss: Loss, output: Array, target: Array) -> Array:
     """Return e = dvalue/doutput, (O, N, R)."""
     out = np.empty_like(output)
     loss.descend(output, target, np.ones(1, output.dtype), out)
-    return np.negative(out, out=out)
+    np.negative(out, out=out)
+    return out
 
 
 def _absolute_value(output: Array, target: Array) -> Array:

@@ -58,10 +58,10 @@ def runs_at_a_time(run: RunConfig) -> int:
     widths, examples, layout = widths_of(run), len(make_task(run.task).evaluation.inputs), layout_for(run)
     if isinstance(layout, LanesLast):
         each = layout.dtype.itemsize * examples * (widths[0] + 6 * sum(widths[1:]))
-        return max(layout.lane_multiple, EVALUATION_BYTES // each)
+        return max(layout.lane_multiple, int(EVALUATION_BYTES // each))
     weights = sum(i * o for i, o in pairwise(widths))
     each = layout.dtype.itemsize * (3 * weights + 3 * run.train.batch_size * sum(widths[1:]))
-    return max(1, CACHE_BYTES // each)
+    return max(1, int(CACHE_BYTES // each))
 
 
 class Stack:

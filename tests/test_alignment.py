@@ -7,6 +7,7 @@ import pytest
 
 from fa_sweep.alignment import angle_deg, mean_defined, products
 from fa_sweep.evaluation import metric_names
+from fa_sweep.layout import LanesLast
 from fa_sweep.stack import Stack
 from fa_sweep.training import _Training, train
 
@@ -20,7 +21,7 @@ def plain_angle(a, b):
 def test_known_angles():
     a = np.array([[1.0, 0.0], [1.0, 1.0], [2.0, 0.0], [0.0, 0.0], [np.inf, 0.0], [1e-170, 0.0], [1.0, 2.0]]).T
     b = np.array([[0.0, 3.0], [1.0, 0.0], [-1.0, 0.0], [1.0, 1.0], [1.0, 0.0], [1.0, 0.0], [1.0, 2.0]]).T
-    angles = angle_deg(*products(a, b, "ir->r"))
+    angles = angle_deg(*products(LanesLast(np.float64).inner, a[:, None], b[:, None]))
     np.testing.assert_allclose(angles, [90, 45, 180, np.nan, np.nan, np.nan, 0], atol=1e-12)
     assert angles[-1] == 0.0  # exactly: a vector against itself
 

@@ -39,7 +39,7 @@ def test_partial_begins_at_its_angle_and_norm(settings, angle):
     ((_, mode),) = stack.parts
     mode.refresh()
     for matrix, weight in zip(mode.matrices, stack.parameters.weights[1:], strict=True):
-        dot, ours, theirs = products(matrix[..., :5], weight[..., :5], "oir->r")
+        dot, ours, theirs = products(stack.layout.inner, matrix[..., :5], weight[..., :5])
         np.testing.assert_allclose(angle_deg(dot, ours, theirs), angle, atol=2e-5)
         np.testing.assert_allclose(ours, theirs, rtol=1e-12)
 
@@ -114,7 +114,7 @@ def weight_angle(settings, mode, distribution, *overrides):
     made = MODES[mode](lanes(3, config, distribution), Forward(weights, None, layout))
     made.begin_step(0)
     made.refresh()
-    return float(angle_deg(*products(made.effective(1), weights[1], "oir->r"))[0])
+    return float(angle_deg(*products(layout.inner, made.effective(1), weights[1]))[0])
 
 
 @pytest.mark.parametrize("mode", ["fixed_sign", "batch_sign", "uniform_sign"])

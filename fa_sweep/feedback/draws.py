@@ -60,9 +60,11 @@ class Draws:
             self._next = 0
         self._next += 1
         if self._ready is not None:
-            return self._ready[self._next - 1]
+            ready: Array = self._ready[self._next - 1]
+            return ready
         drawn = self._drawn[:, self._next - 1]
-        return drawn.astype(self._layout.dtype, copy=False).transpose(1, 2, 0)
+        matrices: Array = drawn.astype(self._layout.dtype, copy=False).transpose(1, 2, 0)
+        return matrices
 
     def _draw(self) -> None:
         for lane, generator in enumerate(self._generators):

@@ -30,7 +30,7 @@ class KolenPollack(FeedbackMode[KolenPollackConfig]):
     def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
         super().__init__(lanes, forward)
         self.matrices = fixed_matrices(lanes, forward)
-        self.keeps = self.per_lane([1.0 - lane.feedback.decay if lane else None for lane in lanes])
+        self.keeps: np.ndarray = self.per_lane([1.0 - lane.feedback.decay if lane else None for lane in lanes])
 
     def learn(self, updates: Sequence[np.ndarray]) -> None:
         """Let B follow W."""

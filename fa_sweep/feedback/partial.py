@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fa_sweep.alignment import squared_norm
 from fa_sweep.checks import ConfigError
 from fa_sweep.feedback.base import FeedbackConfig, FeedbackMode, Forward, Lane
 from fa_sweep.feedback.draws import fixed_matrices
@@ -45,7 +44,7 @@ class Partial(FeedbackMode[PartialConfig]):
     def refresh(self) -> None:
         """Follow the current forward weights."""
         for weight, direction, matrix in zip(self.forward.weights[1:], self._directions, self.matrices, strict=True):
-            np.multiply(direction, self._sin * np.sqrt(squared_norm(weight)).astype(weight.dtype), out=matrix)
+            np.multiply(direction, self._sin * self.layout.norm(weight).astype(weight.dtype), out=matrix)
             np.add(matrix, self._cos * weight, out=matrix)
 
 

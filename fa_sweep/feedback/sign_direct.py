@@ -13,8 +13,9 @@ class SignDirect(Direct):
 
     def error(self, backward: Backward) -> Array:
         """Return sign(e) times the step, (n_L, N, R)."""
-        signs = np.sign(backward.deltas[-1])
-        return np.multiply(signs, np.abs(backward.step), out=signs)
+        signs: Array = np.sign(backward.deltas[-1])
+        np.multiply(signs, np.abs(backward.step), out=signs)
+        return signs
 
 
 MODE = SignDirect

@@ -19,7 +19,8 @@ class TargetProjection(Direct):
 
     def error(self, backward: Backward) -> Array:
         """Return -y* times the step, (n_L, N, R)."""
-        return np.multiply(backward.target, -backward.step)
+        sent: Array = np.multiply(backward.target, -backward.step)
+        return sent
 
 
 MODE = TargetProjection
