@@ -90,7 +90,7 @@ class Layout:
 
     def norm(self, a: Array) -> Array:
         """Return the norm of a (units, units or N, R) over all axes but the last, (R,), float64."""
-        return np.sqrt(self.inner(a, a))
+        return np.asarray(np.sqrt(self.inner(a, a)))
 
 
 class LanesLast(Layout):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from typing import Generic, TypeVar
 
 P = TypeVar("P")
@@ -47,6 +48,12 @@ class Pieces(Mapping[str, P], Generic[P]):
 
     def __len__(self) -> int:
         return len(self._modules) + len(self.foreign)
+
+    def folders(self) -> list[str]:
+        """Return where the distributions of pieces from elsewhere may keep their configurations: PACKAGE/conf."""
+        roots = dict.fromkeys(point.module.partition(".")[0] for point in self.foreign.values())
+        specs = [find_spec(root) for root in roots]
+        return [f"{place}/conf" for spec in specs if spec for place in spec.submodule_search_locations or ()]
 
     def version(self, name: str) -> str | None:
         """Return distribution and version of a piece from elsewhere, None for one of our own."""

@@ -48,8 +48,8 @@ def runs_of(settings, task, loss, activation, bias, sizes):
 
 def test_the_tables_are_those_of_the_field():
     assert set(MODES) == {
-        "symmetric", "random", "rerandom", "shallow", "direct", "sign_direct", "target_projection", "uniform_sign", "fixed_sign",
-        "batch_sign", "partial", "kolen_pollack", "weight_mirror", "product",
+        "symmetric", "random", "rerandom", "shallow", "direct", "sign_direct", "target_projection", "uniform_sign",
+        "fixed_sign", "batch_sign", "partial", "kolen_pollack", "weight_mirror", "product",
     }  # fmt: skip
     assert set(TASKS) == {
         "xor", "parity", "linear_teacher", "nonlinear_teacher", "spirals", "digits", "images", "csv", "random_labels",
