@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: sweep test check bench clean
+.PHONY: sweep test check bench findings clean
 .DEFAULT_GOAL := help
 
 help:
@@ -9,6 +9,7 @@ help:
 	@echo "make test    the test suite"
 	@echo "make check   lint, format, types"
 	@echo "make bench   timings against the stock way, printed as ratios"
+	@echo "make findings  run every preset that is not in the ledger yet, write analysis/findings"
 	@echo "make clean   remove the environment and caches (outputs/ stays)"
 
 # One environment for everything; made anew when the dependencies change.
@@ -30,6 +31,11 @@ check: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks
+
+PRESETS := $(basename $(notdir $(wildcard conf/experiment/*.yaml)))
+findings: .venv/ready
+	for preset in $(PRESETS); do $(BIN)/python -m fa_sweep +experiment=$$preset report=false || exit 1; done
+	$(BIN)/python -m analysis.studies
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

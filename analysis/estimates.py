@@ -20,7 +20,13 @@ RESAMPLES = 9999
 FEWEST_TO_RESAMPLE = 10
 BATCH_VALUES = 4_000_000  # resampled values held at a time
 
-FINAL = {"accuracy": "final.accuracy", "loss": "final.loss", "angle_deg": "final.angle_deg/gradient"}
+FINAL = {
+    "accuracy": "final.accuracy",
+    "normalised_squared_error": "final.normalised_squared_error",
+    "centred_squared_error": "final.centred_squared_error",
+    "loss": "final.loss",
+    "angle_deg": "final.angle_deg/gradient",
+}
 TIMES = {"convergence": "convergence_step", "first_reach": "first_reach_step"}
 
 

@@ -13,7 +13,10 @@ import pandas as pd
 from fa_sweep.sweep.folder import Sweep
 from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.ledger import Record, run_events
+from fa_sweep.tasks import METRICS
 from fa_sweep.tracking.content import is_main_history
+
+CHANCE = "chance_deg/"
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class About:
 class Frames:
     """`runs`: a row a finished run; `histories`: a row a run and evaluation, a column a metric; `factors`: what was swept.
 
-    Both carry `group`, an ordered category, and `seed`. `final.METRIC` in `runs` is the value at the last evaluation.
+    Both carry `group`, an ordered category, and `seed`. `final.METRIC` in `runs` is the value at the last evaluation,
+    `chance_deg/ANGLE` what the angle was at the first evaluation with feedback that the network had never met.
     """
 
     about: About
@@ -94,15 +98,19 @@ def _run_columns(factors: Sequence[str], finished: Sequence[tuple[Job, Record]])
     metrics = dict.fromkeys(name for _, record in finished for name in record.metrics)
     fixed = ["run_id", "name", "group", "seed", "mode", "hold", "outcome", "first_reach_step", "convergence_step"]
     fixed += ["diverged_at_step", "at_end", "horizon_step", "last_step", "reused", "reproduce"]
-    return [*fixed, *(f"factor.{name}" for name in factors), *(f"final.{name}" for name in metrics)]
+    by_chance = [name for name in metrics if name.startswith(CHANCE)]
+    finals = [f"final.{name}" for name in metrics if name not in by_chance]
+    return [*fixed, *(f"factor.{name}" for name in factors), *finals, *by_chance]
 
 
 def _run_row(job: Job, record: Record, factors: Sequence[str]) -> dict[str, Any]:
     found = run_events(job, record)
-    final = {f"final.{name}": float(values[-1]) for name, values in record.metrics.items()}
+    by_chance = {n: float(v[0]) for n, v in record.metrics.items() if n.startswith(CHANCE)}  # told at the first evaluation
+    final = {f"final.{name}": float(values[-1]) for name, values in record.metrics.items() if name not in by_chance}
     if found.outcome == "diverged":
         # Dropping a diverged run would flatter its mode.
-        final |= {"final.accuracy": 0.0, "final.accuracy_sampled": 0.0, "final.loss": np.inf}
+        worst = {"accuracy": 0.0, "accuracy_sampled": 0.0}
+        final |= {f"final.{name}": worst.get(name, np.inf) for name in ("loss", *METRICS[job.targets])}
     return {
         "run_id": job.run_id,
         "name": job.name,
@@ -116,6 +124,7 @@ def _run_row(job: Job, record: Record, factors: Sequence[str]) -> dict[str, Any]
         "reproduce": job.reproduce,
         **{f"factor.{name}": _level(job.factors.get(name)) for name in factors},
         **final,
+        **by_chance,
     }
 
 

@@ -19,8 +19,8 @@ from analysis.comparisons import compare
 from analysis.estimates import group_table
 from analysis.figures import Drawn, draw_all, save
 from analysis.figures.style import SETTINGS
-from analysis.findings import findings
 from analysis.frames import Frames, from_sweep
+from analysis.statements import findings
 from analysis.tables import latex, readable_comparisons, readable_final_values, readable_groups, runs_to_look_at
 from fa_sweep.identity import run_settings
 from fa_sweep.sweep.folder import Sweep

@@ -4,8 +4,8 @@ import math
 
 import pandas as pd
 
-from analysis.findings import p_value, percent, points
 from analysis.frames import Frames
+from analysis.statements import p_value, percent, points
 
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",

@@ -97,9 +97,7 @@ def close_sweep(sweep: Sweep, app: AppConfig) -> None:
     """Import a sweep into MLflow, print its summary, write its report. Raises RunsFailed if any run failed."""
     records = sweep.records()
     tracked = _track(sweep)
-    console.console.print()
-    console.console.print(console.summary(sweep.jobs, records))
-    console.console.print()
+    console.say(f"\n{console.summary(sweep.jobs, records)}\n")
     if tracked:
         console.say(tracked)
     report = _report(sweep) if app.report else None
@@ -116,7 +114,7 @@ def run_single(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
     """Run one run, or print it again from the ledger, an evaluation a line."""
     (job,), _ = prepare([(app, {}, overrides)])
     sweep = create_sweep(folder, [job], _command(), _tracking(app), single=True)
-    console.say(console.HEADER)
+    console.say(console.evaluation_header(job))
     if job.reused:
         record = sweep.records()[job.run_id]
         for number, step in enumerate(record.steps):

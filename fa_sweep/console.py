@@ -4,17 +4,17 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from textwrap import wrap
 
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 
 from fa_sweep.convergence import CONVERGED, DIVERGED, Events, median_time, wilson_interval
 from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.ledger import Record, run_events
 from fa_sweep.sweep.plan import Shard
+from fa_sweep.tasks import METRICS
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -61,20 +61,30 @@ def progress_bar(shards: Sequence[Shard]) -> Iterator[Bar]:
         yield Bar(bar, sizes, bar.add_task("training", total=sum(sizes.values())))
 
 
-def summary(jobs: Sequence[Job], records: Mapping[str, Record]) -> Table:
-    """Return the table of a sweep, a row a group, n finished runs each."""
+WIDTH = 80
+COLUMNS = ("n", "reached", "at end", "converged (95 % CI)", "median steps", "angle")
+
+
+def summary(jobs: Sequence[Job], records: Mapping[str, Record]) -> str:
+    """Return the table of a sweep, a row a group, n finished runs each; a name that finds no room has a line of its own."""
     groups: dict[str, list[tuple[Events, Record]]] = {}
     for job in jobs:
         members = groups.setdefault(job.group, [])
         if job.run_id in records:
             record = records[job.run_id]
             members.append((run_events(job, record), record))
-    table = Table(box=None, padding=(0, 2, 0, 0), caption=_caption(jobs), caption_justify="left")
-    for title in ("group", "n", "reached", "at end", "converged (95 % CI)", "median steps", "angle"):
-        table.add_column(title, justify="left" if title == "group" else "right", no_wrap=title != "group", overflow="fold")
-    for name, members in groups.items():
-        table.add_row(escape(name), *_cells(members))
-    return table
+    rows = {name: _cells(members) for name, members in groups.items()}
+    widths = [max(map(len, column)) for column in zip(COLUMNS, *rows.values(), strict=True)]
+    room = WIDTH - sum(widths) - 2 * len(widths)
+    first = min(room, max(len("group"), *map(len, groups)))
+
+    def line(name: str, cells: Sequence[str]) -> str:
+        numbers = "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
+        return f"{name.ljust(first)}  {numbers}" if len(name) <= first else f"{name}\n{' ' * first}  {numbers}"
+
+    return "\n".join(
+        [line("group", COLUMNS), *(line(name, cells) for name, cells in rows.items()), *wrap(_caption(jobs), WIDTH)]
+    )
 
 
 def _cells(members: list[tuple[Events, Record]]) -> list[str]:
@@ -108,15 +118,27 @@ def _caption(jobs: Sequence[Job]) -> str:
     )
 
 
-HEADER = f"{'step':>7}  {'sampled':>8}  {'accuracy':>8}  {'loss':>10}  {'angle':>8}"
+_SHOWN = {  # metric: title, format
+    "accuracy_sampled": ("sampled", ".3f"),
+    "accuracy": ("accuracy", ".3f"),
+    "normalised_squared_error": ("norm. err", ".4g"),
+    "centred_squared_error": ("centred err", ".4g"),
+    "loss": ("loss", ".4g"),
+}
+
+
+def evaluation_header(job: Job) -> str:
+    """Return the line above the evaluations of one run."""
+    titles = [title for name, (title, _) in _SHOWN.items() if name in (*METRICS[job.targets], "loss")]
+    return f"{'step':>7}  {'  '.join(f'{title:>11}' for title in titles)}  {'angle':>8}"
 
 
 def evaluation_line(step: int, metrics: Mapping[str, float]) -> str:
     """Return the line of one evaluation of one run: undefined values as "-"."""
+    values = [(float(metrics[name]), form) for name, (_, form) in _SHOWN.items() if name in metrics]
+    cells = "  ".join(f"{'-' if math.isnan(value) else format(value, form):>11}" for value, form in values)
     angle = float(metrics.get("angle_deg/gradient", math.nan))
-    cells = [float(metrics[name]) for name in ("accuracy_sampled", "accuracy", "loss")]
-    sampled, accuracy, loss = ("-" if math.isnan(v) else f"{v:.4g}" if i == 2 else f"{v:.3f}" for i, v in enumerate(cells))
-    return f"{step:>7}  {sampled:>8}  {accuracy:>8}  {loss:>10}  {'-' if math.isnan(angle) else f'{angle:.2f}°':>8}"
+    return f"{step:>7}  {cells}  {'-' if math.isnan(angle) else f'{angle:.2f}°':>8}"
 
 
 def outcome_line(job: Job, record: Record) -> str:

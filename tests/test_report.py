@@ -14,10 +14,10 @@ from simulated import DIVERGED, NEVER, simulate
 
 from analysis.__main__ import main as analysis
 from analysis.figures import split_into_panels
-from analysis.findings import findings
 from analysis.frames import from_sweep
 from analysis.mlflow_frames import from_mlflow
 from analysis.report import write_report
+from analysis.statements import findings
 from fa_sweep.sweep.folder import all_sweeps
 
 FIGURES = {

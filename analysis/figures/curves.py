@@ -11,11 +11,12 @@ from analysis.figures.style import legend, new_figure
 from analysis.frames import Frames
 
 _DEGREES_PER_RADIAN = 57.3
+FEWEST_DRAWS = 40  # for its outermost fortieths to mean anything
 
 
 def draw_learning(frames: Frames, split: list[Panel]) -> Drawn:
-    """Draw accuracy and loss over steps."""
-    metrics = [m for m in ("accuracy", "loss") if m in frames.histories]
+    """Draw loss, and accuracy or normalised squared error, over steps."""
+    metrics = [m for m in ("accuracy", "normalised_squared_error", "loss") if m in frames.histories]
     data = pd.concat([trajectories(frames, metric) for metric in metrics], ignore_index=True)
     figure, axes = new_figure(len(split), len(metrics), height=2.6 * len(split))
     for row, panel in enumerate(split):
@@ -23,8 +24,8 @@ def draw_learning(frames: Frames, split: list[Panel]) -> Drawn:
             here = axes[row * len(metrics) + column]
             part = data[(data["metric"] == metric) & data["group"].isin(panel.groups)]
             draw_curves(here, part, panel)
-            here.set(ylabel=metric, title=panel.title)
-            if metric == "loss" and (part["q25"] > 0).all() and part["q75"].max() > 20 * part["q25"].min():
+            here.set(ylabel=metric.replace("_", " "), title=panel.title)
+            if metric != "accuracy" and (part["q25"] > 0).all() and part["q75"].max() > 20 * part["q25"].min():
                 here.set_yscale("log")
     legend(figure, axes[0], max(len(panel.groups) for panel in split))
     caption = (
@@ -42,8 +43,10 @@ def draw_angles(frames: Frames, split: list[Panel]) -> Iterator[Drawn]:
         "weight": ("Weight alignment", [f"angle_deg/weight_layer_{n}" for n in range(2, layers + 1)]),
     }
     captions = {
-        "gradient": "Angle between the mode's update of the hidden layers and the true gradient.",
-        "signal": "Angle between the mode's error signal and backpropagation's, mean over the examples where it is defined.",
+        "gradient": "Angle between the mode's update of the hidden layers and the true gradient. Grey: 95 % of fresh "
+        "feedback draws.",
+        "signal": "Angle between the mode's error signal and backpropagation's, mean over the examples where it is defined. "
+        "Grey: 95 % of fresh feedback draws.",
         "weight": "Angle between feedback matrix and transposed forward weight. Grey: 95 % of independent draws, one matrix.",
     }
     for kind, (title, metrics) in kinds.items():
@@ -56,10 +59,9 @@ def draw_angles(frames: Frames, split: list[Panel]) -> Iterator[Drawn]:
             here = axes[number]
             draw_curves(here, data[data["metric"] == metric], panel)
             here.axhline(90, color="0.35", lw=0.9, linestyle=(0, (2, 2)))
-            if kind == "weight":
-                half = _chance_half_width(frames, int(metric.rpartition("_")[2]))
-                if half is not None:
-                    here.axhspan(90 - half, 90 + half, color="0.5", alpha=0.15, lw=0)
+            band = _chance_band(frames, kind, metric)
+            if band is not None:
+                here.axhspan(*band, color="0.5", alpha=0.15, lw=0)
             layer = "hidden layers" if kind == "gradient" else f"layer {metric.rpartition('_')[2]}"
             top = max(100.0, np.nanmax([data["q75"].max(), 0.0]) + 5)
             here.set(
@@ -75,10 +77,20 @@ def draw_angles(frames: Frames, split: list[Panel]) -> Iterator[Drawn]:
         yield Drawn(f"angle_{kind}", figure, data, title, caption, alt_curves(data, known))
 
 
-def _chance_half_width(frames: Frames, layer: int) -> float | None:
-    """Return 1.96 SD of the angle between independent matrices, 57.3 / sqrt(n) degrees; None where sizes differ."""
-    sizes = set()
-    for job in frames.jobs:
-        if layer < len(job.widths):
-            sizes.add(job.widths[layer] * job.widths[layer - 1])
-    return 1.96 * _DEGREES_PER_RADIAN / float(np.sqrt(sizes.pop())) if len(sizes) == 1 else None
+def _chance_band(frames: Frames, kind: str, metric: str) -> tuple[float, float] | None:
+    """Return where 95 % of the angles lie by chance; None where networks of several sizes have several bands.
+
+    Of one matrix: 90 +- 1.96 * 57.3 / sqrt(n) degrees, n its entries. Gradients, and means over examples, have fewer effective
+    dimensions than entries: for them the quantiles of one fresh draw of feedback a run, at its first evaluation.
+    """
+    if len({job.widths for job in frames.jobs}) > 1:
+        return None
+    if kind == "weight":
+        layer, widths = int(metric.rpartition("_")[2]), frames.jobs[0].widths
+        half = 1.96 * _DEGREES_PER_RADIAN / float(np.sqrt(widths[layer] * widths[layer - 1]))
+        return 90 - half, 90 + half
+    drawn = frames.runs.get(metric.replace("angle_deg", "chance_deg"))
+    if drawn is None or drawn.notna().sum() < FEWEST_DRAWS:
+        return None
+    low, high = np.nanquantile(drawn.to_numpy(float), [0.025, 0.975])
+    return float(low), float(high)

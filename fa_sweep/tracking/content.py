@@ -14,8 +14,9 @@ from fa_sweep.identity import run_settings
 from fa_sweep.sweep.folder import Sweep
 from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.ledger import Record, run_events
+from fa_sweep.tasks import METRICS
 
-MAIN_HISTORIES = ("accuracy", "accuracy_sampled", "loss", "angle_deg/gradient")
+MAIN_HISTORIES = (*dict.fromkeys(name for names in METRICS.values() for name in names), "loss", "angle_deg/gradient")
 MAIN_PREFIXES = ("angle_deg/signal_layer_", "angle_deg/weight_layer_")
 LONGEST_VALUE = 5000  # MLflow cuts tags beyond 5,000 characters and parameters beyond 6,000, silently
 OVERLONG = "overlong.json"

@@ -1,0 +1,25 @@
+"""Studies: published findings asked again, a preset and a page each; the blog post's claims come first."""
+
+from analysis.studies import (
+    digits,
+    init_scale,
+    lillicrap_linear,
+    lillicrap_nonlinear,
+    lillicrap_omega,
+    seed_post,
+    seed_post_squared,
+    song_alignment,
+)
+from analysis.studies.base import Study
+
+STUDIES: tuple[Study, ...] = (
+    seed_post.STUDY,
+    seed_post_squared.STUDY,
+    init_scale.STUDY,
+    lillicrap_linear.SLOW,
+    lillicrap_linear.FAST,
+    lillicrap_omega.STUDY,
+    lillicrap_nonlinear.STUDY,
+    song_alignment.STUDY,
+    digits.STUDY,
+)

@@ -1,0 +1,124 @@
+"""`python -m analysis.studies`: one page a preset from its newest complete sweep, and the index of all."""
+
+import argparse
+import shlex
+import sys
+from collections import Counter
+from pathlib import Path
+
+import matplotlib as mpl
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from analysis.figures.style import METADATA, SETTINGS
+from analysis.frames import Frames, from_sweep
+from analysis.report import markdown_cell
+from analysis.studies import STUDIES
+from analysis.studies.base import Study, Verdict
+from fa_sweep.checks import ConfigError, one_of
+from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps
+
+OUT = Path(__file__).resolve().parent.parent / "findings"
+SHOWN = ("fa_sweep", "numerics", "python", "numpy", "blas", "simd")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns the exit status: 2 where a preset has no complete sweep."""
+    parser = argparse.ArgumentParser(
+        "python -m analysis.studies", description="Write the findings from tracked sweeps of presets."
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="presets (default: all)")
+    parser.add_argument("--out", type=Path, default=OUT, metavar="FOLDER", help="where to write (default: analysis/findings)")
+    options = parser.parse_args(argv)
+    try:
+        for name in options.names:
+            one_of("NAME", name, [study.name for study in STUDIES])
+        chosen = [study for study in STUDIES if not options.names or study.name in options.names]
+        sweeps = {study.name: _newest(study.name) for study in chosen}
+        options.out.mkdir(parents=True, exist_ok=True)
+        verdicts = {study.name: _write(study, sweeps[study.name], options.out) for study in chosen}
+    except ConfigError as error:
+        print(f"analysis.studies: {error}", file=sys.stderr)
+        return 2
+    if len(chosen) == len(STUDIES):
+        index = _template("findings.md.j2").render(studies=STUDIES, verdicts=verdicts, counts=_counts(verdicts))
+        (options.out / "README.md").write_text(index, encoding="utf-8")
+    return 0
+
+
+def _newest(name: str) -> Sweep:
+    """Return the newest sweep of a preset as it stands, with nothing changed on the command line but how it is run."""
+    for sweep in reversed(all_sweeps()):
+        settings = [
+            a for a in shlex.split(sweep.record["command"])[3:] if a.split("=")[0] not in ("report", "n_jobs", "resume")
+        ]
+        if settings == [f"+experiment={name}"]:
+            missing = len(sweep.jobs) - len(sweep.records())
+            if missing:
+                raise ConfigError(f"{sweep.id} of {name} lacks {missing} runs; run python -m fa_sweep +experiment={name} again")
+            return sweep
+    raise ConfigError(f"no sweep of {name} under {OUTPUTS}; run python -m fa_sweep +experiment={name} first")
+
+
+def _write(study: Study, sweep: Sweep, out: Path) -> list[Verdict]:
+    frames = from_sweep(sweep)
+    table = study.numbers(frames)
+    verdicts = list(study.judge(frames, table))
+    with mpl.rc_context(SETTINGS):
+        drawn = study.draw(frames, table)
+        drawn.figure.savefig(out / f"{study.name}.png", metadata=METADATA["png"])
+    table.to_csv(out / f"{study.name}.csv", index=False, float_format="%.6g")
+    page = _template("study.md.j2").render(
+        study=study,
+        verdicts=verdicts,
+        drawn=drawn,
+        table=readable(table),
+        runs=len(frames.runs),
+        environments=_environments(frames),
+        sweep_hash=frames.about.hash,
+    )
+    (out / f"{study.name}.md").write_text(page, encoding="utf-8")
+    return verdicts
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a study's table as text: a row a group, a column a quantity, intervals in parentheses."""
+    if "quantity" in table:
+        text = table.apply(
+            lambda r: "undefined" if r["n"] == 0 else f"{r['median']:.3g} ({r['low']:.3g} to {r['high']:.3g})", axis=1
+        )
+        wide = table.assign(text=text).pivot(index="group", columns="quantity", values="text")
+        order = list(dict.fromkeys(table["group"])), list(dict.fromkeys(table["quantity"]))
+        counts = table.groupby("group")["n"].max()
+        wide = wide.loc[order[0], order[1]].reset_index()
+        wide.insert(1, "n", wide["group"].map(counts).astype(str))
+        return wide
+    from analysis.tables import readable_final_values, readable_groups
+
+    final = readable_final_values(table)
+    angle = [column for column in final.columns if "angle" in column]
+    return readable_groups(table).merge(final[["group", *angle]], on="group")
+
+
+def _environments(frames: Frames) -> list[str]:
+    return [
+        ", ".join(f"{name} {made_with[name]}" for name in SHOWN if name in made_with)
+        for made_with, _ in frames.about.environments
+    ]
+
+
+def _counts(verdicts: dict[str, list[Verdict]]) -> dict[str, str]:
+    counted = {name: Counter(v.verdict for v in found) for name, found in verdicts.items()}
+    return {name: ", ".join(f"{n} {verdict}" for verdict, n in counts.most_common()) for name, counts in counted.items()}
+
+
+def _template(name: str) -> Template:
+    loader = PackageLoader("analysis")
+    # Markdown, escaped by the filter.
+    templates = Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701
+    templates.filters["cell"] = markdown_cell
+    return templates.get_template(name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
