@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.estimates import trajectories
 from analysis.figures.panels import Drawn, Panel, alt_curves, draw_curves, grid
-from analysis.figures.style import legend, new_figure
+from analysis.figures.style import legend, log_scale, new_figure
 from analysis.frames import Frames
 
 _DEGREES_PER_RADIAN = 57.3
@@ -26,7 +26,7 @@ def draw_learning(frames: Frames, split: list[Panel]) -> Drawn:
             draw_curves(here, part, panel)
             here.set(ylabel=metric.replace("_", " "), title=panel.title)
             if metric != "accuracy" and (part["q25"] > 0).all() and part["q75"].max() > 20 * part["q25"].min():
-                here.set_yscale("log")
+                log_scale(here, "y")
     legend(figure, axes[0], max(len(panel.groups) for panel in split))
     caption = (
         "Median over the runs of a group, with the band from the first to the third quartile, over the whole evaluation set."

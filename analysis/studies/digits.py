@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures.panels import Drawn
-from analysis.figures.style import legend, looks, new_figure
+from analysis.figures.style import legend, log_scale, looks, new_figure
 from analysis.frames import Frames
 from analysis.studies.base import CONFIRMED, DIFFERS, REFUTED, Study, Verdict, difference, final, summarise
 
@@ -23,15 +23,18 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
     """Draw accuracy and angle of each mode at either learning rate."""
     figure, axes = new_figure(1, 2, height=4.2, sharey=True)
     modes = list(dict.fromkeys(table["feedback"]))
+    shown = table.assign(**{c: table[c].where(table["quantity"] != ACCURACY, 1 - table[c]) for c in ("median", "low", "high")})
     for here, quantity in zip(axes, (ACCURACY, ANGLE), strict=True):
         for place, (rate, look) in enumerate(looks([str(r) for r in RATES]).items()):
-            part = table[(table["quantity"] == quantity) & (table["train.lr"].astype(str) == rate)]
+            part = shown[(shown["quantity"] == quantity) & (shown["train.lr"].astype(str) == rate)]
             part = part.set_index("feedback").loc[modes]
             error = np.abs(np.array([part["median"] - part["low"], part["high"] - part["median"]], dtype=float))
             y = np.arange(len(modes)) + 0.18 * (2 * place - 1)
             here.errorbar(part["median"], y, xerr=error, fmt=look.marker, color=look.color, capsize=2, markersize=4,
                           label=f"learning rate {rate}")  # fmt: skip
-        here.set_xlabel(quantity + (" (degrees)" if quantity == ANGLE else ""))
+    axes[0].set_xlabel("test error (1 - accuracy)")
+    axes[1].set_xlabel("gradient angle (degrees)")
+    log_scale(axes[0], "x")
     axes[0].set_yticks(range(len(modes)), labels=modes)
     axes[0].invert_yaxis()
     axes[1].axvline(90, color="0.35", lw=0.9, linestyle=(0, (2, 2)))

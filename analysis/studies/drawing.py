@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.figures.style import looks
+from analysis.figures.style import log_scale, looks
 
 
 def draw_trajectories(axes: Axes, data: pd.DataFrame, label: str, *, log: bool = False, log_steps: bool = False) -> None:
@@ -25,9 +25,9 @@ def draw_trajectories(axes: Axes, data: pd.DataFrame, label: str, *, log: bool =
         axes.fill_between(steps, part["q25"], part["q75"], color=look.color, alpha=0.15, lw=0)
     axes.set(xlabel="step + 1" if log_steps else "step", ylabel=label)
     if log:
-        axes.set_yscale("log")
+        log_scale(axes, "y")
     if log_steps:
-        axes.set_xscale("log")
+        log_scale(axes, "x")
 
 
 def draw_against(axes: Axes, table: pd.DataFrame, x: str, by: str, labels: tuple[str, str], *, log: bool = False) -> None:
@@ -42,7 +42,7 @@ def draw_against(axes: Axes, table: pd.DataFrame, x: str, by: str, labels: tuple
         )  # fmt: skip
     axes.set(xlabel=labels[0], ylabel=labels[1])
     if log:
-        axes.set_xscale("log")
+        log_scale(axes, "x")
 
 
 def draw_fractions(axes: Axes, table: pd.DataFrame, groups: Sequence[str], name: Callable[[str], str]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis.figures.panels import Drawn
-from analysis.figures.style import new_figure
+from analysis.figures.style import log_scale, new_figure
 from analysis.frames import Frames
 from analysis.studies.base import CONFIRMED, DIFFERS, REFUTED, Study, Verdict, final, last_step, mean_between, summarise, told
 from analysis.studies.drawing import draw_against
@@ -27,7 +27,7 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
         part = table[table["quantity"] == quantity]
         draw_against(here, part, "init.scale", "quantity", ("limit w of the initial weights, U(-w, w)", label), log=True)
     axes[0].set_ylim(0, 90)
-    axes[1].set_yscale("log")
+    log_scale(axes[1], "y")
     caption = "Medians with 95 % bootstrap intervals over 20 seeds."
     alt = "; ".join(f"{r.quantity} at w={r[2]:g} is {r.median:.3g}" for r in table.itertuples())
     return Drawn("lillicrap_omega", figure, table, "Alignment against the scale of the initial weights", caption, alt)

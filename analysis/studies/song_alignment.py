@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures.panels import Drawn
-from analysis.figures.style import legend, new_figure
+from analysis.figures.style import legend, log_scale, new_figure
 from analysis.frames import Frames
 from analysis.studies.base import CONFIRMED, DIFFERS, REFUTED, Study, Verdict, final, summarise, told
 from analysis.studies.drawing import draw_against
@@ -29,7 +29,7 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
         draw_against(here, table[table["quantity"] == quantity], "width", "decay", ("hidden width p", quantity), log=True)
         here.set_xticks([200, 800, 3200], labels=["200", "800", "3200"])
         here.minorticks_off()
-    axes[1].set_yscale("log")
+    log_scale(axes[1], "y")
     legend(figure, axes[0], 3)
     alt = "; ".join(f"{r.quantity} at {r.group} {r.median:.3g}" for r in table.itertuples())
     caption = "After 4,000 full-batch steps: medians and ranges of 5 seeds. Training error: over the targets' sum of squares."
