@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 STOCK = Path(__file__).with_name("stock.py")
@@ -78,6 +79,80 @@ def engine(rounds: int) -> None:
         print(f"{what:<44}{min(cost):7.2f} us per run and step (median {statistics.median(cost):.2f})", flush=True)
 
 
+def wide(rounds: int) -> None:
+    """Print how near 64-100-100-10 networks on batches of 32 come to the machine's own rate of stacked products."""
+    from hydra import compose, initialize_config_dir
+    from threadpoolctl import threadpool_limits
+
+    from fa_sweep.config import conf_dir, resolve
+    from fa_sweep.stack import Stack, runs_at_a_time
+    from fa_sweep.training import _Training
+
+    widths, batch, steps = (64, 100, 100, 10), 32, 200
+    for dtype in ("float64", "float32"):
+        overrides = [
+            "task=digits",
+            "model.hidden=[100,100]",
+            "model.activation=tanh",
+            "model.bias=true",
+            "init=xavier",
+            "train=batch",
+        ]
+        with initialize_config_dir(config_dir=conf_dir(), version_base="1.3"):
+            run = resolve(compose("config", ["feedback=random", "train.epochs=null", f"dtype={dtype}", *overrides]))
+        for count in (10, 50):
+            runs = [type(run)(**{**vars(run), "seed": seed}) for seed in range(count)]
+            size = runs_at_a_time(run)
+            stacks = [_Training(Stack(runs[start : start + size])) for start in range(0, count, size)]
+            products, flop = _products(widths, batch, count, dtype)
+
+            def train_all(stacks: list[_Training] = stacks) -> None:
+                for training in stacks:
+                    done = 0
+                    while done < steps:
+                        segment = min(training._segment, steps - done)
+                        training._train_segment(done, segment)
+                        done += segment
+
+            def multiply_all(products: Callable[[], None] = products) -> None:
+                for _ in range(steps):
+                    products()
+
+            with threadpool_limits(1, "blas"):
+                pairs = [(best(multiply_all, 1)[0], best(train_all, 1)[0]) for _ in range(2 * rounds + 1)]
+            rates = [flop * steps / seconds / 1e9 for seconds in (min(a for a, _ in pairs), min(b for _, b in pairs))]
+            ratio = statistics.median(a / b for a, b in pairs)
+            print(
+                f"wide, {dtype}, {count} runs{'':<16} ratio {ratio:.2f}: training {rates[1]:.1f} GF/s, its products alone "
+                f"{rates[0]:.1f} GF/s, {1e6 * min(b for _, b in pairs) / steps / count:.0f} us per run and step",
+                flush=True,
+            )
+
+
+def _products(widths: Sequence[int], batch: int, runs: int, dtype: str) -> tuple[Callable[[], None], float]:
+    """Return the eight stacked products of a step, on arrays laid out as BLAS likes each best, and their flop."""
+    import numpy as np
+
+    generator = np.random.default_rng(0)
+
+    def array(*shape: int) -> "np.ndarray":
+        return generator.standard_normal((runs, *shape)).astype(dtype)
+
+    work = []
+    for layer, (i, o) in enumerate(pairwise(widths)):
+        x, delta = array(batch, i), array(batch, o)
+        work += [(x, array(i, o), array(batch, o)), (array(batch, i).swapaxes(1, 2), delta, array(i, o))]
+        if layer:
+            work.append((delta, array(o, i), array(batch, i)))
+    flop = sum(2.0 * runs * a.shape[1] * a.shape[2] * b.shape[2] for a, b, _ in work)
+
+    def products() -> None:
+        for a, b, out in work:
+            np.matmul(a, b, out=out)
+
+    return products, flop
+
+
 def report(rounds: int) -> None:
     """Print the time of the report over 150 and over 10,000 runs, as a process of its own."""
     for seeds in (50, 3334):
@@ -107,7 +182,7 @@ def row(what: str, seconds: Sequence[float], runs: int = 0) -> None:
     print(f"{what:<34}{median:8.2f} s  ({', '.join(f'{s:.2f}' for s in seconds)}) {each}", flush=True)
 
 
-PARTS = {"stock": against_the_stock_way, "main": main_job, "engine": engine, "report": report}
+PARTS = {"stock": against_the_stock_way, "main": main_job, "engine": engine, "wide": wide, "report": report}
 
 
 def main() -> None:
