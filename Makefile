@@ -35,7 +35,7 @@ bench: .venv/ready
 PRESETS := $(basename $(notdir $(wildcard conf/experiment/*.yaml)))
 findings: .venv/ready
 	for preset in $(PRESETS); do $(BIN)/python -m fa_sweep +experiment=$$preset report=false || exit 1; done
-	$(BIN)/python -m analysis.studies
+	$(BIN)/python -m analysis.studies --out analysis/findings
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -25,7 +25,7 @@ REFUSED = {
     "train={nope:1}": ["train.nope", "steps"],
     "train.loss=hinge": ["train.loss", "hinge", "absolute, squared"],
     "train.lr=${nope}": ["train.lr", "nope"],
-    "feedback=nope": ["feedback", "nope", "random, rerandom, shallow, symmetric"],
+    "feedback=nope": ["feedback", "nope", "random, rerandom, shallow, sign_direct, symmetric"],
     "feedback=rerandm": ["did you mean rerandom"],
     "feedback=3": ["feedback=3"],
     "feedback.every=2": ["feedback.every", "scale"],
@@ -281,7 +281,7 @@ def test_other_sweepers_are_refused(fa_sweep, capfd):
 
 def test_help_and_cfg(fa_sweep, capfd):
     assert fa_sweep("--help") == 0
-    assert "feedback: random, rerandom, shallow, symmetric" in capfd.readouterr().out
+    assert "product, random, rerandom, shallow, sign_direct, symmetric" in capfd.readouterr().out
     assert fa_sweep("--cfg", "job") == 0
     assert "lr: 0.01" in capfd.readouterr().out
 

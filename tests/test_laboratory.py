@@ -22,7 +22,7 @@ OPTIONS = {"task=images": ("task.path=small-images-idx3", "task.held_out=9"),
            "task=linear_teacher": ("task.held_out=20",),
            "task=nonlinear_teacher": ("task.held_out=20",),
            "task=spirals": ("task.points=20", "task.held_out=9"),
-           "task=digits": ("task.held_out=1700",)}  # fmt: skip
+           "task=digits": ("task.held_out=50",)}  # fmt: skip
 ONE_HOT = ("digits", "images", "csv", "spirals")
 
 

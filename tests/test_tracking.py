@@ -74,7 +74,8 @@ def test_reproduce_reproduces(fa_sweep):
 def test_a_configuration_folder_of_ones_own_is_part_of_the_command(fa_sweep, tmp_path):
     group = tmp_path / "my conf" / "feedback"
     group.mkdir(parents=True)
-    (group / "wide.yaml").write_text("mode: random\ndistribution: uniform\nscale: 3.0\n")
+    own = "mode: random\ndistribution: uniform\nscale: 3.0\nmatch_norm: false\nsparsity: 0.0\nseed: null\n"
+    (group / "wide.yaml").write_text(own)
     assert fa_sweep("--config-dir", "my conf", *short("feedback=wide,symmetric", "seed=0,1")) == 0
     (parent,), children = read()
     reproduce = shlex.split(children["random-feedback=wide-s001"].data.tags["reproduce"])

@@ -18,7 +18,7 @@ from analysis.studies.base import Study, Verdict
 from fa_sweep.checks import ConfigError, one_of
 from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps
 
-OUT = Path(__file__).resolve().parent.parent / "findings"
+OUT = OUTPUTS / "findings"
 SHOWN = ("fa_sweep", "numerics", "python", "numpy", "blas", "simd")
 
 
@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
         "python -m analysis.studies", description="Write the findings from tracked sweeps of presets."
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="presets (default: all)")
-    parser.add_argument("--out", type=Path, default=OUT, metavar="FOLDER", help="where to write (default: analysis/findings)")
+    parser.add_argument("--out", type=Path, default=OUT, metavar="FOLDER", help="where to write (default: %(default)s)")
     options = parser.parse_args(argv)
     try:
         for name in options.names:
