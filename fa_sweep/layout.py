@@ -154,7 +154,7 @@ class RunsFirst(Layout):
         return np.empty((steps, runs, examples, units), self.dtype).transpose(0, 3, 2, 1)
 
     def gather(self, values: Array, order: Array) -> Array:
-        rows: Array = values.astype(self.dtype, copy=False)[order.transpose(0, 2, 1)]
+        rows: Array = values.astype(self.dtype, copy=False).take(order.transpose(0, 2, 1), axis=0)
         return rows.transpose(0, 3, 2, 1)
 
     def propagate(self, weight: Array, x: Array, out: Array) -> None:
@@ -168,8 +168,10 @@ class RunsFirst(Layout):
 
     def sum_examples(self, delta: Array, out: Array) -> None:
         # A product with ones takes a third of a reduction's time.
-        ones = self._ones.setdefault(delta.shape[1], np.ones((1, delta.shape[1]), self.dtype))
-        np.matmul(ones, delta.T, out=out.T)
+        examples = delta.shape[1]
+        if examples not in self._ones:
+            self._ones[examples] = np.ones((1, examples), self.dtype)
+        np.matmul(self._ones[examples], delta.T, out=out.T)
 
     # Sums over one run's contiguous memory: einsum cuts long ones where its buffer ends, which depends on the stack.
 

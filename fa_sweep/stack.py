@@ -22,7 +22,7 @@ from fa_sweep.tasks import TASKS, Examples, make_task
 Array = np.ndarray
 
 FRESH_STEPS = 64  # new examples are made for so many steps at once, always: a product of another size may round otherwise
-CACHE_BYTES = 5 * 2**19  # of parameters, updates, feedback and activations of the wide networks that are trained at a time
+CACHE_BYTES = 2**21  # of parameters, updates, feedback and activations of the wide networks that are trained at a time
 EVALUATION_BYTES = 2**28  # of the buffers of one evaluation of narrow networks
 
 # Settings of training that may differ between the runs of one stack.
