@@ -21,6 +21,7 @@ from analysis.figures import Drawn, draw_all, save
 from analysis.figures.style import SETTINGS
 from analysis.frames import Frames, from_sweep
 from analysis.statements import findings
+from analysis.studies import study_of
 from analysis.tables import latex, readable_comparisons, readable_final_values, readable_groups, runs_to_look_at
 from fa_sweep.identity import run_settings
 from fa_sweep.sweep.folder import Sweep
@@ -67,7 +68,10 @@ def write_report(
         table.to_csv(out / "tables" / f"{name}.csv", index=False)
         table.to_parquet(out / "tables" / f"{name}.parquet", index=False)
     with mpl.rc_context(SETTINGS):
-        drawn = list(draw_all(frames, comparisons))
+        study = study_of(frames.about.command)
+        whole = study is not None and not frames.about.missing and not frames.about.failed
+        drawn = [study.draw(frames, study.numbers(frames))] if study is not None and whole else []
+        drawn += draw_all(frames, comparisons)
         for figure in drawn:
             save(figure.figure, figure.data, out / "figures", figure.name)
     return _write_documents(frames, groups, comparisons, drawn, out, formats)

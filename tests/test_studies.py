@@ -67,6 +67,17 @@ def test_a_preset_each_and_a_page_each():
     assert index.index("three claims") < index.index("All studies")
 
 
+def test_a_preset_as_it_stands_brings_its_figure_and_its_page(fa_sweep, tmp_path):
+    assert fa_sweep("+experiment=seed_post") == 0
+    (report,) = Path("outputs/reports").iterdir()
+    assert (report / "figures/seed_post.png").stat().st_size > 10_000
+    assert main(["seed_post", "--out", str(tmp_path / "pages")]) == 0
+    page = (tmp_path / "pages/seed_post.md").read_text()
+    for line in (ROOT / "analysis/findings/seed_post.md").read_text().splitlines():
+        if line.startswith("|"):
+            assert line in page  # the committed numbers are those that the code gives
+
+
 def test_findings_come_from_whole_sweeps_of_the_preset_as_it_stands(fa_sweep, capfd, tmp_path):
     assert main(["seed_post", "--out", str(tmp_path / "pages")]) == 2
     assert "run python -m fa_sweep +experiment=seed_post first" in capfd.readouterr().err

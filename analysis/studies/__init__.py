@@ -1,5 +1,7 @@
 """Studies: published findings asked again, a preset and a page each; the blog post's claims come first."""
 
+import shlex
+
 from analysis.studies import (
     digits,
     init_scale,
@@ -23,3 +25,10 @@ STUDIES: tuple[Study, ...] = (
     song_alignment.STUDY,
     digits.STUDY,
 )
+
+
+def study_of(command: str) -> Study | None:
+    """Return the study whose preset a command line runs as it stands, with nothing changed but how it is run."""
+    arguments = shlex.split(command)[3:]
+    settings = [a for a in arguments if a.split("=")[0] not in ("report", "n_jobs", "resume", "dry_run")]
+    return next((study for study in STUDIES if settings == [f"+experiment={study.name}"]), None)

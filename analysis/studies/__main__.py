@@ -1,7 +1,6 @@
 """`python -m analysis.studies`: one page a preset from its newest complete sweep, and the index of all."""
 
 import argparse
-import shlex
 import sys
 from collections import Counter
 from pathlib import Path
@@ -13,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from analysis.figures.style import METADATA, SETTINGS
 from analysis.frames import Frames, from_sweep
 from analysis.report import markdown_cell
-from analysis.studies import STUDIES
+from analysis.studies import STUDIES, study_of
 from analysis.studies.base import Study, Verdict
 from fa_sweep.checks import ConfigError, one_of
 from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps
@@ -47,12 +46,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _newest(name: str) -> Sweep:
-    """Return the newest sweep of a preset as it stands, with nothing changed on the command line but how it is run."""
+    """Return the newest sweep of a preset. Raises ConfigError where there is none, or where it lacks runs."""
     for sweep in reversed(all_sweeps()):
-        settings = [
-            a for a in shlex.split(sweep.record["command"])[3:] if a.split("=")[0] not in ("report", "n_jobs", "resume")
-        ]
-        if settings == [f"+experiment={name}"]:
+        study = study_of(sweep.record["command"])
+        if study is not None and study.name == name:
             missing = len(sweep.jobs) - len(sweep.records())
             if missing:
                 raise ConfigError(f"{sweep.id} of {name} lacks {missing} runs; run python -m fa_sweep +experiment={name} again")
