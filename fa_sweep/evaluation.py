@@ -68,9 +68,8 @@ class Evaluation:
             "loss": np.add.reduce(losses, axis=0, dtype=np.float64) / len(losses),
         }
         metrics |= self._errors() if self.stack.task.targets == "regression" else self._accuracy(sampled)
-        for layer, (weight, update) in enumerate(zip(self.network.parameters.weights, updates, strict=True), start=1):
-            metrics[f"norm/weight_layer_{layer}"] = self.layout.norm(weight)
-            metrics[f"norm/update_layer_{layer}"] = self.layout.norm(update)
+        metrics["norm/weight_layer_1"] = self.layout.norm(self.network.parameters.weights[0])
+        metrics |= {f"norm/update_layer_{layer}": self.layout.norm(update) for layer, update in enumerate(updates, start=1)}
         if self.network.layers > 1:
             metrics |= self._angles(first)
         return metrics
@@ -105,28 +104,40 @@ class Evaluation:
         metrics: dict[str, Array] = {}
         gradients = []
         for layer in range(1, network.layers):
-            slope, above = network.derivatives[layer], layer + 1
+            above = layer + 1
             gradients.append(self._gradient_products(layer, used[layer], true[layer]))
             metrics[f"angle_deg/gradient_layer_{layer}"] = angle_deg(*gradients[-1])
-            # The mode's own error one layer up, taken one layer down by the transposed weight: the rule of this layer alone.
-            local = np.empty_like(slope)
-            self.layout.propagate_back(weights[layer], network.deltas[above], local)
-            for name, reference in (("signal", true[layer]), ("local", local)):
-                per_example = angle_deg(*products(self.layout.inner_per_example, used[layer], reference))
-                mean, undefined = mean_defined(per_example)
-                metrics[f"angle_deg/{name}_layer_{layer}"] = mean
-                metrics[f"undefined_fraction/{name}_layer_{layer}"] = undefined
-            effective = self._effective(layer)
-            metrics[f"angle_deg/weight_layer_{above}"] = angle_deg(*products(self.layout.inner, effective, weights[layer]))
-            metrics[f"norm/feedback_layer_{above}"] = self.layout.norm(effective)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                ratio = self.layout.norm(used[layer]) / self.layout.norm(true[layer])
-            metrics[f"signal_ratio/layer_{layer}"] = np.where(np.isfinite(ratio), ratio, np.nan)
+            metrics |= self._signal_angles(layer, used[layer], true[layer])
+            dot, feedback, forward = products(self.layout.inner, self._effective(layer), weights[layer])
+            metrics[f"angle_deg/weight_layer_{above}"] = angle_deg(dot, feedback, forward)
+            metrics[f"norm/feedback_layer_{above}"] = np.sqrt(feedback)
+            metrics[f"norm/weight_layer_{above}"] = np.sqrt(forward)
+            slope = network.derivatives[layer]
             dead = np.logical_and.reduce(slope == 0.0, axis=1)
             metrics[f"dead_fraction/layer_{layer}"] = np.add.reduce(dead, axis=0) / len(dead)
         if first:
             metrics |= self._chance(top, true)
         return metrics | {"angle_deg/gradient": whole(gradients)}
+
+    def _signal_angles(self, layer: int, used: Array, true: Array) -> dict[str, Array]:
+        """Signals (n_l, N, R) of the mode and of backpropagation -> their angle, the local one's, and their ratio."""
+        inner, network = self.layout.inner_per_example, self.network
+        dot, squared_used, squared_true = products(inner, used, true)
+        angles = {"signal": angle_deg(dot, squared_used, squared_true)}
+        if layer + 1 == network.layers:
+            angles["local"] = angles["signal"]  # the error above is the output's own: there is but one layer to pass
+        else:
+            # The mode's own error one layer up, taken one layer down by the transposed weight: the rule of this layer alone.
+            local = np.empty_like(true)
+            self.layout.propagate_back(network.parameters.weights[layer], network.deltas[layer + 1], local)
+            angles["local"] = angle_deg(inner(used, local), squared_used, inner(local, local))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.sqrt(np.add.reduce(squared_used, axis=0) / np.add.reduce(squared_true, axis=0))
+        metrics = {f"signal_ratio/layer_{layer}": np.where(np.isfinite(ratio), ratio, np.nan)}
+        for name, per_example in angles.items():
+            mean, undefined = mean_defined(per_example)
+            metrics |= {f"angle_deg/{name}_layer_{layer}": mean, f"undefined_fraction/{name}_layer_{layer}": undefined}
+        return metrics
 
     def _chance(self, top: Array, true: list[Array]) -> dict[str, Array]:
         """Return the angles that feedback has which the network has never met."""
