@@ -4,15 +4,19 @@ A plain override (`train.lr=0.1`) only sets a value: it goes onto a copy of the 
 `+`, `++`, `~`, packages, `hydra.*`) are Hydra's own business. A test holds the result against Hydra's for many lists.
 """
 
+import copy
+import json
 import pickle
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType, ValueType
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
-from fa_sweep.config import resolve
+from fa_sweep.config import resolve, settings_of
 from fa_sweep.schema import AppConfig
 
 # A command line's own business: none of it changes a run's numbers, and a tracking URI may hold a password.
@@ -27,31 +31,38 @@ class Composer:
         self._loader, self._master = loader, master
         self._parser = OverridesParser.create(config_loader=loader)
         self._parsed: dict[str, _Parsed] = {}
-        self._bases: dict[tuple[str, ...], bytes] = {}
+        self._groups: dict[str, bool] = {}
+        self._bases: dict[tuple[str, ...], _Base] = {}
         self._settings: dict[tuple[str, ...], AppConfig] = {}
 
     def settings(self, overrides: Sequence[str]) -> AppConfig:
         """Return the checked settings of one job. Raises ConfigError or Hydra's and OmegaConf's own errors."""
         key = tuple(overrides)
         if key not in self._settings:
-            self._settings[key] = resolve(self.compose(overrides))
+            structural, plain = self._split(overrides)
+            resolved = self._base(structural).with_values(plain)
+            self._settings[key] = resolve(self.compose(overrides)) if resolved is None else settings_of(resolved)
         return self._settings[key]
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """Return one job's configuration without its `hydra` node: what ConfigLoader.load_sweep_config makes of it."""
+        structural, plain = self._split(overrides)
+        config: DictConfig = pickle.loads(self._base(structural).pickled)  # noqa: S301  our own, from this process
+        try:
+            for o in plain:
+                OmegaConf.update(config, o.override.key_or_group, o.override.value(), merge=True)
+        except Exception:  # Hydra's own words for what is wrong with this job
+            return self._load(overrides)
+        return config
+
+    def _split(self, overrides: Sequence[str]) -> tuple[tuple[str, ...], "list[_Parsed]"]:
+        """Return the overrides that need Hydra, and those that only set a value."""
         parsed = [self._parse(override) for override in overrides]
         # A value under or over a key that is added or removed depends on the order of the two: Hydra's business as well.
         reshaped = [o.path for o in parsed if not o.plain and not o.chooses]
         plain = [o.plain and not any(_nested(o.path, path) for path in reshaped) for o in parsed]
         structural = tuple(text for text, is_plain in zip(overrides, plain, strict=True) if not is_plain)
-        config: DictConfig = pickle.loads(self._base(structural))  # noqa: S301  our own, from this process
-        try:
-            for o, is_plain in zip(parsed, plain, strict=True):
-                if is_plain:
-                    OmegaConf.update(config, o.override.key_or_group, o.override.value(), merge=True)
-        except Exception:  # Hydra's own words for what is wrong with this job
-            return self._load(overrides)
-        return config
+        return structural, [o for o, is_plain in zip(parsed, plain, strict=True) if is_plain]
 
     def factor(self, override: str) -> tuple[str, str | None] | None:
         """Return what an override sets: (group, option) or (dotted key, None); None for what is no setting of a run."""
@@ -65,8 +76,9 @@ class Composer:
     def _parse(self, text: str) -> "_Parsed":
         if text not in self._parsed:
             override = self._parser.parse_overrides([text])[0]
-            options = self._loader.get_group_options(override.key_or_group, results_filter=None)
-            chooses = bool(options) and not isinstance(override.value(), dict)  # a mapping on a group's key is a value
+            chooses = self._is_group(override.key_or_group) and not isinstance(
+                override.value(), dict
+            )  # a mapping on a group's key is a value
             path = override.key_or_group.replace("[", ".").replace("]", "").replace("/", ".").strip(".").split(".")
             plain = (
                 override.type is OverrideType.CHANGE
@@ -78,9 +90,14 @@ class Composer:
             self._parsed[text] = _Parsed(override, path, chooses, plain)
         return self._parsed[text]
 
-    def _base(self, overrides: tuple[str, ...]) -> bytes:
+    def _is_group(self, key: str) -> bool:
+        if key not in self._groups:
+            self._groups[key] = bool(self._loader.get_group_options(key, results_filter=None))
+        return self._groups[key]
+
+    def _base(self, overrides: tuple[str, ...]) -> "_Base":
         if overrides not in self._bases:
-            self._bases[overrides] = pickle.dumps(self._load(overrides))
+            self._bases[overrides] = _Base(self._load(overrides))
         return self._bases[overrides]
 
     def _load(self, overrides: Sequence[str]) -> DictConfig:
@@ -95,6 +112,49 @@ class _Parsed(NamedTuple):
     path: list[str]
     chooses: bool
     plain: bool
+
+
+class _Base:
+    """One composed configuration, for values to be set on copies of it."""
+
+    def __init__(self, config: DictConfig) -> None:
+        self.pickled = pickle.dumps(config)
+        raw = OmegaConf.to_container(config, resolve=False)
+        self._references = re.findall(r"\$\{([^${}]*)", json.dumps(raw))
+        try:
+            self._resolved: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        except OmegaConfBaseException:
+            self._resolved = None  # something is missing, which the job's own values may give
+
+    def with_values(self, values: "Sequence[_Parsed]") -> dict[str, Any] | None:
+        """Return the resolved settings with values set, a copy; None where that takes OmegaConf to do right.
+
+        That is: a value that refers to another, or to which another refers; one that is no scalar; a key that is not there.
+        """
+        resolved = copy.deepcopy(self._resolved)
+        for parsed in values:
+            value = parsed.override.value()
+            node = resolved
+            for name in parsed.path[:-1]:
+                node = node.get(name) if isinstance(node, dict) else None
+            name = parsed.path[-1]
+            if not isinstance(node, dict) or name not in node or isinstance(node[name], (dict, list)):
+                return None
+            if isinstance(value, (dict, list)) or "${" in str(value) or value == "???" or self._is_referred_to(parsed.path):
+                return None
+            node[name] = value
+        return resolved if isinstance(resolved, dict) else None
+
+    def _is_referred_to(self, path: list[str]) -> bool:
+        """Whether an interpolation may speak of a setting; too often yes rather than once too seldom."""
+        for reference in self._references:
+            names = [name for name in re.split(r"[^\w]+", reference) if name]
+            if reference.startswith(".") or ":" in reference or "[" in reference:  # relative, a resolver's, an index
+                if set(names) & set(path):
+                    return True
+            elif _nested(names, path):
+                return True
+        return False
 
 
 def _nested(a: list[str], b: list[str]) -> bool:

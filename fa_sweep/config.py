@@ -7,9 +7,10 @@ in its own file, and every refusal names field, value and remedy in one line.
 import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from omegaconf import OmegaConf
 
@@ -38,12 +39,22 @@ def resolve(composed: Any) -> AppConfig:
         k: OmegaConf.to_container(v, resolve=True, throw_on_missing=True) if OmegaConf.is_config(v) else v
         for k, v in values.items()
     }
+    return settings_of(plain)
+
+
+def settings_of(plain: Mapping[str, Any]) -> AppConfig:
+    """Turn resolved plain values into checked settings. Raises ConfigError."""
     return completed(build(AppConfig, plain))
+
+
+@cache
+def _hints(schema: Any) -> dict[str, Any]:
+    return get_type_hints(schema)
 
 
 def build(schema: type[T], values: Mapping[str, Any], path: str = "") -> T:
     """Make a dataclass of plain values, nested ones too. Raises ConfigError for an unknown, missing or mistyped setting."""
-    hints = get_type_hints(schema)
+    hints = _hints(cast(Any, schema))
     for name in values:
         if name not in hints:
             raise unknown_setting(f"{path}{name}", hints)

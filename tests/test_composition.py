@@ -8,6 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf, open_dict
 
 from fa_sweep.checks import ConfigError
+from fa_sweep.config import resolve
 from fa_sweep.launching import parse_jobs
 
 POOL = [
@@ -47,15 +48,31 @@ def hydras_own(composer, overrides):
 def test_equals_hydras_own_composition(composer):
     generator = random.Random(0)  # noqa: S311  no secret
     compared = refused = 0
-    for _ in range(100):
+    for _ in range(120):
         overrides = generator.sample(POOL, generator.randint(1, 5))
         ours = outcome(lambda o=overrides: described(composer.compose(o)))
         theirs = outcome(lambda o=overrides: described(hydras_own(composer, o)))
         assert ours == theirs, overrides
+        # Values that are set on a copy of resolved settings: the same settings, or the same words of refusal.
+        fast = outcome(lambda o=overrides: composer.settings(o))
+        slow = outcome(lambda o=overrides: resolve(hydras_own(composer, o)))
+        assert fast[0] == slow[0], overrides
+        assert fast == slow or fast[0] == "error", overrides
         compared += ours[0] == "ok"
         refused += ours[0] == "error"
     assert compared > 15
     assert refused > 15
+
+
+def test_values_that_others_follow_are_followed(composer):
+    """Interpolations: a loss that train.loss follows, a distribution that feedback follows, a relative one."""
+    for _ in range(2):  # composed, and again on a copy
+        assert composer.settings(["task.loss=squared", "seed=1"]).train.loss == "squared"
+        assert composer.settings(["init.distribution=he", "seed=2"]).feedback.distribution == "he"
+        assert composer.settings(["train.weight_decay=0.5", "seed=3"]).train.output_weight_decay == 0.5
+        assert composer.settings(["train.weight_decay=0.5", "train.output_weight_decay=0.1"]).train.output_weight_decay == 0.1
+        assert composer.settings(["task.success.value=0.5", "seed=4"]).train.threshold == 0.5
+    assert composer.settings(["seed=5"]).train.loss == "absolute"
 
 
 def test_plain_values_cost_no_composition(composer):
