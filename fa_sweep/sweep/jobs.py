@@ -4,6 +4,7 @@ import json
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ class Job:
     flags: tuple[str, ...] = ()
     reused: bool = False
 
-    @property
+    @cached_property
     def id(self) -> str:
         """The run's id together with how its outcome is judged."""
         return job_id(self.run)
