@@ -3,7 +3,7 @@
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from fa_sweep.schema import AppConfig, RunConfig, TrackingConfig
 from fa_sweep.sweep.conduct import plan_shards, train_jobs
 from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps, create_sweep
 from fa_sweep.sweep.jobs import TABLE, Job, make_jobs
-from fa_sweep.sweep.ledger import find_runs, write_shard
+from fa_sweep.sweep.ledger import Record, find_runs, write_shard
 from fa_sweep.tracking.importer import TrackingError, absolute, import_sweep, sqlite_file
 from fa_sweep.training import train
 
@@ -96,7 +96,7 @@ def train_here(folder: Path, jobs: Sequence[Job], n_jobs: str) -> None:
 def close_sweep(sweep: Sweep, app: AppConfig) -> None:
     """Import a sweep into MLflow, print its summary, write its report. Raises RunsFailed if any run failed."""
     records = sweep.records()
-    tracked = _track(sweep)
+    tracked = _track(sweep, records)
     console.say(f"\n{console.summary(sweep.jobs, records)}\n")
     if tracked:
         console.say(tracked)
@@ -130,7 +130,7 @@ def run_single(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
         write_shard(folder, [job.run_id], histories)
         record = sweep.records()[job.run_id]
     console.say(console.outcome_line(job, record) + (" (from the ledger)" if job.reused else ""))
-    if tracked := _track(sweep):
+    if tracked := _track(sweep, {job.run_id: record}):
         console.say(tracked)
     console.say(f"Look further: {_ui_command(app.tracking.uri)}")
 
@@ -157,7 +157,7 @@ def require_job_table(folder: Path) -> None:
         raise ConfigError("hydra/sweeper is not stack; leave it at stack, others keep no table of a sweep's jobs")
 
 
-def _track(sweep: Sweep) -> str:
+def _track(sweep: Sweep, records: Mapping[str, Record] | None = None) -> str:
     """Import what earlier commands left over, then this sweep. Returns what to say of it; problems are said at once."""
     for left in all_sweeps():
         if not left.tracked and left.id != sweep.id and not left.is_running:
@@ -172,7 +172,7 @@ def _track(sweep: Sweep) -> str:
         if database and not database.exists():
             console.say(f"creating {os.path.relpath(database)} (once, a few seconds)")
         with console.console.status("importing into MLflow"):
-            imported = import_sweep(sweep)
+            imported = import_sweep(sweep, records=records)
     except TrackingError as error:
         console.say(
             f"fa_sweep: MLflow did not take the runs: {error}; they are safe in {sweep.folder}, the next command tries again",

@@ -5,7 +5,8 @@ them; anything else goes through MlflowClient.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from fa_sweep.tracking.content import RunContent
@@ -44,7 +45,7 @@ def sql_engine(uri: str, artifact_root: str) -> "Engine | None":
     return engine
 
 
-def insert_children(engine: "Engine", experiment_id: str, location: str, parent: str, contents: Sequence[RunContent]) -> int:
+def insert_children(engine: "Engine", experiment_id: str, location: str, parent: str, contents: Iterable[RunContent]) -> int:
     """Insert children of a parent run, those that are not there yet; returns how many. Each transaction is all or nothing.
 
     `location` is the experiment's artifact location.
@@ -53,21 +54,22 @@ def insert_children(engine: "Engine", experiment_id: str, location: str, parent:
     from sqlalchemy import select
 
     tables = [m.__table__ for m in (models.SqlRun, models.SqlTag, models.SqlParam, models.SqlMetric, models.SqlLatestMetric)]
-    ids = {_child_id(parent, content): content for content in contents}
     with engine.connect() as connection:
         tag = models.SqlTag.__table__.c
         of_parent = (tag.key == "mlflow.parentRunId") & (tag.value == parent)
         present: set[str] = set(connection.execute(select(tag.run_uuid).where(of_parent)).scalars())
-    absent = [(run_uuid, content) for run_uuid, content in ids.items() if run_uuid not in present]
-    for start in range(0, len(absent), RUNS_PER_TRANSACTION):
+    absent = ((i, content) for i, content in ((_child_id(parent, c), c) for c in contents) if i not in present)
+    inserted = 0
+    while some := list(islice(absent, RUNS_PER_TRANSACTION)):
         rows: dict[str, list[dict[str, Any]]] = {table.name: [] for table in tables}
-        for run_uuid, content in absent[start : start + RUNS_PER_TRANSACTION]:
+        for run_uuid, content in some:
             _add_rows(rows, run_uuid, content, int(experiment_id), location, parent)
+        inserted += len(some)
         with engine.begin() as connection:
             for table in tables:
                 if rows[table.name]:
                     connection.execute(table.insert(), rows[table.name])
-    return len(absent)
+    return inserted
 
 
 def _child_id(parent: str, content: RunContent) -> str:

@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
@@ -20,6 +20,7 @@ from fa_sweep.checks import ConfigError
 from fa_sweep.schema import TrackingConfig
 from fa_sweep.sweep.folder import OUTPUTS, Sweep
 from fa_sweep.sweep.jobs import Job
+from fa_sweep.sweep.ledger import Record
 from fa_sweep.tasks import make_task
 from fa_sweep.tracking.bulk import insert_children, sql_engine
 from fa_sweep.tracking.content import OVERLONG, RunContent, job_content, settings_csv, sweep_content
@@ -45,11 +46,15 @@ class Imported:
     found_complete: bool
 
 
-def import_sweep(sweep: Sweep, outputs: Path = OUTPUTS) -> Imported:
-    """Bring a sweep into the store that its record names. Raises TrackingError; calling again goes on from there."""
+def import_sweep(sweep: Sweep, outputs: Path = OUTPUTS, records: Mapping[str, Record] | None = None) -> Imported:
+    """Bring a sweep into the store that its record names. Raises TrackingError; calling again goes on from there.
+
+    `records`: its finished runs, where the caller has read them already.
+    """
     tracking = TrackingConfig(**sweep.record["tracking"])
     with reported():
-        result = _Import(connect(tracking.uri), sweep, absolute(tracking.uri), tracking, outputs).run()
+        known = sweep.records(outputs) if records is None else records
+        result = _Import(connect(tracking.uri), sweep, known, absolute(tracking.uri), tracking, outputs).run()
     sweep.mark_tracked(asdict(result))
     return result
 
@@ -122,9 +127,17 @@ def sqlite_file(uri: str) -> Path | None:
 class _Import:
     """One sweep on its way into one experiment."""
 
-    def __init__(self, client: "MlflowClient", sweep: Sweep, uri: str, tracking: TrackingConfig, outputs: Path) -> None:
+    def __init__(
+        self,
+        client: "MlflowClient",
+        sweep: Sweep,
+        records: Mapping[str, Record],
+        uri: str,
+        tracking: TrackingConfig,
+        outputs: Path,
+    ) -> None:
         self.client, self.sweep, self.uri, self.all_histories = client, sweep, uri, tracking.metrics == "all"
-        self.records, self.failures = sweep.records(outputs), sweep.failures
+        self.records, self.failures = records, sweep.failures
         self.experiment = self._experiment(tracking, outputs)
         self.location = str(client.get_experiment(self.experiment).artifact_location)
         self.created = 0
@@ -201,17 +214,25 @@ class _Import:
     def _import_jobs(self, children: dict[str, Any], parent: str) -> None:
         """Bring all jobs in: in bulk where the store allows it, else one by one."""
         engine = sql_engine(self.uri, self.location)
-        in_bulk = []
-        for job in self.sweep.jobs:
-            record = self.records.get(job.run_id)
-            if engine is not None and job.id not in children and (record is not None or job.run_id in self.failures):
-                content = job_content(job, self.sweep, record, all_histories=self.all_histories)
-                if not content.overlong:  # those have an artifact, which is MLflow's to store
-                    in_bulk.append(content)
+        one_by_one = [] if engine is not None else list(self.sweep.jobs)
+
+        def in_bulk() -> Iterator[RunContent]:
+            """Yield the runs that are not there yet, made one at a time: ten thousand at once would take a gigabyte."""
+            for job in self.sweep.jobs:
+                record = self.records.get(job.run_id)
+                if job.id in children or (record is None and job.run_id not in self.failures):
+                    one_by_one.append(job)
                     continue
-            self._import_job(job, children, parent)
+                content = job_content(job, self.sweep, record, all_histories=self.all_histories)
+                if content.overlong:  # those have an artifact, which is MLflow's to store
+                    one_by_one.append(job)
+                else:
+                    yield content
+
         if engine is not None:
-            self.created += insert_children(engine, self.experiment, self.location, parent, in_bulk)
+            self.created += insert_children(engine, self.experiment, self.location, parent, in_bulk())
+        for job in one_by_one:
+            self._import_job(job, children, parent)
 
     def _import_job(self, job: Job, children: dict[str, Any], parent: str | None) -> str:
         """Bring one job in, finished or failed; one that was never trained is left out. Returns MLflow's run id, if any."""
