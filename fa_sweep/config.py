@@ -13,6 +13,7 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from omegaconf import OmegaConf
+from omegaconf.errors import MissingMandatoryValue
 
 from fa_sweep.checks import ConfigError, did_you_mean, one_of
 from fa_sweep.compatibility import completed
@@ -135,6 +136,8 @@ def one_line(error: BaseException) -> str:
         field = ".".join(path[: path.index(missing[1]) + 1]) if missing[1] in path else f"{unknown[1]}.{missing[1]}"
         given = re.search(r"use \+(.*)", text)
         return f"{unknown_setting(field, siblings(field))}" + (f" (given: {given[1]})" if given else "")
+    if isinstance(error, MissingMandatoryValue) and error.full_key:
+        return f"{error.full_key} has no value; give it one: {error.full_key}=..."
     option = re.search(r"Could not find '([^']+)'\s+Available options in '([^']+)':((?:\s+\S+)+?)\s*(?:Config search|$)", text)
     if option:
         group, name = option[2], option[1].rpartition("/")[2]

@@ -10,6 +10,7 @@ from fa_sweep.activations import ACTIVATIONS
 from fa_sweep.checks import ConfigError
 from fa_sweep.feedback import MODES
 from fa_sweep.losses import LOSSES
+from fa_sweep.stack import runs_at_a_time
 from fa_sweep.tasks import TASKS
 from fa_sweep.training import train
 
@@ -124,7 +125,7 @@ def test_cross_entropy_on_one_output_is_refused(fa_sweep, capfd):
         (("feedback=fixed_sign", "feedback.concordance=2"), ("feedback.concordance", "at most 1")),
         (("feedback=kolen_pollack", "feedback.decay=1"), ("feedback.decay", "below 1")),
         (("feedback=product", "feedback.width=0"), ("feedback.width", "at least 1")),
-        (("task=images",), ("task.path",)),
+        (("task=images",), ("task.path has no value",)),
         (("task=parity", "task.bits=99"), ("task.bits", "16")),
         (("task=digits", "task.held_out=1797"), ("task.held_out", "1797 examples")),
         (("model.parametrisation=ntk",), ("model.parametrisation", "inverse_sqrt_width")),
@@ -137,3 +138,23 @@ def test_senseless_settings_are_refused_in_one_line(fa_sweep, capfd, overrides, 
     assert len(err.splitlines()) == 1
     for word in words:
         assert word in err, err
+
+
+def test_a_stack_that_is_trained_in_parts_is_itself_alone(settings):
+    """Wide networks are trained a few at a time, sorted by mode: the order given comes back."""
+    wide = ("task=digits", "model.hidden=[100,90]", "train.batch_size=16", "train.lr=0.1", "init=xavier", *SHORT)
+    modes = ("random", "symmetric", "kolen_pollack", "random", "direct", "symmetric", "random", "batch_sign")
+    runs = [settings(f"feedback={mode}", *wide, f"seed={seed}") for seed, mode in enumerate(modes)]
+    assert runs_at_a_time(runs[0]) < len(runs)
+    assert_alone(runs)
+
+
+@pytest.mark.parametrize("mode", list(MODES))
+def test_every_mode_on_networks_at_the_edge(settings, mode):
+    """No hidden layer, one hidden unit, one step."""
+    for hidden in ("[]", "[1]", "[1,1,1]"):
+        runs = [
+            settings(f"feedback={mode}", "task=digits", f"model.hidden={hidden}", "train.steps=1", f"seed={s}") for s in (0, 1)
+        ]
+        histories = train(runs)
+        assert np.isfinite(histories.metrics["loss"]).all()
