@@ -11,10 +11,12 @@ from typing import Any
 from fa_sweep import console
 from fa_sweep.checks import ConfigError
 from fa_sweep.schema import AppConfig, RunConfig, TrackingConfig
-from fa_sweep.sweep.conduct import plan_shards, train_jobs
+from fa_sweep.sweep.conduct import plan_shards, train_shards
+from fa_sweep.sweep.executors import open_executor
 from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps, create_sweep
 from fa_sweep.sweep.jobs import TABLE, Job, make_jobs
 from fa_sweep.sweep.ledger import Record, find_runs, write_shard
+from fa_sweep.sweep.plan import make_shards
 from fa_sweep.tracking.importer import TrackingError, absolute, import_sweep, sqlite_file
 from fa_sweep.training import train
 
@@ -86,11 +88,13 @@ def open_sweep(folder: Path, jobs: Sequence[Job], app: AppConfig) -> Sweep:
     return sweep
 
 
-def train_here(folder: Path, jobs: Sequence[Job], n_jobs: str) -> None:
-    """Train jobs into a sweep's ledger, showing progress."""
-    shards, _ = plan_shards(jobs, n_jobs)
-    with console.progress_bar(shards) as bar:
-        train_jobs(folder, jobs, n_jobs, bar.progress, bar.finished)
+def train_here(folder: Path, jobs: Sequence[Job], n_jobs: str, executor: str = "local", address: str | None = None) -> None:
+    """Train jobs into a sweep's ledger, by whichever executor, showing progress."""
+    _, processes = plan_shards(jobs, n_jobs)
+    with open_executor(executor, address, processes) as opened:
+        shards = make_shards(jobs, opened.processes)
+        with console.progress_bar(shards) as bar:
+            train_shards(folder, shards, opened, bar.progress, bar.finished)
 
 
 def close_sweep(sweep: Sweep, app: AppConfig) -> None:

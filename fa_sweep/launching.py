@@ -46,6 +46,8 @@ def sweep(arguments: Sequence[str], sweeper: Any) -> list[Any]:
             where = f" (job {number}: {' '.join(overrides)})" if len(lines) > 1 else ""
             raise ConfigError(one_line(error) + where) from error
         candidates.append((app, _chosen(composer, overrides, app), _public(overrides)))
+    if hasattr(sweeper.launcher, "check"):  # ours; Hydra's own have checked their settings by now
+        sweeper.launcher.check()
     jobs, app = prepare(candidates)
     if app.dry_run:
         show_plan(jobs, app)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fa_sweep.sweep.executors import Progress, run_shards
+from fa_sweep.sweep.executors import Executor, Progress
 from fa_sweep.sweep.folder import Sweep
 from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.ledger import write_shard
@@ -16,16 +16,17 @@ def plan_shards(jobs: Sequence[Job], n_jobs: str) -> tuple[list[Shard], int]:
     return make_shards(jobs, processes), processes
 
 
-def train_jobs(folder: Path, jobs: Sequence[Job], n_jobs: str, progress: Progress, finished: Callable[[Shard], None]) -> None:
-    """Train jobs into `folder`'s ledger, telling `progress` and `finished` how far each shard is.
+def train_shards(
+    folder: Path, shards: Sequence[Shard], executor: Executor, progress: Progress, finished: Callable[[Shard], None]
+) -> None:
+    """Train shards into `folder`'s ledger, telling `progress` and `finished` how far each is.
 
     A shard that ends in an error costs its own runs alone: they are noted as the sweep's failures.
     """
-    shards, processes = plan_shards(jobs, n_jobs)
-    for shard, result in run_shards(shards, processes, progress):
+    for shard, result in executor.run(shards, progress):
         run_ids = [job.run_id for job in shard.jobs]
         if isinstance(result, Exception):
             Sweep(folder).add_failures(dict.fromkeys(run_ids, f"{type(result).__name__}: {result}"))
         else:
-            write_shard(folder, run_ids, result)
+            write_shard(folder, run_ids, result.histories, result.environment)
         finished(shard)

@@ -7,7 +7,7 @@ import json
 import sys
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,8 +44,11 @@ class Record:
     environment: dict[str, str]
 
 
-def write_shard(folder: Path, run_ids: Sequence[str], histories: Histories) -> Path:
-    """Keep the histories of a stack's runs; on return they are on the disk. Returns the file's path."""
+def write_shard(folder: Path, run_ids: Sequence[str], histories: Histories, made_with: Mapping[str, str] | None = None) -> Path:
+    """Keep the histories of a stack's runs; on return they are on the disk. Returns the file's path.
+
+    `made_with`: the environment that they were computed in, where that is not this process's.
+    """
     runs, evaluations = len(run_ids), len(histories.steps)
     offsets = pa.array(np.arange(runs + 1, dtype=np.int32) * evaluations)
     columns = {
@@ -58,7 +61,7 @@ def write_shard(folder: Path, run_ids: Sequence[str], histories: Histories) -> P
     for metric, values in histories.metrics.items():
         flat = np.ascontiguousarray(values.T, dtype=np.float64).ravel()
         columns[metric] = pa.ListArray.from_arrays(offsets, pa.array(flat))
-    table = pa.table(columns).replace_schema_metadata({"environment": json.dumps(environment())})
+    table = pa.table(columns).replace_schema_metadata({"environment": json.dumps(made_with or environment())})
     path = folder / SHARDS / f"{uuid.uuid4().hex[:12]}.parquet"
     write_table(table, path)
     return path

@@ -11,9 +11,11 @@ from hydra.plugins.launcher import Launcher
 
 @dataclass
 class StackLauncherConf:
-    """No settings: how many processes train is the application's n_jobs."""
+    """`executor`: local, or dask (on the scheduler at `address`, else on a cluster here); n_jobs is the application's."""
 
     _target_: str = "hydra_plugins.fa_sweep.stack_launcher.StackLauncher"
+    executor: str = "local"
+    address: Optional[str] = None
 
 
 ConfigStore.instance().store(group="hydra/launcher", name="stack", node=StackLauncherConf, provider="fa_sweep")
@@ -23,6 +25,15 @@ class StackLauncher(Launcher):
     """Hands the whole job list to the stacked engine."""
 
     composer: Optional[Any] = None  # the sweeper's, which has composed every job already
+
+    def __init__(self, executor: str = "local", address: Optional[str] = None) -> None:
+        self.executor, self.address = executor, address
+
+    def check(self) -> None:
+        """Raise ConfigError for settings that cannot be used, before anything is made."""
+        from fa_sweep.sweep.executors import check_executor
+
+        check_executor(self.executor, self.address)
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
         """Keep what Hydra gives."""
@@ -44,7 +55,7 @@ class StackLauncher(Launcher):
         composer = self.composer or Composer(self.hydra_context.config_loader, self.config)
         settings = [composer.settings(overrides) for overrides in job_overrides]
         jobs = make_jobs([(app, {}, overrides) for app, overrides in zip(settings, job_overrides, strict=True)])
-        train_here(folder, jobs, settings[0].n_jobs)
+        train_here(folder, jobs, settings[0].n_jobs, self.executor, self.address)
         returns = []
         for overrides in job_overrides:
             done = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)

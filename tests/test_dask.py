@@ -1,0 +1,105 @@
+"""The Dask executor: the numbers of this process, and a worker killed in the middle of a sweep."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from fa_sweep.sweep.folder import all_sweeps
+from fa_sweep.training import train
+
+pytest.importorskip("distributed")
+from distributed import Client, LocalCluster
+
+OPTIONS = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None, "silence_logs": "CRITICAL"}
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "fa_sweep", "-m", "report=false", "hydra.launcher.executor=dask", *arguments]
+
+
+def assert_numbers_of_this_process(settings, folder, overrides, seeds):
+    (sweep,) = all_sweeps(folder / "outputs")
+    records = sweep.records(folder / "outputs")
+    assert len(records) == len(sweep.jobs)
+    assert sweep.failures == {}
+    for seed in seeds:
+        (job,) = [j for j in sweep.jobs if j.run.seed == seed and j.run.feedback.mode == "random"]
+        alone = train([settings("feedback=random", f"seed={seed}", *overrides)])
+        for name, values in alone.metrics.items():
+            assert np.array_equal(records[job.run_id].metrics[name], values[:, 0], equal_nan=True), name
+
+
+def test_a_cluster_of_its_own(settings, tmp_path):
+    steps = ("train.steps=301", "train.eval_every=50")
+    arguments = command("feedback=symmetric,random", "seed=range(6)", "n_jobs=2", *steps)
+    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert_numbers_of_this_process(settings, tmp_path, steps, range(6))
+
+
+def test_a_killed_worker_s_shard_goes_to_another(settings, tmp_path):
+    steps = ("train.steps=20001", "train.eval_every=1000")
+    with LocalCluster(n_workers=2, **OPTIONS) as cluster, Client(cluster) as client:
+        pids = client.run(os.getpid)
+        arguments = command(
+            "feedback=symmetric,random", "seed=range(80)", f"hydra.launcher.address={cluster.scheduler_address}", *steps
+        )
+        sweep = subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        busy = _first_busy(client)
+        time.sleep(0.3)
+        assert busy in _busy(client)  # in the middle of it
+        os.kill(pids[busy], signal.SIGKILL)
+        out, _ = sweep.communicate(timeout=180)
+        assert sweep.returncode == 0, out
+        assert pids[busy] not in client.run(os.getpid).values()
+    assert "160 jobs" in out
+    assert_numbers_of_this_process(settings, tmp_path, steps, (0, 41, 79))
+
+
+def _busy(client):
+    return [worker for worker, tasks in client.processing().items() if tasks]
+
+
+def _first_busy(client):
+    for _ in range(600):
+        if busy := _busy(client):
+            return busy[0]
+        time.sleep(0.05)
+    raise AssertionError("nothing was ever trained")
+
+
+def test_a_scheduler_that_does_not_answer_is_said(fa_sweep, capfd, monkeypatch):
+    monkeypatch.setattr("fa_sweep.sweep.executors.dask.CONNECT_S", 0.5)
+    arguments = ("-m", "seed=0,1", "report=false", "hydra.launcher.executor=dask", "hydra.launcher.address=tcp://127.0.0.1:9")
+    assert fa_sweep(*arguments) == 2
+    err = capfd.readouterr().err.strip().splitlines()
+    assert len(err) == 1
+    assert "hydra.launcher.address is tcp://127.0.0.1:9; no scheduler answers there" in err[0]
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("hydra.launcher.executor=dsk", ("hydra.launcher.executor", "did you mean dask", "local")),
+        ("hydra.launcher.address=tcp://127.0.0.1:9", ("hydra.launcher.address", "executor local")),
+    ],
+)
+def test_refused_before_anything_is_made(fa_sweep, capfd, tmp_path, setting, words):
+    assert fa_sweep("-m", "seed=0,1", setting) == 2
+    err = capfd.readouterr().err.strip()
+    assert len(err.splitlines()) == 1
+    for word in words:
+        assert word in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_the_extra_it_is_named(fa_sweep, capfd, monkeypatch):
+    monkeypatch.setattr("fa_sweep.sweep.executors.find_spec", lambda name: None)
+    assert fa_sweep("-m", "seed=0,1", "hydra.launcher.executor=dask") == 2
+    assert "pip install 'fa-sweep[dask]'" in capfd.readouterr().err
