@@ -85,7 +85,7 @@ def wide(rounds: int) -> None:
     from threadpoolctl import threadpool_limits
 
     from fa_sweep.config import conf_dir, resolve
-    from fa_sweep.stack import Stack, runs_at_a_time
+    from fa_sweep.stack import Stack, parts_of
     from fa_sweep.training import _Training
 
     widths, batch, steps = (64, 100, 100, 10), 32, 200
@@ -102,8 +102,7 @@ def wide(rounds: int) -> None:
             run = resolve(compose("config", ["feedback=random", "train.epochs=null", f"dtype={dtype}", *overrides]))
         for count in (10, 50):
             runs = [type(run)(**{**vars(run), "seed": seed}) for seed in range(count)]
-            size = runs_at_a_time(run)
-            stacks = [_Training(Stack(runs[start : start + size])) for start in range(0, count, size)]
+            stacks = [_Training(Stack([runs[i] for i in part])) for part in parts_of(runs)]
             products, flop = _products(widths, batch, count, dtype)
 
             def train_all(stacks: list[_Training] = stacks) -> None:

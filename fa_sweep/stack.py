@@ -53,8 +53,18 @@ def layout_for(run: RunConfig) -> Layout:
     return layout_of(widths_of(run), run.train.batch_size, run.dtype)
 
 
-def runs_at_a_time(run: RunConfig) -> int:
-    """Return how many runs of one structure are best trained in one stack: what their buffers fit into."""
+def parts_of(runs: Sequence[RunConfig]) -> list[list[int]]:
+    """Return the numbers of the runs of one structure that are best trained in one stack: what their buffers fit into.
+
+    Neighbours of one mode where there is more than one part: the fewer modes in a stack, the fewer calls.
+    """
+    parts = max(1, round(len(runs) / _runs_that_fit(runs[0])))
+    order = sorted(range(len(runs)), key=lambda number: repr(slice_key(runs[number]))) if parts > 1 else range(len(runs))
+    # Equal parts: a last one of a single run would cost nearly as much as one of three.
+    return [part.tolist() for part in np.array_split(np.array(order), parts)]
+
+
+def _runs_that_fit(run: RunConfig) -> int:
     widths, examples, layout = widths_of(run), len(make_task(run.task).evaluation.inputs), layout_for(run)
     if isinstance(layout, LanesLast):
         each = layout.dtype.itemsize * examples * (widths[0] + 6 * sum(widths[1:]))

@@ -16,7 +16,7 @@ from fa_sweep.losses import LOSSES
 from fa_sweep.network import Parameters
 from fa_sweep.optimisers import OPTIMISERS
 from fa_sweep.schema import RunConfig
-from fa_sweep.stack import Stack, runs_at_a_time, slice_key, structure
+from fa_sweep.stack import Stack, parts_of, structure
 
 Array = np.ndarray
 
@@ -55,22 +55,19 @@ def train(
     if len({structure(run) for run in runs}) != 1:
         raise ValueError("a stack takes at least one run, and runs of one structure")
     started = time.perf_counter()
-    size = runs_at_a_time(runs[0])
-    # Neighbours of one mode: the fewer modes in a stack, the fewer calls.
-    order = sorted(range(len(runs)), key=lambda number: repr(slice_key(runs[number]))) if len(runs) > size else range(len(runs))
-    tiles = [list(order[start : start + size]) for start in range(0, len(runs), size)]
+    parts = parts_of(runs)
     finished: list[Histories] = []
     # One BLAS thread, whoever calls: more of them sum large products in another order.
     with threadpool_limits(1, "blas"), np.errstate(all="ignore"):
-        for number, tile in enumerate(tiles):
-            training = _Training(Stack([runs[i] for i in tile]))
+        for number, part in enumerate(parts):
+            training = _Training(Stack([runs[i] for i in part]))
             for done, evaluation in training.run():
                 if progress is not None:
-                    progress((number + done) / len(tiles))
+                    progress((number + done) / len(parts))
                 if evaluated is not None and evaluation is not None:
                     evaluated(int(training.steps[evaluation]), training.at(evaluation))
             finished.append(training.histories())
-    return _join(finished, np.argsort(np.concatenate(tiles)), time.perf_counter() - started)
+    return _join(finished, np.argsort(np.concatenate(parts)), time.perf_counter() - started)
 
 
 def _join(parts: Sequence[Histories], order: Array, duration_s: float) -> Histories:
