@@ -108,13 +108,14 @@ def _cells(members: list[tuple[Events, Record]]) -> list[str]:
 
 
 def _caption(jobs: Sequence[Job]) -> str:
-    run = jobs[0].run
-    success = run.task.success
-    sign = ">=" if success.direction == "at_least" else "<="
+    criteria: dict[str, None] = {}  # a sweep over tasks has several
+    for job in jobs:
+        success, train = job.run.task.success, job.run.train
+        sign = ">=" if success.direction == "at_least" else "<="
+        criteria[f"{success.metric} {sign} {train.threshold:g}, held for {train.hold} evaluations"] = None
     return (
-        f"Success: {success.metric} {sign} {run.train.threshold:g}. Converged: held from some evaluation to the end, "
-        f"at least {run.train.hold} of them. Median steps: to convergence, over all runs. "
-        "Angle: median final gradient angle of the hidden layers."
+        f"Success: {'; or '.join(criteria)}. Converged: held from some evaluation to the end, at least that many. "
+        "Median steps: to convergence, over all runs. Angle: median final gradient angle of the hidden layers."
     )
 
 

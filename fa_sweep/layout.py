@@ -13,6 +13,7 @@ memory whatever the indices, so that nothing else has to know.
 The two differ in their roundings: which one a network takes depends on its structure alone, never on the size of a stack.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, ClassVar, Literal
@@ -22,7 +23,7 @@ import numpy as np
 Array = np.ndarray
 
 
-class Layout:
+class Layout(ABC):
     """Memory order and contractions for one floating-point type."""
 
     order: ClassVar[Literal["C", "F"]]
@@ -44,9 +45,9 @@ class Layout:
         """Return zeros indexed (..., R)."""
         return np.zeros(shape, self.dtype, order=self.order)
 
+    @abstractmethod
     def steps(self, *shape: int) -> Array:
         """Return an array indexed (S, units, N, R), each step's part laid out as `empty` does."""
-        raise NotImplementedError
 
     def together(self, widths: Sequence[int], examples: int, runs: int) -> list[Array]:
         """Return an array (n, N, R) for each width n, laid out for elementwise operations over all of them."""
@@ -60,33 +61,33 @@ class Layout:
         """Matrix (O, I, R) -> a copy that `propagate_back` takes in fastest; elementwise operations with weights are slow."""
         return matrix.copy(order=self.order)
 
+    @abstractmethod
     def gather(self, values: Array, order: Array) -> Array:
         """Values (examples, units), order (S, N, R) -> (S, units, N, R), laid out as `steps` does."""
-        raise NotImplementedError
 
+    @abstractmethod
     def propagate(self, weight: Array, x: Array, out: Array) -> None:
         """weight (O, I, R), x (I, N, R) -> out (O, N, R)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def propagate_back(self, matrix: Array, delta: Array, out: Array) -> None:
         """matrix (O, I, R), delta (O, N, R) -> out (I, N, R): the matrix stands as the forward weight does, O first."""
-        raise NotImplementedError
 
+    @abstractmethod
     def outer(self, delta: Array, x: Array, out: Array) -> None:
         """delta (O, N, R), x (I, N, R) -> out (O, I, R), summed over N."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sum_examples(self, delta: Array, out: Array) -> None:
         """delta (O, N, R) -> out (O, 1, R), summed over N."""
-        raise NotImplementedError
 
+    @abstractmethod
     def inner(self, a: Array, b: Array) -> Array:
         """Return the inner product of a and b (units, units or N, R) over all axes but the last, (R,), float64."""
-        raise NotImplementedError
 
+    @abstractmethod
     def inner_per_example(self, a: Array, b: Array) -> Array:
         """Return the inner product of a and b (units, N, R) over the first axis, (N, R), float64."""
-        raise NotImplementedError
 
     def norm(self, a: Array) -> Array:
         """Return the norm of a (units, units or N, R) over all axes but the last, (R,), float64."""

@@ -23,7 +23,7 @@ Array = np.ndarray
 # Part of every run's id; bumped by every change that alters any number of any run.
 NUMERICS_VERSION = 1
 
-UNSUSPICIOUS = 1e15  # an output whose square is finite in either type
+UNSUSPICIOUS = 1e15  # a number whose square is finite in either type
 SEGMENT_STEPS = 128  # at most so many steps' examples and outputs are held at a time
 
 
@@ -136,8 +136,8 @@ class _Training:
                 np.multiply(deltas[layer], network.derivatives[layer], out=deltas[layer])
             network.gradients(self.update)
             self._descend()
-        # Far from overflow there is no loss that is not finite; a NaN fails either comparison.
-        if outputs.max() < UNSUSPICIOUS and outputs.min() > -UNSUSPICIOUS:
+        # Far from overflow, targets too, there is no loss that is not finite; a NaN fails either comparison.
+        if all(array.max() < UNSUSPICIOUS and array.min() > -UNSUSPICIOUS for array in (outputs, targets)):
             return
         losses = self.loss.value(outputs.swapaxes(0, 1), targets.swapaxes(0, 1))
         finite = np.isfinite(outputs).all(axis=(1, 2)) & np.isfinite(losses).all(axis=1)

@@ -329,3 +329,9 @@ def test_interrupted_sweep_keeps_its_shards_and_goes_on(fa_sweep, capfd, monkeyp
     monkeypatch.setattr(base, "train", train)
     assert fa_sweep(*short("model.hidden=[3],[4]", "seed=0,1")) == 0
     assert "4 jobs, 2 reused, 2 runs to train" in capfd.readouterr().out
+
+
+def test_a_sweep_over_tasks_says_every_criterion(fa_sweep, capfd):
+    assert fa_sweep(*short("task=xor,linear_teacher", "seed=0")) == 0
+    out = " ".join(capfd.readouterr().out.split())
+    assert "Success: accuracy >= 1, held for 2 evaluations; or normalised_squared_error <= 0.01, held for 2 evaluations." in out
