@@ -17,12 +17,13 @@ class Distribution:
     """`fill(generator, out)` fills (..., O, I), C-contiguous, the same numbers however the leading axes are cut.
 
     `gain(fan_in, fan_out)` then multiplies them, None where it is 1; `deviation(fan_in, fan_out)` is the standard deviation
-    of an entry of the unit draw.
+    of an entry of the unit draw; `gaussian`: whether the entries are independent normals.
     """
 
     fill: Callable[[np.random.Generator, Array], None]
     gain: Callable[[int, int], float] | None
     deviation: Callable[[int, int], float]
+    gaussian: bool = False
 
 
 def _normal(generator: np.random.Generator, out: Array) -> None:
@@ -55,9 +56,9 @@ def _xavier_gain(fan_in: int, fan_out: int) -> float:
 
 
 DISTRIBUTIONS: dict[str, Distribution] = {
-    "normal": Distribution(_normal, None, lambda i, o: 1.0),
+    "normal": Distribution(_normal, None, lambda i, o: 1.0, gaussian=True),
     "uniform": Distribution(_uniform, None, lambda i, o: 1.0 / np.sqrt(3.0)),
-    "he": Distribution(_normal, _he_gain, _he_gain),  # He et al. (2015): N(0, 2 / fan_in)
+    "he": Distribution(_normal, _he_gain, _he_gain, gaussian=True),  # He et al. (2015): N(0, 2 / fan_in)
     # Glorot and Bengio (2010): U(+-sqrt(6 / (fan_in + fan_out)))
     "xavier": Distribution(_uniform, _xavier_gain, lambda i, o: _xavier_gain(i, o) / float(np.sqrt(3.0))),
     "orthogonal": Distribution(_orthogonal, None, lambda i, o: 1.0 / np.sqrt(max(i, o))),  # Saxe et al. (2014)

@@ -166,7 +166,7 @@ class Evaluation:
         signals = [np.empty(0), *(np.empty_like(slope) for slope in slopes[1:])]
         network.deltas[-1][...] = top
         for _, mode, _ in self._backward:
-            mode.refresh()
+            mode.begin_evaluation()
         for layer in range(network.layers - 1, 0, -1):
             for lanes, mode, backward in self._backward:
                 mode.signal(layer, backward, signals[layer][..., lanes])

@@ -62,12 +62,12 @@ class Network:
         self.layout, self.output_scale = layout, output_scale
         hidden = widths[1:-1]
         empty = layout.empty(0, examples, runs)
-        self.activations = [empty, *layout.together(hidden, examples, runs), empty]
-        self.derivatives = [empty, *layout.together(hidden, examples, runs)]
-        for slope in self.derivatives:
+        activations, active_pieces = layout.together(hidden, examples, runs)
+        derivatives, slope_pieces = layout.together(hidden, examples, runs)
+        self.activations, self.derivatives = [empty, *activations, empty], [empty, *derivatives]
+        for slope in slope_pieces:
             slope.fill(1.0)  # and stays so where the activation has no derivative of its own
-        # What elementwise operations run over: all hidden layers at once where they lie in one piece.
-        self._pieces = layout.pieces(self.activations[1:-1], self.derivatives[1:])
+        self._pieces = list(zip(active_pieces, slope_pieces, strict=True))
         self.deltas = [empty, *(layout.empty(n, examples, runs) for n in widths[1:])]
 
     def forward(self, x: Array, out: Array) -> None:

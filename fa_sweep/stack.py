@@ -22,7 +22,9 @@ from fa_sweep.tasks import TASKS, Examples, make_task
 Array = np.ndarray
 
 FRESH_STEPS = 64  # new examples are made for so many steps at once, always: a product of another size may round otherwise
-CACHE_BYTES = 2**21  # of parameters, updates, feedback and activations of the wide networks that are trained at a time
+STEPS_AHEAD, AHEAD_BYTES = 1024, 2**23  # of the numbers of examples that are drawn at once, at most
+CACHE_BYTES = 2**21  # of parameters, updates, feedback and activations of the networks that are trained at a time
+FEWEST_LANES = 256  # of narrow networks, cache or not: fewer would pay more in calls than they save in memory
 EVALUATION_BYTES = 2**28  # of the buffers of one evaluation of narrow networks
 
 # Settings of training that may differ between the runs of one stack.
@@ -66,12 +68,12 @@ def parts_of(runs: Sequence[RunConfig]) -> list[list[int]]:
 
 def _runs_that_fit(run: RunConfig) -> int:
     widths, examples, layout = widths_of(run), len(make_task(run.task).evaluation.inputs), layout_for(run)
-    if isinstance(layout, LanesLast):
-        each = layout.dtype.itemsize * examples * (widths[0] + 6 * sum(widths[1:]))
-        return max(layout.lane_multiple, int(EVALUATION_BYTES // each))
     weights = sum(i * o for i, o in pairwise(widths))
-    each = layout.dtype.itemsize * (3 * weights + 3 * run.train.batch_size * sum(widths[1:]))
-    return max(1, int(CACHE_BYTES // each))
+    training = int(layout.dtype.itemsize) * (3 * weights + 3 * run.train.batch_size * sum(widths[1:]))
+    if not isinstance(layout, LanesLast):
+        return max(1, CACHE_BYTES // training)
+    evaluation = int(layout.dtype.itemsize) * examples * (widths[0] + 6 * sum(widths[1:]))
+    return max(layout.lane_multiple, min(EVALUATION_BYTES // evaluation, max(FEWEST_LANES, CACHE_BYTES // training)))
 
 
 class Stack:
@@ -105,6 +107,7 @@ class Stack:
         self.rate = self.per_lane(lambda run: run.train.lr / examples * self.output_scale)
         self.keeps = self._kept_fractions()
         self._sources = {seed: self._source(seed) for seed in self._lanes_of_seed}
+        self._numbers = np.empty((0, self.train.batch_size, len(self.runs)), dtype=np.intp)
 
     def _arrange(self, runs: Sequence[RunConfig]) -> tuple[list[int | None], dict[tuple[str, Hashable], slice]]:
         """Return the number of the run in each lane, None for padding, and the lanes of each slice."""
@@ -132,7 +135,9 @@ class Stack:
         return [None if run is None else member(run) for run in self.runs[lanes]]
 
     def _forward(self, lanes: slice) -> Forward:
-        return Forward([weight[..., lanes] for weight in self.parameters.weights], self.activation, self.layout)
+        return Forward(
+            [weight[..., lanes] for weight in self.parameters.weights], self.activation, self.layout, self.train.batch_size
+        )
 
     def _initial_parameters(self) -> Parameters:
         """Draw each run's weights from its own streams; biases start at 0."""
@@ -181,10 +186,7 @@ class Stack:
         """Draw the next steps' examples: inputs (S, I, N, R), targets (S, O, N, R)."""
         batch, runs = self.train.batch_size, len(self.runs)
         if self.task.training is not None and not self._seeded:
-            order = np.zeros((steps, batch, runs), dtype=np.intp)
-            for seed, lanes in self._lanes_of_seed.items():
-                order[..., lanes] = self._sources[seed](steps)[..., None]
-            shared = self.task.training
+            order, shared = self._next_numbers(steps), self.task.training
             return self.layout.gather(shared.inputs, order), self.layout.gather(shared.targets, order)
         inputs = self.layout.steps(steps, self.widths[0], batch, runs)
         targets = self.layout.steps(steps, self.widths[-1], batch, runs)
@@ -195,6 +197,18 @@ class Stack:
             for array, values in ((inputs, examples.inputs), (targets, examples.targets)):
                 array[..., lanes] = values.reshape(steps, batch, -1).transpose(0, 2, 1)[..., None]
         return inputs, targets
+
+    def _next_numbers(self, steps: int) -> Array:
+        """Return the numbers of the next S steps' examples, (S, N, R); drawn ahead, for a call is dearer than its draws."""
+        if len(self._numbers) < steps:
+            _, batch, runs = self._numbers.shape
+            ahead = max(steps, min(STEPS_AHEAD, AHEAD_BYTES // (8 * batch * runs)))
+            drawn = np.zeros((runs, ahead, batch), dtype=np.intp)
+            for seed, lanes in self._lanes_of_seed.items():
+                drawn[lanes] = self._sources[seed](ahead)
+            self._numbers = np.concatenate([self._numbers, drawn.transpose(1, 2, 0)])
+        order, self._numbers = np.split(self._numbers, [steps])
+        return order
 
     def evaluation_set(self) -> tuple[Array, Array]:
         """Return inputs (I, N, R) and targets (O, N, R) of the whole evaluation set."""

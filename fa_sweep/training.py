@@ -21,7 +21,7 @@ from fa_sweep.stack import Stack, parts_of, structure
 Array = np.ndarray
 
 # Part of every run's id; bumped by every change that alters any number of any run.
-NUMERICS_VERSION = 1
+NUMERICS_VERSION = 2
 
 UNSUSPICIOUS = 1e15  # a number whose square is finite in either type
 SEGMENT_STEPS = 128  # at most so many steps' examples and outputs are held at a time
@@ -122,18 +122,20 @@ class _Training:
         inputs, targets = self.stack.batches(size)
         outputs = self.stack.layout.steps(*targets.shape)
         network, deltas = self.network, self.network.deltas
-        for offset in range(size):
-            network.forward(inputs[offset], outputs[offset])
-            self.loss.descend(outputs[offset], targets[offset], self.stack.rate, deltas[-1])
+        hidden = [(layer, deltas[layer], network.derivatives[layer]) for layer in range(network.layers - 1, 0, -1)]
+        parts = [(mode, backward, targets[..., lanes]) for mode, backward, lanes in self._backward]
+        for offset, (x, y, output) in enumerate(zip(inputs, targets, outputs, strict=True)):
+            network.forward(x, output)
+            self.loss.descend(output, y, self.stack.rate, deltas[-1])
             network.differentiate()
-            for mode, backward, lanes in self._backward:
-                backward.target = targets[offset][..., lanes]
+            for mode, backward, target in parts:
+                backward.target = target[offset]
                 mode.begin_step(first + offset)
                 mode.refresh()
-            for layer in range(network.layers - 1, 0, -1):
-                for mode, backward, _ in self._backward:
+            for layer, delta, slope in hidden:
+                for mode, backward, _ in parts:
                     mode.signal(layer, backward, backward.deltas[layer])
-                np.multiply(deltas[layer], network.derivatives[layer], out=deltas[layer])
+                np.multiply(delta, slope, out=delta)
             network.gradients(self.update)
             self._descend()
         # Far from overflow, targets too, there is no loss that is not finite; a NaN fails either comparison.

@@ -118,7 +118,7 @@ def expected_metrics(weights, feedback, examples, loss, sampled):
 
 
 def test_rerandom_is_measured_with_the_matrices_last_used(settings):
-    run = settings("feedback=rerandom", "train.steps=41", "seed=2")
+    run = settings("feedback=rerandom", "feedback.draws=literal", "train.steps=41", "seed=2")
     training = _Training(Stack([run]))
     for _ in training.run():
         pass

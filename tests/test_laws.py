@@ -42,7 +42,8 @@ def test_rerandom_that_never_redraws_equals_random(settings, distribution):
 
 
 def test_rerandom_redraws_every_k_steps(settings):
-    every = {k: Stack([settings("feedback=rerandom", f"feedback.every={k}")]) for k in (1, 3)}
+    literal = "feedback.draws=literal"
+    every = {k: Stack([settings("feedback=rerandom", f"feedback.every={k}", literal)]) for k in (1, 3)}
     seen = {k: [] for k in every}
     for k, stack in every.items():
         ((_, mode),) = stack.parts

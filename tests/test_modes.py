@@ -111,7 +111,7 @@ def weight_angle(settings, mode, distribution, *overrides):
     generator = np.random.default_rng(0)
     draw = generator.standard_normal if distribution == "normal" else lambda shape: generator.uniform(-1, 1, shape)
     weights = [layout.zeros(1000, 1, 1), np.asarray(draw((1000, 1000)))[..., None]]
-    made = MODES[mode](lanes(3, config, distribution), Forward(weights, None, layout))
+    made = MODES[mode](lanes(3, config, distribution), Forward(weights, None, layout, 1))
     made.begin_step(0)
     made.refresh()
     return float(angle_deg(*products(layout.inner, made.effective(1), weights[1]))[0])
@@ -162,7 +162,7 @@ def test_direct_modes_send_the_error_straight_down(settings, mode, layout):
 
     weights = [laid_out(generator.normal(size=(o, i, 1))) for i, o in pairwise(sizes)]
     task = "task=digits" if mode == "target_projection" else "task=xor"
-    made = MODES[mode](lanes(2, settings(f"feedback={mode}", task).feedback), Forward(weights, None, layout))
+    made = MODES[mode](lanes(2, settings(f"feedback={mode}", task).feedback), Forward(weights, None, layout, 1))
     e = generator.normal(size=(3, 6, 1))
     target = np.eye(3)[generator.integers(3, size=6)].T[..., None]
     lr = 0.25

@@ -45,7 +45,8 @@ def compare(settings, monkeypatch, mode: str, loss: str, steps: int, seeds: rang
     Both errors are relative to the run's largest weight. The oracle's own is how far it moves when its initial weights
     move by one unit in the last place: a run that blows up on its way amplifies any rounding, ours and its own.
     """
-    runs = [settings(f"feedback={mode}", f"train.loss={loss}", f"train.steps={steps}", f"seed={s}") for s in seeds]
+    chosen = [f"feedback={mode}", *(["feedback.draws=literal"] if mode == "rerandom" else [])]
+    runs = [settings(*chosen, f"train.loss={loss}", f"train.steps={steps}", f"seed={s}") for s in seeds]
     active = []
     differentiate = Network.differentiate
 

@@ -6,7 +6,7 @@ from fa_sweep.feedback.base import Backward, FeedbackConfig, FeedbackMode, Forwa
 from fa_sweep.registry import Pieces
 
 MODES: Pieces[type[FeedbackMode[Any]]] = Pieces(
-    __name__, "MODE", group="fa_sweep.feedback", besides=frozenset({"base", "draws", "signs"})
+    __name__, "MODE", group="fa_sweep.feedback", besides=frozenset({"base", "draws", "projected", "signs"})
 )
 
 __all__ = ["MODES", "Backward", "FeedbackConfig", "FeedbackMode", "Forward", "Lane"]

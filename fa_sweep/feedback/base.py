@@ -55,11 +55,12 @@ class Lane:
 
 @dataclass(frozen=True)
 class Forward:
-    """What a mode sees of its lanes' forward networks: `weights[l - 1]` (n_l, n_{l-1}, R) are live views."""
+    """What a mode sees of its lanes' forward networks: `weights[l - 1]` (n_l, n_{l-1}, R) are live views; the training's N."""
 
     weights: list[Array]
     activation: Activation
     layout: Layout
+    batch_size: int
 
 
 @dataclass
@@ -106,7 +107,11 @@ class FeedbackMode(Generic[C]):
         """Draw what `step` needs before its backward pass."""
 
     def refresh(self) -> None:
-        """Bring `matrices` up to date with the current forward weights, drawing nothing; before every backward pass."""
+        """Bring `matrices` up to date with the current forward weights, drawing nothing; after `begin_step`."""
+
+    def begin_evaluation(self) -> None:
+        """Bring `matrices` to what the last step used, or would use with the weights that it left."""
+        self.refresh()
 
     def signal(self, layer: int, backward: Backward, out: Array) -> None:
         """Fill s_l, l = `layer`, into out (n_l, N, R)."""

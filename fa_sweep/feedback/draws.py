@@ -20,8 +20,8 @@ MASK = 1  # the kind of stream that the places of sparsity's zeros come from
 class Draws:
     """One layer's sequence of matrices for the lanes of a slice, each lane's from its own stream however it is cut.
 
-    `layer` is the number of the weight W (O, I, R) that the matrices stand for; `fans` (in, out) where they are not (I, O).
-    With `match_norm` every draw has the norm of its lane's `replaces`, the initial weight unless told otherwise. Sparsity's
+    `layer` is the number of the weight W (O, I, R) that the matrices stand for, `kind` that of the stream; `fans` (in, out)
+    where they are not (I, O). With `match_norm` every draw has the norm of its lane's `replaces`, the initial weight unless told otherwise. Sparsity's
     zeros are the wiring: drawn once, as many as the fraction says, to one entry.
     """
 
@@ -34,12 +34,13 @@ class Draws:
         *,
         fans: tuple[int, int] | None = None,
         only_one: bool = False,
+        kind: int = 0,
     ) -> None:
         occupied = [lane for lane in lanes if lane]  # they come first, padding last
         shape = replaces.shape[:2]
         self._fans, self._layout = fans, forward.layout
         self._distributions = [lane.feedback.distribution for lane in occupied]
-        self._generators = [stream(lane.seed, "feedback", layer) for lane in occupied]
+        self._generators = [stream(lane.seed, "feedback", layer, kind) for lane in occupied]
         self._masks = [_mask(lane, layer, shape) for lane in occupied]
         self._norms = [
             np.linalg.norm(np.ascontiguousarray(replaces[..., position], np.float64)) if lane.feedback.match_norm else None
