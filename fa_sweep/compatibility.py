@@ -1,9 +1,13 @@
 """Settings that make sense each alone and not together, refused by name before anything is trained."""
 
+from importlib.util import find_spec
+
 from fa_sweep.checks import ConfigError, one_of
-from fa_sweep.feedback import MODES
+from fa_sweep.feedback import MODES, FeedbackMode
+from fa_sweep.layout import LanesLast
 from fa_sweep.losses import LOSSES
 from fa_sweep.schema import AppConfig
+from fa_sweep.stack import layout_for
 from fa_sweep.tasks import METRICS, Task, make_task
 
 
@@ -12,6 +16,7 @@ def completed(app: AppConfig) -> AppConfig:
     task = make_task(app.task)
     _check_targets(app, task)
     _check_sampling(app, task)
+    _check_engine(app)
     if app.train.epochs is not None and task.training is not None:
         app.train.steps = app.train.epochs * (len(task.training.inputs) // app.train.batch_size)
     if isinstance(app.train.eval_at, list) and max(app.train.eval_at, default=0) >= app.train.steps:
@@ -20,6 +25,30 @@ def completed(app: AppConfig) -> AppConfig:
             f"train.eval_at has {max(app.train.eval_at)}; with train.steps={app.train.steps} the last step is {last}"
         )
     return app
+
+
+# What the compiled engine computes with NumPy's own bits: tanh, exp and their like have others in every library.
+COMPILED = {"activation": ("relu", "leaky_relu", "linear"), "loss": ("absolute", "squared"), "optimiser": ("sgd",)}
+
+
+def _check_engine(app: AppConfig) -> None:
+    if app.engine == "numpy":
+        return
+    if find_spec("numba") is None:
+        raise ConfigError("engine is 'numba', which is not installed: pip install 'fa-sweep[numba]'")
+    stays = "choose engine=numpy"
+    for group, name in (("model", "activation"), ("train", "loss"), ("train", "optimiser")):
+        value = getattr(getattr(app, group), name)
+        if value not in COMPILED[name]:
+            known = ", ".join(COMPILED[name])
+            raise ConfigError(f"{group}.{name} is '{value}'; engine=numba knows {known}: choose one of them, or engine=numpy")
+    for name in ("weight_decay", "output_weight_decay"):
+        if getattr(app.train, name):
+            raise ConfigError(f"train.{name} is {getattr(app.train, name)}; engine=numba knows none: {stays}")
+    if MODES[app.feedback.mode].ahead is FeedbackMode.ahead:
+        raise ConfigError(f"feedback.mode is '{app.feedback.mode}'; engine=numba does not know it: {stays}")
+    if not isinstance(layout_for(app), LanesLast):
+        raise ConfigError(f"model.hidden is {app.model.hidden}; so wide a network is multiplied by BLAS: {stays}")
 
 
 def _check_targets(app: AppConfig, task: Task) -> None:

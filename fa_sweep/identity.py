@@ -26,7 +26,7 @@ NOT_SCIENCE = frozenset(
     }
 )
 
-RUN_SETTINGS = ("seed", "task", "model", "feedback", "init", "train", "dtype")
+RUN_SETTINGS = ("seed", "task", "model", "feedback", "init", "train", "dtype", "engine")
 
 
 def flatten(values: dict[str, Any], path: str = "") -> dict[str, Any]:

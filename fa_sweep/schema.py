@@ -130,6 +130,7 @@ class RunConfig:
     init: InitConfig
     train: TrainConfig
     dtype: str
+    engine: str
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < SEED_LIMIT:
@@ -137,6 +138,7 @@ class RunConfig:
         one_of("task.name", self.task.name, TASKS)
         one_of("feedback.mode", self.feedback.mode, MODES)
         one_of("dtype", self.dtype, ("float64", "float32"))
+        one_of("engine", self.engine, ("numpy", "numba"))
         if self.task.success.metric.startswith("accuracy") and not 0 <= self.train.threshold <= 1:
             raise ConfigError(f"train.threshold is {self.train.threshold}; an accuracy lies between 0 and 1")
         if not isinstance(self.feedback, MODES[self.feedback.mode].Config):

@@ -5,7 +5,7 @@ Axes: R lanes (runs and padding), N examples of a batch, S steps, E evaluations,
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from fa_sweep.streams import stream
 from fa_sweep.tasks import TASKS, Examples, make_task
 
 Array = np.ndarray
+K = TypeVar("K", bound=Hashable)
 
 FRESH_STEPS = 64  # new examples are made for so many steps at once, always: a product of another size may round otherwise
 STEPS_AHEAD, AHEAD_BYTES = 1024, 2**23  # of the numbers of examples that are drawn at once, at most
@@ -36,7 +37,7 @@ def structure(run: RunConfig) -> tuple[Hashable, ...]:
     """Return what must be equal for two runs to share a stack; seed, scales, learning rate, decay and mode are free."""
     task = {name: value for name, value in vars(run.task).items() if name not in ("loss", "sampling", "success")}
     train = {name: value for name, value in vars(run.train).items() if name not in _FREE}
-    return (*(repr(sorted(part.items())) for part in (task, vars(run.model), train)), run.dtype)
+    return (*(repr(sorted(part.items())) for part in (task, vars(run.model), train)), run.dtype, run.engine)
 
 
 def slice_key(run: RunConfig) -> tuple[str, Hashable]:
@@ -84,15 +85,13 @@ class Stack:
 
     def __init__(self, runs: Sequence[RunConfig]) -> None:
         first = runs[0]
-        self.model, self.train, self.widths = first.model, first.train, widths_of(first)
+        self.model, self.train, self.engine, self.widths = first.model, first.train, first.engine, widths_of(first)
         self.layout = layout_for(first)
         numbers, slices = self._arrange(runs)
         self.runs = [None if number is None else runs[number] for number in numbers]
         place = {number: lane for lane, number in enumerate(numbers)}
         self.lane_of = np.array([place[number] for number in range(len(runs))])
-        self._lanes_of_seed: dict[int, list[int]] = {}
-        for lane, run in self._occupied():
-            self._lanes_of_seed.setdefault(run.seed, []).append(lane)
+        self._lanes_of_seed = self._lanes_by(lambda run: run.seed)
         self._seeded = TASKS[first.task.name].seeded
         self._tasks = {s: make_task(first.task, s) for s in (self._lanes_of_seed if self._seeded else [0])}
         self.task = next(iter(self._tasks.values()))
@@ -124,6 +123,13 @@ class Stack:
     def _occupied(self) -> Iterator[tuple[int, RunConfig]]:
         return ((lane, run) for lane, run in enumerate(self.runs) if run is not None)
 
+    def _lanes_by(self, key: Callable[[RunConfig], K]) -> dict[K, list[int]]:
+        """Return the lanes of the runs that share a key: what is drawn for it is drawn once."""
+        lanes: dict[K, list[int]] = {}
+        for lane, run in self._occupied():
+            lanes.setdefault(key(run), []).append(lane)
+        return lanes
+
     def per_lane(self, value: Callable[[RunConfig], float]) -> Array:
         """Return a setting of every lane, (R,), in the stack's type; 0 for padding."""
         return np.array([0.0 if run is None else value(run) for run in self.runs], self.layout.dtype)
@@ -142,19 +148,20 @@ class Stack:
     def _initial_parameters(self) -> Parameters:
         """Draw each run's weights from its own streams; biases start at 0."""
         parameters = Parameters.zeros(self.widths, self.model.bias, len(self.runs), self.layout)
-        for lane, run in self._occupied():
+        scale = self.per_lane(lambda run: run.init.scale)
+        for (seed, distribution), lanes in self._lanes_by(lambda run: (run.seed, run.init.distribution)).items():
             for layer, weight in enumerate(parameters.weights, start=1):
-                unit = draw(run.init.distribution, stream(run.seed, "init", layer), *weight.shape[:2])
-                weight[..., lane] = run.init.scale * unit
+                unit = draw(distribution, stream(seed, "init", layer), *weight.shape[:2])
+                weight[..., lanes] = scale[lanes] * unit[..., None]
         return parameters
 
     def chance_matrices(self) -> list[Array]:
         """Draw feedback that no run has ever seen, (O, I, R) for each weight from the second on: what an angle is by chance."""
         matrices = [np.zeros_like(weight) for weight in self.parameters.weights[1:]]
-        for lane, run in self._occupied():
+        for (seed, distribution), lanes in self._lanes_by(lambda run: (run.seed, run.feedback.distribution)).items():
             for layer, matrix in enumerate(matrices, start=2):
-                generator = stream(run.seed, "evaluation", layer, CHANCE)
-                matrix[..., lane] = draw(run.feedback.distribution, generator, *matrix.shape[:2])
+                unit = draw(distribution, stream(seed, "evaluation", layer, CHANCE), *matrix.shape[:2])
+                matrix[..., lanes] = unit[..., None]
         return matrices
 
     def _kept_fractions(self) -> list[Array] | None:

@@ -6,6 +6,7 @@ Axes: R runs, N examples of a batch, S steps of a segment, E evaluations.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -17,6 +18,9 @@ from fa_sweep.network import Parameters
 from fa_sweep.optimisers import OPTIMISERS
 from fa_sweep.schema import RunConfig
 from fa_sweep.stack import Stack, parts_of, structure
+
+if TYPE_CHECKING:
+    from fa_sweep.compiled import Descent
 
 Array = np.ndarray
 
@@ -96,6 +100,7 @@ class _Training:
             (mode, Backward([d[..., lanes] for d in self.network.deltas], -stack.rate[lanes], np.empty(0)), lanes)
             for lanes, mode in stack.parts
         ]
+        self._compiled = [self._compile(lanes) for lanes, _ in stack.parts] if stack.engine == "numba" else []
         self._updates = [[w[..., lanes] for w in self.update.weights] for lanes, _ in stack.parts]
         self.evaluate = Evaluation(stack, self.loss)
         self.steps = np.array(settings.evaluation_steps())
@@ -118,9 +123,40 @@ class _Training:
             self._evaluate(number, evaluation_step)
             yield step / self.stack.train.steps, number
 
+    def _compile(self, lanes: slice) -> "Descent":
+        from fa_sweep.compiled import Descent  # Numba is an extra, and takes a second to import
+
+        model, widths, loss = self.stack.model, self.stack.widths, self.stack.train.loss
+        return Descent(
+            widths, self.network, self.update, self.stack.rate, lanes,
+            loss=loss, activation=model.activation, negative_slope=model.negative_slope,
+        )  # fmt: skip
+
     def _train_segment(self, first: int, size: int) -> None:
         inputs, targets = self.stack.batches(size)
         outputs = self.stack.layout.steps(*targets.shape)
+        make_steps = self._make_compiled_steps if self._compiled else self._make_steps
+        make_steps(first, inputs, targets, outputs)
+        # Far from overflow, targets too, there is no loss that is not finite; a NaN fails either comparison.
+        if all(array.max() < UNSUSPICIOUS and array.min() > -UNSUSPICIOUS for array in (outputs, targets)):
+            return
+        losses = self.loss.value(outputs.swapaxes(0, 1), targets.swapaxes(0, 1))
+        finite = np.isfinite(outputs).all(axis=(1, 2)) & np.isfinite(losses).all(axis=1)
+        self._freeze(~finite.all(axis=0), first + np.argmin(finite, axis=0))
+
+    def _make_compiled_steps(self, first: int, inputs: Array, targets: Array, outputs: Array) -> None:
+        """Train on examples (S, n, N, R), filling outputs: slice by slice, lanes know nothing of each other."""
+        for descent, (mode, backward, _) in zip(self._compiled, self._backward, strict=True):
+            done = 0
+            while done < len(inputs):
+                ahead = mode.ahead(first + done, len(inputs) - done, backward)
+                assert ahead is not None
+                some = slice(done, done + ahead.steps)
+                descent(ahead, inputs[some], targets[some], outputs[some])
+                done += ahead.steps
+
+    def _make_steps(self, first: int, inputs: Array, targets: Array, outputs: Array) -> None:
+        """Train on examples (S, n, N, R), filling outputs."""
         network, deltas = self.network, self.network.deltas
         hidden = [(layer, deltas[layer], network.derivatives[layer]) for layer in range(network.layers - 1, 0, -1)]
         parts = [(mode, backward, targets[..., lanes]) for mode, backward, lanes in self._backward]
@@ -138,12 +174,6 @@ class _Training:
                 np.multiply(delta, slope, out=delta)
             network.gradients(self.update)
             self._descend()
-        # Far from overflow, targets too, there is no loss that is not finite; a NaN fails either comparison.
-        if all(array.max() < UNSUSPICIOUS and array.min() > -UNSUSPICIOUS for array in (outputs, targets)):
-            return
-        losses = self.loss.value(outputs.swapaxes(0, 1), targets.swapaxes(0, 1))
-        finite = np.isfinite(outputs).all(axis=(1, 2)) & np.isfinite(losses).all(axis=1)
-        self._freeze(~finite.all(axis=0), first + np.argmin(finite, axis=0))
 
     def _descend(self) -> None:
         """Make the step: W <- keeps W + u, u from the pseudo-gradients through the optimiser."""

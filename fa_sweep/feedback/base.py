@@ -76,6 +76,19 @@ class Backward:
     target: Array
 
 
+@dataclass(frozen=True)
+class Ahead:
+    """What the signals of the next `steps` steps are made with, known before the first of them.
+
+    `feedback`: "weights", the forward weights as they are at each step; "matrices", those of `arrays`, (O, I, R) a layer;
+    "zeros"; "projections", one array (S, H, 1, R), a step's signals s_l / |delta_{l+1}| of all H hidden units.
+    """
+
+    steps: int
+    feedback: str
+    arrays: list[Array]
+
+
 class FeedbackMode(Generic[C]):
     """The backward pass of one mode over its lanes of a stack: signal s_l = B_{l+1} delta_{l+1}, l = 1 .. L-1.
 
@@ -108,6 +121,14 @@ class FeedbackMode(Generic[C]):
 
     def refresh(self) -> None:
         """Bring `matrices` up to date with the current forward weights, drawing nothing; after `begin_step`."""
+
+    def ahead(self, first: int, steps: int, backward: Backward) -> Ahead | None:
+        """Return the feedback of at most so many steps from the `first` on, in place of `begin_step` and `signal`.
+
+        For the compiled engine, which does not know a mode that returns None: one whose signals are no such products, or whose
+        matrices follow the weights.
+        """
+        return None
 
     def begin_evaluation(self) -> None:
         """Bring `matrices` to what the last step used, or would use with the weights that it left."""

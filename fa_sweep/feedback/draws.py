@@ -21,8 +21,8 @@ class Draws:
     """One layer's sequence of matrices for the lanes of a slice, each lane's from its own stream however it is cut.
 
     `layer` is the number of the weight W (O, I, R) that the matrices stand for, `kind` that of the stream; `fans` (in, out)
-    where they are not (I, O). With `match_norm` every draw has the norm of its lane's `replaces`, the initial weight unless told otherwise. Sparsity's
-    zeros are the wiring: drawn once, as many as the fraction says, to one entry.
+    where they are not (I, O). With `match_norm` every draw has the norm of its lane's `replaces`, the initial weight unless
+    told otherwise. Sparsity's zeros are the wiring: drawn once, as many as the fraction says, to one entry.
     """
 
     def __init__(

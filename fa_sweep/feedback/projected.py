@@ -56,6 +56,12 @@ class Projections:
             np.multiply(self._drawn.transpose(1, 2, 0)[:, :, None], self._scale, out=self._ready, casting="same_kind")
             self._next = 0
 
+    def ahead(self, steps: int) -> Array:
+        """Go on to the last of at most so many steps from this one on, and return what is drawn of them, (S, H, 1, R)."""
+        drawn = self._ready[self._next : self._next + steps]
+        self._next += len(drawn) - 1
+        return drawn
+
     def signal(self, layer: int, delta: Array, out: Array) -> None:
         """Error delta (n_{l+1}, 1, R) -> s_l, l = `layer`, into out (n_l, 1, R)."""
         norm = np.abs(delta[0]) if len(delta) == 1 else np.sqrt(self._layout.inner_per_example(delta, delta))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fa_sweep.checks import at_least, one_of
-from fa_sweep.feedback.base import Backward, FeedbackConfig, FeedbackMode, Forward, Lane
+from fa_sweep.feedback.base import Ahead, Backward, FeedbackConfig, FeedbackMode, Forward, Lane
 from fa_sweep.feedback.draws import Draws
 from fa_sweep.feedback.projected import Projections, is_projectable
 
@@ -77,6 +77,15 @@ class Rerandom(FeedbackMode[RerandomConfig]):
             self._projections.signal(layer, backward.deltas[layer + 1], out)
         else:
             super().signal(layer, backward, out)
+
+    def ahead(self, first: int, steps: int, backward: Backward) -> Ahead:
+        """Return projections, as many as are drawn already, or the matrices until the next redraw."""
+        self.begin_step(first)
+        if self._projections is None:
+            return Ahead(min(steps, self._every - first % self._every), "matrices", self.matrices)
+        self._last = backward
+        drawn = self._projections.ahead(steps)
+        return Ahead(len(drawn), "projections", [drawn])
 
     def begin_evaluation(self) -> None:
         """Complete the matrices that the last step has seen but in part."""

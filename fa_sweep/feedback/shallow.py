@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fa_sweep.feedback.base import Backward, FeedbackConfig, FeedbackMode, Forward, Lane
+from fa_sweep.feedback.base import Ahead, Backward, FeedbackConfig, FeedbackMode, Forward, Lane
 
 
 class Shallow(FeedbackMode[FeedbackConfig]):
@@ -17,6 +17,10 @@ class Shallow(FeedbackMode[FeedbackConfig]):
     def signal(self, layer: int, backward: Backward, out: np.ndarray) -> None:
         """Fill zeros, whatever the error: a diverged one times 0 would be NaN."""
         out.fill(0.0)
+
+    def ahead(self, first: int, steps: int, backward: Backward) -> Ahead:
+        """Return nothing at all."""
+        return Ahead(steps, "zeros", [])
 
 
 MODE = Shallow

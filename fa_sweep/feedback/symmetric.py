@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from fa_sweep.feedback.base import FeedbackConfig, FeedbackMode, Forward, Lane
+from fa_sweep.feedback.base import Ahead, Backward, FeedbackConfig, FeedbackMode, Forward, Lane
 
 
 class Symmetric(FeedbackMode[FeedbackConfig]):
@@ -11,6 +11,10 @@ class Symmetric(FeedbackMode[FeedbackConfig]):
     def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
         super().__init__(lanes, forward)
         self.matrices = forward.weights[1:]
+
+    def ahead(self, first: int, steps: int, backward: Backward) -> Ahead:
+        """Return the weights, whatever they will be."""
+        return Ahead(steps, "weights", [])
 
 
 MODE = Symmetric
