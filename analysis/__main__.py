@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fa_sweep.checks import ConfigError
 from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps
-from fa_sweep.tracking.importer import TrackingError
+from fa_sweep.tracking.stores import TrackingError
 
 FORMATS = ("html", "md", "tex")
 

@@ -11,7 +11,8 @@ from analysis.estimates import fraction_converged, trajectories
 from analysis.frames import Frames, from_sweep
 from analysis.report import FORMATS, write_report
 from fa_sweep.sweep.folder import Sweep
-from fa_sweep.tracking.importer import TrackingError, attach_report
+from fa_sweep.tracking.importer import attach_report
+from fa_sweep.tracking.stores import TrackingError
 
 CURVES = {"accuracy": "accuracy", "loss": "loss", "angle_deg/gradient": "angle_deg_gradient"}
 

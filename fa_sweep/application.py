@@ -17,7 +17,10 @@ from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps, create_sweep
 from fa_sweep.sweep.jobs import TABLE, Job, make_jobs
 from fa_sweep.sweep.ledger import Record, find_runs, write_shard
 from fa_sweep.sweep.plan import make_shards
-from fa_sweep.tracking.importer import TrackingError, absolute, import_sweep, sqlite_file
+from fa_sweep.tracking.content import chosen_history
+from fa_sweep.tracking.importer import import_sweep
+from fa_sweep.tracking.stores import TrackingError
+from fa_sweep.tracking.uris import absolute, sqlite_file
 from fa_sweep.training import train
 
 _LONG = {"-cd": "--config-dir", "-cn": "--config-name", "-cp": "--config-path"}
@@ -175,6 +178,8 @@ def _track(sweep: Sweep, records: Mapping[str, Record] | None = None) -> str:
         database = sqlite_file(sweep.record["tracking"]["uri"])
         if database and not database.exists():
             console.say(f"creating {os.path.relpath(database)} (once, a few seconds)")
+        if said := chosen_history(sweep.record["tracking"]["history"], sweep.jobs, sweep.record["tracking"]["metrics"])[1]:
+            console.say(said)
         with console.console.status("importing into MLflow"):
             imported = import_sweep(sweep, records=records)
     except TrackingError as error:

@@ -149,13 +149,19 @@ class RunConfig:
 
 @dataclass
 class TrackingConfig:
-    """Where MLflow keeps the runs, and whether every metric's history goes there (`all`) or the main ones' (`main`)."""
+    """Where MLflow keeps the runs, and what goes there of histories.
+
+    Those of `all` metrics or the `main` ones; whole (`full`), a few points (`thin`), last values alone (`none`), or as much as
+    size allows (`auto`).
+    """
 
     uri: str
     experiment: str
     metrics: str
+    history: str
 
     def __post_init__(self) -> None:
+        one_of("tracking.history", self.history, ("auto", "full", "thin", "none"))
         one_of("tracking.metrics", self.metrics, ("main", "all"))
         for name in ("uri", "experiment"):
             if not getattr(self, name).strip():

@@ -9,7 +9,8 @@ import numpy as np
 from conftest import short
 
 from fa_sweep.sweep.folder import all_sweeps
-from fa_sweep.tracking import content, importer
+from fa_sweep.tracking import content, stores
+from fa_sweep.tracking.stores.client import ClientStore
 
 
 def client():
@@ -115,7 +116,7 @@ def test_complete_sweep_is_found_again_and_reused_runs_are_children_of_the_new_p
 def test_bulk_and_log_batch_write_the_same(fa_sweep, monkeypatch):
     sweep = ("feedback=symmetric,random,shallow", "seed=range(2)", "tracking.metrics=all")
     assert fa_sweep(*short(*sweep, "tracking.experiment=bulk")) == 0
-    monkeypatch.setattr(importer, "sql_engine", lambda uri, location: None)
+    monkeypatch.setattr(stores, "open_tables", lambda uri: None)
     assert fa_sweep(*short(*sweep, "tracking.experiment=batch")) == 0
     c = client()
     (bulk_parent,), bulk = read("bulk")
@@ -146,17 +147,17 @@ def test_bulk_and_log_batch_write_the_same(fa_sweep, monkeypatch):
 
 def test_an_import_that_was_cut_off_goes_on(fa_sweep, monkeypatch, capfd):
     """MLflow dies after two runs; nothing is lost, and the next command brings in the rest."""
-    monkeypatch.setattr(importer, "sql_engine", lambda uri, location: None)
-    original = importer._Import._import_job
+    monkeypatch.setattr(stores, "open_tables", lambda uri: None)
+    original = ClientStore._add_one
     calls = []
 
-    def dying(self, job, children, parent):
-        calls.append(job)
+    def dying(self, content, parent, child):
+        calls.append(content)
         if len(calls) == 3:
             raise ConnectionError("server went away")
-        return original(self, job, children, parent)
+        return original(self, content, parent, child)
 
-    monkeypatch.setattr(importer._Import, "_import_job", dying)
+    monkeypatch.setattr(ClientStore, "_add_one", dying)
     assert fa_sweep(*short("feedback=random", "seed=range(4)")) == 0
     out, err = capfd.readouterr()
     assert "server went away" in err

@@ -6,10 +6,14 @@ import io
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
+import numpy as np
+
 from fa_sweep.convergence import Events
+from fa_sweep.evaluation import metric_names
 from fa_sweep.identity import run_settings
 from fa_sweep.sweep.folder import Sweep
 from fa_sweep.sweep.jobs import Job
@@ -20,6 +24,11 @@ MAIN_HISTORIES = (*dict.fromkeys(name for names in METRICS.values() for name in 
 MAIN_PREFIXES = ("angle_deg/signal_layer_", "angle_deg/weight_layer_")
 LONGEST_VALUE = 5000  # MLflow cuts tags beyond 5,000 characters and parameters beyond 6,000, silently
 OVERLONG = "overlong.json"
+HISTORY_TAG = "fa_sweep.history"
+HISTORIES = ("full", "thin", "none")  # the fullest first
+THIN_POINTS = 11
+BYTES_PER_POINT = 250  # of a SQLite store: two rows of an index and one of the table
+AUTO_BYTES = 2**28  # what a sweep may take in the store without being asked for
 ENVIRONMENT_TAGS = ("git_commit", "git_dirty")
 
 
@@ -36,8 +45,62 @@ class RunContent:
     metrics: list[tuple[str, float, int]]
     overlong: dict[str, str] = field(default_factory=dict)
 
+    def under(self, parent: str | None) -> "RunContent":
+        """Return the same run as a child of another."""
+        return self if parent is None else replace(self, tags={**self.tags, "mlflow.parentRunId": parent})
 
-def sweep_content(sweep: Sweep, finished: Mapping[str, Record]) -> RunContent:
+
+@dataclass(frozen=True)
+class DatasetContent:
+    """The data of a task as MLflow names them."""
+
+    name: str
+    digest: str
+    source: str
+    profile: str
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What MLflow is sent of the histories: of `metrics` "main" or "all", the points of `history` full, thin or none.
+
+    Of everything else it gets the last value; the ledger has it all.
+    """
+
+    metrics: str
+    history: str
+
+    def numbers(self, metric: str, evaluations: int) -> Sequence[int]:
+        """Return which of a metric's evaluations are sent, besides the last defined one."""
+        if self.history == "none" or not (self.metrics == "all" or is_main_history(metric)):
+            return ()
+        if self.history == "full":
+            return range(evaluations)
+        return sorted({round(k * (evaluations - 1) / (THIN_POINTS - 1)) for k in range(THIN_POINTS)})
+
+
+def chosen_history(wanted: str, jobs: Sequence[Job], metrics: str) -> tuple[str, str]:
+    """Return how much of the histories a sweep sends, and a line to say if that was not asked for."""
+    if wanted != "auto":
+        return wanted, ""
+    names = [metric_names(len(job.widths) - 1, job.targets) for job in jobs]
+    sizes = {}
+    for history in HISTORIES:
+        kept = Kept(metrics, history)
+        sizes[history] = BYTES_PER_POINT * sum(
+            len(kept.numbers(name, len(job.run.train.evaluation_steps()))) + 1
+            for job, own in zip(jobs, names, strict=True)
+            for name in own
+        )
+    fitting = next((history for history in HISTORIES if sizes[history] <= AUTO_BYTES), HISTORIES[-1])
+    if fitting == HISTORIES[0]:
+        return fitting, ""
+    sent = f"{THIN_POINTS} points of each history" if fitting == "thin" else "last values alone"
+    whole = f"whole ones would take {sizes['full'] / 1e9:.1f} GB; tracking.history=full sends them"
+    return fitting, f"MLflow gets {sent}: {whole}, the ledger has them in any case."
+
+
+def sweep_content(sweep: Sweep, finished: Mapping[str, Record], history: str) -> RunContent:
     """Return the parent run of a sweep: FAILED if any run did, KILLED if any is missing, else FINISHED."""
     record, failures = sweep.record, sweep.failures
     absent = [job.run_id for job in sweep.jobs if job.run_id not in finished]
@@ -48,6 +111,7 @@ def sweep_content(sweep: Sweep, finished: Mapping[str, Record]) -> RunContent:
         "fa_sweep.sweep_hash": sweep.hash,
         "fa_sweep.planned": str(record["planned"]),
         "fa_sweep.reused": str(record["reused"]),
+        HISTORY_TAG: history,
         "command": record["command"],
         **_common_tags(record["environment"]),
     }
@@ -57,7 +121,7 @@ def sweep_content(sweep: Sweep, finished: Mapping[str, Record]) -> RunContent:
     return _fitted(RunContent(sweep.id, status, created, ended, {}, tags, []))
 
 
-def job_content(job: Job, sweep: Sweep, record: Record | None, *, all_histories: bool) -> RunContent:
+def job_content(job: Job, sweep: Sweep, record: Record | None, kept: Kept) -> RunContent:
     """Return one run: FINISHED whatever its outcome; FAILED, without numbers, where there is no record but an error."""
     tags = {
         "fa_sweep.run_id": job.run_id,
@@ -80,7 +144,7 @@ def job_content(job: Job, sweep: Sweep, record: Record | None, *, all_histories:
     found = run_events(job, record)
     tags |= {"outcome": found.outcome, **_common_tags(record.environment)}
     started = record.finished_at_ms - round(1000 * record.duration_s)
-    metrics = list(_metrics(record, found, all_histories))
+    metrics = list(_metrics(record, found, kept))
     return _fitted(RunContent(job.name, "FINISHED", started, record.finished_at_ms, params, tags, metrics))
 
 
@@ -100,25 +164,42 @@ def settings_csv(jobs: Sequence[Job]) -> str:
     return text.getvalue()
 
 
+@cache
+def _user() -> str:
+    return getpass.getuser()
+
+
 def _common_tags(environment: Mapping[str, str]) -> dict[str, str]:
     versions = json.dumps({k: v for k, v in environment.items() if k not in ENVIRONMENT_TAGS})
     return {
         **{name: environment.get(name, "unknown") for name in ENVIRONMENT_TAGS},
         "versions": versions,
-        "mlflow.user": getpass.getuser(),
+        "mlflow.user": _user(),
         "mlflow.source.name": "fa_sweep",
         "mlflow.source.type": "LOCAL",
     }
 
 
-def _metrics(record: Record, found: Events, all_histories: bool) -> Iterator[tuple[str, float, int]]:
-    last = int(record.steps[-1])
+def _metrics(record: Record, found: Events, kept: Kept) -> Iterator[tuple[str, float, int]]:
+    steps = record.steps.tolist()
     for name, values in record.metrics.items():
-        defined = [(name, float(v), int(s)) for v, s in zip(values, record.steps, strict=True) if math.isfinite(v)]
-        yield from defined if all_histories or is_main_history(name) else defined[-1:]
+        defined = np.flatnonzero(np.isfinite(values))
+        if len(defined) == 0:
+            continue
+        last = int(defined[-1])
+        sent = values.tolist()
+        for number in kept.numbers(name, len(steps)):
+            if number < last and math.isfinite(sent[number]):
+                yield name, sent[number], steps[number]
+        yield name, sent[last], steps[last]
     for name in ("first_reach_step", "convergence_step", "diverged_at_step"):
         if not math.isnan(getattr(found, name)):
-            yield name, getattr(found, name), last
+            yield name, getattr(found, name), steps[-1]
+
+
+def overlong_text(content: RunContent) -> str:
+    """Return what MLflow would have cut, as its artifact has it."""
+    return json.dumps(content.overlong, indent=2)
 
 
 def _fitted(content: RunContent) -> RunContent:

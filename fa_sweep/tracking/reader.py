@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -18,9 +17,10 @@ from fa_sweep.identity import unflatten
 from fa_sweep.schema import RunConfig
 from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.ledger import Record
-from fa_sweep.tracking.bulk import sql_engine
-from fa_sweep.tracking.content import ENVIRONMENT_TAGS, OVERLONG
-from fa_sweep.tracking.importer import absolute, connect, sqlite_file
+from fa_sweep.tracking.content import ENVIRONMENT_TAGS, HISTORY_TAG, OVERLONG
+from fa_sweep.tracking.stores.client import connect, search
+from fa_sweep.tracking.stores.tables import open_tables, table
+from fa_sweep.tracking.uris import public, sqlite_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -50,37 +50,25 @@ def read_sweep(uri: str, experiment: str, sweep_id: str | None = None) -> Tracke
     client = connect(uri)
     found = client.get_experiment_by_name(experiment)
     if found is None:
-        raise ConfigError(f"--experiment is {experiment!r}; {_public(uri)} has no experiment of that name")
+        raise ConfigError(f"--experiment is {experiment!r}; {public(uri)} has no experiment of that name")
     condition = "tags.`fa_sweep.kind` = 'sweep'" + (f" and tags.`fa_sweep.sweep` = '{sweep_id}'" if sweep_id else "")
-    parents = _search(client, found.experiment_id, condition)
+    parents = search(client, found.experiment_id, condition)
     if not parents:
         raise ConfigError(f"--experiment is {experiment!r}; it holds no sweep" + (f" {sweep_id!r}" if sweep_id else ""))
     parent = max(parents, key=lambda run: run.info.start_time)
-    children = _search(client, found.experiment_id, f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
+    if (history := parent.data.tags.get(HISTORY_TAG, "full")) != "full":
+        raise ConfigError(
+            f"--uri is {public(uri)}; it has {history} histories of sweep {parent.data.tags['fa_sweep.sweep']}, too little for "
+            "statistics: report from the ledger (without --uri), or track with tracking.history=full"
+        )
+    children = search(client, found.experiment_id, f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
     children.sort(key=lambda run: int(run.data.tags["fa_sweep.number"]))
     jobs = [_job(client, run) for run in children]
     finished = [(job, run) for job, run in zip(jobs, children, strict=True) if run.info.status == "FINISHED"]
     histories = _histories(client, uri, [run for _, run in finished])
     records = {job.run_id: _record(job, run, points) for (job, run), points in zip(finished, histories, strict=True)}
     failed = {run.info.run_name: run.data.tags.get("error", "") for run in children if run.info.status == "FAILED"}
-    return TrackedSweep(parent.data.tags["fa_sweep.sweep"], _public(uri), dict(parent.data.tags), jobs, records, failed)
-
-
-def _public(uri: str) -> str:
-    """Return a URI as it may be shown: no user, no password, no query."""
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}" if parts.scheme else uri
-
-
-def _search(client: "MlflowClient", experiment_id: str, condition: str) -> list[Any]:
-    found: list[Any] = []
-    token = None
-    while True:
-        page = client.search_runs([experiment_id], condition, max_results=1000, page_token=token)
-        found += page
-        token = page.token
-        if not token:
-            return found
+    return TrackedSweep(parent.data.tags["fa_sweep.sweep"], public(uri), dict(parent.data.tags), jobs, records, failed)
 
 
 def _job(client: "MlflowClient", run: Any) -> Job:
@@ -126,7 +114,7 @@ def _record(job: Job, run: Any, points: Points) -> Record:
 
 def _histories(client: "MlflowClient", uri: str, runs: Sequence[Any]) -> Iterator[Points]:
     """Yield each run's points by metric: whole histories of the main ones, the last value of all others."""
-    engine = sql_engine(absolute(uri), "")
+    engine = open_tables(uri)
     for start in range(0, len(runs), RUNS_PER_QUERY):
         some = runs[start : start + RUNS_PER_QUERY]
         if engine is not None:
@@ -145,13 +133,13 @@ def _from_client(client: "MlflowClient", run: Any) -> Points:
 
 
 def _from_tables(engine: "Engine", run_ids: Sequence[str]) -> dict[str, Points]:
-    from mlflow.store.tracking.dbmodels.models import SqlMetric
     from sqlalchemy import select
 
     found: dict[str, Points] = {}
-    columns = (SqlMetric.run_uuid, SqlMetric.key, SqlMetric.step, SqlMetric.value)
+    metrics = table("metrics").c
+    columns = (metrics.run_uuid, metrics.key, metrics.step, metrics.value)
     with engine.connect() as connection:
-        rows: Any = connection.execute(select(*columns).where(SqlMetric.run_uuid.in_(run_ids)))
+        rows: Any = connection.execute(select(*columns).where(metrics.run_uuid.in_(run_ids)))
         for row in rows:
             found.setdefault(row.run_uuid, {}).setdefault(row.key, []).append((row.step, row.value))
     return found
