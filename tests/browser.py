@@ -1,9 +1,7 @@
 """Debian's chromium, headless, over its DevTools protocol: what a page shows, says on its console and asks the network for."""
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -13,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from services import end
 from websockets.sync.client import ClientConnection, connect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -88,16 +87,6 @@ class Page:
             elif event["method"] == "Log.entryAdded" and params["entry"]["level"] == "error":
                 found.append(params["entry"]["text"])
         return found
-
-
-def end(process: "subprocess.Popen[bytes]") -> None:
-    """End a process that was started in a session of its own, with its children and nothing else."""
-    os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(20)
 
 
 def targets(port: str, kind: str) -> list[dict[str, Any]]:

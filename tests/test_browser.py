@@ -1,17 +1,11 @@
 """The report in a real browser: opened from disk, and inside the MLflow UI of a served store."""
 
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from browser import CHROMIUM, browser, end
+from browser import CHROMIUM, browser
 from conftest import short
+from services import mlflow_server
 
 from fa_sweep.sweep.folder import all_sweeps
 
@@ -50,37 +44,12 @@ def test_opened_from_disk(reported):
         assert page.run("getComputedStyle(document.body).backgroundColor") != light
 
 
-@contextmanager
-def mlflow_server(folder: Path) -> Iterator[str]:
-    """Serve a folder's store on a free loopback port; ended by its own process group."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = ["-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder}/outputs/mlflow.db"]
-    process = subprocess.Popen(
-        [sys.executable, *command, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-    try:
-        deadline = time.monotonic() + 120
-        while True:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
-                break
-            except OSError:
-                assert time.monotonic() < deadline, "mlflow server does not start"
-                time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        end(process)
-
-
 def test_inside_mlflows_artifact_view(reported):
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{Path('outputs/mlflow.db').absolute()}")
     run = client.get_run(reported.tracked["run_id"])
-    with mlflow_server(Path().absolute()) as url, browser() as page:
+    with mlflow_server(f"sqlite:///{Path('outputs/mlflow.db').absolute()}", Path()) as url, browser() as page:
         page.open(f"{url}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts/report/report.html")
         with page.frame() as frame:
             frame.wait_for("document.title.startsWith('Convergence report') && document.readyState == 'complete'")

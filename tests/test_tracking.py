@@ -113,38 +113,6 @@ def test_complete_sweep_is_found_again_and_reused_runs_are_children_of_the_new_p
     assert len(children) == 2
 
 
-def test_bulk_and_log_batch_write_the_same(fa_sweep, monkeypatch):
-    sweep = ("feedback=symmetric,random,shallow", "seed=range(2)", "tracking.metrics=all")
-    assert fa_sweep(*short(*sweep, "tracking.experiment=bulk")) == 0
-    monkeypatch.setattr(stores, "open_tables", lambda uri: None)
-    assert fa_sweep(*short(*sweep, "tracking.experiment=batch")) == 0
-    c = client()
-    (bulk_parent,), bulk = read("bulk")
-    (batch_parent,), batch = read("batch")
-    assert bulk.keys() == batch.keys()
-    assert len(bulk) == 6
-    for name, one in bulk.items():
-        other = batch[name]
-        assert one.data.params == other.data.params
-        ignored = {"fa_sweep.sweep", "fa_sweep.reused", "mlflow.parentRunId"}
-        assert {k: v for k, v in one.data.tags.items() if k not in ignored} == {
-            k: v for k, v in other.data.tags.items() if k not in ignored
-        }
-        assert one.data.tags["mlflow.parentRunId"] == bulk_parent.info.run_id
-        assert other.data.tags["mlflow.parentRunId"] == batch_parent.info.run_id
-        assert one.data.metrics == other.data.metrics
-        for field in ("run_name", "status", "start_time", "end_time", "lifecycle_stage", "user_id"):
-            assert getattr(one.info, field) == getattr(other.info, field), field
-        shape = [run.info.artifact_uri.replace(run.info.run_id, "ID") for run in (one, other)]
-        assert shape[0].replace("/bulk/", "/X/") == shape[1].replace("/batch/", "/X/")
-        for metric in one.data.metrics:
-            histories = [
-                sorted((m.step, m.timestamp, m.value) for m in c.get_metric_history(run.info.run_id, metric))
-                for run in (one, other)
-            ]
-            assert histories[0] == histories[1]
-
-
 def test_an_import_that_was_cut_off_goes_on(fa_sweep, monkeypatch, capfd):
     """MLflow dies after two runs; nothing is lost, and the next command brings in the rest."""
     monkeypatch.setattr(stores, "open_tables", lambda uri: None)

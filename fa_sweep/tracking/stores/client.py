@@ -27,6 +27,7 @@ def connect(uri: str) -> "MlflowClient":
     """Return MLflow's client for a tracking URI, quiet and without telemetry; makes or migrates a database."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # the ledger can wait, a person should not
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines a run
     from mlflow import MlflowClient
 
     for name in ("alembic", "mlflow"):  # after the import, which sets them
@@ -65,9 +66,18 @@ class ClientStore(Store):
         if experiment is not None and experiment.lifecycle_stage != "active":
             raise TrackingError(f"tracking.experiment is {name!r}, which is deleted; restore it or name another")
         if experiment is None:
-            self.experiment_id = str(client.create_experiment(name, artifact_location=location))
-        else:
-            self.experiment_id = str(experiment.experiment_id)
+            experiment = self._create_experiment(name, location)
+        self.experiment_id = str(experiment.experiment_id)
+
+    def _create_experiment(self, name: str, location: str | None) -> Any:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.create_experiment(name, artifact_location=location)
+        except MlflowException:  # another sweep was quicker, or nobody can
+            if self.client.get_experiment_by_name(name) is None:
+                raise
+        return self.client.get_experiment_by_name(name)
 
     def find(self, tags: Mapping[str, str]) -> list[StoredRun]:
         condition = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
@@ -117,9 +127,13 @@ class ClientStore(Store):
 
     def log_datasets(self, run_id: str, datasets: Sequence[DatasetContent]) -> None:
         from mlflow.entities import Dataset, DatasetInput
+        from mlflow.exceptions import MlflowException
 
-        entities = [Dataset(d.name, d.digest, "code", d.source, profile=d.profile) for d in datasets]
-        self.client.log_inputs(run_id, datasets=[DatasetInput(entity) for entity in entities])
+        inputs = [DatasetInput(Dataset(d.name, d.digest, "code", d.source, profile=d.profile)) for d in datasets]
+        try:
+            self.client.log_inputs(run_id, datasets=inputs)
+        except MlflowException:
+            self.client.log_inputs(run_id, datasets=inputs)  # another sweep has just named the same data: now they are known
 
     def write_text(self, run_id: str, text: str, name: str) -> None:
         self.client.log_text(run_id, text, name)

@@ -204,6 +204,14 @@ class TableStore(Store):
                 self._write(connection, name, values)
 
     def log_datasets(self, run_id: str, datasets: Sequence[DatasetContent]) -> None:
+        from sqlalchemy.exc import IntegrityError
+
+        try:
+            self._log_datasets(run_id, datasets)
+        except IntegrityError:
+            self._log_datasets(run_id, datasets)  # another sweep has just named the same data: now they are known
+
+    def _log_datasets(self, run_id: str, datasets: Sequence[DatasetContent]) -> None:
         from sqlalchemy import select
 
         known, inputs = table("datasets").c, table("inputs").c
