@@ -12,7 +12,7 @@ from fa_sweep import console
 from fa_sweep.checks import ConfigError
 from fa_sweep.schema import AppConfig, RunConfig, TrackingConfig
 from fa_sweep.sweep.conduct import plan_shards, train_shards
-from fa_sweep.sweep.executors import open_executor
+from fa_sweep.sweep.executors import ExecutorSettings, open_executor
 from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps, create_sweep
 from fa_sweep.sweep.jobs import TABLE, Job, make_jobs
 from fa_sweep.sweep.ledger import Record, find_runs, write_shard
@@ -28,7 +28,7 @@ TRACKING_S_PER_RUN = 0.006  # for the estimate; ten times that on a server
 
 
 class RunsFailed(Exception):
-    """Some runs ended in an error; the message is one line."""
+    """Some runs ended in an error, or never ended; the message is one line."""
 
 
 def prepare(candidates: Sequence[tuple[AppConfig, dict[str, Any], Sequence[str]]]) -> tuple[list[Job], AppConfig]:
@@ -91,13 +91,17 @@ def open_sweep(folder: Path, jobs: Sequence[Job], app: AppConfig) -> Sweep:
     return sweep
 
 
-def train_here(folder: Path, jobs: Sequence[Job], n_jobs: str, executor: str = "local", address: str | None = None) -> None:
+def train_all(folder: Path, jobs: Sequence[Job], n_jobs: str, settings: ExecutorSettings) -> None:
     """Train jobs into a sweep's ledger, by whichever executor, showing progress."""
-    _, processes = plan_shards(jobs, n_jobs)
-    with open_executor(executor, address, processes) as opened:
+    _, processes = plan_shards(jobs, n_jobs, settings.name)
+    with open_executor(settings, processes, folder) as opened:
         shards = make_shards(jobs, opened.processes)
         with console.progress_bar(shards) as bar:
-            train_shards(folder, shards, opened, bar.progress, bar.finished)
+            lost = train_shards(folder, shards, opened, bar.progress, bar.finished)
+    for shard, why in lost:
+        first, last = shard.jobs[0].name, shard.jobs[-1].name
+        runs = f"{len(shard.jobs)} runs, {first} to {last}" if len(shard.jobs) > 1 else first
+        console.say(f"fa_sweep: shard {shard.number} of {len(shards)} is missing ({runs}): {why}", error=True)
 
 
 def close_sweep(sweep: Sweep, app: AppConfig) -> None:
@@ -115,6 +119,8 @@ def close_sweep(sweep: Sweep, app: AppConfig) -> None:
     if failures:
         first = next(iter(failures.values()))
         raise RunsFailed(f"{len(failures)} of {len(sweep.jobs)} runs failed, the first with {first}; all others are kept")
+    if missing := sum(job.run_id not in records for job in sweep.jobs):
+        raise RunsFailed(f"{missing} of {len(sweep.jobs)} runs are missing; the same command trains them, all others are kept")
 
 
 def run_single(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:

@@ -1,6 +1,7 @@
 """A Hydra sweep: from the command line's overrides to checked jobs, through any launcher, to a closed sweep."""
 
 import itertools
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,11 @@ def sweep(arguments: Sequence[str], sweeper: Any) -> list[Any]:
     by_id = {run_id(candidate[0]): overrides for candidate, overrides in zip(candidates, lines, strict=True)}
     missing = [by_id[job.run_id] for job in to_train(jobs)]
     sweeper.launcher.composer = composer
-    returns = list(sweeper.launcher.launch(missing, initial_job_idx=0)) if missing else []
+    try:
+        returns = list(sweeper.launcher.launch(missing, initial_job_idx=0)) if missing else []
+    except ConfigError:  # nobody to train it: a scheduler that does not answer
+        shutil.rmtree(folder)
+        raise
     _keep_failures(opened, composer, missing, returns)
     close_sweep(opened, app)
     return returns

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 POSTGRES = max((str(p.parent) for p in Path("/usr/lib/postgresql").glob("*/bin/initdb")), default=None)
 
@@ -88,3 +89,77 @@ def postgres() -> Iterator[str]:
     finally:
         end(process, signal.SIGINT)  # its fast shutdown: whoever is still connected is cut off
         shutil.rmtree(folder, ignore_errors=True)
+
+
+SLURM = shutil.which("slurmctld") and shutil.which("slurmd") and shutil.which("munged") and os.getuid() == 0
+SLURM_CONF = """
+ClusterName=t
+SlurmctldHost={host}(127.0.0.1)
+CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
+SlurmctldPort={controller}
+SlurmdPort={node}
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge/socket
+SlurmUser=root
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+MpiDefault=none
+JobAcctGatherType=jobacct_gather/none
+ReturnToService=2
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=1000 State=UNKNOWN
+PartitionName=p Nodes={host} Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+@contextmanager
+def slurm() -> Iterator[dict[str, str]]:
+    """Run a SLURM of one node, its munge included; yields the environment that its commands and its users need."""
+    folder = Path(tempfile.mkdtemp(prefix="slurm-"))
+    folder.chmod(0o755)
+    for name in ("state", "spool"):
+        (folder / name).mkdir()
+    host = socket.gethostname().split(".")[0]
+    conf = folder / "slurm.conf"
+    conf.write_text(SLURM_CONF.format(host=host, folder=folder, controller=free_port(), node=free_port()))
+    environment = {**os.environ, "SLURM_CONF": str(conf)}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+
+    def idle() -> bool:
+        said = subprocess.run(["sinfo", "-h", "-o", "%T"], env=environment, capture_output=True, text=True, check=False)
+        return said.stdout.strip() == "idle"
+
+    started = [_munge(folder / "munge", quiet)]
+    try:
+        wait_for((folder / "munge/socket").exists, "munged")
+        for daemon in ("slurmctld", "slurmd"):
+            started.append(subprocess.Popen([daemon, "-D", "-f", str(conf)], env=environment, **quiet))  # type: ignore[call-overload]
+        wait_for(idle, "slurm")
+        yield environment
+    finally:
+        for process in reversed(started):
+            end(process)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _munge(folder: Path, quiet: dict[str, Any]) -> "subprocess.Popen[bytes]":
+    """Start what SLURM's daemons know each other by, with a key of its own, as the user that it insists on."""
+    who = pwd.getpwnam("munge")
+    folder.mkdir(mode=0o711)
+    key = folder / "key"
+    key.write_bytes(os.urandom(1024))
+    key.chmod(0o400)
+    for path in (folder, key):
+        os.chown(path, who.pw_uid, who.pw_gid)
+    files = [f"--{name}={folder}/{file}" for name, file in MUNGE_FILES.items()]
+    return subprocess.Popen(["munged", "-F", *files], user=who.pw_uid, group=who.pw_gid, **quiet)
+
+
+MUNGE_FILES = {"key-file": "key", "socket": "socket", "pid-file": "pid", "seed-file": "seed", "log-file": "log"}

@@ -1,13 +1,16 @@
 """The Dask executor: the numbers of this process, and a worker killed in the middle of a sweep."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from services import end, free_port
 
 from fa_sweep.sweep.folder import all_sweeps
 from fa_sweep.training import train
@@ -103,3 +106,52 @@ def test_without_the_extra_it_is_named(fa_sweep, capfd, monkeypatch):
     monkeypatch.setattr("fa_sweep.sweep.executors.find_spec", lambda name: None)
     assert fa_sweep("-m", "seed=0,1", "hydra.launcher.executor=dask") == 2
     assert "pip install 'fa-sweep[dask]'" in capfd.readouterr().err
+
+
+def test_a_scheduler_that_dies_costs_what_it_had_not_handed_back(settings, tmp_path):
+    steps = ("train.steps=20001", "train.eval_every=1000")
+    port = free_port()
+    arguments = command(
+        "feedback=random", "seed=range(80)", "n_jobs=4", f"hydra.launcher.address=tcp://127.0.0.1:{port}", *steps
+    )
+    with scheduler(port) as (process, client):
+        sweep = subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        _first_busy(client)
+        end(process, signal.SIGKILL)
+        out, _ = sweep.communicate(timeout=120)
+    assert sweep.returncode == 1, out
+    missing = int(re.search(r"(\d+) of 80 runs are missing; the same command trains them", out)[1])
+    assert "the Dask scheduler is gone" in out
+    with scheduler(port):
+        again = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert again.returncode == 0, again.stderr
+    assert f"80 jobs, {80 - missing} reused, {missing} runs to train" in again.stdout
+    last = all_sweeps(tmp_path / "outputs")[-1]
+    assert len(last.records(tmp_path / "outputs")) == 80
+
+
+@contextmanager
+def scheduler(port):
+    """A scheduler and a worker of their own, at an address that outlives them."""
+    dask = [
+        sys.executable,
+        "-m",
+        "distributed.cli.dask_scheduler",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--no-dashboard",
+    ]
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", f"tcp://127.0.0.1:{port}", "--host", "127.0.0.1",
+              "--nthreads", "1", "--no-dashboard", "--death-timeout", "5"]  # fmt: skip
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    started = [subprocess.Popen(command, **quiet) for command in (dask, worker)]
+    try:
+        with Client(f"tcp://127.0.0.1:{port}", timeout=30) as client:
+            client.wait_for_workers(1, timeout=60)
+            yield started[0], client
+    finally:
+        for process in started:
+            if process.poll() is None:
+                end(process, signal.SIGKILL)

@@ -79,18 +79,11 @@ def assert_same(client, ours, theirs, post):
                 rest = post("metrics/get-history", "GET", f"run_id={run.info.run_id}&metric_key={metric}")["metrics"]
                 assert sorted((p["step"], p["timestamp"], p["value"]) for p in rest) == shown[metric]
             views[names[run.info.run_id]] = shown
-        searched = [
-            sorted(
-                names[r["info"]["run_id"]]
-                for r in post("runs/search", "POST", experiment_ids=[number], filter=f).get("runs", [])
-            )
-            for f in FILTERS
-        ]
-        ordered = [
-            [names[r["info"]["run_id"]] for r in post("runs/search", "POST", experiment_ids=[number], order_by=[o, "attributes.run_name"],
-                                                       filter="params.seed LIKE '%'")["runs"]]
-            for o in ORDERS
-        ]  # fmt: skip
+        found = [post("runs/search", "POST", experiment_ids=[number], filter=f).get("runs", []) for f in FILTERS]
+        searched = [sorted(names[r["info"]["run_id"]] for r in some) for some in found]
+        children = {"experiment_ids": [number], "filter": "params.seed LIKE '%'"}
+        sorted_by = [post("runs/search", "POST", order_by=[o, "attributes.run_name"], **children)["runs"] for o in ORDERS]
+        ordered = [[names[r["info"]["run_id"]] for r in some] for some in sorted_by]
         files = {names[r.info.run_id]: [a.path for a in client.list_artifacts(r.info.run_id)] for r in runs}
         seen[name] = json.loads(neutral(json.dumps([views, searched, ordered, files]), names))
     assert len(seen[ours][0]) == 13

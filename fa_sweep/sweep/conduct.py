@@ -3,30 +3,35 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fa_sweep.sweep.executors import Executor, Progress
+from fa_sweep.sweep.executors import Executor, Progress, ShardLost, Trained
 from fa_sweep.sweep.folder import Sweep
 from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.ledger import write_shard
 from fa_sweep.sweep.plan import Shard, choose_processes, make_shards
 
 
-def plan_shards(jobs: Sequence[Job], n_jobs: str) -> tuple[list[Shard], int]:
+def plan_shards(jobs: Sequence[Job], n_jobs: str, executor: str = "local") -> tuple[list[Shard], int]:
     """Return the shards of jobs and the number of processes to train them in."""
-    processes = choose_processes(n_jobs, sum(shard.seconds for shard in make_shards(jobs)))
+    processes = choose_processes(n_jobs, sum(shard.seconds for shard in make_shards(jobs)), executor)
     return make_shards(jobs, processes), processes
 
 
 def train_shards(
     folder: Path, shards: Sequence[Shard], executor: Executor, progress: Progress, finished: Callable[[Shard], None]
-) -> None:
+) -> list[tuple[Shard, str]]:
     """Train shards into `folder`'s ledger, telling `progress` and `finished` how far each is.
 
-    A shard that ends in an error costs its own runs alone: they are noted as the sweep's failures.
+    A shard that ends in an error costs its own runs alone: they are noted as the sweep's failures. Returns the shards that
+    were lost on the way, with what is known of why.
     """
+    lost: list[tuple[Shard, str]] = []
     for shard, result in executor.run(shards, progress):
         run_ids = [job.run_id for job in shard.jobs]
-        if isinstance(result, Exception):
+        if isinstance(result, ShardLost):
+            lost.append((shard, str(result)))
+        elif isinstance(result, Exception):
             Sweep(folder).add_failures(dict.fromkeys(run_ids, f"{type(result).__name__}: {result}"))
-        else:
+        elif isinstance(result, Trained):
             write_shard(folder, run_ids, result.histories, result.environment)
         finished(shard)
+    return lost

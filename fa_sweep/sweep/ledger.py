@@ -44,8 +44,19 @@ class Record:
     environment: dict[str, str]
 
 
-def write_shard(folder: Path, run_ids: Sequence[str], histories: Histories, made_with: Mapping[str, str] | None = None) -> Path:
-    """Keep the histories of a stack's runs; on return they are on the disk. Returns the file's path.
+def shard_path(folder: Path) -> Path:
+    """Return where a new shard of a sweep is to lie."""
+    return folder / SHARDS / f"{uuid.uuid4().hex[:12]}.parquet"
+
+
+def write_shard(
+    folder: Path,
+    run_ids: Sequence[str],
+    histories: Histories,
+    made_with: Mapping[str, str] | None = None,
+    path: Path | None = None,
+) -> None:
+    """Keep the histories of a stack's runs, at a new path if none is given; on return they are on the disk.
 
     `made_with`: the environment that they were computed in, where that is not this process's.
     """
@@ -62,9 +73,7 @@ def write_shard(folder: Path, run_ids: Sequence[str], histories: Histories, made
         flat = np.ascontiguousarray(values.T, dtype=np.float64).ravel()
         columns[metric] = pa.ListArray.from_arrays(offsets, pa.array(flat))
     table = pa.table(columns).replace_schema_metadata({"environment": json.dumps(made_with or environment())})
-    path = folder / SHARDS / f"{uuid.uuid4().hex[:12]}.parquet"
-    write_table(table, path)
-    return path
+    write_table(table, path or shard_path(folder))
 
 
 def find_runs(outputs: Path, wanted: Iterable[str], also: Path | None = None) -> dict[str, Path]:

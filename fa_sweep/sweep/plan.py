@@ -13,6 +13,7 @@ from fa_sweep.tasks import make_task
 
 SHARD_RUNS = 1000  # wide enough to spread the cost of a call over the runs, few enough to stay in the cache
 SHARD_SECONDS = 60  # about what a killed process may lose
+SLURM_TASK_SECONDS = 600
 
 # Measured on one 2020s server core, float64; good to a factor of two or so, which is all that an estimate is for.
 _SECONDS_PER_STEP_AND_LAYER = 3e-5
@@ -61,8 +62,13 @@ def seconds(jobs: Sequence[Job]) -> float:
     return run.train.steps * (_SECONDS_PER_STEP_AND_LAYER * layers + _SECONDS_PER_DRAW * draws) + products
 
 
-def choose_processes(n_jobs: str, estimated_s: float) -> int:
-    """Return how many processes train: as told, or under "auto" one for each core where the work outweighs their start."""
+def choose_processes(n_jobs: str, estimated_s: float, executor: str = "local") -> int:
+    """Return how many processes train: as told, or under "auto" one for each core where the work outweighs their start.
+
+    On SLURM they are tasks, each of which waits in a queue: fewer and longer ones.
+    """
     if n_jobs != "auto":
         return int(n_jobs)
+    if executor == "slurm":
+        return max(1, math.ceil(estimated_s / SLURM_TASK_SECONDS))
     return 1 if estimated_s < _PROCESSES_PAY_SECONDS else len(os.sched_getaffinity(0))

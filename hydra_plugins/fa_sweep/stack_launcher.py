@@ -3,7 +3,7 @@ application in the environment loads this file.
 """
 
 from dataclasses import dataclass
-from typing import Any, Optional, Sequence
+from typing import Any, Dict, Optional, Sequence
 
 from hydra.core.config_store import ConfigStore
 from hydra.plugins.launcher import Launcher
@@ -11,11 +11,14 @@ from hydra.plugins.launcher import Launcher
 
 @dataclass
 class StackLauncherConf:
-    """`executor`: local, or dask (on the scheduler at `address`, else on a cluster here); n_jobs is the application's."""
+    """`executor`: local, dask (on the scheduler at `address`, else on a cluster here) or slurm (`slurm`: what submitit is to
+    ask for, as {timeout_min: 60, slurm_partition: NAME}); n_jobs is the application's.
+    """
 
     _target_: str = "hydra_plugins.fa_sweep.stack_launcher.StackLauncher"
     executor: str = "local"
     address: Optional[str] = None
+    slurm: Any = None  # a Dict would refuse new keys
 
 
 ConfigStore.instance().store(group="hydra/launcher", name="stack", node=StackLauncherConf, provider="fa_sweep")
@@ -26,14 +29,19 @@ class StackLauncher(Launcher):
 
     composer: Optional[Any] = None  # the sweeper's, which has composed every job already
 
-    def __init__(self, executor: str = "local", address: Optional[str] = None) -> None:
-        self.executor, self.address = executor, address
+    def __init__(self, executor: str = "local", address: Optional[str] = None, slurm: Optional[Dict[str, Any]] = None) -> None:
+        self.executor, self.address, self.slurm = executor, address, dict(slurm or {})
 
     def check(self) -> None:
         """Raise ConfigError for settings that cannot be used, before anything is made."""
         from fa_sweep.sweep.executors import check_executor
 
-        check_executor(self.executor, self.address)
+        check_executor(self._settings())
+
+    def _settings(self) -> Any:
+        from fa_sweep.sweep.executors import ExecutorSettings
+
+        return ExecutorSettings(self.executor, self.address, self.slurm)
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
         """Keep what Hydra gives."""
@@ -45,7 +53,7 @@ class StackLauncher(Launcher):
 
         from hydra.core.utils import JobReturn, JobStatus, setup_globals
 
-        from fa_sweep.application import require_job_table, train_here
+        from fa_sweep.application import require_job_table, train_all
         from fa_sweep.composition import Composer
         from fa_sweep.sweep.jobs import make_jobs
 
@@ -55,7 +63,7 @@ class StackLauncher(Launcher):
         composer = self.composer or Composer(self.hydra_context.config_loader, self.config)
         settings = [composer.settings(overrides) for overrides in job_overrides]
         jobs = make_jobs([(app, {}, overrides) for app, overrides in zip(settings, job_overrides, strict=True)])
-        train_here(folder, jobs, settings[0].n_jobs, self.executor, self.address)
+        train_all(folder, jobs, settings[0].n_jobs, self._settings())
         returns = []
         for overrides in job_overrides:
             done = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)

@@ -1,31 +1,44 @@
 """Where shards are trained: one contract, a backend a file."""
 
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from importlib.util import find_spec
+from pathlib import Path
 
 from fa_sweep.checks import ConfigError, one_of
-from fa_sweep.sweep.executors.base import Executor, Progress, Result, Trained
+from fa_sweep.sweep.executors.base import Executor, ExecutorSettings, Progress, Result, ShardLost, Trained
 from fa_sweep.sweep.executors.local import open_local
 
-__all__ = ["Executor", "Progress", "Result", "Trained", "check_executor", "open_executor"]
+__all__ = [
+    "Executor", "ExecutorSettings", "Progress", "Result", "ShardLost", "Trained", "check_executor", "open_executor",
+]  # fmt: skip
 
 
-def open_executor(name: str, address: str | None, processes: int) -> AbstractContextManager[Executor]:
-    """Open a backend by name: `processes` of this machine, or a Dask scheduler at `address`, else a Dask cluster here."""
-    check_executor(name, address)
-    if name == "dask":
+def open_executor(settings: ExecutorSettings, processes: int, folder: Path) -> AbstractContextManager[Executor]:
+    """Open a backend for a sweep's folder, to train in that many processes, wherever they are."""
+    check_executor(settings)
+    if settings.name == "dask":
         from fa_sweep.sweep.executors.dask import open_dask  # an extra
 
-        return open_dask(address, processes)
+        return open_dask(settings.address, processes)
+    if settings.name == "slurm":
+        from fa_sweep.sweep.executors.slurm import open_slurm  # an extra
+
+        return open_slurm(settings.slurm, processes, folder)
     return open_local(processes)
 
 
-def check_executor(name: str, address: str | None) -> None:
-    """Raise ConfigError for an executor that is unknown, not installed, or that has no use for an address."""
+def check_executor(settings: ExecutorSettings) -> None:
+    """Raise ConfigError for an executor that is unknown, not to be had, or that has no use for a setting."""
+    name = settings.name
     one_of("hydra.launcher.executor", name, EXECUTORS)
-    if address is not None and name != "dask":
-        raise ConfigError(f"hydra.launcher.address is {address}; executor {name} has none: choose hydra.launcher.executor=dask")
+    for setting, value, other in (("address", settings.address, "dask"), ("slurm", settings.slurm, "slurm")):
+        if value and name != other:
+            raise ConfigError(
+                f"hydra.launcher.{setting} is {value}; executor {name} has no use for it: "
+                f"choose hydra.launcher.executor={other}"
+            )
     EXECUTORS[name]()
 
 
@@ -38,4 +51,11 @@ def _dask_needed() -> None:
         raise ConfigError("hydra.launcher.executor is dask; it needs an extra: pip install 'fa-sweep[dask]'")
 
 
-EXECUTORS: dict[str, Callable[[], None]] = {"local": _nothing_needed, "dask": _dask_needed}
+def _slurm_needed() -> None:
+    if find_spec("submitit") is None:
+        raise ConfigError("hydra.launcher.executor is slurm; it needs an extra: pip install 'fa-sweep[slurm]'")
+    if shutil.which("sbatch") is None:
+        raise ConfigError("hydra.launcher.executor is slurm; there is no sbatch on this machine: start it where there is one")
+
+
+EXECUTORS: dict[str, Callable[[], None]] = {"local": _nothing_needed, "dask": _dask_needed, "slurm": _slurm_needed}

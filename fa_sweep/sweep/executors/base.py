@@ -1,8 +1,8 @@
 """What every executor is: the contract, and the work itself."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from fa_sweep.schema import RunConfig
 from fa_sweep.sweep.environment import environment
@@ -21,7 +21,24 @@ class Trained:
     environment: dict[str, str]
 
 
-Result = tuple[Shard, Trained | Exception]
+class ShardLost(Exception):
+    """Whoever trained a shard is gone and left nothing: no failure of its runs, which the same command trains again."""
+
+
+class Kept:
+    """Says that a shard is in the ledger already, written where it was trained."""
+
+
+@dataclass(frozen=True)
+class ExecutorSettings:
+    """Where to train: `name` of a backend; `address` of a Dask scheduler; `slurm`, what submitit is to ask SLURM for."""
+
+    name: str = "local"
+    address: str | None = None
+    slurm: dict[str, Any] = field(default_factory=dict)
+
+
+Result = tuple[Shard, Trained | Kept | Exception]
 
 
 class Executor(Protocol):

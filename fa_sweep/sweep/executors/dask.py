@@ -5,12 +5,13 @@ what it had not handed back, which the same command makes good.
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from fa_sweep.checks import ConfigError
-from fa_sweep.sweep.executors.base import Executor, Progress, Result, train_runs
+from fa_sweep.sweep.executors.base import Executor, Progress, Result, ShardLost, train_runs
 from fa_sweep.sweep.plan import Shard
 
 RETRIES = 3
@@ -55,6 +56,8 @@ class _Dask:
             shard = waiting[future]
             try:
                 result = future.result()
+            except CancelledError:
+                yield shard, ShardLost("the Dask scheduler is gone")
             except Exception as error:
                 yield shard, error
             else:

@@ -1,0 +1,139 @@
+"""SLURM: one array job, each task a few shards; every task writes its shards into the sweep's folder, which all machines see.
+
+So a task that is cancelled or runs out of time loses what it was at and nothing that it had finished, and a launching process
+that dies loses nothing. What became of a task is asked of squeue, which needs no accounting database.
+"""
+
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fa_sweep.checks import ConfigError
+from fa_sweep.schema import RunConfig
+from fa_sweep.sweep.executors.base import Executor, Kept, Progress, Result, ShardLost, train_runs
+from fa_sweep.sweep.ledger import shard_path, write_shard
+from fa_sweep.sweep.plan import Shard
+
+POLL_S = 1.0
+SETTLE_S = 10.0  # how long a file may take from the machine that wrote it to this one
+MOST_TASKS = 1000  # of an array, where nobody has changed SLURM's own limit
+WAITING = ("PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "REQUEUED", "RESIZING", "STOPPED", "REQUEUE_HOLD")
+
+
+@contextmanager
+def open_slurm(asked: dict[str, Any], processes: int, folder: Path) -> Iterator[Executor]:
+    """Yield an executor of that many tasks. Raises ConfigError for what submitit does not know to ask for."""
+    from submitit import AutoExecutor
+
+    logs = folder.absolute() / "slurm"
+    submitter = AutoExecutor(folder=logs, cluster="slurm")
+    try:
+        submitter.update_parameters(name="fa_sweep", cpus_per_task=1)
+        submitter.update_parameters(**asked)
+    except (NameError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"hydra.launcher.slurm is {asked}; submitit does not take it: {' '.join(str(error).split())}"
+        ) from error
+    yield _Slurm(min(processes, MOST_TASKS), submitter, folder.absolute())
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One shard for a task, and where to keep it."""
+
+    run_ids: list[str]
+    runs: list[RunConfig]
+    path: Path
+
+
+def train_and_keep(folder: Path, shards: list[_Work]) -> list[str]:
+    """Train shards and write each into the ledger; returns the error of each, empty for none. What a task does."""
+    from submitit.core.utils import UncompletedJobError
+
+    errors = []
+    for shard in shards:
+        try:
+            trained = train_runs(shard.runs)
+        except UncompletedJobError:
+            raise  # submitit's way to stop a task whose time is up: no fault of these runs
+        except Exception as error:
+            errors.append(f"{type(error).__name__}: {error}")
+        else:
+            write_shard(folder, shard.run_ids, trained.histories, trained.environment, shard.path)
+            errors.append("")
+    return errors
+
+
+@dataclass
+class _Slurm:
+    processes: int
+    submitter: Any
+    folder: Path
+
+    def run(self, shards: Sequence[Shard], progress: Progress) -> Iterator[Result]:
+        paths = {shard.number: shard_path(self.folder) for shard in shards}
+        tasks = min(self.processes, len(shards))
+        bundles = [list(shards[task::tasks]) for task in range(tasks)]
+        work = [
+            [_Work([j.run_id for j in s.jobs], [j.run for j in s.jobs], paths[s.number]) for s in bundle] for bundle in bundles
+        ]
+        submitted = self.submitter.map_array(train_and_keep, [self.folder] * tasks, work)
+        try:
+            yield from self._collect(submitted, bundles, paths, progress)
+        except BaseException:
+            for job in submitted:
+                job.cancel(check=False)
+            raise
+
+    def _collect(
+        self, submitted: Sequence[Any], bundles: list[list[Shard]], paths: dict[int, Path], progress: Progress
+    ) -> Iterator[Result]:
+        waiting = {task: list(bundle) for task, bundle in enumerate(bundles)}
+        ended_at: dict[int, float] = {}
+        while waiting:
+            states = _states([job.job_id for job in submitted])
+            for task, bundle in list(waiting.items()):
+                for shard in [s for s in bundle if paths[s.number].exists()]:
+                    bundle.remove(shard)
+                    progress(shard.number, 1.0)
+                    yield shard, Kept()
+                job = submitted[task]
+                state = states.get(job.job_id, "gone") if states is not None else "RUNNING"
+                if bundle and state not in WAITING:
+                    ended = ended_at.setdefault(task, time.monotonic())
+                    if not job.paths.result_pickle.exists() and time.monotonic() - ended < SETTLE_S:
+                        continue
+                    yield from ((shard, error) for shard, error in _what_became(job, state, bundle, bundles[task]))
+                    bundle.clear()
+                if not bundle:
+                    del waiting[task]
+            if waiting:
+                time.sleep(POLL_S)
+
+
+def _what_became(job: Any, state: str, left: Sequence[Shard], bundle: Sequence[Shard]) -> Iterator[tuple[Shard, Exception]]:
+    """Return the error of each shard that an ended task left no file of."""
+    errors = [""] * len(bundle)
+    if job.paths.result_pickle.exists():
+        outcome, result = job._get_outcome_and_result()
+        errors = result if outcome == "success" else [""] * len(bundle)
+    for shard in left:
+        if text := errors[list(bundle).index(shard)]:
+            yield shard, RuntimeError(text)
+        else:
+            yield shard, ShardLost(f"SLURM's task {job.job_id} ended ({state}) before it was written; log: {job.paths.stderr}")
+
+
+def _states(job_ids: Sequence[str]) -> dict[str, str] | None:
+    """Return the state of each task that SLURM still knows; None where it does not answer."""
+    array = job_ids[0].split("_")[0]
+    ask = ["squeue", "--jobs", array, "--array", "--states", "all", "--noheader", "--format", "%F_%K %T"]
+    done = subprocess.run(ask, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        # Some minutes after its end an array is forgotten; anything else is a controller that cannot be reached just now.
+        return {} if "Invalid job id" in done.stderr else None
+    return dict(line.split() for line in done.stdout.splitlines())
