@@ -12,7 +12,7 @@ import pandas as pd
 
 from fa_sweep.sweep.folder import Sweep
 from fa_sweep.sweep.jobs import Job
-from fa_sweep.sweep.ledger import Record, run_events
+from fa_sweep.sweep.ledger import Record, finished, run_events
 from fa_sweep.tasks import METRICS
 from fa_sweep.tracking.content import is_main_history
 
@@ -88,10 +88,10 @@ def make_frames(about: About, jobs: Sequence[Job], records: Mapping[str, Record]
     """Build the frames of finished runs; `jobs` in the order of the sweep, unfinished ones included."""
     factors = list(dict.fromkeys(name for job in jobs for name in job.factors))
     groups = list(dict.fromkeys(job.group for job in jobs))
-    finished = [(job, records[job.run_id]) for job in jobs if job.run_id in records]
-    runs = pd.DataFrame([_run_row(job, record, factors) for job, record in finished], columns=_run_columns(factors, finished))
+    ended = sorted(finished(jobs, records), key=lambda pair: pair[0].number)
+    runs = pd.DataFrame([_run_row(job, record, factors) for job, record in ended], columns=_run_columns(factors, ended))
     runs["group"] = pd.Categorical(runs["group"], categories=groups, ordered=True)
-    return Frames(about, factors, runs, _histories(finished, groups), list(jobs))
+    return Frames(about, factors, runs, _histories(ended, groups), list(jobs))
 
 
 def _run_columns(factors: Sequence[str], finished: Sequence[tuple[Job, Record]]) -> list[str]:

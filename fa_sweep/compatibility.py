@@ -1,5 +1,6 @@
 """Settings that make sense each alone and not together, refused by name before anything is trained."""
 
+from dataclasses import replace
 from importlib.util import find_spec
 
 from fa_sweep.checks import ConfigError, one_of
@@ -18,7 +19,8 @@ def completed(app: AppConfig) -> AppConfig:
     _check_sampling(app, task)
     _check_engine(app)
     if app.train.epochs is not None and task.training is not None:
-        app.train.steps = app.train.epochs * (len(task.training.inputs) // app.train.batch_size)
+        steps = app.train.epochs * (len(task.training.inputs) // app.train.batch_size)
+        app = replace(app, train=replace(app.train, steps=steps))  # jobs of a sweep share their groups
     if isinstance(app.train.eval_at, list) and max(app.train.eval_at, default=0) >= app.train.steps:
         last = app.train.steps - 1
         raise ConfigError(

@@ -33,16 +33,13 @@ class Composer:
         self._parsed: dict[str, _Parsed] = {}
         self._groups: dict[str, bool] = {}
         self._bases: dict[tuple[str, ...], _Base] = {}
-        self._settings: dict[tuple[str, ...], AppConfig] = {}
+        self._shared: dict[Any, Any] = {}
 
     def settings(self, overrides: Sequence[str]) -> AppConfig:
         """Return the checked settings of one job. Raises ConfigError or Hydra's and OmegaConf's own errors."""
-        key = tuple(overrides)
-        if key not in self._settings:
-            structural, plain = self._split(overrides)
-            resolved = self._base(structural).with_values(plain)
-            self._settings[key] = resolve(self.compose(overrides)) if resolved is None else settings_of(resolved)
-        return self._settings[key]
+        structural, plain = self._split(overrides)
+        resolved = self._base(structural).with_values(plain)
+        return resolve(self.compose(overrides)) if resolved is None else settings_of(resolved, self._shared)
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """Return one job's configuration without its `hydra` node: what ConfigLoader.load_sweep_config makes of it."""
@@ -127,16 +124,18 @@ class _Base:
             self._resolved = None  # something is missing, which the job's own values may give
 
     def with_values(self, values: "Sequence[_Parsed]") -> dict[str, Any] | None:
-        """Return the resolved settings with values set, a copy; None where that takes OmegaConf to do right.
+        """Return the resolved settings with values set, groups without any shared; None where that takes OmegaConf to do right.
 
         That is: a value that refers to another, or to which another refers; one that is no scalar; a key that is not there.
         """
-        resolved = copy.deepcopy(self._resolved)
+        resolved = copy.copy(self._resolved)
         for parsed in values:
             value = parsed.override.value()
-            node = resolved
+            node: Any = resolved
             for name in parsed.path[:-1]:
-                node = node.get(name) if isinstance(node, dict) else None
+                if not isinstance(node, dict):
+                    return None
+                node[name] = node = copy.copy(node.get(name))
             name = parsed.path[-1]
             if not isinstance(node, dict) or name not in node or isinstance(node[name], (dict, list)):
                 return None

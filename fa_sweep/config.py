@@ -43,9 +43,9 @@ def resolve(composed: Any) -> AppConfig:
     return settings_of(plain)
 
 
-def settings_of(plain: Mapping[str, Any]) -> AppConfig:
-    """Turn resolved plain values into checked settings. Raises ConfigError."""
-    return completed(build(AppConfig, plain))
+def settings_of(plain: Mapping[str, Any], shared: dict[Any, Any] | None = None) -> AppConfig:
+    """Turn resolved plain values into checked settings; `shared` as in `build`. Raises ConfigError."""
+    return completed(build(AppConfig, plain, shared=shared))
 
 
 @cache
@@ -53,8 +53,11 @@ def _hints(schema: Any) -> dict[str, Any]:
     return get_type_hints(schema)
 
 
-def build(schema: type[T], values: Mapping[str, Any], path: str = "") -> T:
-    """Make a dataclass of plain values, nested ones too. Raises ConfigError for an unknown, missing or mistyped setting."""
+def build(schema: type[T], values: Mapping[str, Any], path: str = "", shared: dict[Any, Any] | None = None) -> T:
+    """Make a dataclass of plain values, nested ones too. Raises ConfigError for an unknown, missing or mistyped setting.
+
+    `shared` remembers the groups that were made: jobs of a sweep differ in few of them, by the thousand in their seed alone.
+    """
     hints = _hints(cast(Any, schema))
     for name in values:
         if name not in hints:
@@ -62,7 +65,7 @@ def build(schema: type[T], values: Mapping[str, Any], path: str = "") -> T:
     for name in hints:
         if name not in values:
             raise ConfigError(f"{path}{name} is missing; restore it, conf/ gives every setting a value")
-    return schema(**{name: _convert(hint, values[name], f"{path}{name}") for name, hint in hints.items()})
+    return schema(**{name: _convert(hint, values[name], f"{path}{name}", shared) for name, hint in hints.items()})
 
 
 def unknown_setting(field: str, known: Any) -> ConfigError:
@@ -71,11 +74,17 @@ def unknown_setting(field: str, known: Any) -> ConfigError:
     return ConfigError(f"{field} is not a setting; {did_you_mean(name, names)}known here: {', '.join(sorted(names))}")
 
 
-def _convert(hint: Any, value: Any, field: str) -> Any:
+def _convert(hint: Any, value: Any, field: str, shared: dict[Any, Any] | None = None) -> Any:
     if is_dataclass(hint):
         if not isinstance(value, dict):
             raise ConfigError(f"{field} is {value!r}; it must be a group of settings")
-        return build(_variant(hint, value, field), value, f"{field}.")
+        key = field, repr(value)
+        if shared is None or key not in shared:
+            made = build(_variant(hint, value, field), value, f"{field}.", shared)
+            if shared is None:
+                return made
+            shared[key] = made
+        return shared[key]
     if get_origin(hint) is UnionType:
         return _convert(_alternative(get_args(hint), value), value, field)
     if get_origin(hint) is list:

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from fa_sweep.convergence import CONVERGED, DIVERGED, Events, median_time, wilson_interval
 from fa_sweep.sweep.jobs import Job
-from fa_sweep.sweep.ledger import Record, run_events
+from fa_sweep.sweep.ledger import Record, finished, run_events
 from fa_sweep.sweep.plan import Shard
 from fa_sweep.tasks import METRICS
 
@@ -67,12 +67,10 @@ COLUMNS = ("n", "reached", "at end", "converged (95 % CI)", "median steps", "ang
 
 def summary(jobs: Sequence[Job], records: Mapping[str, Record]) -> str:
     """Return the table of a sweep, a row a group, n finished runs each; a name that finds no room has a line of its own."""
-    groups: dict[str, list[tuple[Events, Record]]] = {}
-    for job in jobs:
-        members = groups.setdefault(job.group, [])
-        if job.run_id in records:
-            record = records[job.run_id]
-            members.append((run_events(job, record), record))
+    groups: dict[str, list[tuple[Events, float]]] = {job.group: [] for job in jobs}
+    for job, record in finished(jobs, records):
+        angles = record.metrics.get("angle_deg/gradient")
+        groups[job.group].append((run_events(job, record), math.nan if angles is None else float(angles[-1])))
     rows = {name: _cells(members) for name, members in groups.items()}
     widths = [max(map(len, column)) for column in zip(COLUMNS, *rows.values(), strict=True)]
     room = WIDTH - sum(widths) - 2 * len(widths)
@@ -87,7 +85,7 @@ def summary(jobs: Sequence[Job], records: Mapping[str, Record]) -> str:
     )
 
 
-def _cells(members: list[tuple[Events, Record]]) -> list[str]:
+def _cells(members: list[tuple[Events, float]]) -> list[str]:
     n = len(members)
     if n == 0:
         return ["0", "-", "-", "-", "-", "-"]
@@ -95,8 +93,7 @@ def _cells(members: list[tuple[Events, Record]]) -> list[str]:
     converged = sum(e.outcome == CONVERGED for e in found)
     low, high = wilson_interval(converged, n)
     median = median_time(np.array([e.convergence_step for e in found]))
-    angles = [r.metrics["angle_deg/gradient"][-1] for _, r in members if "angle_deg/gradient" in r.metrics]
-    defined = [a for a in angles if not math.isnan(a)]
+    defined = [angle for _, angle in members if not math.isnan(angle)]
     return [
         str(n),
         f"{sum(not math.isnan(e.first_reach_step) for e in found)}/{n}",

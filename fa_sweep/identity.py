@@ -66,20 +66,28 @@ def run_settings(run: RunConfig) -> dict[str, Any]:
     return flatten(nested_settings(run))
 
 
-def run_id(run: RunConfig) -> str:
-    """Return the id, 16 hex digits: same id, same numbers."""
+def identify(run: RunConfig) -> tuple[str, str]:
+    """Return a run's id and its job's, 16 hex digits each.
+
+    Same run id, same numbers. A job is a run together with how its outcome is judged: one run may be judged in several ways.
+    """
     elsewhere = {f"task.{name}" for name in TASKS[run.task.name].not_science}  # where data lie, not what they are
-    science = {name: value for name, value in run_settings(run).items() if name not in NOT_SCIENCE | elsewhere}
+    settings = run_settings(run)
+    science = {name: value for name, value in settings.items() if name not in NOT_SCIENCE and name not in elsewhere}
+    judged = {name: settings[name] for name in settings.keys() & NOT_SCIENCE}
     pieces = {"task": TASKS.version(run.task.name), "feedback": MODES.version(run.feedback.mode)}
     foreign = {f"{kind} from": version for kind, version in pieces.items() if version is not None}
-    canonical = json.dumps({"numerics": NUMERICS_VERSION, **foreign, **science}, sort_keys=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    run_id = _hash({"numerics": NUMERICS_VERSION, **foreign, **science})
+    return run_id, _hash([run_id, judged])
 
 
-def job_id(run: RunConfig) -> str:
-    """Return the id of a run together with how its outcome is judged, 16 hex digits: one run may be judged in several ways."""
-    judged = {name: value for name, value in run_settings(run).items() if name in NOT_SCIENCE}
-    return hashlib.sha256(json.dumps([run_id(run), judged], sort_keys=True).encode()).hexdigest()[:16]
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def run_id(run: RunConfig) -> str:
+    """Return a run's id."""
+    return identify(run)[0]
 
 
 def sweep_hash(job_ids: Iterable[str]) -> str:

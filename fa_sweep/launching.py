@@ -1,8 +1,10 @@
 """A Hydra sweep: from the command line's overrides to checked jobs, through any launcher, to a closed sweep."""
 
 import itertools
+import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,9 @@ from fa_sweep.application import close_sweep, open_sweep, prepare, show_plan, to
 from fa_sweep.checks import ConfigError
 from fa_sweep.composition import NOT_PART_OF_A_RUN, Composer
 from fa_sweep.config import one_line
-from fa_sweep.identity import run_id, run_settings
 from fa_sweep.schema import AppConfig
 from fa_sweep.sweep.folder import Sweep
+from fa_sweep.sweep.jobs import Job
 
 
 def parse_jobs(arguments: Sequence[str], loader: Any) -> list[list[str]]:
@@ -56,34 +58,41 @@ def sweep(arguments: Sequence[str], sweeper: Any) -> list[Any]:
     folder = _make_folder(config)
     opened = open_sweep(folder, jobs, app)
     OmegaConf.save(config, folder / "multirun.yaml")
-    by_id = {run_id(candidate[0]): overrides for candidate, overrides in zip(candidates, lines, strict=True)}
-    missing = [by_id[job.run_id] for job in to_train(jobs)]
-    sweeper.launcher.composer = composer
+    lines_of = {candidate[2]: tuple(line) for candidate, line in zip(candidates, lines, strict=True)}
+    missing = {lines_of[job.overrides]: job for job in to_train(jobs)}
+    sweeper.launcher.jobs, sweeper.launcher.n_jobs = missing, app.n_jobs  # ours need not compose them again
     try:
-        returns = list(sweeper.launcher.launch(missing, initial_job_idx=0)) if missing else []
+        returns = list(sweeper.launcher.launch(list(missing), initial_job_idx=0)) if missing else []
     except ConfigError:  # nobody to train it: a scheduler that does not answer
         shutil.rmtree(folder)
         raise
-    _keep_failures(opened, composer, missing, returns)
+    _keep_failures(opened, missing.values(), returns)
     close_sweep(opened, app)
     return returns
 
 
 def _chosen(composer: Composer, overrides: Sequence[str], app: AppConfig) -> dict[str, Any]:
     """Return what a job's overrides set, by key: the option of a group, or the value as the settings have it."""
-    settings = run_settings(app)
     chosen: dict[str, Any] = {}
     for override in overrides:
         found = composer.factor(override)
         if found is not None:
             key, option = found
-            chosen[key] = settings.get(key, override.partition("=")[2]) if option is None else option
+            chosen[key] = _setting(app, key, override.partition("=")[2]) if option is None else option
     return chosen
 
 
-def _public(overrides: Sequence[str]) -> list[str]:
+def _setting(app: AppConfig, key: str, given: str) -> Any:
+    """Return the value of a dotted key; what was given where that is no single value."""
+    value: Any = app
+    for name in key.split("."):
+        value = getattr(value, name, app)
+    return given if is_dataclass(value) else value
+
+
+def _public(overrides: Sequence[str]) -> tuple[str, ...]:
     """Return the overrides that concern the run itself: no tracking URI, which may hold a password."""
-    return [o for o in overrides if o.lstrip("+~").split("=")[0].split(".")[0].split("/")[0] not in NOT_PART_OF_A_RUN]
+    return tuple(o for o in overrides if re.split(r"[=./]", o.lstrip("+~"), maxsplit=1)[0] not in NOT_PART_OF_A_RUN)
 
 
 def _make_folder(config: DictConfig) -> Path:
@@ -100,13 +109,13 @@ def _make_folder(config: DictConfig) -> Path:
     return folder
 
 
-def _keep_failures(opened: Sweep, composer: Composer, lines: Sequence[Sequence[str]], returns: Sequence[Any]) -> None:
+def _keep_failures(opened: Sweep, jobs: Iterable[Job], returns: Sequence[Any]) -> None:
     """Note the errors of jobs that a launcher of Hydra's ran."""
     errors = {}
-    for overrides, returned in zip(lines, returns, strict=True):
+    for job, returned in zip(jobs, returns, strict=True):
         try:
             _ = returned.return_value
         except Exception as error:
-            errors[run_id(composer.settings(overrides))] = f"{type(error).__name__}: {error}"
+            errors[job.run_id] = f"{type(error).__name__}: {error}"
     if errors:
         opened.add_failures(errors)

@@ -38,7 +38,8 @@ def simulate(
             levels = dict(factors[group]) if factors else {"feedback": group}
             overrides = (f"feedback={group}", f"seed={seed}")
             name_of_job = f"{group}-s{seed:03d}"
-            job = Job(len(jobs), f"{group}/{seed}", name_of_job, run, levels, overrides, (2, 10, 10, 1), "binary")
+            job_id = f"{group}/{seed}"
+            job = Job(len(jobs), job_id, job_id, name_of_job, run, levels, overrides, (2, 10, 10, 1), "binary")
             jobs.append(job)
             angle = angles[group][position] if angles else 45.0 + seed % 7
             records[job.run_id] = record(job.run_id, time, angle)

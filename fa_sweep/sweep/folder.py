@@ -22,7 +22,7 @@ from fa_sweep.identity import sweep_hash
 from fa_sweep.schema import TrackingConfig
 from fa_sweep.sweep.environment import environment
 from fa_sweep.sweep.jobs import TABLE, Job, read_jobs, write_jobs
-from fa_sweep.sweep.ledger import Record, find_runs, read_records
+from fa_sweep.sweep.ledger import Records, find_runs
 from fa_sweep.sweep.storage import read_json, write_json
 
 OUTPUTS = Path("outputs")
@@ -65,11 +65,9 @@ class Sweep:
         """The error of each run that ended in one."""
         return read_json(self.folder / _FAILURES)
 
-    def records(self, outputs: Path = OUTPUTS) -> dict[str, Record]:
-        """Return the finished runs among its jobs, in the order of the jobs, from whichever sweep trained them."""
-        wanted = [job.run_id for job in self.jobs]
-        records = read_records(find_runs(outputs, wanted, also=self.folder))
-        return {run_id: records[run_id] for run_id in wanted if run_id in records}
+    def records(self, outputs: Path = OUTPUTS) -> Records:
+        """Return the finished runs among its jobs, from whichever sweep trained them."""
+        return Records(find_runs(outputs, (job.run_id for job in self.jobs), also=self.folder))
 
     def add_failures(self, errors: dict[str, str]) -> None:
         """Keep the errors of runs that ended in one."""
@@ -115,7 +113,9 @@ def create_sweep(folder: Path, jobs: Sequence[Job], command: str, tracking: Trac
         "host": platform.node(),
     }
     write_json(record, folder / _RECORD)
-    return Sweep(folder)
+    sweep = Sweep(folder)
+    sweep.__dict__["jobs"] = list(jobs)  # known already: a hundred thousand take a while to read
+    return sweep
 
 
 def all_sweeps(outputs: Path = OUTPUTS) -> list[Sweep]:

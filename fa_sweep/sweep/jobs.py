@@ -4,7 +4,6 @@ import json
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fa_sweep.config import build
-from fa_sweep.identity import job_id, nested_settings, run_id
+from fa_sweep.identity import RUN_SETTINGS, identify, nested_settings
 from fa_sweep.schema import RunConfig
 from fa_sweep.stack import widths_of
 from fa_sweep.sweep.storage import write_table
@@ -21,9 +20,9 @@ from fa_sweep.tasks import make_task
 TABLE = "jobs.parquet"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
-    """One run of a sweep, the `number`-th.
+    """One run of a sweep, the `number`-th; `id` tells it from the same run judged in another way.
 
     `factors`: the swept settings that set its group apart, seed aside; `overrides`: its command line, application
     settings aside; `widths` n_0 ... n_L of the network and `targets`, what kind they are, as the task had them; `flags`:
@@ -33,6 +32,7 @@ class Job:
 
     number: int
     run_id: str
+    id: str
     name: str
     run: RunConfig
     factors: dict[str, Any]
@@ -41,11 +41,6 @@ class Job:
     targets: str
     flags: tuple[str, ...] = ()
     reused: bool = False
-
-    @cached_property
-    def id(self) -> str:
-        """The run's id together with how its outcome is judged."""
-        return job_id(self.run)
 
     @property
     def group(self) -> str:
@@ -73,11 +68,12 @@ def make_jobs(runs: Sequence[tuple[RunConfig, dict[str, Any], Sequence[str]]], f
             values.setdefault(key, set()).add(_text(value))
     varying = {key for key, seen in values.items() if len(seen) > 1 and key != "seed"}
     jobs: dict[str, Job] = {}
-    for run, chosen, overrides in runs:
+    for settings, chosen, overrides in runs:
+        run = RunConfig(**{name: getattr(settings, name) for name in RUN_SETTINGS})  # a tracking URI goes to no worker
         factors = {key: value for key, value in chosen.items() if key in varying}
-        widths, targets = tuple(widths_of(run)), make_task(run.task).targets
-        job = Job(len(jobs), run_id(run), _name(run, factors), run, factors, tuple(overrides), widths, targets, tuple(flags))
-        jobs.setdefault(job.id, job)
+        widths, targets, (run_id, job_id) = tuple(widths_of(run)), make_task(run.task).targets, identify(run)
+        name, given = _name(run, factors), tuple(overrides)
+        jobs.setdefault(job_id, Job(len(jobs), run_id, job_id, name, run, factors, given, widths, targets, tuple(flags)))
     return list(jobs.values())
 
 
@@ -96,6 +92,7 @@ def write_jobs(folder: Path, jobs: Iterable[Job]) -> None:
     rows = [
         {
             "run_id": job.run_id,
+            "id": job.id,
             "name": job.name,
             "group": job.group,
             "reused": job.reused,
@@ -113,12 +110,14 @@ def write_jobs(folder: Path, jobs: Iterable[Job]) -> None:
 
 def read_jobs(folder: Path) -> list[Job]:
     """Read a sweep's job table."""
+    shared: dict[Any, Any] = {}
     return [
         Job(
             number=number,
             run_id=row["run_id"],
+            id=row["id"],
             name=row["name"],
-            run=build(RunConfig, json.loads(row["settings"])),
+            run=build(RunConfig, json.loads(row["settings"]), shared=shared),
             factors=json.loads(row["factors"]),
             overrides=tuple(row["overrides"]),
             widths=tuple(row["widths"]),

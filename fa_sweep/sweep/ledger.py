@@ -7,8 +7,9 @@ import json
 import sys
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,8 @@ def find_runs(outputs: Path, wanted: Iterable[str], also: Path | None = None) ->
     found: dict[str, Path] = {}
     for path in sorted({*outputs.glob(f"*/*/{SHARDS}/*.parquet"), *(also.glob(f"{SHARDS}/*.parquet") if also else ())}):
         try:
-            mine = wanted_ids.intersection(pq.read_table(path, columns=["run_id"])["run_id"].to_pylist())
+            there = pq.read_table(path, columns=["run_id"])["run_id"].to_pylist()
+            mine = [run_id for run_id in there if run_id in wanted_ids]
             if mine:
                 pq.read_table(path)
         except (OSError, pa.ArrowException) as error:
@@ -97,23 +99,59 @@ def find_runs(outputs: Path, wanted: Iterable[str], also: Path | None = None) ->
     return found
 
 
-def read_records(places: dict[str, Path]) -> dict[str, Record]:
-    """Read runs from where `find_runs` found them."""
+class Records(Mapping[str, Record]):
+    """Finished runs by id, read when they are asked for, one shard in memory at a time.
+
+    Iteration goes shard by shard, and so should whoever has many to look up: see `finished`.
+    """
+
+    def __init__(self, places: Mapping[str, Path]) -> None:
+        """`places`: the shard of each run, as `find_runs` found it."""
+        self._by_shard: dict[Path, list[str]] = {}
+        for run_id, path in places.items():
+            self._by_shard.setdefault(path, []).append(run_id)
+        self._places = places
+        self._open: tuple[Path, dict[str, Record]] | None = None
+
+    def __getitem__(self, run_id: str) -> Record:
+        path = self._places[run_id]
+        if self._open is None or self._open[0] != path:
+            self._open = None  # before the next one is read
+            self._open = path, _read_shard(path, set(self._by_shard[path]))
+        return self._open[1][run_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return chain.from_iterable(self._by_shard.values())
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, run_id: object) -> bool:
+        return run_id in self._places
+
+
+def _read_shard(path: Path, run_ids: set[str]) -> dict[str, Record]:
+    table = pq.read_table(path)
+    made_with = json.loads((table.schema.metadata or {}).get(b"environment", b"{}"))
+    columns = {name: table[name].combine_chunks() for name in table.column_names}
     records: dict[str, Record] = {}
-    by_file: dict[Path, set[str]] = {}
-    for run_id, path in places.items():
-        by_file.setdefault(path, set()).add(run_id)
-    for path, run_ids in by_file.items():
-        table = pq.read_table(path)
-        made_with = json.loads((table.schema.metadata or {}).get(b"environment", b"{}"))
-        columns = {name: table[name].combine_chunks() for name in table.column_names}
-        for row, run_id in enumerate(columns["run_id"].to_pylist()):
-            if run_id in run_ids:
-                plain = {name: columns[name][row].as_py() for name in _PLAIN[2:]}
-                metrics = {n: np.asarray(c[row].values) for n, c in columns.items() if n not in _PLAIN}
-                steps = np.asarray(columns["steps"][row].values)
-                records[run_id] = Record(run_id, steps, metrics, environment=made_with, **plain)
+    for row, run_id in enumerate(columns["run_id"].to_pylist()):
+        if run_id in run_ids:
+            plain = {name: columns[name][row].as_py() for name in _PLAIN[2:]}
+            metrics = {n: np.asarray(c[row].values) for n, c in columns.items() if n not in _PLAIN}
+            steps = np.asarray(columns["steps"][row].values)
+            records[run_id] = Record(run_id, steps, metrics, environment=made_with, **plain)
     return records
+
+
+def finished(jobs: Iterable[Job], records: Mapping[str, Record]) -> Iterator[tuple[Job, Record]]:
+    """Yield each finished job with its record, in the order of the records: shard by shard, however many there are."""
+    of_run: dict[str, list[Job]] = {}
+    for job in jobs:
+        of_run.setdefault(job.run_id, []).append(job)
+    for run_id, record in records.items():
+        for job in of_run.get(run_id, ()):
+            yield job, record
 
 
 def run_events(job: Job, record: Record) -> Events:

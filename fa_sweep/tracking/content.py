@@ -5,10 +5,10 @@ import getpass
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any
 
 import numpy as np
 
@@ -83,14 +83,14 @@ def chosen_history(wanted: str, jobs: Sequence[Job], metrics: str) -> tuple[str,
     """Return how much of the histories a sweep sends, and a line to say if that was not asked for."""
     if wanted != "auto":
         return wanted, ""
-    names = [metric_names(len(job.widths) - 1, job.targets) for job in jobs]
+    evaluations = {id(train): len(train.evaluation_steps()) for train in (job.run.train for job in jobs)}
+    alike = Counter((len(job.widths) - 1, job.targets, evaluations[id(job.run.train)]) for job in jobs)
     sizes = {}
     for history in HISTORIES:
         kept = Kept(metrics, history)
         sizes[history] = BYTES_PER_POINT * sum(
-            len(kept.numbers(name, len(job.run.train.evaluation_steps()))) + 1
-            for job, own in zip(jobs, names, strict=True)
-            for name in own
+            runs * sum(len(kept.numbers(name, points)) + 1 for name in metric_names(layers, targets))
+            for (layers, targets, points), runs in alike.items()
         )
     fitting = next((history for history in HISTORIES if sizes[history] <= AUTO_BYTES), HISTORIES[-1])
     if fitting == HISTORIES[0]:
@@ -100,8 +100,8 @@ def chosen_history(wanted: str, jobs: Sequence[Job], metrics: str) -> tuple[str,
     return fitting, f"MLflow gets {sent}: {whole}, the ledger has them in any case."
 
 
-def sweep_content(sweep: Sweep, finished: Mapping[str, Record], history: str) -> RunContent:
-    """Return the parent run of a sweep: FAILED if any run did, KILLED if any is missing, else FINISHED."""
+def sweep_content(sweep: Sweep, finished: Container[str], history: str) -> RunContent:
+    """Return the parent run of a sweep: FAILED if any run did, KILLED if any is missing, else FINISHED; its end stays open."""
     record, failures = sweep.record, sweep.failures
     absent = [job.run_id for job in sweep.jobs if job.run_id not in finished]
     failed = any(run_id in failures for run_id in absent)
@@ -116,9 +116,8 @@ def sweep_content(sweep: Sweep, finished: Mapping[str, Record], history: str) ->
         **_common_tags(record["environment"]),
     }
     created = int(record["created_at_ms"])
-    ended = max([created, *(r.finished_at_ms for r in finished.values())])
     status = "FAILED" if failed else "KILLED" if absent else "FINISHED"
-    return _fitted(RunContent(sweep.id, status, created, ended, {}, tags, []))
+    return _fitted(RunContent(sweep.id, status, created, created, {}, tags, []))
 
 
 def job_content(job: Job, sweep: Sweep, record: Record | None, kept: Kept) -> RunContent:
@@ -155,12 +154,12 @@ def is_main_history(metric: str) -> bool:
 
 def settings_csv(jobs: Sequence[Job]) -> str:
     """Return the resolved settings of every job as one table."""
-    rows: list[dict[str, Any]] = [{"name": job.name, "run_id": job.run_id, **run_settings(job.run)} for job in jobs]
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    kinds = {(type(job.run.task), type(job.run.feedback)): job for job in jobs}  # what settings a run has
+    names = dict.fromkeys(name for job in kinds.values() for name in run_settings(job.run))
     text = io.StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer = csv.DictWriter(text, ["name", "run_id", *names], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({"name": job.name, "run_id": job.run_id, **run_settings(job.run)} for job in jobs)
     return text.getvalue()
 
 

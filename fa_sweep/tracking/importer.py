@@ -7,13 +7,13 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from fa_sweep.checks import ConfigError
 from fa_sweep.schema import TrackingConfig
 from fa_sweep.sweep.folder import OUTPUTS, Sweep
-from fa_sweep.sweep.ledger import Record
+from fa_sweep.sweep.ledger import Record, finished
 from fa_sweep.tasks import make_task
 from fa_sweep.tracking.content import (
     HISTORIES,
@@ -102,8 +102,17 @@ def _import(store: Store, sweep: Sweep, records: Mapping[str, Record], kept: Kep
         return Imported(complete[0].run_id, 0, found_complete=True)
     content = sweep_content(sweep, records, kept.history)
     parent = _parent(store, sweep, content)
-    created = store.add(_children(sweep, records, kept), parent)
-    store.end(parent, content, {"fa_sweep.complete": "true"} if content.status == "FINISHED" else {})
+    last = content.ended_at_ms
+
+    def children() -> Iterator[RunContent]:
+        nonlocal last
+        for child in _children(sweep, records, kept):
+            last = max(last, child.ended_at_ms)
+            yield child
+
+    created = store.add(children(), parent)
+    ended = replace(content, ended_at_ms=last)
+    store.end(parent, ended, {"fa_sweep.complete": "true"} if content.status == "FINISHED" else {})
     return Imported(parent, len(created), found_complete=False)
 
 
@@ -139,8 +148,9 @@ def _datasets(sweep: Sweep) -> list[DatasetContent]:
 
 def _children(sweep: Sweep, records: Mapping[str, Record], kept: Kept) -> Iterator[RunContent]:
     """Yield the runs that ended, one at a time: ten thousand at once would take a gigabyte."""
+    for job, record in finished(sweep.jobs, records):
+        yield job_content(job, sweep, record, kept)
     failures = sweep.failures
     for job in sweep.jobs:
-        record = records.get(job.run_id)
-        if record is not None or job.run_id in failures:
-            yield job_content(job, sweep, record, kept)
+        if job.run_id in failures and job.run_id not in records:
+            yield job_content(job, sweep, None, kept)

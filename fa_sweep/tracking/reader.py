@@ -80,6 +80,7 @@ def _job(client: "MlflowClient", run: Any) -> Job:
     return Job(
         number=int(tags["fa_sweep.number"]),
         run_id=tags["fa_sweep.run_id"],
+        id=tags["fa_sweep.job_id"],
         name=run.info.run_name,
         run=build(RunConfig, unflatten({key: _value(text) for key, text in params.items()})),
         factors=json.loads(tags["fa_sweep.factors"]),

@@ -27,10 +27,10 @@ ConfigStore.instance().store(group="hydra/launcher", name="stack", node=StackLau
 class StackLauncher(Launcher):
     """Hands the whole job list to the stacked engine."""
 
-    composer: Optional[Any] = None  # the sweeper's, which has composed every job already
-
     def __init__(self, executor: str = "local", address: Optional[str] = None, slurm: Optional[Dict[str, Any]] = None) -> None:
         self.executor, self.address, self.slurm = executor, address, dict(slurm or {})
+        self.jobs: Dict[Any, Any] = {}  # by their overrides: the sweeper's, which has composed and checked them all
+        self.n_jobs = "auto"
 
     def check(self) -> None:
         """Raise ConfigError for settings that cannot be used, before anything is made."""
@@ -54,16 +54,11 @@ class StackLauncher(Launcher):
         from hydra.core.utils import JobReturn, JobStatus, setup_globals
 
         from fa_sweep.application import require_job_table, train_all
-        from fa_sweep.composition import Composer
-        from fa_sweep.sweep.jobs import make_jobs
 
         setup_globals()
         folder = Path(self.config.hydra.sweep.dir)
         require_job_table(folder)
-        composer = self.composer or Composer(self.hydra_context.config_loader, self.config)
-        settings = [composer.settings(overrides) for overrides in job_overrides]
-        jobs = make_jobs([(app, {}, overrides) for app, overrides in zip(settings, job_overrides, strict=True)])
-        train_all(folder, jobs, settings[0].n_jobs, self._settings())
+        train_all(folder, [self.jobs[tuple(overrides)] for overrides in job_overrides], self.n_jobs, self._settings())
         returns = []
         for overrides in job_overrides:
             done = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)
