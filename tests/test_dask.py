@@ -121,13 +121,28 @@ def test_a_scheduler_that_dies_costs_what_it_had_not_handed_back(settings, tmp_p
         out, _ = sweep.communicate(timeout=120)
     assert sweep.returncode == 1, out
     missing = int(re.search(r"(\d+) of 80 runs are missing; the same command trains them", out)[1])
-    assert "the Dask scheduler is gone" in out
+    assert "the Dask scheduler is gone or was restarted" in out
     with scheduler(port):
         again = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert again.returncode == 0, again.stderr
     assert f"80 jobs, {80 - missing} reused, {missing} runs to train" in again.stdout
     last = all_sweeps(tmp_path / "outputs")[-1]
     assert len(last.records(tmp_path / "outputs")) == 80
+
+
+def test_a_scheduler_that_is_restarted(tmp_path):
+    steps = ("train.steps=20001", "train.eval_every=1000")
+    with LocalCluster(n_workers=2, **OPTIONS) as cluster, Client(cluster) as client:
+        arguments = command("seed=range(80)", f"hydra.launcher.address={cluster.scheduler_address}", *steps)
+        sweep = subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        _first_busy(client)
+        client.restart(timeout=60)
+        out, _ = sweep.communicate(timeout=120)
+        assert sweep.returncode == 1, out
+        missing = int(re.search(r"(\d+) of 80 runs are missing; the same command trains them", out)[1])
+        again = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert again.returncode == 0, again.stderr
+    assert f"80 jobs, {80 - missing} reused, {missing} runs to train" in again.stdout
 
 
 @contextmanager

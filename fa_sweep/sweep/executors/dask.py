@@ -1,7 +1,7 @@
 """Dask: any scheduler by its address, or a cluster of processes on this machine. Results come back to the one who writes.
 
-A worker that dies loses what it was at, and the scheduler gives that to another one, RETRIES times; a scheduler that dies loses
-what it had not handed back, which the same command makes good.
+A worker that dies loses what it was at, and the scheduler gives that to another one, RETRIES times; a scheduler that dies or
+restarts loses what it had not handed back, which the same command makes good.
 """
 
 from collections.abc import Iterator, Sequence
@@ -48,7 +48,7 @@ class _Dask:
     client: Any
 
     def run(self, shards: Sequence[Shard], progress: Progress) -> Iterator[Result]:
-        from distributed import as_completed
+        from distributed import KilledWorker, as_completed
 
         # The same runs may be trained again by another sweep: pure would hand out the first one's result by its hash.
         waiting = {self.client.submit(train_runs, [j.run for j in s.jobs], pure=False, retries=RETRIES): s for s in shards}
@@ -57,7 +57,9 @@ class _Dask:
             try:
                 result = future.result()
             except CancelledError:
-                yield shard, ShardLost("the Dask scheduler is gone")
+                yield shard, ShardLost("the Dask scheduler is gone or was restarted")
+            except KilledWorker:
+                yield shard, ShardLost(f"{RETRIES + 1} Dask workers died at it")
             except Exception as error:
                 yield shard, error
             else:

@@ -3,11 +3,12 @@
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from fa_sweep.sweep.executors.base import Executor, Progress, Result, Trained, train_runs
+from fa_sweep.sweep.executors.base import Executor, Progress, Result, ShardLost, Trained, train_runs
 from fa_sweep.sweep.plan import Shard
 
 
@@ -40,6 +41,7 @@ def _in_process(shards: Sequence[Shard], progress: Progress) -> Iterator[Result]
 def _in_processes(shards: Sequence[Shard], processes: int, progress: Progress) -> Iterator[Result]:
     # forkserver: a fork of a process with threads (BLAS, rich) can hang
     context = multiprocessing.get_context("forkserver")
+    others = multiprocessing.active_children()
     with ProcessPoolExecutor(min(processes, len(shards)), mp_context=context) as pool:
         waiting: dict[Future[Trained], Shard] = {pool.submit(train_runs, [j.run for j in s.jobs]): s for s in shards}
         try:
@@ -47,10 +49,15 @@ def _in_processes(shards: Sequence[Shard], processes: int, progress: Progress) -
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                     shard = waiting.pop(future)
                     error = future.exception()
-                    if isinstance(error, Exception):
+                    if isinstance(error, BrokenProcessPool):
+                        yield shard, ShardLost("a training process was killed, and the pool with it")
+                    elif isinstance(error, Exception):
                         yield shard, error
                     else:
                         progress(shard.number, 1.0)
                         yield shard, future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+            # One that was killed while it waited for work has left the queue locked: those behind it would wait for ever.
+            for worker in set(multiprocessing.active_children()).difference(others):
+                worker.terminate()

@@ -1,0 +1,69 @@
+"""A training process of this machine that is killed: its sweep says what is missing, and the same command makes it good."""
+
+import contextlib
+import multiprocessing
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import short
+
+from fa_sweep.sweep.executors.local import open_local
+from fa_sweep.sweep.jobs import make_jobs
+from fa_sweep.sweep.plan import make_shards
+
+
+def test_a_killed_process_is_said_and_made_good(tmp_path):
+    steps = ("train.steps=300001", "train.eval_every=100000")
+    arguments = [sys.executable, "-m", "fa_sweep", "-m", "report=false", "n_jobs=2", "seed=range(40)", *steps]
+    sweep = subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    os.kill(busy_descendant(sweep.pid), signal.SIGKILL)
+    out, _ = sweep.communicate(timeout=120)
+    assert sweep.returncode == 1, out
+    assert "is missing (20 runs, random-s" in out
+    missing = int(re.search(r"(\d+) of 40 runs are missing; the same command trains them", out)[1])
+    again = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert again.returncode == 0, again.stderr
+    assert f"40 jobs, {40 - missing} reused, {missing} runs to train" in again.stdout
+
+
+def busy_descendant(pid):
+    """Wait for a process that has computed for a second: a training one."""
+    for _ in range(600):
+        for other in descendants(pid):
+            with contextlib.suppress(OSError):
+                fields = Path(f"/proc/{other}/stat").read_text().rpartition(")")[2].split()
+                if int(fields[11]) / os.sysconf("SC_CLK_TCK") > 1.5:
+                    return other
+        time.sleep(0.05)
+    raise AssertionError("nothing was ever trained")
+
+
+def descendants(pid):
+    found = []
+    with contextlib.suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            found += [int(child), *descendants(int(child))]
+    return found
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_one_that_is_killed_when_it_has_no_more_work_holds_nobody_up(settings, which):
+    jobs = make_jobs([(settings(f"seed={seed}", *short()[1:]), {}, ()) for seed in range(4)])
+    others = set(multiprocessing.active_children())
+    with open_local(2) as executor:
+        results = executor.run(make_shards(jobs, 2), lambda shard, fraction: None)
+        assert not any(isinstance(result, Exception) for _, result in (next(results), next(results)))
+        workers = sorted(set(multiprocessing.active_children()) - others, key=lambda worker: worker.pid)
+        assert len(workers) == 2
+        time.sleep(0.3)  # for both to wait for work
+        os.kill(workers[which].pid, signal.SIGKILL)
+        assert list(results) == []
+    for worker in workers:
+        worker.join(20)
+        assert not worker.is_alive()
