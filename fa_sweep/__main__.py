@@ -1,89 +1,9 @@
-"""The Hydra entry: `python -m fa_sweep`, or the command `fa-sweep`."""
+"""`python -m fa_sweep`."""
 
-import os
 import sys
-from pathlib import Path
-
-import hydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
-from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
-from fa_sweep.checks import ConfigError
-from fa_sweep.config import conf_dir, one_line, resolve
-
-# 1.4 refuses to instantiate callbacks that are not listed, and knows no version_base "1.3".
-_HYDRA_1_3 = hydra.__version__.startswith("1.3")
-_MAIN_ARGUMENTS = {"version_base": "1.3"} if _HYDRA_1_3 else {"execution_whitelist": ["fa_sweep.*"]}
-
-
-def job(config: DictConfig) -> None:
-    """Run one Hydra job: a single run, or one run of a sweep under a launcher other than ours."""
-    from fa_sweep.application import run_single, train_job
-
-    composed = HydraConfig.get()
-    overrides = list(composed.overrides.task)
-    if composed.mode is RunMode.MULTIRUN:
-        train_job(resolve(config), overrides, Path(composed.sweep.dir))
-    else:
-        run_single(resolve(config), overrides, Path(composed.run.dir))
-
-
-def main() -> int:
-    """Run the application; returns the exit status: 2 for refused settings, 1 for failed runs, 130 for an interrupt."""
-    from fa_sweep.application import RunsFailed
-    from fa_sweep.sweep.folder import fresh_id
-
-    OmegaConf.register_new_resolver("fresh_id", fresh_id, use_cache=True, replace=True)
-    wants_whole_story = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing and exiting
-    sys.argv += _mode_of_preset(sys.argv[1:])
-    try:
-        hydra.main(config_path=conf_dir(), config_name="config", **_MAIN_ARGUMENTS)(job)()
-    except (ConfigError, HydraException, OmegaConfBaseException) as error:
-        if wants_whole_story:
-            raise
-        print(f"fa_sweep: {one_line(error)}", file=sys.stderr)
-        return 2
-    except ValueError as error:
-        if wants_whole_story or not _raised_in(error, "hydra"):
-            raise
-        print(f"fa_sweep: {one_line(error)}; given: {' '.join(sys.argv[1:])}", file=sys.stderr)
-        return 2
-    except RunsFailed as error:
-        print(f"fa_sweep: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("fa_sweep: interrupted; finished shards are kept, the same command goes on from there", file=sys.stderr)
-        return 130
-    finally:
-        if not wants_whole_story:
-            del os.environ["HYDRA_FULL_ERROR"]
-    return 0
-
-
-def _raised_in(error: BaseException, package: str) -> bool:
-    """Whether an error comes from a package's own lines: Hydra has bare ValueErrors for some malformed overrides."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    return traceback is not None and str(traceback.tb_frame.f_globals.get("__name__", "")).split(".")[0] == package
-
-
-def _mode_of_preset(arguments: list[str]) -> list[str]:
-    """Hydra 1.4 takes hydra.mode from the command line alone: say there what a preset that sweeps says in its file."""
-    flags = ("-m", "--multirun", "--cfg", "-c", "--info", "-i", "--help", "-h", "hydra.mode=")
-    if _HYDRA_1_3 or any(a.startswith(flags) for a in arguments):
-        return []
-    for argument in arguments:
-        key, _, name = argument.lstrip("+").partition("=")
-        preset = Path(conf_dir()) / "experiment" / f"{name}.yaml"
-        if key == "experiment" and preset.is_file() and "mode: MULTIRUN" in preset.read_text():
-            return ["hydra.mode=MULTIRUN"]
-    return []
-
 
 if __name__ == "__main__":
+    # Here, for the processes that train import this file too, and need nothing of Hydra's.
+    from fa_sweep.entry import main
+
     sys.exit(main())

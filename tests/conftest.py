@@ -43,7 +43,7 @@ def settings(composer: Composer) -> Settings:
 @pytest.fixture
 def fa_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """fa_sweep("-m", "seed=0,1") runs the command line in an empty folder and returns the exit status."""
-    from fa_sweep.__main__ import main
+    from fa_sweep.entry import main
 
     monkeypatch.chdir(tmp_path)
 

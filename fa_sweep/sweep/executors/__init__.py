@@ -7,8 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from fa_sweep.checks import ConfigError, one_of
-from fa_sweep.sweep.executors.base import Executor, ExecutorSettings, Progress, Result, ShardLost, Trained
+from fa_sweep.sweep.executors.base import Executor, ExecutorSettings, Progress, Result, ShardLost
 from fa_sweep.sweep.executors.local import open_local
+from fa_sweep.sweep.work import Trained
 
 __all__ = [
     "Executor", "ExecutorSettings", "Progress", "Result", "ShardLost", "Trained", "check_executor", "open_executor",

@@ -1,24 +1,14 @@
-"""What every executor is: the contract, and the work itself."""
+"""What every executor is."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from fa_sweep.schema import RunConfig
-from fa_sweep.sweep.environment import environment
 from fa_sweep.sweep.plan import Shard
-from fa_sweep.training import Histories, train
+from fa_sweep.sweep.work import Trained
 
 # Told the number of the shard and the fraction of it that is done.
 Progress = Callable[[int, float], None]
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A shard's histories, and what they were computed with: where the work was done, which may be another machine."""
-
-    histories: Histories
-    environment: dict[str, str]
 
 
 class ShardLost(Exception):
@@ -49,8 +39,3 @@ class Executor(Protocol):
     def run(self, shards: Sequence[Shard], progress: Progress) -> Iterator[Result]:
         """Yield each shard with its result, or with the error that ended it, as it finishes."""
         ...
-
-
-def train_runs(runs: list[RunConfig], progress: Callable[[float], None] | None = None) -> Trained:
-    """Train one shard's runs here."""
-    return Trained(train(runs, progress), environment())

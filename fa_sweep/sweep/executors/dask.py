@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fa_sweep.checks import ConfigError
-from fa_sweep.sweep.executors.base import Executor, Progress, Result, ShardLost, train_runs
+from fa_sweep.sweep.executors.base import Executor, Progress, Result, ShardLost
 from fa_sweep.sweep.plan import Shard
+from fa_sweep.sweep.work import train_runs
 
 RETRIES = 3
 CONNECT_S = 10

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from fa_sweep.sweep.executors.base import Executor, Progress, Result, ShardLost, Trained, train_runs
+from fa_sweep.sweep.executors.base import Executor, Progress, Result, ShardLost
 from fa_sweep.sweep.plan import Shard
+from fa_sweep.sweep.work import Trained, train_runs
 
 
 @contextmanager

@@ -14,9 +14,10 @@ from typing import Any
 
 from fa_sweep.checks import ConfigError
 from fa_sweep.schema import RunConfig
-from fa_sweep.sweep.executors.base import Executor, Kept, Progress, Result, ShardLost, train_runs
+from fa_sweep.sweep.executors.base import Executor, Kept, Progress, Result, ShardLost
 from fa_sweep.sweep.ledger import shard_path, write_shard
 from fa_sweep.sweep.plan import Shard
+from fa_sweep.sweep.work import train_runs
 
 POLL_S = 1.0
 SETTLE_S = 10.0  # how long a file may take from the machine that wrote it to this one

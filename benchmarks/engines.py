@@ -1,0 +1,216 @@
+"""Training alone: the stacked engine against other ways to train the same networks, and against the machine's own limits."""
+
+from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
+from itertools import pairwise
+
+import numpy as np
+from hydra import compose, initialize_config_dir
+from threadpoolctl import threadpool_limits
+
+from benchmarks.measure import Row, median, pairs_of, seconds_of
+from benchmarks.others import jax_engine, one_run, torch_engine
+from fa_sweep.config import conf_dir, resolve
+from fa_sweep.schema import RunConfig
+from fa_sweep.stack import Stack, parts_of
+from fa_sweep.training import _Training, train
+
+STEPS = 5001
+FLOP = 2 * 130 + 2 * 110 + 2 * 130  # of a step of the seed's network: forward, backward, update
+TRAINING_ONLY = "train.eval_every=5000"
+
+
+def runs_of(modes: Sequence[str], count: int, *overrides: str) -> list[RunConfig]:
+    """Return the settings of runs, as many of each mode."""
+    with initialize_config_dir(config_dir=conf_dir(), version_base="1.3"):
+        base = [resolve(compose("config", [f"feedback={mode}", *overrides])) for mode in modes]
+    return [type(c)(**{**vars(c), "seed": s}) for s in range(count // len(modes)) for c in base]
+
+
+def _us(seconds: float, runs: Sequence[object] | int, steps: int = STEPS) -> float:
+    return 1e6 * seconds / steps / (runs if isinstance(runs, int) else len(runs))
+
+
+def narrow(rounds: int) -> Iterator[Row]:
+    """Time the seed's network by mode, stack and engine."""
+    both, engines = ("symmetric", "random"), ["numpy"] + ["numba"] * bool(find_spec("numba"))
+    targets = {
+        (both, 150, "numpy"): "0.40",
+        (both, 1000, "numpy"): "0.28",
+        (both, 150, "numba"): "0.10",
+        (both, 1000, "numba"): "0.10",
+    }
+    for modes, count in ((both, 150), (both, 1000), (("rerandom",), 150), (("rerandom",), 1000)):
+        for engine in engines:
+            runs, whole = runs_of(modes, count, f"engine={engine}", TRAINING_ONLY), runs_of(modes, count, f"engine={engine}")
+            train(runs[: len(modes)])  # compiled, or read from the cache
+            pairs = pairs_of(
+                rounds + 2, lambda r=runs: seconds_of(lambda: train(r)), lambda r=whole: seconds_of(lambda: train(r))
+            )
+            best, more = min(a for a, _ in pairs), median([b / a for a, b in pairs])
+            target = targets.get((modes, count, engine), "0.60" if engine == "numpy" else "")
+            what = f"{' + '.join(modes)}, {count:,} runs, {engine}"
+            yield Row(
+                "engine",
+                what,
+                f"{_us(best, runs):.3f} us a run-step; evaluations + {100 * (more - 1):.0f} %",
+                target=f"{target}; 20 %" if target else "",
+            )
+    literal = runs_of(("rerandom",), 150, "feedback.draws=literal", TRAINING_ONLY)
+    yield Row(
+        "engine",
+        "rerandom, literal draws, 150 runs, numpy",
+        f"{_us(min(seconds_of(lambda: train(literal)) for _ in range(rounds)), literal):.2f} us a run-step",
+        target="1.6",
+    )
+    for engine in engines:
+        main = runs_of((*both, "rerandom"), 150, f"engine={engine}")
+        best = min(seconds_of(lambda r=main: train(r)) for _ in range(rounds + 2))
+        yield Row(
+            "engine",
+            f"the main job's training, {engine}",
+            f"{best:.2f} s",
+            target="0.9 s, 0.6 to reach for" if engine == "numpy" else "",
+        )
+
+
+def against_others(rounds: int) -> Iterator[Row]:
+    """Compare training with fixed random feedback, pair by pair: JAX, PyTorch, per-sample NumPy, arithmetic alone."""
+    for count in (150, 1000):
+        for engine in ["numba"] * bool(find_spec("numba")) + ["numpy"]:
+            runs = runs_of(("random",), count, f"engine={engine}", TRAINING_ONLY)
+            train(runs)
+            if find_spec("jax"):
+                program, compile_s = jax_engine.make(count, STEPS)
+                program()
+                yield _compared(
+                    f"{engine}, {count:,} runs, against JAX vmap + scan (compiled in {compile_s:.1f} s, aside)",
+                    runs,
+                    program,
+                    STEPS,
+                    rounds + 2,
+                )
+            if find_spec("torch"):
+                steps = 201
+                yield _compared(
+                    f"{engine}, {count:,} runs, against PyTorch vmap", runs, torch_engine.make(count, steps), steps, rounds
+                )
+    runs = runs_of(("random",), 150, TRAINING_ONLY)
+    yield _compared(
+        "numpy, 150 runs, against per-sample NumPy", runs, lambda: list(one_run.train("random", 0)), STEPS, rounds, 1
+    )
+    for engine in ["numpy"] + ["numba"] * bool(find_spec("numba")):
+        runs = runs_of(("random",), 1000, f"engine={engine}", TRAINING_ONLY)
+        yield _compared(
+            f"{engine}, 1,000 runs, against its arithmetic alone ({FLOP} flop, rows of 128 in the cache)",
+            runs,
+            _arithmetic,
+            1,
+            rounds + 2,
+            1,
+        )
+
+
+def _compared(
+    what: str, runs: Sequence[RunConfig], other: Callable[[], object], steps: int, rounds: int, count: int = 0
+) -> Row:
+    pairs = pairs_of(
+        rounds, lambda: _us(seconds_of(lambda: train(runs)), runs), lambda: _us(seconds_of(other), count or len(runs), steps)
+    )
+    mine, theirs = (median(column) for column in zip(*pairs, strict=True))
+    return Row("engine", what, f"{mine:.3f} us", f"{theirs:.3f} us a run-step", [b / a for a, b in pairs])
+
+
+def _arithmetic(repetitions: int = 1000, lanes: int = 128) -> None:
+    """One step's multiplications and additions for 1,000 runs and more, nothing else: rows that stay in the first cache."""
+    a, b, out = (np.ones((8, lanes)) for _ in range(3))
+    calls = round(FLOP / 2 * repetitions / (8 * lanes))
+    for _ in range(calls):
+        np.multiply(a, b, out=out)
+        np.add(a, out, out=out)
+
+
+def processes(rounds: int) -> Iterator[Row]:
+    """Compare two processes with one, their start included, at 1,000 and 4,000 runs."""
+    from fa_sweep.sweep.executors.local import open_local
+    from fa_sweep.sweep.jobs import make_jobs
+    from fa_sweep.sweep.plan import make_shards
+
+    for count in (1000, 4000):
+        jobs = make_jobs([(run, {}, ()) for run in runs_of(("symmetric", "random"), count)])
+
+        def one(number: int, jobs: list = jobs) -> float:
+            with open_local(number) as executor:
+                return seconds_of(lambda: list(executor.run(make_shards(jobs, number), lambda shard, fraction: None)))
+
+        pairs = pairs_of(rounds, lambda: one(2), lambda: one(1))
+        mine, theirs = (median(column) for column in zip(*pairs, strict=True))
+        target = "1.5" if count == 1000 else ""
+        yield Row(
+            "engine",
+            f"two processes against one, {count:,} runs",
+            f"{mine:.2f} s",
+            f"{theirs:.2f} s",
+            [b / a for a, b in pairs],
+            target,
+        )
+
+
+def wide(rounds: int) -> Iterator[Row]:
+    """Compare 64-100-100-10 networks on batches of 32 with their stacked products alone, laid out as BLAS likes each best."""
+    batch, steps = 32, 200
+    overrides = [
+        "task=digits",
+        "model.hidden=[100,100]",
+        "model.activation=tanh",
+        "model.bias=true",
+        "init=xavier",
+        "train=batch",
+        "train.epochs=null",
+    ]
+    for dtype in ("float64", "float32"):
+        for count in (10, 50):
+            runs = runs_of(("random",), count, f"dtype={dtype}", *overrides)
+            stacks = [_Training(Stack([runs[i] for i in part])) for part in parts_of(runs)]
+            products, flop = _products((64, 100, 100, 10), batch, count, dtype)
+            with threadpool_limits(1, "blas"):
+                pairs = pairs_of(
+                    2 * rounds + 1,
+                    lambda s=stacks: seconds_of(lambda: _train_all(s, steps)),
+                    lambda p=products: seconds_of(lambda: [p() for _ in range(steps)]),
+                )
+            mine, theirs = (flop * steps / min(column) / 1e9 for column in zip(*pairs, strict=True))
+            target = "0.65; 25 GF/s" if dtype == "float64" else ""
+            what = f"wide nets, {dtype}, {count} runs, against their products alone"
+            yield Row("engine", what, f"{mine:.1f} GF/s", f"{theirs:.1f} GF/s", [b / a for a, b in pairs], target)
+
+
+def _train_all(stacks: Sequence[_Training], steps: int) -> None:
+    for training in stacks:
+        done = 0
+        while done < steps:
+            segment = min(training._segment, steps - done)
+            training._train_segment(done, segment)
+            done += segment
+
+
+def _products(widths: Sequence[int], batch: int, runs: int, dtype: str) -> tuple[Callable[[], None], float]:
+    """Return the eight stacked products of a step, and their flop."""
+    generator = np.random.default_rng(0)
+
+    def array(*shape: int) -> np.ndarray:
+        return generator.standard_normal((runs, *shape)).astype(dtype)
+
+    work = []
+    for layer, (i, o) in enumerate(pairwise(widths)):
+        x, delta = array(batch, i), array(batch, o)
+        work += [(x, array(i, o), array(batch, o)), (array(batch, i).swapaxes(1, 2), delta, array(i, o))]
+        if layer:
+            work.append((delta, array(o, i), array(batch, i)))
+    flop = sum(2.0 * runs * a.shape[1] * a.shape[2] * b.shape[2] for a, b, _ in work)
+
+    def products() -> None:
+        for a, b, out in work:
+            np.matmul(a, b, out=out)
+
+    return products, flop

@@ -1,0 +1,142 @@
+"""What a job costs to compose and a run to track, by number, against Hydra's own composition and MLflow's own client."""
+
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from benchmarks.measure import QUIET, Row, median, pairs_of, seconds_of
+from benchmarks.sweeps import MAIN, MODES, MORE, MOST, command
+
+HYDRA_JOBS = 15  # of Hydra's own composition, which is slow and equal for all
+
+
+def composition(rounds: int) -> Iterator[Row]:
+    """Time jobs composed, checked, named and identified."""
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.types import RunMode
+    from omegaconf import OmegaConf
+
+    from fa_sweep.composition import Composer
+    from fa_sweep.config import conf_dir
+    from fa_sweep.launching import parse_jobs
+    from fa_sweep.sweep.folder import fresh_id
+    from fa_sweep.sweep.jobs import make_jobs
+
+    OmegaConf.register_new_resolver("fresh_id", fresh_id, use_cache=True, replace=True)
+    with initialize_config_dir(config_dir=conf_dir(), version_base="1.3"):
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        loader = hydra.config_loader
+        master = hydra.compose_config(config_name="config", overrides=[], run_mode=RunMode.MULTIRUN)
+
+        def ours(lines: Sequence[list[str]]) -> float:
+            composer = Composer(loader, master)
+            return seconds_of(lambda: make_jobs([(composer.settings(line), {}, line) for line in lines]))
+
+        def hydra_s_own(lines: Sequence[list[str]]) -> float:
+            return seconds_of(lambda: [loader.load_sweep_config(master, list(line)) for line in lines])
+
+        base = median([ours([[f"feedback={mode}"] for mode in MODES.split(",")]) / 3 for _ in range(rounds)])
+        yield Row("composition", "a distinct combination of groups", f"{1000 * base:.0f} ms", target="65 ms")
+        for seeds in (MAIN, MORE, MOST):
+            lines = parse_jobs([f"feedback={MODES}", f"seed=range({seeds})"], loader)
+            pairs = pairs_of(rounds, lambda n=lines: ours(n) / len(n), lambda n=lines: hydra_s_own(n[:HYDRA_JOBS]) / HYDRA_JOBS)
+            mine, theirs = (1000 * median(column) for column in zip(*pairs, strict=True))
+            each = mine - 3000 * base / len(lines)
+            said = f"{mine:.2f} ms a job ({each:.2f} beside the 3 combinations)"
+            target = "1 ms, 0.3 to reach for" if seeds == MOST else ""
+            what = f"{len(lines):,} jobs, against Hydra's own composition"
+            yield Row("composition", what, said, f"{theirs:.0f} ms", [b / a for a, b in pairs], target)
+
+
+def tracking(rounds: int) -> Iterator[Row]:
+    """Time imports of whole histories (8 metrics x 51 points, 32 last values) into SQLite and PostgreSQL."""
+    from fa_sweep.sweep.folder import all_sweeps
+    from fa_sweep.tracking import stores
+    from fa_sweep.tracking.importer import import_sweep
+
+    with ExitStack() as stack:
+        folders = {}
+        for seeds in (MAIN, MORE, MOST):
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            subprocess.run(command(seeds, "tracking.history=none"), cwd=folder, check=True, **QUIET)
+            folders[seeds] = folder
+
+        def import_once(seeds: int, uri: str = "", *, by_client: bool = False) -> float:
+            (sweep,) = all_sweeps(folders[seeds] / "outputs")
+            sweep.record["tracking"] |= {"experiment": f"e{time.time_ns()}", "history": "full", **({"uri": uri} if uri else {})}
+            original = stores.open_tables
+            if by_client:
+                stores.open_tables = lambda uri: None
+            try:
+                return seconds_of(lambda: import_sweep(sweep, folders[seeds] / "outputs")) / (3 * seeds)
+            finally:
+                stores.open_tables = original
+
+        import_once(MAIN, by_client=True)  # MLflow's own import aside
+        pairs = pairs_of(rounds, lambda: import_once(MAIN), lambda: import_once(MAIN, by_client=True))
+        yield _tracked("SQLite, 150 runs, against MLflow's log_batch", pairs, "5 ms")
+        pairs = pairs_of(rounds, lambda: import_once(MAIN), lambda: _rows_alone(folders[MAIN] / "outputs/mlflow.db") / 150)
+        yield _tracked("SQLite, 150 runs, against their rows alone through sqlite3", pairs, "")
+        for seeds in (MORE, MOST):
+            each = 1000 * median([import_once(seeds) for _ in range(rounds if seeds == MORE else 1)])
+            yield Row("tracking", f"SQLite, {3 * seeds:,} runs", f"{each:.2f} ms a run", target="5 ms")
+        yield from _postgresql(import_once, stack, rounds)
+
+
+def _tracked(what: str, pairs: Sequence[tuple[float, float]], target: str) -> Row:
+    mine, theirs = (1000 * median(column) for column in zip(*pairs, strict=True))
+    return Row("tracking", what, f"{mine:.2f} ms", f"{theirs:.2f} ms a run", [b / a for a, b in pairs], target)
+
+
+def _postgresql(import_once, stack: ExitStack, rounds: int) -> Iterator[Row]:
+    try:
+        import psycopg  # noqa: F401
+    except ImportError:
+        yield Row("tracking", "PostgreSQL", "psycopg is not installed: pip install 'fa-sweep[postgres]'")
+        return
+    from tests.services import POSTGRES, postgres
+
+    if POSTGRES is None:
+        yield Row("tracking", "PostgreSQL", "is not installed")
+        return
+    uri = stack.enter_context(postgres())
+    import_once(MAIN, uri)  # which makes its tables
+    pairs = pairs_of(rounds, lambda: import_once(MAIN, uri), lambda: import_once(MAIN, uri, by_client=True))
+    yield _tracked("PostgreSQL, 150 runs, against MLflow's log_batch", pairs, "10 ms")
+    yield Row("tracking", "PostgreSQL, 1,500 runs", f"{1000 * import_once(MORE, uri):.2f} ms a run", target="10 ms")
+
+
+def _rows_alone(database: Path) -> float:
+    """Time the insertion of 150 runs' rows, again under other ids, into a copy of the database, in one transaction."""
+    tables = ("runs", "tags", "params", "metrics", "latest_metrics")
+    with tempfile.TemporaryDirectory() as name:
+        copy = Path(name) / "copy.db"
+        shutil.copyfile(database, copy)
+        connection = sqlite3.connect(copy)
+        parent = "SELECT value FROM tags WHERE key = 'mlflow.parentRunId' ORDER BY rowid DESC LIMIT 1"
+        ids = [
+            row[0]
+            for row in connection.execute(f"SELECT run_uuid FROM tags WHERE key = 'mlflow.parentRunId' AND value = ({parent})")
+        ]
+        marks = ", ".join("?" * len(ids))
+        rows = {
+            table: connection.execute(f"SELECT * FROM {table} WHERE run_uuid IN ({marks})", ids).fetchall() for table in tables
+        }
+        new = {run_id: f"f{run_id[1:]}" for run_id in ids}
+        rows = {table: [tuple(new.get(value, value) for value in row) for row in some] for table, some in rows.items()}
+
+        def insert() -> None:
+            with connection:
+                for table, some in rows.items():
+                    connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(some[0]))})", some)
+
+        seconds = seconds_of(insert)
+        connection.close()
+        return seconds
