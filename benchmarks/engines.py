@@ -16,6 +16,7 @@ from fa_sweep.stack import Stack, parts_of
 from fa_sweep.training import _Training, train
 
 STEPS = 5001
+BLAS_SIZE = 512
 FLOP = 2 * 130 + 2 * 110 + 2 * 130  # of a step of the seed's network: forward, backward, update
 TRAINING_ONLY = "train.eval_every=5000"
 
@@ -27,8 +28,8 @@ def runs_of(modes: Sequence[str], count: int, *overrides: str) -> list[RunConfig
     return [type(c)(**{**vars(c), "seed": s}) for s in range(count // len(modes)) for c in base]
 
 
-def _us(seconds: float, runs: Sequence[object] | int, steps: int = STEPS) -> float:
-    return 1e6 * seconds / steps / (runs if isinstance(runs, int) else len(runs))
+def _us(seconds: float, runs: int) -> float:
+    return 1e6 * seconds / STEPS / runs
 
 
 def narrow(rounds: int) -> Iterator[Row]:
@@ -53,7 +54,7 @@ def narrow(rounds: int) -> Iterator[Row]:
             yield Row(
                 "engine",
                 what,
-                f"{_us(best, runs):.3f} us a run-step; evaluations + {100 * (more - 1):.0f} %",
+                f"{_us(best, count):.3f} us a run-step; evaluations + {100 * (more - 1):.0f} %",
                 target=f"{target}; 20 %" if target else "",
             )
     literal = runs_of(("rerandom",), 150, "feedback.draws=literal", TRAINING_ONLY)
@@ -76,62 +77,72 @@ def narrow(rounds: int) -> Iterator[Row]:
 
 def against_others(rounds: int) -> Iterator[Row]:
     """Compare training with fixed random feedback, pair by pair: JAX, PyTorch, per-sample NumPy, arithmetic alone."""
+    compiled = ["numba"] * bool(find_spec("numba"))
     for count in (150, 1000):
-        for engine in ["numba"] * bool(find_spec("numba")) + ["numpy"]:
+        for engine in [*compiled, "numpy"]:
             runs = runs_of(("random",), count, f"engine={engine}", TRAINING_ONLY)
             train(runs)
+            what = f"{engine}, {count:,} runs, against"
             if find_spec("jax"):
                 program, compile_s = jax_engine.make(count, STEPS)
                 program()
-                yield _compared(
-                    f"{engine}, {count:,} runs, against JAX vmap + scan (compiled in {compile_s:.1f} s, aside)",
-                    runs,
-                    program,
-                    STEPS,
-                    rounds + 2,
-                )
+                jax = f"JAX vmap + scan ({compile_s:.1f} s to compile, aside)"
+                yield _compared(f"{what} {jax}, from seeds to weights", lambda r=runs: train(r), program, count, rounds + 2)
+                yield _compared(f"{what} {jax}, our set-up and evaluations aside", _steps_of(runs), program, count, rounds + 2)
             if find_spec("torch"):
                 steps = 201
-                yield _compared(
-                    f"{engine}, {count:,} runs, against PyTorch vmap", runs, torch_engine.make(count, steps), steps, rounds
-                )
+                other = torch_engine.make(count, steps)
+                yield _compared(f"{what} PyTorch vmap", lambda r=runs: train(r), other, count, rounds, steps / STEPS)
     runs = runs_of(("random",), 150, TRAINING_ONLY)
-    yield _compared(
-        "numpy, 150 runs, against per-sample NumPy", runs, lambda: list(one_run.train("random", 0)), STEPS, rounds, 1
-    )
-    for engine in ["numpy"] + ["numba"] * bool(find_spec("numba")):
+    one = 1 / len(runs)
+    what = "numpy, 150 runs, against per-sample NumPy"
+    yield _compared(what, lambda: train(runs), lambda: list(one_run.train("random", 0)), len(runs), rounds, one)
+    for engine in ["numpy", *compiled]:
         runs = runs_of(("random",), 1000, f"engine={engine}", TRAINING_ONLY)
-        yield _compared(
-            f"{engine}, 1,000 runs, against its arithmetic alone ({FLOP} flop, rows of 128 in the cache)",
-            runs,
-            _arithmetic,
-            1,
-            rounds + 2,
-            1,
-        )
+        what = f"{engine}, 1,000 runs, against its {FLOP} flop a run-step at the rate of BLAS in the cache"
+        share = 2.0 * BLAS_SIZE**3 / (FLOP * STEPS * len(runs))
+        yield _compared(what, lambda r=runs: train(r), _multiplied(), len(runs), rounds + 2, share)
 
 
 def _compared(
-    what: str, runs: Sequence[RunConfig], other: Callable[[], object], steps: int, rounds: int, count: int = 0
+    what: str, ours: Callable[[], object], other: Callable[[], object], runs: int, rounds: int, share: float = 1.0
 ) -> Row:
-    pairs = pairs_of(
-        rounds, lambda: _us(seconds_of(lambda: train(runs)), runs), lambda: _us(seconds_of(other), count or len(runs), steps)
-    )
+    """Compare the cost of a run-step; `share`: how much of our work the other's call does."""
+    pairs = pairs_of(rounds, lambda: _us(seconds_of(ours), runs), lambda: _us(seconds_of(other), runs) / share)
     mine, theirs = (median(column) for column in zip(*pairs, strict=True))
     return Row("engine", what, f"{mine:.3f} us", f"{theirs:.3f} us a run-step", [b / a for a, b in pairs])
 
 
-def _arithmetic(repetitions: int = 1000, lanes: int = 128) -> None:
-    """One step's multiplications and additions for 1,000 runs and more, nothing else: rows that stay in the first cache."""
-    a, b, out = (np.ones((8, lanes)) for _ in range(3))
-    calls = round(FLOP / 2 * repetitions / (8 * lanes))
-    for _ in range(calls):
-        np.multiply(a, b, out=out)
-        np.add(a, out, out=out)
+def _steps_of(runs: Sequence[RunConfig]) -> Callable[[], object]:
+    """Return what makes the steps of a stack that is there, the draws of its examples included."""
+    stacks = [_Training(Stack([runs[i] for i in part])) for part in parts_of(runs)]
+
+    def steps() -> None:
+        with np.errstate(all="ignore"):
+            _train_all(stacks, STEPS)
+
+    return steps
+
+
+def _multiplied() -> Callable[[], object]:
+    """Return one product of matrices that stay in the cache, by one BLAS thread."""
+    a, b, out = (np.ones((BLAS_SIZE, BLAS_SIZE)) for _ in range(3))
+
+    def multiply() -> None:
+        np.matmul(a, b, out=out)
+
+    def limited() -> None:
+        with threadpool_limits(1, "blas"):
+            multiply()
+
+    limited()
+    return limited
 
 
 def processes(rounds: int) -> Iterator[Row]:
     """Compare two processes with one, their start included, at 1,000 and 4,000 runs."""
+    from multiprocessing import forkserver
+
     from fa_sweep.sweep.executors.local import open_local
     from fa_sweep.sweep.jobs import make_jobs
     from fa_sweep.sweep.plan import make_shards
@@ -140,6 +151,7 @@ def processes(rounds: int) -> Iterator[Row]:
         jobs = make_jobs([(run, {}, ()) for run in runs_of(("symmetric", "random"), count)])
 
         def one(number: int, jobs: list = jobs) -> float:
+            forkserver._forkserver._stop()  # a command begins without one
             with open_local(number) as executor:
                 return seconds_of(lambda: list(executor.run(make_shards(jobs, number), lambda shard, fraction: None)))
 
