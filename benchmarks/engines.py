@@ -86,9 +86,10 @@ def against_others(rounds: int) -> Iterator[Row]:
             if find_spec("jax"):
                 program, compile_s = jax_engine.make(count, STEPS)
                 program()
-                jax = f"JAX vmap + scan ({compile_s:.1f} s to compile, aside)"
-                yield _compared(f"{what} {jax}, from seeds to weights", lambda r=runs: train(r), program, count, rounds + 2)
-                yield _compared(f"{what} {jax}, our set-up and evaluations aside", _steps_of(runs), program, count, rounds + 2)
+                aside = f"{compile_s:.1f} s to compile aside"
+                rest = program, count, rounds + 2
+                yield _compared(f"{what} JAX vmap + scan, seeds to weights", lambda r=runs: train(r), *rest, note=aside)
+                yield _compared(f"{what} JAX vmap + scan, steps alone", _steps_of(runs), *rest, note=aside)
             if find_spec("torch"):
                 steps = 201
                 other = torch_engine.make(count, steps)
@@ -99,18 +100,25 @@ def against_others(rounds: int) -> Iterator[Row]:
     yield _compared(what, lambda: train(runs), lambda: list(one_run.train("random", 0)), len(runs), rounds, one)
     for engine in ["numpy", *compiled]:
         runs = runs_of(("random",), 1000, f"engine={engine}", TRAINING_ONLY)
-        what = f"{engine}, 1,000 runs, against its {FLOP} flop a run-step at the rate of BLAS in the cache"
+        what = f"{engine}, 1,000 runs, against BLAS at its {FLOP} flop a run-step"
         share = 2.0 * BLAS_SIZE**3 / (FLOP * STEPS * len(runs))
         yield _compared(what, lambda r=runs: train(r), _multiplied(), len(runs), rounds + 2, share)
 
 
 def _compared(
-    what: str, ours: Callable[[], object], other: Callable[[], object], runs: int, rounds: int, share: float = 1.0
+    what: str,
+    ours: Callable[[], object],
+    other: Callable[[], object],
+    runs: int,
+    rounds: int,
+    share: float = 1.0,
+    note: str = "",
 ) -> Row:
-    """Compare the cost of a run-step; `share`: how much of our work the other's call does."""
+    """Compare the cost of a run-step; `share`: how much of our work the other's call does; `note` says more of the other's."""
     pairs = pairs_of(rounds, lambda: _us(seconds_of(ours), runs), lambda: _us(seconds_of(other), runs) / share)
     mine, theirs = (median(column) for column in zip(*pairs, strict=True))
-    return Row("engine", what, f"{mine:.3f} us", f"{theirs:.3f} us a run-step", [b / a for a, b in pairs])
+    said = f"{theirs:.3f} us a run-step" + (f", {note}" if note else "")
+    return Row("engine", what, f"{mine:.3f} us", said, [b / a for a, b in pairs])
 
 
 def _steps_of(runs: Sequence[RunConfig]) -> Callable[[], object]:

@@ -5,11 +5,13 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from conftest import short
 from services import end, free_port
 
 from fa_sweep.sweep.folder import all_sweeps
@@ -75,6 +77,18 @@ def _first_busy(client):
             return busy[0]
         time.sleep(0.05)
     raise AssertionError("nothing was ever trained")
+
+
+def test_a_scheduler_without_workers_is_said(fa_sweep, capfd):
+    with LocalCluster(n_workers=0, **OPTIONS) as cluster:
+        later = threading.Timer(3, cluster.scale, [1])
+        later.start()
+        arguments = ("hydra.launcher.executor=dask", f"hydra.launcher.address={cluster.scheduler_address}")
+        assert fa_sweep(*short("seed=0,1", *arguments)) == 0
+        later.join()
+    said = capfd.readouterr()
+    assert "has no workers yet; waiting for one" in said.err
+    assert "2/2 runs" in said.out
 
 
 def test_a_scheduler_that_does_not_answer_is_said(fa_sweep, capfd, monkeypatch):

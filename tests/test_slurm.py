@@ -130,11 +130,19 @@ def test_an_interrupt_takes_the_array_along(tmp_path, cluster):
 
 
 @needs_slurm
-def test_what_submitit_does_not_know_is_refused(tmp_path, cluster):
-    arguments = command("seed=0,1", "hydra.launcher.slurm={colour: red}")
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("{colour: red}", "{'colour': 'red'}; submitit does not take it"),
+        ("{slurm_partition: none}", "invalid partition specified: none"),
+    ],
+)
+def test_what_nobody_can_give_is_refused(tmp_path, cluster, asked, words):
+    arguments = command("seed=0,1", f"hydra.launcher.slurm={asked}")
     done = subprocess.run(arguments, cwd=tmp_path, env=cluster, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
-    assert "hydra.launcher.slurm is {'colour': 'red'}" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert words in done.stderr
     assert list((tmp_path / "outputs/sweeps").iterdir()) == []
 
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import numpy as np
 
 from fa_sweep.config import build
 from fa_sweep.identity import RUN_SETTINGS, identify, nested_settings
 from fa_sweep.schema import RunConfig
 from fa_sweep.stack import widths_of
-from fa_sweep.sweep.storage import write_table
+from fa_sweep.sweep.storage import lists, numbers, read_table, texts, write_table
 from fa_sweep.tasks import make_task
 
 TABLE = "jobs.parquet"
@@ -89,23 +88,27 @@ def _text(value: Any) -> str:
 
 def write_jobs(folder: Path, jobs: Iterable[Job]) -> None:
     """Write the job table, resolved settings included, into a sweep's folder."""
-    rows = [
-        {
-            "run_id": job.run_id,
-            "id": job.id,
-            "name": job.name,
-            "group": job.group,
-            "reused": job.reused,
-            "factors": json.dumps(job.factors),
-            "overrides": list(job.overrides),
-            "widths": list(job.widths),
-            "targets": job.targets,
-            "flags": list(job.flags),
-            "settings": json.dumps(nested_settings(job.run)),
-        }
-        for job in jobs
-    ]
-    write_table(pa.Table.from_pylist(rows), folder / TABLE)
+    listed = list(jobs)
+    columns = {
+        "run_id": texts([job.run_id for job in listed]),
+        "id": texts([job.id for job in listed]),
+        "name": texts([job.name for job in listed]),
+        "group": texts([job.group for job in listed]),
+        "reused": numbers(np.array([job.reused for job in listed], np.uint8)),
+        "factors": texts([json.dumps(job.factors) for job in listed]),
+        "overrides": _lists_of_texts([job.overrides for job in listed]),
+        "widths": lists(
+            [len(job.widths) for job in listed], numbers(np.array([w for job in listed for w in job.widths], np.int64))
+        ),
+        "targets": texts([job.targets for job in listed]),
+        "flags": _lists_of_texts([job.flags for job in listed]),
+        "settings": texts([json.dumps(nested_settings(job.run)) for job in listed]),
+    }
+    write_table(columns, folder / TABLE)
+
+
+def _lists_of_texts(values: Sequence[Sequence[str]]) -> Any:
+    return lists([len(value) for value in values], texts([text for value in values for text in value]))
 
 
 def read_jobs(folder: Path) -> list[Job]:
@@ -123,7 +126,7 @@ def read_jobs(folder: Path) -> list[Job]:
             widths=tuple(row["widths"]),
             targets=row["targets"],
             flags=tuple(row["flags"]),
-            reused=row["reused"],
+            reused=bool(row["reused"]),
         )
-        for number, row in enumerate(pq.read_table(folder / TABLE).to_pylist())
+        for number, row in enumerate(read_table(folder / TABLE).to_pylist())
     ]

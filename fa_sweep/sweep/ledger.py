@@ -14,18 +14,17 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from fa_sweep.convergence import Events, events
 from fa_sweep.sweep.environment import environment
 from fa_sweep.sweep.jobs import Job
-from fa_sweep.sweep.storage import write_table
+from fa_sweep.sweep.storage import lists, numbers, of_lists, read_table, texts, write_table
 from fa_sweep.training import Histories
 
 Array = np.ndarray
 
 SHARDS = "shards"
-_PLAIN = ("run_id", "steps", "diverged_at_step", "finished_at_ms", "duration_s")
+_PLAIN = ("run_id", "diverged_at_step", "finished_at_ms", "duration_s")
 
 
 @dataclass(frozen=True)
@@ -61,20 +60,17 @@ def write_shard(
 
     `made_with`: the environment that they were computed in, where that is not this process's.
     """
-    runs, evaluations = len(run_ids), len(histories.steps)
-    offsets = pa.array(np.arange(runs + 1, dtype=np.int32) * evaluations)
+    runs, evaluations = len(run_ids), [len(histories.steps)] * len(run_ids)
     columns = {
-        "run_id": pa.array(run_ids),
-        "diverged_at_step": pa.array(histories.diverged_at_step),
-        "finished_at_ms": pa.array(np.full(runs, time.time_ns() // 1_000_000)),
-        "duration_s": pa.array(np.full(runs, histories.duration_s / runs)),
-        "steps": pa.ListArray.from_arrays(offsets, pa.array(np.tile(histories.steps, runs))),
+        "run_id": texts(run_ids),
+        "diverged_at_step": numbers(histories.diverged_at_step),
+        "finished_at_ms": numbers(np.full(runs, time.time_ns() // 1_000_000)),
+        "duration_s": numbers(np.full(runs, histories.duration_s / runs)),
+        "steps": lists(evaluations, numbers(np.tile(histories.steps, runs))),
     }
     for metric, values in histories.metrics.items():
-        flat = np.ascontiguousarray(values.T, dtype=np.float64).ravel()
-        columns[metric] = pa.ListArray.from_arrays(offsets, pa.array(flat))
-    table = pa.table(columns).replace_schema_metadata({"environment": json.dumps(made_with or environment())})
-    write_table(table, path or shard_path(folder))
+        columns[metric] = lists(evaluations, numbers(values.T.astype(np.float64, copy=False).ravel()))
+    write_table(columns, path or shard_path(folder), {"environment": json.dumps(made_with or environment())})
 
 
 def find_runs(outputs: Path, wanted: Iterable[str], also: Path | None = None) -> dict[str, Path]:
@@ -87,10 +83,10 @@ def find_runs(outputs: Path, wanted: Iterable[str], also: Path | None = None) ->
     found: dict[str, Path] = {}
     for path in sorted({*outputs.glob(f"*/*/{SHARDS}/*.parquet"), *(also.glob(f"{SHARDS}/*.parquet") if also else ())}):
         try:
-            there = pq.read_table(path, columns=["run_id"])["run_id"].to_pylist()
+            there = read_table(path, ["run_id"])["run_id"].to_pylist()
             mine = [run_id for run_id in there if run_id in wanted_ids]
             if mine:
-                pq.read_table(path)
+                read_table(path)
         except (OSError, pa.ArrowException) as error:
             reason = " ".join(str(error).split())[:200]
             print(f"fa_sweep: {path} cannot be read and counts as absent: {reason}", file=sys.stderr)
@@ -131,16 +127,17 @@ class Records(Mapping[str, Record]):
 
 
 def _read_shard(path: Path, run_ids: set[str]) -> dict[str, Record]:
-    table = pq.read_table(path)
+    table = read_table(path)
     made_with = json.loads((table.schema.metadata or {}).get(b"environment", b"{}"))
-    columns = {name: table[name].combine_chunks() for name in table.column_names}
+    plain = {name: table[name].to_pylist() for name in _PLAIN}
+    histories = {name: of_lists(table[name]) for name in table.column_names if name not in _PLAIN}
+    steps = histories.pop("steps")
     records: dict[str, Record] = {}
-    for row, run_id in enumerate(columns["run_id"].to_pylist()):
+    for row, run_id in enumerate(plain["run_id"]):
         if run_id in run_ids:
-            plain = {name: columns[name][row].as_py() for name in _PLAIN[2:]}
-            metrics = {n: np.asarray(c[row].values) for n, c in columns.items() if n not in _PLAIN}
-            steps = np.asarray(columns["steps"][row].values)
-            records[run_id] = Record(run_id, steps, metrics, environment=made_with, **plain)
+            metrics = {name: values[row] for name, values in histories.items()}
+            own = {name: values[row] for name, values in plain.items()}
+            records[run_id] = Record(steps=steps[row], metrics=metrics, environment=made_with, **own)
     return records
 
 

@@ -4,6 +4,7 @@ A worker that dies loses what it was at, and the scheduler gives that to another
 restarts loses what it had not handed back, which the same command makes good.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -40,6 +41,8 @@ def open_dask(address: str | None, processes: int) -> Iterator[Executor]:
             raise ConfigError(f"hydra.launcher.address is {address}; no scheduler answers there: {error}") from error
         with client:
             threads = sum(worker["nthreads"] for worker in client.scheduler_info(n_workers=-1)["workers"].values())
+            if threads == 0:  # some clusters start them when there is work
+                print(f"fa_sweep: the scheduler at {address} has no workers yet; waiting for one", file=sys.stderr)
             yield _Dask(max(1, threads), client)
 
 

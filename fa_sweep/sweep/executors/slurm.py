@@ -39,7 +39,7 @@ def open_slurm(asked: dict[str, Any], processes: int, folder: Path) -> Iterator[
         raise ConfigError(
             f"hydra.launcher.slurm is {asked}; submitit does not take it: {' '.join(str(error).split())}"
         ) from error
-    yield _Slurm(min(processes, MOST_TASKS), submitter, folder.absolute())
+    yield _Slurm(min(processes, MOST_TASKS), submitter, asked, folder.absolute())
 
 
 @dataclass(frozen=True)
@@ -73,16 +73,25 @@ def train_and_keep(folder: Path, shards: list[_Work]) -> list[str]:
 class _Slurm:
     processes: int
     submitter: Any
+    asked: dict[str, Any]
     folder: Path
 
     def run(self, shards: Sequence[Shard], progress: Progress) -> Iterator[Result]:
+        from submitit.core.utils import FailedJobError
+
         paths = {shard.number: shard_path(self.folder) for shard in shards}
         tasks = min(self.processes, len(shards))
         bundles = [list(shards[task::tasks]) for task in range(tasks)]
         work = [
             [_Work([j.run_id for j in s.jobs], [j.run for j in s.jobs], paths[s.number]) for s in bundle] for bundle in bundles
         ]
-        submitted = self.submitter.map_array(train_and_keep, [self.folder] * tasks, work)
+        try:
+            submitted = self.submitter.map_array(train_and_keep, [self.folder] * tasks, work)
+        except FailedJobError as error:
+            said = str(error).rpartition("sbatch: error: ")[2]
+            raise ConfigError(
+                f"hydra.launcher.slurm is {self.asked}; sbatch does not take it: {' '.join(said.split())}"
+            ) from error
         try:
             yield from self._collect(submitted, bundles, paths, progress)
         except BaseException:
