@@ -17,6 +17,7 @@ from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps, create_sweep
 from fa_sweep.sweep.jobs import TABLE, Job, make_jobs
 from fa_sweep.sweep.ledger import Record, find_runs, write_shard
 from fa_sweep.sweep.plan import make_shards
+from fa_sweep.sweep.work import one_line
 from fa_sweep.tracking.content import chosen_history
 from fa_sweep.tracking.importer import import_sweep
 from fa_sweep.tracking.stores import TrackingError
@@ -64,10 +65,10 @@ def to_train(jobs: Sequence[Job]) -> list[Job]:
     return list({job.run_id: job for job in jobs if not job.reused}.values())
 
 
-def show_plan(jobs: Sequence[Job], app: AppConfig) -> None:
+def show_plan(jobs: Sequence[Job], app: AppConfig, executor: str = "local") -> None:
     """Print what would be done, and do none of it."""
     missing = to_train(jobs)
-    shards, processes = plan_shards(missing, app.n_jobs)
+    shards, processes = plan_shards(missing, app.n_jobs, executor)
     training = sum(shard.seconds for shard in shards) / max(1, min(processes, len(shards)))
     console.say(f"jobs       {len(jobs)}")
     console.say(f"reused     {sum(job.reused for job in jobs)}")
@@ -115,12 +116,13 @@ def close_sweep(sweep: Sweep, app: AppConfig) -> None:
     console.say("Look further:")
     console.say(f"  {_ui_command(app.tracking.uri)}")
     console.say(f"  open {report}" if report else f"  python -m analysis --sweep {sweep.id}")
-    failures = {i: e for i, e in sweep.failures.items() if i not in records}
-    if failures:
-        first = next(iter(failures.values()))
-        raise RunsFailed(f"{len(failures)} of {len(sweep.jobs)} runs failed, the first with {first}; all others are kept")
-    if missing := sum(job.run_id not in records for job in sweep.jobs):
-        raise RunsFailed(f"{missing} of {len(sweep.jobs)} runs are missing; the same command trains them, all others are kept")
+    absent, errors = [job.run_id for job in sweep.jobs if job.run_id not in records], sweep.failures
+    failed = [errors[run_id] for run_id in absent if run_id in errors]
+    missing = len(absent) - len(failed)
+    said = [f"{len(failed)} of {len(sweep.jobs)} runs failed, the first with {failed[0]}"] if failed else []
+    said += [f"{missing} of {len(sweep.jobs)} runs are missing; the same command trains them"] if missing else []
+    if said:
+        raise RunsFailed(f"{'; '.join(said)}; all others are kept")
 
 
 def run_single(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
@@ -137,9 +139,9 @@ def run_single(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
         try:
             histories = train([job.run], evaluated=_say_evaluation)
         except Exception as error:
-            sweep.add_failures({job.run_id: f"{type(error).__name__}: {error}"})
+            sweep.add_failures({job.run_id: one_line(error)})
             _track(sweep)
-            raise RunsFailed(f"{job.name} failed with {type(error).__name__}: {error}") from error
+            raise RunsFailed(f"{job.name} failed with {one_line(error)}") from error
         write_shard(folder, [job.run_id], histories)
         record = sweep.records()[job.run_id]
     console.say(console.outcome_line(job, record) + (" (from the ledger)" if job.reused else ""))
@@ -178,7 +180,7 @@ def _track(sweep: Sweep, records: Mapping[str, Record] | None = None) -> str:
                 imported = import_sweep(left)
                 if imported.created:
                     console.say(f"{left.id}, left over by an earlier command, is now in MLflow.")
-            except TrackingError as error:
+            except (TrackingError, ConfigError) as error:  # it may need a piece that is no longer installed
                 console.say(f"fa_sweep: {left.id} is still not in MLflow: {error}", error=True)
     try:
         database = sqlite_file(sweep.record["tracking"]["uri"])

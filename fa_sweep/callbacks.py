@@ -8,10 +8,13 @@ from omegaconf import DictConfig
 
 from fa_sweep.checks import ConfigError
 from fa_sweep.config import one_line, resolve
+from fa_sweep.sweep.folder import RECORD
 
 
 def _make_folder(folder: Path) -> None:
     """Make the folder that Hydra is about to make, so that its refusal is one line too."""
+    if (folder / RECORD).exists():
+        raise ConfigError(f"hydra.run.dir is {folder}; it holds another run: name a new folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -53,7 +53,7 @@ def sweep(arguments: Sequence[str], sweeper: Any) -> list[Any]:
         sweeper.launcher.check()
     jobs, app = prepare(candidates)
     if app.dry_run:
-        show_plan(jobs, app)
+        show_plan(jobs, app, getattr(sweeper.launcher, "executor", "local"))
         return []
     folder = _make_folder(config)
     opened = open_sweep(folder, jobs, app)

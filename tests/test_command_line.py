@@ -287,16 +287,16 @@ def test_help_and_cfg(fa_sweep, capfd):
 
 
 def test_an_error_in_training_fails_its_runs_alone(fa_sweep, capfd, monkeypatch):
-    from fa_sweep.sweep.executors import base
+    from fa_sweep.sweep import work
 
-    train = base.train
+    train = work.train
 
     def broken(runs, progress):
         if runs[0].model.hidden == [3]:
             raise MemoryError("no room for 3 units")
         return train(runs, progress)
 
-    monkeypatch.setattr(base, "train", broken)
+    monkeypatch.setattr(work, "train", broken)
     assert fa_sweep(*short("model.hidden=[3],[4]", "seed=0,1")) == 1
     assert "2 of 4 runs failed, the first with MemoryError: no room for 3 units" in capfd.readouterr().err
     (sweep,) = all_sweeps()
@@ -308,25 +308,25 @@ def test_an_error_in_training_fails_its_runs_alone(fa_sweep, capfd, monkeypatch)
     status = {run.info.run_name: run.info.status for run in runs}
     assert status[sweep.id] == "FAILED"
     assert sorted(status.values()) == ["FAILED", "FAILED", "FAILED", "FINISHED", "FINISHED"]
-    monkeypatch.setattr(base, "train", train)
+    monkeypatch.setattr(work, "train", train)
     assert fa_sweep(*short("model.hidden=[3],[4]", "seed=0,1")) == 0
     assert "4 jobs, 2 reused, 2 runs to train" in capfd.readouterr().out
 
 
 def test_interrupted_sweep_keeps_its_shards_and_goes_on(fa_sweep, capfd, monkeypatch):
-    from fa_sweep.sweep.executors import base
+    from fa_sweep.sweep import work
 
-    train = base.train
+    train = work.train
 
     def interrupted(runs, progress):
         if runs[0].model.hidden == [4]:
             raise KeyboardInterrupt
         return train(runs, progress)
 
-    monkeypatch.setattr(base, "train", interrupted)
+    monkeypatch.setattr(work, "train", interrupted)
     assert fa_sweep(*short("model.hidden=[3],[4]", "seed=0,1")) == 130
     assert "the same command goes on" in capfd.readouterr().err
-    monkeypatch.setattr(base, "train", train)
+    monkeypatch.setattr(work, "train", train)
     assert fa_sweep(*short("model.hidden=[3],[4]", "seed=0,1")) == 0
     assert "4 jobs, 2 reused, 2 runs to train" in capfd.readouterr().out
 

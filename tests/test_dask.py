@@ -91,6 +91,21 @@ def test_a_scheduler_without_workers_is_said(fa_sweep, capfd):
     assert "2/2 runs" in said.out
 
 
+def test_workers_that_are_all_gone_are_said(tmp_path):
+    steps = ("train.steps=20001", "train.eval_every=1000")
+    with LocalCluster(n_workers=1, **OPTIONS) as cluster, Client(cluster) as client:
+        executor = "import fa_sweep.sweep.executors.dask as d; d.WORKERLESS_S = 1; import sys; from fa_sweep.entry import main"
+        arguments = command("seed=range(80)", f"hydra.launcher.address={cluster.scheduler_address}", *steps)[3:]
+        line = [sys.executable, "-c", f"{executor}; sys.argv[0] = 'fa_sweep'; sys.exit(main())", *arguments]
+        sweep = subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        _first_busy(client)
+        cluster.scale(0)
+        out, _ = sweep.communicate(timeout=120)
+    assert sweep.returncode == 1, out
+    assert "the Dask scheduler has no workers left" in out
+    assert re.search(r"\d+ of 80 runs are missing; the same command trains them", out)
+
+
 def test_a_scheduler_that_does_not_answer_is_said(fa_sweep, capfd, monkeypatch):
     monkeypatch.setattr("fa_sweep.sweep.executors.dask.CONNECT_S", 0.5)
     arguments = ("-m", "seed=0,1", "report=false", "hydra.launcher.executor=dask", "hydra.launcher.address=tcp://127.0.0.1:9")

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -26,7 +27,11 @@ def cluster():
 
 
 def command(*arguments):
-    launcher = ("hydra.launcher.executor=slurm", "report=false", "n_jobs=2")
+    launcher = (
+        "hydra.launcher.executor=slurm",
+        "report=false",
+        *(() if any("n_jobs" in a for a in arguments) else ("n_jobs=2",)),
+    )
     return [sys.executable, "-m", "fa_sweep", "-m", *launcher, "feedback=random", *arguments]
 
 
@@ -90,6 +95,21 @@ def test_a_cancelled_task_loses_itself_alone(settings, tmp_path, cluster):
 
 
 @needs_slurm
+def test_a_single_task_is_waited_for_in_the_queue_and_at_work(settings, tmp_path, cluster):
+    """It is no array, and squeue names it in another way. Longer than a file may take, in the queue and at its work."""
+    subprocess.run(["scontrol", "update", "PartitionName=p", "State=DOWN"], env=cluster, check=True)
+    known = states(cluster)
+    sweep = start(tmp_path, cluster, "seed=range(40)", "n_jobs=1", "train.steps=1000001", "train.eval_every=500000")
+    wait_for(lambda: len(states(cluster)) > len(known), "the job")
+    time.sleep(executor.SETTLE_S + 3)
+    assert sweep.poll() is None
+    subprocess.run(["scontrol", "update", "PartitionName=p", "State=UP"], env=cluster, check=True)
+    out, _ = sweep.communicate(timeout=180)
+    assert sweep.returncode == 0, out
+    assert len(all_sweeps(tmp_path / "outputs")[-1].records(tmp_path / "outputs")) == 40
+
+
+@needs_slurm
 def test_tasks_out_of_time(settings, tmp_path, cluster):
     """SLURM warns them 50 s or more before the end of their minute; they end there and then, which is no fault of the runs."""
     limit = "hydra.launcher.slurm={timeout_min: 1, slurm_signal_delay_s: 55}"
@@ -134,15 +154,19 @@ def test_an_interrupt_takes_the_array_along(tmp_path, cluster):
     ("asked", "words"),
     [
         ("{colour: red}", "{'colour': 'red'}; submitit does not take it"),
-        ("{slurm_partition: none}", "invalid partition specified: none"),
+        (
+            "{slurm_partition: none}",
+            "{'slurm_partition': 'none'}; sbatch does not take it: Batch job submission failed: Invalid partition",
+        ),
     ],
 )
 def test_what_nobody_can_give_is_refused(tmp_path, cluster, asked, words):
     arguments = command("seed=0,1", f"hydra.launcher.slurm={asked}")
     done = subprocess.run(arguments, cwd=tmp_path, env=cluster, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
-    assert words in done.stderr
+    *sbatchs_own, ours = done.stderr.splitlines()
+    assert all(line.startswith("sbatch: error: ") for line in sbatchs_own)
+    assert words in ours
     assert list((tmp_path / "outputs/sweeps").iterdir()) == []
 
 

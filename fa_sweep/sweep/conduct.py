@@ -8,6 +8,7 @@ from fa_sweep.sweep.folder import Sweep
 from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.ledger import write_shard
 from fa_sweep.sweep.plan import Shard, choose_processes, make_shards
+from fa_sweep.sweep.work import one_line
 
 
 def plan_shards(jobs: Sequence[Job], n_jobs: str, executor: str = "local") -> tuple[list[Shard], int]:
@@ -30,8 +31,9 @@ def train_shards(
         if isinstance(result, ShardLost):
             lost.append((shard, str(result)))
         elif isinstance(result, Exception):
-            Sweep(folder).add_failures(dict.fromkeys(run_ids, f"{type(result).__name__}: {result}"))
-        elif isinstance(result, Trained):
-            write_shard(folder, run_ids, result.histories, result.environment)
-        finished(shard)
+            Sweep(folder).add_failures(dict.fromkeys(run_ids, one_line(result)))
+        else:
+            if isinstance(result, Trained):
+                write_shard(folder, run_ids, result.histories, result.environment)
+            finished(shard)
     return lost

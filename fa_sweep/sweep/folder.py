@@ -11,6 +11,7 @@ tracked.json     written when MLflow has all of it
 import os
 import platform
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +27,8 @@ from fa_sweep.sweep.ledger import Records, find_runs
 from fa_sweep.sweep.storage import read_json, write_json
 
 OUTPUTS = Path("outputs")
-_RECORD, _FAILURES, _TRACKED = "sweep.json", "failures.json", "tracked.json"
+ELSEWHERE_S = 86400
+RECORD, _FAILURES, _TRACKED = "sweep.json", "failures.json", "tracked.json"
 
 
 def fresh_id() -> str:
@@ -53,7 +55,7 @@ class Sweep:
     @cached_property
     def record(self) -> dict[str, Any]:
         """What is known of the sweep as a whole."""
-        return read_json(self.folder / _RECORD)
+        return read_json(self.folder / RECORD)
 
     @property
     def hash(self) -> str:
@@ -84,9 +86,9 @@ class Sweep:
 
     @property
     def is_running(self) -> bool:
-        """Whether the process that conducts it is alive, as far as this machine can tell."""
+        """Whether the process that conducts it is alive; where that is another machine's, it is believed to be for a day."""
         if self.record.get("host") != platform.node():
-            return False
+            return time.time() - self.record["created_at_ms"] / 1000 < ELSEWHERE_S
         try:
             os.kill(int(self.record["pid"]), 0)
         except (ProcessLookupError, ValueError):
@@ -112,7 +114,7 @@ def create_sweep(folder: Path, jobs: Sequence[Job], command: str, tracking: Trac
         "pid": os.getpid(),
         "host": platform.node(),
     }
-    write_json(record, folder / _RECORD)
+    write_json(record, folder / RECORD)
     sweep = Sweep(folder)
     sweep.__dict__["jobs"] = list(jobs)  # known already: a hundred thousand take a while to read
     return sweep
@@ -120,5 +122,5 @@ def create_sweep(folder: Path, jobs: Sequence[Job], command: str, tracking: Trac
 
 def all_sweeps(outputs: Path = OUTPUTS) -> list[Sweep]:
     """Return every sweep and single run under `outputs`, oldest first."""
-    sweeps = [Sweep(path.parent) for path in outputs.glob(f"*/*/{_RECORD}") if (path.parent / TABLE).exists()]
+    sweeps = [Sweep(path.parent) for path in outputs.glob(f"*/*/{RECORD}") if (path.parent / TABLE).exists()]
     return sorted(sweeps, key=lambda sweep: (sweep.record["created_at_ms"], sweep.id))

@@ -39,7 +39,7 @@ def make_shards(jobs: Sequence[Job], processes: int = 1) -> list[Shard]:
     shards: list[Shard] = []
     for members in groups.values():
         whole = seconds(members)
-        shares = max(processes, whole / SHARD_SECONDS, len(members) / SHARD_RUNS)
+        shares = max(math.ceil(processes / len(groups)), whole / SHARD_SECONDS, len(members) / SHARD_RUNS)
         size = max(1, math.ceil(len(members) / shares))
         for start in range(0, len(members), size):
             part = tuple(members[start : start + size])

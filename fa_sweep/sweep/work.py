@@ -16,6 +16,11 @@ class Trained:
     environment: dict[str, str]
 
 
+def one_line(error: BaseException) -> str:
+    """Return what an error says."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
 def train_runs(runs: list[RunConfig], progress: Callable[[float], None] | None = None) -> Trained:
     """Train one shard's runs here."""
     return Trained(train(runs, progress), environment())

@@ -1,23 +1,27 @@
 """Dask: any scheduler by its address, or a cluster of processes on this machine. Results come back to the one who writes.
 
-A worker that dies loses what it was at, and the scheduler gives that to another one, RETRIES times; a scheduler that dies or
-restarts loses what it had not handed back, which the same command makes good.
+A worker that dies loses what it was at, and the scheduler gives that to another one, DEATHS times at most. A scheduler that
+dies or restarts, or whose workers are all gone, loses what it had not handed back, which the same command makes good.
 """
 
+import math
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from fa_sweep.checks import ConfigError
 from fa_sweep.sweep.executors.base import Executor, Progress, Result, ShardLost
 from fa_sweep.sweep.plan import Shard
-from fa_sweep.sweep.work import train_runs
+from fa_sweep.sweep.work import Trained, train_runs
 
-RETRIES = 3
+DEATHS = 3
 CONNECT_S = 10
+POLL_S = 2.0
+WORKERLESS_S = 30.0
 
 
 @contextmanager
@@ -27,7 +31,7 @@ def open_dask(address: str | None, processes: int) -> Iterator[Executor]:
     from distributed import Client, LocalCluster
 
     # Losing a worker is no reason to give up the shard that it was at.
-    with dask.config.set({"distributed.scheduler.allowed-failures": RETRIES, "logging.distributed": "critical"}):
+    with dask.config.set({"distributed.scheduler.allowed-failures": DEATHS, "logging.distributed": "critical"}):
         if address is None:
             cluster = LocalCluster(
                 n_workers=processes, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs="CRITICAL"
@@ -50,23 +54,46 @@ def open_dask(address: str | None, processes: int) -> Iterator[Executor]:
 class _Dask:
     processes: int
     client: Any
+    worked: bool = False  # whether there ever was a worker
 
     def run(self, shards: Sequence[Shard], progress: Progress) -> Iterator[Result]:
-        from distributed import KilledWorker, as_completed
+        from distributed import wait
 
         # The same runs may be trained again by another sweep: pure would hand out the first one's result by its hash.
-        waiting = {self.client.submit(train_runs, [j.run for j in s.jobs], pure=False, retries=RETRIES): s for s in shards}
-        for future in as_completed(waiting):
-            shard = waiting[future]
-            try:
-                result = future.result()
-            except CancelledError:
-                yield shard, ShardLost("the Dask scheduler is gone or was restarted")
-            except KilledWorker:
-                yield shard, ShardLost(f"{RETRIES + 1} Dask workers died at it")
-            except Exception as error:
-                yield shard, error
-            else:
-                progress(shard.number, 1.0)
+        waiting = {self.client.submit(train_runs, [j.run for j in s.jobs], pure=False): s for s in shards}
+        alone_since = math.inf
+        while waiting:
+            with suppress(TimeoutError, CancelledError):
+                wait(list(waiting), timeout=POLL_S, return_when="FIRST_COMPLETED")
+            done = [future for future in waiting if future.status != "pending"]
+            if self._has_workers():
+                self.worked, alone_since = True, math.inf
+            elif not done:
+                alone_since = min(alone_since, time.monotonic())
+                if self.worked and time.monotonic() - alone_since > WORKERLESS_S:
+                    yield from ((shard, ShardLost("the Dask scheduler has no workers left")) for shard in waiting.values())
+                    self.client.cancel(list(waiting))
+                    return
+            for future in done:
+                shard = waiting.pop(future)
+                result = _result(future)
+                progress(shard.number, 0.0 if isinstance(result, Exception) else 1.0)
                 yield shard, result
-            future.release()  # its histories need not stay in the worker's memory
+                future.release()  # its histories need not stay in the worker's memory
+
+    def _has_workers(self) -> bool:
+        return bool(self.client.scheduler_info(n_workers=-1)["workers"])
+
+
+def _result(future: Any) -> Trained | Exception:
+    from distributed import KilledWorker
+
+    try:
+        result: Trained = future.result()
+    except CancelledError:
+        return ShardLost("the Dask scheduler is gone or was restarted")
+    except KilledWorker:
+        return ShardLost(f"{DEATHS + 1} Dask workers died at it")
+    except Exception as error:
+        return error
+    return result

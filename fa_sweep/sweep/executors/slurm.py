@@ -17,7 +17,7 @@ from fa_sweep.schema import RunConfig
 from fa_sweep.sweep.executors.base import Executor, Kept, Progress, Result, ShardLost
 from fa_sweep.sweep.ledger import shard_path, write_shard
 from fa_sweep.sweep.plan import Shard
-from fa_sweep.sweep.work import train_runs
+from fa_sweep.sweep.work import one_line, train_runs
 
 POLL_S = 1.0
 SETTLE_S = 10.0  # how long a file may take from the machine that wrote it to this one
@@ -62,7 +62,7 @@ def train_and_keep(folder: Path, shards: list[_Work]) -> list[str]:
         except UncompletedJobError:
             raise  # submitit's way to stop a task whose time is up: no fault of these runs
         except Exception as error:
-            errors.append(f"{type(error).__name__}: {error}")
+            errors.append(one_line(error))
         else:
             write_shard(folder, shard.run_ids, trained.histories, trained.environment, shard.path)
             errors.append("")
@@ -146,4 +146,5 @@ def _states(job_ids: Sequence[str]) -> dict[str, str] | None:
     if done.returncode != 0:
         # Some minutes after its end an array is forgotten; anything else is a controller that cannot be reached just now.
         return {} if "Invalid job id" in done.stderr else None
-    return dict(line.split() for line in done.stdout.splitlines())
+    # A job that is no array has the id N, and squeue calls it N_N/A.
+    return dict(line.replace("_N/A", "").split() for line in done.stdout.splitlines())
