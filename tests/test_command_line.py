@@ -9,6 +9,8 @@ from conftest import short
 
 from fa_sweep.identity import run_id
 from fa_sweep.sweep.folder import Sweep, all_sweeps
+from fa_sweep.sweep.jobs import make_jobs
+from fa_sweep.sweep.plan import make_shards
 
 REFUSED = {
     "foo=3": ["foo", "3", "seed"],
@@ -335,3 +337,37 @@ def test_a_sweep_over_tasks_says_every_criterion(fa_sweep, capfd):
     assert fa_sweep(*short("task=xor,linear_teacher", "seed=0")) == 0
     out = " ".join(capfd.readouterr().out.split())
     assert "Success: accuracy >= 1, held for 2 evaluations; or normalised_squared_error <= 0.01, held for 2 evaluations." in out
+
+
+def test_a_left_over_that_cannot_be_read_stops_nobody(fa_sweep, capfd, monkeypatch):
+    away = ("tracking=server", "tracking.uri=http://127.0.0.1:9")
+    assert fa_sweep(*short("seed=0,1", *away)) == 0
+    (left,) = all_sweeps()
+    table = pq.read_table(left.folder / "jobs.parquet")
+    place = table.column_names.index("settings")
+    foreign = [text.replace('"mode": "random"', '"mode": "gone"') for text in table["settings"].to_pylist()]
+    pq.write_table(table.set_column(place, "settings", [foreign]), left.folder / "jobs.parquet")
+    monkeypatch.setattr(Sweep, "is_running", False)
+    capfd.readouterr()
+    assert fa_sweep(*short("seed=5,6")) == 0
+    said = capfd.readouterr()
+    assert f"{left.id} is still not in MLflow: feedback.mode is 'gone'" in said.err
+    assert "MLflow: 2 runs under parent run" in said.out
+
+
+def test_a_single_run_never_takes_another_s_folder(fa_sweep, capfd):
+    arguments = [a for a in short("hydra.run.dir=outputs/runs/mine") if a != "-m"]
+    assert fa_sweep(*arguments, "seed=1") == 0
+    assert fa_sweep(*arguments, "seed=2") == 2
+    assert "hydra.run.dir is outputs/runs/mine; it holds another run: name a new folder" in capfd.readouterr().err
+    assert [job.run.seed for sweep in all_sweeps() for job in sweep.jobs] == [1]
+
+
+def test_groups_of_runs_are_cut_only_for_want_of_work(settings):
+    def sizes(widths, processes):
+        runs = [settings(f"seed={seed}", f"model.hidden=[{width}]") for width in range(1, widths + 1) for seed in range(6)]
+        return [len(shard.jobs) for shard in make_shards(make_jobs([(run, {}, ()) for run in runs]), processes)]
+
+    assert sizes(1, 3) == [2, 2, 2]
+    assert sizes(2, 3) == [3, 3, 3, 3]
+    assert sizes(4, 3) == [6, 6, 6, 6]

@@ -88,7 +88,7 @@ class Sweep:
     def is_running(self) -> bool:
         """Whether the process that conducts it is alive; where that is another machine's, it is believed to be for a day."""
         if self.record.get("host") != platform.node():
-            return time.time() - self.record["created_at_ms"] / 1000 < ELSEWHERE_S
+            return bool(time.time() - self.record["created_at_ms"] / 1000 < ELSEWHERE_S)
         try:
             os.kill(int(self.record["pid"]), 0)
         except (ProcessLookupError, ValueError):

@@ -37,7 +37,7 @@ def open_dask(address: str | None, processes: int) -> Iterator[Executor]:
                 n_workers=processes, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs="CRITICAL"
             )
             with cluster, Client(cluster) as client:
-                yield _Dask(processes, client)
+                yield _Dask(processes, client, worked=True)
             return
         try:
             client = Client(address, timeout=CONNECT_S)
@@ -47,14 +47,14 @@ def open_dask(address: str | None, processes: int) -> Iterator[Executor]:
             threads = sum(worker["nthreads"] for worker in client.scheduler_info(n_workers=-1)["workers"].values())
             if threads == 0:  # some clusters start them when there is work
                 print(f"fa_sweep: the scheduler at {address} has no workers yet; waiting for one", file=sys.stderr)
-            yield _Dask(max(1, threads), client)
+            yield _Dask(max(1, threads), client, worked=threads > 0)
 
 
 @dataclass
 class _Dask:
     processes: int
     client: Any
-    worked: bool = False  # whether there ever was a worker
+    worked: bool  # whether there ever was a worker
 
     def run(self, shards: Sequence[Shard], progress: Progress) -> Iterator[Result]:
         from distributed import wait
