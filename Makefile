@@ -8,7 +8,7 @@ help:
 	@echo "make sweep   the main job: 3 feedback modes x 50 seeds, tracked, with a report"
 	@echo "make test    the test suite"
 	@echo "make check   lint, format, types"
-	@echo "make bench   timings against the stock way, printed as ratios"
+	@echo "make bench   timings against other ways, as ratios; writes benchmarks/RESULTS.md (half an hour)"
 	@echo "make findings  run every preset that is not in the ledger yet, write analysis/findings"
 	@echo "make clean   remove the environment and caches (outputs/ stays)"
 
@@ -30,7 +30,7 @@ check: .venv/ready
 	$(BIN)/mypy
 
 bench: .venv/ready
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks --out benchmarks
 
 PRESETS := $(basename $(notdir $(wildcard conf/experiment/*.yaml)))
 findings: .venv/ready

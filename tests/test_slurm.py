@@ -99,7 +99,7 @@ def test_a_single_task_is_waited_for_in_the_queue_and_at_work(settings, tmp_path
     """It is no array, and squeue names it in another way. Longer than a file may take, in the queue and at its work."""
     subprocess.run(["scontrol", "update", "PartitionName=p", "State=DOWN"], env=cluster, check=True)
     known = states(cluster)
-    sweep = start(tmp_path, cluster, "seed=range(40)", "n_jobs=1", "train.steps=1000001", "train.eval_every=500000")
+    sweep = start(tmp_path, cluster, "seed=range(40)", "n_jobs=1", "train.steps=400001", "train.eval_every=200000")
     wait_for(lambda: len(states(cluster)) > len(known), "the job")
     time.sleep(executor.SETTLE_S + 3)
     assert sweep.poll() is None
