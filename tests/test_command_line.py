@@ -10,7 +10,7 @@ from conftest import short
 from fa_sweep.identity import run_id
 from fa_sweep.sweep.folder import Sweep, all_sweeps
 from fa_sweep.sweep.jobs import make_jobs
-from fa_sweep.sweep.plan import make_shards
+from fa_sweep.sweep.plan import choose_processes, make_shards
 
 REFUSED = {
     "foo=3": ["foo", "3", "seed"],
@@ -371,3 +371,12 @@ def test_groups_of_runs_are_cut_only_for_want_of_work(settings):
     assert sizes(1, 3) == [2, 2, 2]
     assert sizes(2, 3) == [3, 3, 3, 3]
     assert sizes(4, 3) == [6, 6, 6, 6]
+
+
+def test_processes_where_the_system_tells_no_affinity(monkeypatch):
+    monkeypatch.delattr("os.sched_getaffinity", raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
+    assert choose_processes("auto", 1000.0) == 6
+    assert choose_processes("auto", 0.1) == 1
+    assert choose_processes("3", 0.1) == 3
+    assert choose_processes("auto", 1500.0, "slurm") == 3

@@ -71,4 +71,9 @@ def choose_processes(n_jobs: str, estimated_s: float, executor: str = "local") -
         return int(n_jobs)
     if executor == "slurm":
         return max(1, math.ceil(estimated_s / SLURM_TASK_SECONDS))
-    return 1 if estimated_s < _PROCESSES_PAY_SECONDS else len(os.sched_getaffinity(0))
+    return 1 if estimated_s < _PROCESSES_PAY_SECONDS else _cores()
+
+
+def _cores() -> int:
+    """Return how many cores this process may use, as far as the system tells: macOS does not."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
