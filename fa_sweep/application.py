@@ -25,7 +25,7 @@ from fa_sweep.tracking.uris import absolute, sqlite_file
 from fa_sweep.training import train
 
 _LONG = {"-cd": "--config-dir", "-cn": "--config-name", "-cp": "--config-path"}
-TRACKING_S_PER_RUN = 0.006  # for the estimate; ten times that on a server
+TRACKING_S_PER_RUN = 0.0035  # for the estimate; fifteen times that on a server
 
 
 class RunsFailed(Exception):
