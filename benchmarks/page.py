@@ -35,7 +35,7 @@ def machine() -> str:
     libraries = [f"{name} {found}" for name in LIBRARIES if (found := _version(name))]
     return (
         f"{os.cpu_count()} shared cores ({cpus[0] if cpus else platform.machine()}, {simd}), {memory:.0f} GiB, Python "
-        f"{env['python']}, NumPy {env['numpy']} ({env['blas']}), {', '.join(libraries)}."
+        f"{env['python']}, NumPy {env['numpy']} ({env['blas']}), {', '.join(libraries)}; commit {env['git_commit'][:7]}."
     )
 
 
