@@ -1,13 +1,14 @@
 """The Dask executor: the numbers of this process, and a worker killed in the middle of a sweep."""
 
+import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from fa_sweep.training import train
 pytest.importorskip("distributed")
 from distributed import Client, LocalCluster
 
-OPTIONS = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None, "silence_logs": "CRITICAL"}
+OPTIONS = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "silence_logs": "CRITICAL"}
 
 
 def command(*arguments):
@@ -42,14 +43,18 @@ def assert_numbers_of_this_process(settings, folder, overrides, seeds):
 def test_a_cluster_of_its_own(settings, tmp_path):
     steps = ("train.steps=301", "train.eval_every=50")
     arguments = command("feedback=symmetric,random", "seed=range(6)", "n_jobs=2", *steps)
-    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    with socket.socket() as other:
+        with contextlib.suppress(OSError):  # as good where it is another's already
+            other.bind(("127.0.0.1", 8787))
+            other.listen()
+        done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert_numbers_of_this_process(settings, tmp_path, steps, range(6))
 
 
 def test_a_killed_worker_s_shard_goes_to_another(settings, tmp_path):
-    steps = ("train.steps=20001", "train.eval_every=1000")
+    steps = ("train.steps=60001", "train.eval_every=3000")
     with LocalCluster(n_workers=2, **OPTIONS) as cluster, Client(cluster) as client:
         pids = client.run(os.getpid)
         arguments = command(
@@ -92,7 +97,7 @@ def test_a_scheduler_without_workers_is_said(fa_sweep, capfd):
 
 
 def test_workers_that_are_all_gone_are_said(tmp_path):
-    steps = ("train.steps=20001", "train.eval_every=1000")
+    steps = ("train.steps=60001", "train.eval_every=3000")
     with LocalCluster(n_workers=1, **OPTIONS) as cluster, Client(cluster) as client:
         executor = "import fa_sweep.sweep.executors.dask as d; d.WORKERLESS_S = 1; import sys; from fa_sweep.entry import main"
         arguments = command("seed=range(80)", f"hydra.launcher.address={cluster.scheduler_address}", *steps)[3:]
@@ -138,7 +143,7 @@ def test_without_the_extra_it_is_named(fa_sweep, capfd, monkeypatch):
 
 
 def test_a_scheduler_that_dies_costs_what_it_had_not_handed_back(settings, tmp_path):
-    steps = ("train.steps=20001", "train.eval_every=1000")
+    steps = ("train.steps=60001", "train.eval_every=3000")
     port = free_port()
     arguments = command(
         "feedback=random", "seed=range(80)", "n_jobs=4", f"hydra.launcher.address=tcp://127.0.0.1:{port}", *steps
@@ -160,7 +165,7 @@ def test_a_scheduler_that_dies_costs_what_it_had_not_handed_back(settings, tmp_p
 
 
 def test_a_scheduler_that_is_restarted(tmp_path):
-    steps = ("train.steps=20001", "train.eval_every=1000")
+    steps = ("train.steps=60001", "train.eval_every=3000")
     with LocalCluster(n_workers=2, **OPTIONS) as cluster, Client(cluster) as client:
         arguments = command("seed=range(80)", f"hydra.launcher.address={cluster.scheduler_address}", *steps)
         sweep = subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -174,7 +179,7 @@ def test_a_scheduler_that_is_restarted(tmp_path):
     assert f"80 jobs, {80 - missing} reused, {missing} runs to train" in again.stdout
 
 
-@contextmanager
+@contextlib.contextmanager
 def scheduler(port):
     """A scheduler and a worker of their own, at an address that outlives them."""
     dask = [

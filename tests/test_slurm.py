@@ -15,7 +15,8 @@ from fa_sweep.sweep.executors import slurm as executor
 from fa_sweep.sweep.folder import all_sweeps
 from fa_sweep.training import train
 
-LONG = ("train.steps=150001", "train.eval_every=30000")
+LONG = ("train.steps=300001", "train.eval_every=60000")
+ENDLESS = ("train.steps=1000000001", "train.eval_every=500000000")  # no machine is that quick
 needs_slurm = pytest.mark.skipif(not SLURM, reason="needs root and slurm-wlm, which .ci/run installs")
 
 
@@ -113,10 +114,10 @@ def test_a_single_task_is_waited_for_in_the_queue_and_at_work(settings, tmp_path
 def test_tasks_out_of_time(settings, tmp_path, cluster):
     """SLURM warns them 50 s or more before the end of their minute; they end there and then, which is no fault of the runs."""
     limit = "hydra.launcher.slurm={timeout_min: 1, slurm_signal_delay_s: 55}"
-    sweep = start(tmp_path, cluster, "seed=range(40)", limit, "train.steps=4000001", "train.eval_every=1000000")
+    sweep = start(tmp_path, cluster, "seed=range(40)", limit, *ENDLESS)
     out, _ = sweep.communicate(timeout=180)
     assert sweep.returncode == 1, out
-    assert sum(map(int, re.findall(r"is missing \((\d+) runs", out))) == 40
+    assert sorted(re.findall(r"is missing \(random-s(\d+)\)", out)) == [f"{seed:03}" for seed in range(40)]
     assert "40 of 40 runs are missing" in out
     (folder,) = all_sweeps(tmp_path / "outputs")
     assert folder.failures == {}
@@ -141,7 +142,7 @@ def test_a_launcher_that_dies_loses_nothing(settings, tmp_path, cluster):
 @needs_slurm
 def test_an_interrupt_takes_the_array_along(tmp_path, cluster):
     known = states(cluster)
-    sweep = start(tmp_path, cluster, "seed=range(40)", "train.steps=5000001", "train.eval_every=1000000")
+    sweep = start(tmp_path, cluster, "seed=range(40)", *ENDLESS)
     tasks = running(cluster, known)
     sweep.send_signal(signal.SIGINT)
     out, _ = sweep.communicate(timeout=60)

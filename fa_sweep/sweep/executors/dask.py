@@ -33,8 +33,14 @@ def open_dask(address: str | None, processes: int) -> Iterator[Executor]:
     # Losing a worker is no reason to give up the shard that it was at.
     with dask.config.set({"distributed.scheduler.allowed-failures": DEATHS, "logging.distributed": "critical"}):
         if address is None:
+            # Without an address of its own its page would go to port 8787, and two sweeps at once warn about that.
             cluster = LocalCluster(
-                n_workers=processes, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs="CRITICAL"
+                n_workers=processes,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
+                silence_logs="CRITICAL",
             )
             with cluster, Client(cluster) as client:
                 yield _Dask(processes, client, worked=True)
