@@ -147,35 +147,6 @@ def _multiplied() -> Callable[[], object]:
     return limited
 
 
-def processes(rounds: int) -> Iterator[Row]:
-    """Compare two processes with one, their start included, at 1,000 and 4,000 runs."""
-    from multiprocessing import forkserver
-
-    from fa_sweep.sweep.executors.local import open_local
-    from fa_sweep.sweep.jobs import make_jobs
-    from fa_sweep.sweep.plan import make_shards
-
-    for count in (1000, 4000):
-        jobs = make_jobs([(run, {}, ()) for run in runs_of(("symmetric", "random"), count)])
-
-        def one(number: int, jobs: list = jobs) -> float:
-            forkserver._forkserver._stop()  # a command begins without one
-            with open_local(number) as executor:
-                return seconds_of(lambda: list(executor.run(make_shards(jobs, number), lambda shard, fraction: None)))
-
-        pairs = pairs_of(rounds, lambda: one(2), lambda: one(1))
-        mine, theirs = (median(column) for column in zip(*pairs, strict=True))
-        target = "1.5" if count == 1000 else ""
-        yield Row(
-            "engine",
-            f"two processes against one, {count:,} runs",
-            f"{mine:.2f} s",
-            f"{theirs:.2f} s",
-            [b / a for a, b in pairs],
-            target,
-        )
-
-
 def wide(rounds: int) -> Iterator[Row]:
     """Compare 64-100-100-10 networks on batches of 32 with their stacked products alone, laid out as BLAS likes each best."""
     batch, steps = 32, 200

@@ -1,6 +1,7 @@
 """Whole commands, from the start of the interpreter to the last row in MLflow: the main job, ours and others'."""
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -130,6 +131,25 @@ def _measured(folder: Path, seeds: int, *more: str) -> tuple[float, float]:
     _, status, usage = os.wait4(process.pid, 0)
     assert status == 0
     return time.perf_counter() - started, usage.ru_maxrss / 1e6
+
+
+def processes(rounds: int) -> Iterator[Row]:
+    """Compare two processes with one, in commands that are alike in all else: their training, until it is in the ledger."""
+    for count in (1000, 4000):
+        with tempfile.TemporaryDirectory() as name:
+
+            def trained(n_jobs: int, count: int = count, name: str = name) -> float:
+                jobs = ["feedback=symmetric,random", f"seed=range({count // 2})", f"n_jobs={n_jobs}"]
+                command = [sys.executable, "-m", "benchmarks.training_seconds", "-m", *jobs, "resume=false", "report=false"]
+                environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+                done = subprocess.run(command, cwd=name, env=environment, check=True, capture_output=True, text=True)
+                return float(re.search(r"trained for ([\d.]+) s", done.stdout)[1])
+
+            trained(1)  # makes the database; MLflow has these runs from now on
+            pairs = pairs_of(rounds, lambda: trained(2), lambda: trained(1))
+        mine, theirs = (median(column) for column in zip(*pairs, strict=True))
+        what = f"two processes against one, {count:,} runs, in a command"
+        yield Row("engine", what, f"{mine:.2f} s", f"{theirs:.2f} s", [b / a for a, b in pairs], "1.5" if count == 1000 else "")
 
 
 def starts(rounds: int) -> Iterator[Row]:

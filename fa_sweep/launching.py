@@ -41,6 +41,9 @@ def sweep(arguments: Sequence[str], sweeper: Any) -> list[Any]:
     config: DictConfig = sweeper.config
     composer = Composer(sweeper.hydra_context.config_loader, config)
     lines = parse_jobs(arguments, sweeper.hydra_context.config_loader)
+    ours = hasattr(sweeper.launcher, "check")  # Hydra's own have checked their settings by now
+    if ours:
+        sweeper.launcher.check()
     candidates = []
     for number, overrides in enumerate(lines):
         try:
@@ -49,8 +52,8 @@ def sweep(arguments: Sequence[str], sweeper: Any) -> list[Any]:
             where = f" (job {number}: {' '.join(overrides)})" if len(lines) > 1 else ""
             raise ConfigError(one_line(error) + where) from error
         candidates.append((app, _chosen(composer, overrides, app), _public(overrides)))
-    if hasattr(sweeper.launcher, "check"):  # ours; Hydra's own have checked their settings by now
-        sweeper.launcher.check()
+        if ours and number == 0 and not app.dry_run:
+            sweeper.launcher.expect(app, len(lines))
     jobs, app = prepare(candidates)
     if app.dry_run:
         show_plan(jobs, app, getattr(sweeper.launcher, "executor", "local"))

@@ -9,8 +9,6 @@ from conftest import short
 
 from fa_sweep.identity import run_id
 from fa_sweep.sweep.folder import Sweep, all_sweeps
-from fa_sweep.sweep.jobs import make_jobs
-from fa_sweep.sweep.plan import choose_processes, make_shards
 
 REFUSED = {
     "foo=3": ["foo", "3", "seed"],
@@ -361,22 +359,3 @@ def test_a_single_run_never_takes_another_s_folder(fa_sweep, capfd):
     assert fa_sweep(*arguments, "seed=2") == 2
     assert "hydra.run.dir is outputs/runs/mine; it holds another run: name a new folder" in capfd.readouterr().err
     assert [job.run.seed for sweep in all_sweeps() for job in sweep.jobs] == [1]
-
-
-def test_groups_of_runs_are_cut_only_for_want_of_work(settings):
-    def sizes(widths, processes):
-        runs = [settings(f"seed={seed}", f"model.hidden=[{width}]") for width in range(1, widths + 1) for seed in range(6)]
-        return [len(shard.jobs) for shard in make_shards(make_jobs([(run, {}, ()) for run in runs]), processes)]
-
-    assert sizes(1, 3) == [2, 2, 2]
-    assert sizes(2, 3) == [3, 3, 3, 3]
-    assert sizes(4, 3) == [6, 6, 6, 6]
-
-
-def test_processes_where_the_system_tells_no_affinity(monkeypatch):
-    monkeypatch.delattr("os.sched_getaffinity", raising=False)
-    monkeypatch.setattr("os.cpu_count", lambda: 6)
-    assert choose_processes("auto", 1000.0) == 6
-    assert choose_processes("auto", 0.1) == 1
-    assert choose_processes("3", 0.1) == 3
-    assert choose_processes("auto", 1500.0, "slurm") == 3

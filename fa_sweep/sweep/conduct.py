@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fa_sweep.sweep.executors import Executor, Progress, ShardLost, Trained
+from fa_sweep.schema import RunConfig
+from fa_sweep.sweep.executors import Executor, Progress, ShardLost, Trained, expect_work
 from fa_sweep.sweep.folder import Sweep
 from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.ledger import write_shard
-from fa_sweep.sweep.plan import Shard, choose_processes, make_shards
+from fa_sweep.sweep.plan import Shard, choose_processes, make_shards, seconds
 from fa_sweep.sweep.work import one_line
 
 
@@ -15,6 +16,11 @@ def plan_shards(jobs: Sequence[Job], n_jobs: str, executor: str = "local") -> tu
     """Return the shards of jobs and the number of processes to train them in."""
     processes = choose_processes(n_jobs, sum(shard.seconds for shard in make_shards(jobs)), executor)
     return make_shards(jobs, processes), processes
+
+
+def expect_training(run: RunConfig, jobs: int, n_jobs: str, executor: str) -> None:
+    """Start what training will need, as soon as the first of so many jobs is known: the others are composed meanwhile."""
+    expect_work(executor, min(jobs, choose_processes(n_jobs, seconds([run] * jobs), executor)))
 
 
 def train_shards(

@@ -47,7 +47,9 @@ def lists(lengths: Sequence[int], flat: pa.Array) -> pa.Array:
 
 def of_lists(column: pa.ChunkedArray) -> np.ndarray:
     """Return a column of lists of numbers, all of one length, as an array, a row each; a view."""
-    flat = column.chunk(0).flatten()
+    rows = column.chunk(0)
+    first, last = rows.offsets[0].as_py(), rows.offsets[-1].as_py()
+    flat = rows.values.slice(first, last - first)  # `flatten` is this too, and imports pyarrow.compute
     size = flat.type.bit_width // 8
     kind = np.dtype(f"{'f' if pa.types.is_floating(flat.type) else 'i'}{size}")
     values = np.frombuffer(flat.buffers()[1], kind, len(flat), flat.offset * size)

@@ -38,6 +38,12 @@ class StackLauncher(Launcher):
 
         check_executor(self._settings())
 
+    def expect(self, app: Any, jobs: int) -> None:
+        """Begin to start what so many jobs like this one will need."""
+        from fa_sweep.sweep.conduct import expect_training
+
+        expect_training(app, jobs, app.n_jobs, self.executor)
+
     def _settings(self) -> Any:
         from fa_sweep.sweep.executors import ExecutorSettings
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from fa_sweep.checks import ConfigError, one_of
 from fa_sweep.sweep.executors.base import Executor, ExecutorSettings, Progress, Result, ShardLost
-from fa_sweep.sweep.executors.local import open_local
+from fa_sweep.sweep.executors.local import open_local, start_server
 from fa_sweep.sweep.work import Trained
 
 __all__ = [
-    "Executor", "ExecutorSettings", "Progress", "Result", "ShardLost", "Trained", "check_executor", "open_executor",
+    "Executor", "ExecutorSettings", "Progress", "Result", "ShardLost", "Trained",
+    "check_executor", "expect_work", "open_executor",
 ]  # fmt: skip
 
 
@@ -28,6 +29,12 @@ def open_executor(settings: ExecutorSettings, processes: int, folder: Path) -> A
 
         return open_slurm(settings.slurm, processes, folder)
     return open_local(processes)
+
+
+def expect_work(name: str, processes: int) -> None:
+    """Start what a backend needs some time to start, for that many processes; what is not used in the end costs little."""
+    if name == "local" and processes > 1:
+        start_server()
 
 
 def check_executor(settings: ExecutorSettings) -> None:

@@ -1,16 +1,45 @@
 """This machine: in this process, or in several where there are more shards than one."""
 
 import multiprocessing
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import forkserver
 
 from fa_sweep.sweep.executors.base import Executor, Progress, Result, ShardLost
 from fa_sweep.sweep.plan import Shard
 from fa_sweep.sweep.work import Trained, train_runs
+
+_BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+
+
+def start_server() -> None:
+    """Start the process that training processes are forked from, unless it runs: it imports the engine while others work.
+
+    A server, because a fork of this process, which has threads (BLAS, rich), can hang; for that reason its BLAS has one thread.
+    """
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["__main__", "fa_sweep.sweep.work"])
+    with _one_blas_thread():
+        forkserver.ensure_running()
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Have processes that are started now take one thread for BLAS, which is what they train with anyway."""
+    before = {name: os.environ.get(name) for name in _BLAS_THREADS}
+    os.environ.update(dict.fromkeys(_BLAS_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextmanager
@@ -40,7 +69,7 @@ def _in_process(shards: Sequence[Shard], progress: Progress) -> Iterator[Result]
 
 
 def _in_processes(shards: Sequence[Shard], processes: int, progress: Progress) -> Iterator[Result]:
-    # forkserver: a fork of a process with threads (BLAS, rich) can hang
+    start_server()
     context = multiprocessing.get_context("forkserver")
     others = multiprocessing.active_children()
     with ProcessPoolExecutor(min(processes, len(shards)), mp_context=context) as pool:
