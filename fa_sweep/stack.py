@@ -10,20 +10,20 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fa_sweep.activations import ACTIVATIONS
-from fa_sweep.distributions import draw
+from fa_sweep.distributions import draw_into
 from fa_sweep.feedback import MODES, Forward, Lane
 from fa_sweep.layout import LanesLast, Layout, layout_of
 from fa_sweep.network import Network, Parameters
 from fa_sweep.sampling import SAMPLINGS
 from fa_sweep.schema import RunConfig
-from fa_sweep.streams import stream
-from fa_sweep.tasks import TASKS, Examples, make_task
+from fa_sweep.streams import streams
+from fa_sweep.tasks import TASKS, Examples, Task, make_task
 
 Array = np.ndarray
 K = TypeVar("K", bound=Hashable)
 
 FRESH_STEPS = 64  # new examples are made for so many steps at once, always: a product of another size may round otherwise
-STEPS_AHEAD, AHEAD_BYTES = 1024, 2**23  # of the numbers of examples that are drawn at once, at most
+AHEAD_BYTES = 2**23  # of the numbers of examples that are drawn at once, at most
 CACHE_BYTES = 2**21  # of parameters, updates, feedback and activations of the networks that are trained at a time
 FEWEST_LANES = 256  # of narrow networks, cache or not: fewer would pay more in calls than they save in memory
 EVALUATION_BYTES = 2**28  # of the buffers of one evaluation of narrow networks
@@ -105,8 +105,8 @@ class Stack:
         examples = self.train.batch_size if self.train.reduction == "mean" else 1
         self.rate = self.per_lane(lambda run: run.train.lr / examples * self.output_scale)
         self.keeps = self._kept_fractions()
-        self._sources = {seed: self._source(seed) for seed in self._lanes_of_seed}
-        self._numbers = np.empty((0, self.train.batch_size, len(self.runs)), dtype=np.intp)
+        self._sources = self._sources_by_seed()
+        self._numbers = np.empty((len(self.runs), 0, self.train.batch_size), dtype=np.intp)
 
     def _arrange(self, runs: Sequence[RunConfig]) -> tuple[list[int | None], dict[tuple[str, Hashable], slice]]:
         """Return the number of the run in each lane, None for padding, and the lanes of each slice."""
@@ -149,20 +149,32 @@ class Stack:
         """Draw each run's weights from its own streams; biases start at 0."""
         parameters = Parameters.zeros(self.widths, self.model.bias, len(self.runs), self.layout)
         scale = self.per_lane(lambda run: run.init.scale)
-        for (seed, distribution), lanes in self._lanes_by(lambda run: (run.seed, run.init.distribution)).items():
-            for layer, weight in enumerate(parameters.weights, start=1):
-                unit = draw(distribution, stream(seed, "init", layer), *weight.shape[:2])
-                weight[..., lanes] = scale[lanes] * unit[..., None]
+        for weight, unit in zip(parameters.weights, self._unit_draws(lambda run: run.init, "init", 1), strict=True):
+            np.multiply(unit, scale, out=weight, casting="same_kind")
         return parameters
 
     def chance_matrices(self) -> list[Array]:
         """Draw feedback that no run has ever seen, (O, I, R) for each weight from the second on: what an angle is by chance."""
-        matrices = [np.zeros_like(weight) for weight in self.parameters.weights[1:]]
-        for (seed, distribution), lanes in self._lanes_by(lambda run: (run.seed, run.feedback.distribution)).items():
-            for layer, matrix in enumerate(matrices, start=2):
-                unit = draw(distribution, stream(seed, "evaluation", layer, CHANCE), *matrix.shape[:2])
-                matrix[..., lanes] = unit[..., None]
+        matrices = [np.empty_like(weight) for weight in self.parameters.weights[1:]]
+        for matrix, unit in zip(matrices, self._unit_draws(lambda run: run.feedback, "evaluation", 2, CHANCE), strict=True):
+            matrix[...] = unit
         return matrices
+
+    def _unit_draws(self, settings: Callable[[RunConfig], Any], purpose: str, first: int, kind: int = 0) -> Iterator[Array]:
+        """Draw matrices for each weight from the `first` on, (O, I, R), of the distributions that `settings` of the runs name.
+
+        Unscaled, float64, a view; zeros in padding. Runs of one seed and distribution have the same.
+        """
+        lanes = self._lanes_by(lambda run: (run.seed, settings(run).distribution))
+        draw_of_lane = np.full(len(self.runs), -1)
+        for number, members in enumerate(lanes.values()):
+            draw_of_lane[members] = number
+        for layer, (i, o) in list(enumerate(pairwise(self.widths), start=1))[first - 1 :]:
+            units = np.zeros((len(lanes) + 1, o, i))  # the last one is padding's
+            generators = streams([seed for seed, _ in lanes], purpose, layer, kind)
+            for (_, distribution), generator, unit in zip(lanes, generators, units, strict=False):
+                draw_into(distribution, generator, unit)
+            yield units[draw_of_lane].transpose(1, 2, 0)
 
     def _kept_fractions(self) -> list[Array] | None:
         """Return the fraction of each weight that a step leaves, (R,) a layer; None where all of all is left."""
@@ -180,14 +192,15 @@ class Stack:
         """Return the forward and backward pass for batches of that many examples."""
         return Network(self.parameters, self.activation, self.widths, examples, self.layout, self.output_scale)
 
-    def _source(self, seed: int) -> Callable[[int], Any]:
-        """Return what gives a seed's next S steps: the numbers of the examples, or new examples."""
-        task, batch = self._tasks[seed if self._seeded else 0], self.train.batch_size
-        order = SAMPLINGS[self.train.sampling]
-        if order is not None and task.training is not None:
-            return order(stream(seed, "order"), len(task.training.inputs), batch)
-        assert task.fresh is not None
-        return _Fresh(task.fresh, stream(seed, "task", kind=2), batch)
+    def _sources_by_seed(self) -> dict[int, Callable[[int], Any]]:
+        """Return what gives each seed's next S steps: the numbers of the examples, or new examples."""
+        order, batch, training = SAMPLINGS[self.train.sampling], self.train.batch_size, self.task.training
+        seeds = list(self._lanes_of_seed)
+        if order is not None and training is not None:
+            examples = len(training.inputs)  # as many for every seed
+            return {s: order(g, examples, batch) for s, g in zip(seeds, streams(seeds, "order"), strict=True)}
+        generators = streams(seeds, "task", kind=2)
+        return {s: _Fresh(self._tasks[s if self._seeded else 0], g, batch) for s, g in zip(seeds, generators, strict=True)}
 
     def batches(self, steps: int) -> tuple[Array, Array]:
         """Draw the next steps' examples: inputs (S, I, N, R), targets (S, O, N, R)."""
@@ -207,15 +220,16 @@ class Stack:
 
     def _next_numbers(self, steps: int) -> Array:
         """Return the numbers of the next S steps' examples, (S, N, R); drawn ahead, for a call is dearer than its draws."""
-        if len(self._numbers) < steps:
-            _, batch, runs = self._numbers.shape
-            ahead = max(steps, min(STEPS_AHEAD, AHEAD_BYTES // (8 * batch * runs)))
-            drawn = np.zeros((runs, ahead, batch), dtype=np.intp)
+        drawn = self._numbers.shape[1]
+        if drawn < steps:
+            runs, _, batch = self._numbers.shape
+            ahead = max(steps, min(self.train.steps, AHEAD_BYTES // (8 * batch * runs)))
+            more = np.zeros((runs, ahead, batch), dtype=np.intp)
             for seed, lanes in self._lanes_of_seed.items():
-                drawn[lanes] = self._sources[seed](ahead)
-            self._numbers = np.concatenate([self._numbers, drawn.transpose(1, 2, 0)])
-        order, self._numbers = np.split(self._numbers, [steps])
-        return order
+                more[lanes] = self._sources[seed](ahead)
+            self._numbers = np.concatenate([self._numbers, more], axis=1) if drawn else more
+        order, self._numbers = np.split(self._numbers, [steps], axis=1)
+        return np.ascontiguousarray(order.transpose(1, 2, 0))
 
     def evaluation_set(self) -> tuple[Array, Array]:
         """Return inputs (I, N, R) and targets (O, N, R) of the whole evaluation set."""
@@ -231,19 +245,18 @@ class Stack:
         """Draw which examples of the evaluation set accuracy_sampled looks at: (E, K, R)."""
         shape = (evaluations, self.train.eval_samples)
         sampled = np.zeros((*shape, len(self.runs)), dtype=np.intp)
-        for seed, lanes in self._lanes_of_seed.items():
-            drawn = stream(seed, "evaluation").integers(len(self.task.evaluation.inputs), size=shape)
-            sampled[..., lanes] = drawn[..., None]
+        generators = streams(list(self._lanes_of_seed), "evaluation")
+        for lanes, generator in zip(self._lanes_of_seed.values(), generators, strict=True):
+            sampled[..., lanes] = generator.integers(len(self.task.evaluation.inputs), size=shape)[..., None]
         return sampled
 
 
 class _Fresh:
     """New examples, step after step; how the steps are cut changes nothing."""
 
-    def __init__(
-        self, fresh: Callable[[np.random.Generator, int], Examples], generator: np.random.Generator, batch: int
-    ) -> None:
-        self._fresh, self._generator, self._batch = fresh, generator, batch
+    def __init__(self, task: Task, generator: np.random.Generator, batch: int) -> None:
+        assert task.fresh is not None
+        self._fresh, self._generator, self._batch = task.fresh, generator, batch
         self._inputs: list[Array] = []
         self._targets: list[Array] = []
 

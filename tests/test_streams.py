@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fa_sweep.distributions import DISTRIBUTIONS, draw
-from fa_sweep.streams import PURPOSES, stream
+from fa_sweep.streams import PURPOSES, stream, streams
 
 
 def test_every_key_has_a_stream_of_its_own():
@@ -17,6 +17,14 @@ def test_every_key_has_a_stream_of_its_own():
 
 def test_a_stream_is_the_same_again():
     assert np.array_equal(stream(3, "init", 2).standard_normal(5), stream(3, "init", 2).standard_normal(5))
+
+
+def test_streams_of_many_seeds_are_those_of_each():
+    edges = [0, 1, 2**31, 2**32 - 1, 2**32, 2**32 + 1, 2**62, 2**63 - 1, 2**64 - 1]
+    for seeds in ([*edges, *range(2, 1000, 7)], edges, []):
+        for key in itertools.product(PURPOSES, (0, 1, 300), (0, 2**31)):
+            drawn = [g.integers(2**63, size=2).tolist() for g in streams(seeds, *key)]
+            assert drawn == [stream(seed, *key).integers(2**63, size=2).tolist() for seed in seeds]
 
 
 def test_purposes_keep_their_numbers():

@@ -9,7 +9,7 @@ import numpy as np
 
 from fa_sweep.distributions import draw_into
 from fa_sweep.feedback.base import Forward, Lane
-from fa_sweep.streams import stream
+from fa_sweep.streams import stream, streams
 
 Array = np.ndarray
 
@@ -40,7 +40,7 @@ class Draws:
         shape = replaces.shape[:2]
         self._fans, self._layout = fans, forward.layout
         self._distributions = [lane.feedback.distribution for lane in occupied]
-        self._generators = [stream(lane.seed, "feedback", layer, kind) for lane in occupied]
+        self._generators = streams([lane.seed for lane in occupied], "feedback", layer, kind)
         self._masks = [_mask(lane, layer, shape) for lane in occupied]
         self._norms = [
             np.linalg.norm(np.ascontiguousarray(replaces[..., position], np.float64)) if lane.feedback.match_norm else None
