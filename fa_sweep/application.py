@@ -19,7 +19,7 @@ from fa_sweep.sweep.ledger import Record, find_runs, write_shard
 from fa_sweep.sweep.plan import make_shards
 from fa_sweep.sweep.work import one_line
 from fa_sweep.tracking.content import chosen_history
-from fa_sweep.tracking.importer import import_sweep
+from fa_sweep.tracking.importer import import_left_over, import_sweep
 from fa_sweep.tracking.stores import TrackingError
 from fa_sweep.tracking.uris import absolute, sqlite_file
 from fa_sweep.training import train
@@ -174,21 +174,22 @@ def require_job_table(folder: Path) -> None:
 
 def _track(sweep: Sweep, records: Mapping[str, Record] | None = None) -> str:
     """Import what earlier commands left over, then this sweep. Returns what to say of it; problems are said at once."""
-    for left in all_sweeps():
-        if not left.tracked and left.id != sweep.id and not left.is_running:
-            try:
-                imported = import_sweep(left)
-                if imported.created:
-                    console.say(f"{left.id}, left over by an earlier command, is now in MLflow.")
-            except (TrackingError, ConfigError) as error:  # it may need a piece that is no longer installed
-                console.say(f"fa_sweep: {left.id} is still not in MLflow: {error}", error=True)
+    still_not: dict[str, list[str]] = {}
+    for left, result in import_left_over(other for other in all_sweeps() if other.id != sweep.id):
+        if isinstance(result, TrackingError):
+            still_not.setdefault(str(result), []).append(left.id)
+        elif result.created:
+            console.say(f"{left.id}, left over by an earlier command, is now in MLflow.")
+    for why, ids in still_not.items():
+        names = ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
+        console.say(f"fa_sweep: {names} {'is' if len(ids) == 1 else 'are'} still not in MLflow: {why}", error=True)
     try:
         database = sqlite_file(sweep.record["tracking"]["uri"])
         if database and not database.exists():
             console.say(f"creating {os.path.relpath(database)} (once, a few seconds)")
         if said := chosen_history(sweep.record["tracking"]["history"], sweep.jobs, sweep.record["tracking"]["metrics"])[1]:
             console.say(said)
-        with console.console.status("importing into MLflow"):
+        with console.console.status("importing into MLflow"), sweep.claimed(wait=True):
             imported = import_sweep(sweep, records=records)
     except TrackingError as error:
         console.say(

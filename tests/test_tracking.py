@@ -3,12 +3,15 @@
 import json
 import math
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from conftest import short
 
-from fa_sweep.sweep.folder import all_sweeps
+from fa_sweep.sweep.folder import Sweep, all_sweeps
 from fa_sweep.tracking import content, stores
 from fa_sweep.tracking.stores.client import ClientStore
 
@@ -141,6 +144,64 @@ def test_an_import_that_was_cut_off_goes_on(fa_sweep, monkeypatch, capfd):
     parents, children = read()
     assert {p.info.status for p in parents} == {"FINISHED"}
     assert len(children) == 5
+
+
+@pytest.fixture
+def left_over(fa_sweep, monkeypatch):
+    """A sweep of 150 runs that its command could not import; that command is over."""
+
+    def broken(*_):
+        raise ConnectionError("server went away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stores, "open_tables", broken)
+        assert fa_sweep(*short("feedback=symmetric,random,rerandom", "seed=range(50)")) == 0
+    (sweep,) = all_sweeps()
+    record = json.loads((sweep.folder / "sweep.json").read_text())
+    (sweep.folder / "sweep.json").write_text(json.dumps(record | {"pid": "none"}))
+    return Sweep(sweep.folder)
+
+
+def test_two_commands_import_a_left_over_once(left_over, tmp_path):
+    line = [sys.executable, "-m", "fa_sweep", *short("feedback=random")]
+    commands = [
+        subprocess.Popen(
+            [*line, f"seed={seed},{seed + 1}"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for seed in (70, 80)
+    ]
+    said = [command.communicate(timeout=300)[0] for command in commands]
+    assert [command.returncode for command in commands] == [0, 0]
+    assert sum(f"{left_over.id}, left over by an earlier command, is now in MLflow" in text for text in said) == 1, said
+    assert not any("Error" in text for text in said), said
+    parents, children = read()
+    assert len(parents) == 3
+    assert len(children) == 154
+
+
+def test_a_left_over_that_another_command_imports_is_left_to_it(left_over, fa_sweep, capfd):
+    with left_over.claimed() as free:
+        assert free
+        assert fa_sweep(*short("seed=70,71")) == 0
+    assert left_over.id not in capfd.readouterr().out
+    assert not left_over.tracked
+    assert fa_sweep(*short("seed=72,73")) == 0
+    assert f"{left_over.id}, left over by an earlier command, is now in MLflow" in capfd.readouterr().out
+
+
+def test_a_server_that_does_not_answer_is_asked_once_for_all_left_over(fa_sweep, capfd, monkeypatch):
+    away = ("tracking=server", "tracking.uri=http://127.0.0.1:9")
+    for seed in range(5):
+        assert fa_sweep(*short(f"seed={seed},9", *away)) == 0
+    ids = [sweep.id for sweep in all_sweeps()]
+    monkeypatch.setattr(Sweep, "is_running", False)
+    asked = []
+    original = stores.connect
+    monkeypatch.setattr(stores, "connect", lambda uri: asked.append(uri) or original(uri))
+    capfd.readouterr()
+    assert fa_sweep(*short("seed=7,8")) == 0
+    assert asked.count("http://127.0.0.1:9") == 1
+    assert f"fa_sweep: {ids[0]}, {ids[1]}, {ids[2]} and 2 more are still not in MLflow: " in capfd.readouterr().err
 
 
 def test_mlflow_out_of_reach_costs_no_training(fa_sweep, capfd):

@@ -12,12 +12,18 @@ import os
 import platform
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+try:
+    from fcntl import LOCK_EX, LOCK_NB, flock
+except ImportError:  # Windows: two commands that import one sweep at once are not kept apart
+    flock = None  # type: ignore[assignment]
 
 from fa_sweep.identity import sweep_hash
 from fa_sweep.schema import TrackingConfig
@@ -83,6 +89,20 @@ class Sweep:
     def mark_tracked(self, values: dict[str, Any]) -> None:
         """Note that MLflow has the sweep."""
         write_json(values, self.folder / _TRACKED)
+
+    @contextmanager
+    def claimed(self, *, wait: bool = False) -> Iterator[bool]:
+        """Hold the right to import it, and say whether it was free; it goes with this process, however that ends."""
+        with (self.folder / RECORD).open("r+b") as file:  # NFS locks only what may be written
+            free = True
+            if flock is not None:
+                try:
+                    flock(file, LOCK_EX if wait else LOCK_EX | LOCK_NB)
+                except BlockingIOError:
+                    free = False
+                except OSError:
+                    pass  # a file system without locks
+            yield free
 
     @property
     def is_running(self) -> bool:

@@ -5,7 +5,7 @@ Called by the launching process alone, after the ledger has everything.
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,7 +26,7 @@ from fa_sweep.tracking.content import (
     settings_csv,
     sweep_content,
 )
-from fa_sweep.tracking.stores import Store, StoredRun, TrackingError, open_store
+from fa_sweep.tracking.stores import Store, StoreClosed, StoredRun, TrackingError, open_store
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,35 @@ def import_sweep(sweep: Sweep, outputs: Path = OUTPUTS, records: Mapping[str, Re
     return result
 
 
+def import_left_over(sweeps: Iterable[Sweep]) -> Iterator[tuple[Sweep, Imported | TrackingError]]:
+    """Import those sweeps that earlier commands could not, and yield what became of each.
+
+    One that runs, or that another command is importing, is left alone. A store that cannot be opened is asked once: each try
+    may take a time-out.
+    """
+    closed: dict[tuple[str, str], TrackingError] = {}
+    for sweep in sweeps:
+        if sweep.tracked or sweep.is_running:
+            continue
+        with sweep.claimed() as free:
+            if not free or sweep.tracked:
+                continue
+            tracking = _tracking(sweep)
+            place = tracking.uri, tracking.experiment
+            if place in closed:
+                yield sweep, closed[place]
+                continue
+            try:
+                yield sweep, import_sweep(sweep)
+            except StoreClosed as error:
+                closed[place] = error
+                yield sweep, error
+            except TrackingError as error:
+                yield sweep, error
+            except ConfigError as error:  # it may need a piece that is no longer installed
+                yield sweep, TrackingError(str(error))
+
+
 def attach_report(sweep: Sweep, folder: Path, curves: Sequence[tuple[str, float, int]], outputs: Path = OUTPUTS) -> None:
     """Log a report's folder and curves of groups, (name, value, step) each, on the run that MLflow has of a sweep.
 
@@ -74,7 +103,12 @@ def reported() -> Iterator[None]:
     except (TrackingError, ConfigError):
         raise
     except Exception as error:
-        raise TrackingError(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+        raise TrackingError(_one_line(error)) from error
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())[:300]
+    return text if isinstance(error, TrackingError) else f"{type(error).__name__}: {text}"
 
 
 def _tracking(sweep: Sweep) -> TrackingConfig:
@@ -84,7 +118,10 @@ def _tracking(sweep: Sweep) -> TrackingConfig:
 
 def _open(tracking: TrackingConfig, outputs: Path) -> Store:
     folder = re.sub(r"[^\w.-]+", "_", tracking.experiment).strip("._") or "experiment"
-    return open_store(tracking.uri, tracking.experiment, outputs / "artifacts" / folder)
+    try:
+        return open_store(tracking.uri, tracking.experiment, outputs / "artifacts" / folder)
+    except Exception as error:
+        raise StoreClosed(_one_line(error)) from error
 
 
 def _import_single(store: Store, sweep: Sweep, records: Mapping[str, Record], kept: Kept) -> Imported:

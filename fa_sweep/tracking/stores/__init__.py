@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fa_sweep.tracking.stores.base import Store, StoredRun, TrackingError
+from fa_sweep.tracking.stores.base import Store, StoreClosed, StoredRun, TrackingError
 from fa_sweep.tracking.stores.client import ClientStore, connect
 from fa_sweep.tracking.stores.tables import TableStore, open_tables
 from fa_sweep.tracking.uris import is_sql
@@ -25,4 +25,4 @@ def open_store(uri: str, experiment: str, artifacts: Path) -> Store:
     return ClientStore(client or connect(uri), experiment, location)
 
 
-__all__ = ["Store", "StoredRun", "TrackingError", "open_store"]
+__all__ = ["Store", "StoreClosed", "StoredRun", "TrackingError", "open_store"]

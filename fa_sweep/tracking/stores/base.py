@@ -14,6 +14,10 @@ class TrackingError(Exception):
     """MLflow could not take what the ledger holds; the message is one line."""
 
 
+class StoreClosed(TrackingError):
+    """A store, or an experiment of it, could not be opened: whatever sweep it was for."""
+
+
 @dataclass(frozen=True)
 class StoredRun:
     """A run as a store has it."""
