@@ -6,19 +6,8 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from fa_sweep.checks import ConfigError
 from fa_sweep.config import one_line, resolve
-from fa_sweep.sweep.folder import RECORD
-
-
-def _make_folder(folder: Path) -> None:
-    """Make the folder that Hydra is about to make, so that its refusal is one line too."""
-    if (folder / RECORD).exists():
-        raise ConfigError(f"hydra.run.dir is {folder}; it holds another run: name a new folder")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"hydra.run.dir is {folder}; it cannot be made: {error.strerror}") from error
+from fa_sweep.sweep.folder import make_folder
 
 
 class CheckSingleRun(Callback):
@@ -32,7 +21,7 @@ class CheckSingleRun(Callback):
         try:
             app = resolve(config)
             if not app.dry_run:
-                _make_folder(Path(str(config.hydra.run.dir)))
+                make_folder(Path(str(config.hydra.run.dir)), "hydra.run.dir", new=False)  # Hydra would, and say more
                 return
             show_plan(*prepare([(app, {}, [])]))
         except Exception as error:

@@ -2,7 +2,6 @@
 
 import itertools
 import re
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from fa_sweep.checks import ConfigError
 from fa_sweep.composition import NOT_PART_OF_A_RUN, Composer
 from fa_sweep.config import one_line
 from fa_sweep.schema import AppConfig
-from fa_sweep.sweep.folder import Sweep
+from fa_sweep.sweep.folder import Sweep, make_folder, remove_folder
 from fa_sweep.sweep.jobs import Job
 
 
@@ -67,7 +66,7 @@ def sweep(arguments: Sequence[str], sweeper: Any) -> list[Any]:
     try:
         returns = list(sweeper.launcher.launch(list(missing), initial_job_idx=0)) if missing else []
     except ConfigError:  # nobody to train it: a scheduler that does not answer
-        shutil.rmtree(folder)
+        remove_folder(folder)
         raise
     _keep_failures(opened, missing.values(), returns)
     close_sweep(opened, app)
@@ -101,10 +100,7 @@ def _public(overrides: Sequence[str]) -> tuple[str, ...]:
 def _make_folder(config: DictConfig) -> Path:
     """Make the sweep's folder, and tell every launcher's jobs of it."""
     folder = Path(str(config.hydra.sweep.dir))
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise ConfigError(f"hydra.sweep.dir is {folder}; it cannot be made: {error.strerror}; name a new folder") from error
+    make_folder(folder, "hydra.sweep.dir", new=True)
     with read_write(config.hydra), open_dict(config.hydra):
         config.hydra.sweep.dir = str(folder)
         config.hydra.output_subdir = None  # one table of settings instead of a folder a job

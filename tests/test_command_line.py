@@ -1,5 +1,6 @@
 """The command line: refusals, single runs, sweeps, resume, launchers. In-process, in an empty folder each."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -196,15 +197,36 @@ def test_runs_judged_in_two_ways_are_trained_once_and_stay_apart(fa_sweep, capfd
     assert len(client.search_runs([experiment], "tags.`fa_sweep.kind` = 'sweep'")) == 2
 
 
-def test_a_folder_elsewhere(fa_sweep, capfd):
-    assert fa_sweep(*short("seed=0,1", "hydra.sweep.dir=elsewhere")) == 0
-    sweep = Sweep(Path("elsewhere"))
-    assert len(sweep.records()) == 2
+def test_a_folder_elsewhere_is_found_by_later_commands(fa_sweep, capfd, tmp_path):
+    elsewhere = f"hydra.sweep.dir={tmp_path / 'far/away/mine'}"
+    assert fa_sweep(*short("seed=0,1", elsewhere)) == 0
+    (sweep,) = all_sweeps()
+    assert sweep.folder.resolve() == tmp_path / "far/away/mine"
     assert "MLflow: 2 runs" in capfd.readouterr().out
-    assert fa_sweep(*short("seed=0,1", "hydra.sweep.dir=elsewhere")) == 2
-    err = capfd.readouterr().err
-    assert "hydra.sweep.dir is elsewhere; it cannot be made" in err
-    assert len(err.strip().splitlines()) == 1
+    assert fa_sweep(*short("seed=0,1")) == 0
+    assert "2 reused, nothing to train" in capfd.readouterr().out
+    assert fa_sweep(*[a for a in short("seed=5", "hydra.run.dir=alone") if a != "-m"]) == 0
+    assert fa_sweep(*short("seed=5,6")) == 0
+    assert "1 reused, 1 runs to train" in capfd.readouterr().out
+    before = sorted(tmp_path.rglob("*"))
+    for again, words in (
+        (elsewhere, "it holds another run"),
+        ("hydra.sweep.dir=other/mine", "outputs/sweeps/mine is another's: name a folder whose last part is new"),
+        ("hydra.sweep.dir=far", "it cannot be made"),
+    ):
+        assert fa_sweep(*short("seed=0,1", again)) == 2
+        err = capfd.readouterr().err
+        assert f"{again.replace('=', ' is ')}; {words}" in err
+        assert len(err.strip().splitlines()) == 1
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_elsewhere_that_is_gone_frees_its_name(fa_sweep, tmp_path):
+    assert fa_sweep(*short("seed=0,1", "hydra.sweep.dir=far/mine")) == 0
+    shutil.rmtree(tmp_path / "far")
+    assert all_sweeps() == []
+    assert fa_sweep(*short("seed=0,1", "hydra.sweep.dir=near/mine")) == 0
+    assert len(all_sweeps()) == 1
 
 
 def test_outputs_that_cannot_be_written(fa_sweep, capfd):

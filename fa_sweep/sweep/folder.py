@@ -6,11 +6,14 @@ multirun.yaml    Hydra's own configuration of the sweep
 shards/          histories of the runs that this sweep trained
 failures.json    runs that ended in an error
 tracked.json     written when MLflow has all of it
+
+Sweeps lie in outputs/sweeps, single runs in outputs/runs; there is a link in the former to those that lie elsewhere.
 """
 
 import os
 import platform
 import secrets
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +28,7 @@ try:
 except ImportError:  # Windows: two commands that import one sweep at once are not kept apart
     flock = None  # type: ignore[assignment]
 
+from fa_sweep.checks import ConfigError
 from fa_sweep.identity import sweep_hash
 from fa_sweep.schema import TrackingConfig
 from fa_sweep.sweep.environment import environment
@@ -116,6 +120,40 @@ class Sweep:
         except PermissionError:
             return True
         return True
+
+
+def make_folder(folder: Path, setting: str, *, new: bool, outputs: Path = OUTPUTS) -> None:
+    """Make the folder that a setting names, for a sweep or a single run; `new`: it must not be there yet.
+
+    One that does not lie in a folder of `outputs` is linked in its `sweeps`, where later commands look for what is finished.
+    Raises ConfigError for one that holds a run, that cannot be made, or whose name `outputs` has already.
+    """
+    link = _link_to(folder, outputs)
+    if (folder / RECORD).exists():
+        raise ConfigError(f"{setting} is {folder}; it holds another run: name a new folder")
+    if link is not None and link.exists() and link.resolve() != folder.resolve():
+        raise ConfigError(f"{setting} is {folder}; {link} is another's: name a folder whose last part is new")
+    try:
+        folder.mkdir(parents=True, exist_ok=not new)
+        if link is not None:
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.unlink(missing_ok=True)
+            link.symlink_to(folder.resolve(), target_is_directory=True)
+    except OSError as error:
+        raise ConfigError(f"{setting} is {folder}; it cannot be made: {error.strerror}; name a new folder") from error
+
+
+def remove_folder(folder: Path, outputs: Path = OUTPUTS) -> None:
+    """Remove the folder of a sweep that trained nothing, and the link to it."""
+    if link := _link_to(folder, outputs):
+        link.unlink(missing_ok=True)
+    shutil.rmtree(folder)
+
+
+def _link_to(folder: Path, outputs: Path) -> Path | None:
+    """Return the place of a link to a folder; None for one that is found without."""
+    whole = folder.resolve()
+    return None if whole.parent.parent == outputs.resolve() else outputs / "sweeps" / whole.name
 
 
 def create_sweep(folder: Path, jobs: Sequence[Job], command: str, tracking: TrackingConfig, *, single: bool) -> Sweep:
