@@ -81,10 +81,13 @@ def find_runs(outputs: Path, wanted: Iterable[str], also: Path | None = None) ->
     """
     wanted_ids = set(wanted)
     found: dict[str, Path] = {}
-    for path in sorted({*outputs.glob(f"*/*/{SHARDS}/*.parquet"), *(also.glob(f"{SHARDS}/*.parquet") if also else ())}):
+    paths = {*outputs.glob(f"*/*/{SHARDS}/*.parquet"), *(also.glob(f"{SHARDS}/*.parquet") if also else ())}
+    for path in sorted(paths, reverse=True):  # of one that was trained twice the later, as names go
+        if len(found) == len(wanted_ids):
+            break
         try:
             there = read_table(path, ["run_id"])["run_id"].to_pylist()
-            mine = [run_id for run_id in there if run_id in wanted_ids]
+            mine = [run_id for run_id in there if run_id in wanted_ids and run_id not in found]
             if mine:
                 read_table(path)
         except (OSError, pa.ArrowException) as error:
