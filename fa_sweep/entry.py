@@ -2,7 +2,9 @@
 
 import os
 import sys
+from argparse import ArgumentParser
 from pathlib import Path
+from typing import NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -40,6 +42,8 @@ def main() -> int:
     wants_whole_story = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing and exiting
     sys.argv += _mode_of_preset(sys.argv[1:])
+    usage_and_exit = ArgumentParser.error
+    ArgumentParser.error = _refuse  # type: ignore[assignment, method-assign]
     try:
         hydra.main(config_path=conf_dir(), config_name="config", **_MAIN_ARGUMENTS)(job)()
     except (ConfigError, HydraException, OmegaConfBaseException) as error:
@@ -59,9 +63,15 @@ def main() -> int:
         print("fa_sweep: interrupted; finished shards are kept, the same command goes on from there", file=sys.stderr)
         return 130
     finally:
+        ArgumentParser.error = usage_and_exit  # type: ignore[method-assign]
         if not wants_whole_story:
             del os.environ["HYDRA_FULL_ERROR"]
     return 0
+
+
+def _refuse(parser: ArgumentParser, message: str) -> NoReturn:
+    """Stand in for argparse's own way with a wrong flag, eight lines of usage: Hydra's parser gives no other handle on it."""
+    raise ConfigError(f"{message}; --hydra-help lists the flags")
 
 
 def _raised_in(error: BaseException, package: str) -> bool:

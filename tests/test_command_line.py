@@ -80,6 +80,18 @@ def test_refused_in_one_line_before_anything_is_made(fa_sweep, capfd, arguments,
     assert list(Path().iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [(["--nope", "seed=1"], "--nope"), (["--cfg", "nope"], "'nope'"), (["-m", "seed=1,2", "--cfg"], "--cfg")],
+)
+def test_a_wrong_flag_is_one_line(fa_sweep, capfd, flags, words):
+    assert fa_sweep(*flags) == 2
+    (line,) = capfd.readouterr().err.strip().splitlines()
+    assert words in line
+    assert line.endswith("; --hydra-help lists the flags")
+    assert list(Path().iterdir()) == []
+
+
 def test_single_run_prints_its_evaluations_and_again_from_the_ledger(fa_sweep, capfd):
     arguments = ("feedback=random", "seed=3", "train.steps=301")
     assert fa_sweep(*arguments) == 0
