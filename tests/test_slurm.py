@@ -165,9 +165,8 @@ def test_what_nobody_can_give_is_refused(tmp_path, cluster, asked, words):
     arguments = command("seed=0,1", f"hydra.launcher.slurm={asked}")
     done = subprocess.run(arguments, cwd=tmp_path, env=cluster, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
-    *sbatchs_own, ours = done.stderr.splitlines()
-    assert all(line.startswith("sbatch: error: ") for line in sbatchs_own)
-    assert words in ours
+    (line,) = done.stderr.splitlines()
+    assert words in line
     assert list((tmp_path / "outputs/sweeps").iterdir()) == []
 
 

@@ -7,8 +7,9 @@ that dies loses nothing. What became of a task is asked of squeue, which needs n
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,8 @@ class _Slurm:
             [_Work([j.run_id for j in s.jobs], [j.run for j in s.jobs], paths[s.number]) for s in bundle] for bundle in bundles
         ]
         try:
-            submitted = self.submitter.map_array(train_and_keep, [self.folder] * tasks, work)
+            with redirect_stderr(StringIO()):  # submitit prints what its error says too
+                submitted = self.submitter.map_array(train_and_keep, [self.folder] * tasks, work)
         except FailedJobError as error:
             said = str(error).rpartition("sbatch: error: ")[2]
             raise ConfigError(
