@@ -1,6 +1,6 @@
 """The command line: refusals, single runs, sweeps, resume, launchers. In-process, in an empty folder each."""
 
-import shutil
+import platform
 from pathlib import Path
 
 import numpy as np
@@ -233,12 +233,35 @@ def test_a_folder_elsewhere_is_found_by_later_commands(fa_sweep, capfd, tmp_path
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_folder_elsewhere_that_is_gone_frees_its_name(fa_sweep, tmp_path):
+def test_a_folder_elsewhere_that_is_out_of_reach_keeps_its_name(fa_sweep, capfd, tmp_path):
     assert fa_sweep(*short("seed=0,1", "hydra.sweep.dir=far/mine")) == 0
-    shutil.rmtree(tmp_path / "far")
+    (tmp_path / "far").rename(tmp_path / "unmounted")
     assert all_sweeps() == []
-    assert fa_sweep(*short("seed=0,1", "hydra.sweep.dir=near/mine")) == 0
+    assert fa_sweep(*short("seed=0,1", "hydra.sweep.dir=near/mine")) == 2
+    assert "outputs/sweeps/mine is another's" in capfd.readouterr().err
+    (tmp_path / "unmounted").rename(tmp_path / "far")
     assert len(all_sweeps()) == 1
+
+
+@pytest.mark.parametrize("where", ["outputs", "outputs/sweeps", "outputs/runs"])
+def test_folders_of_outputs_may_be_links(fa_sweep, tmp_path, where):
+    (tmp_path / "big").mkdir()
+    (tmp_path / where).parent.mkdir(exist_ok=True)
+    (tmp_path / where).symlink_to(tmp_path / "big", target_is_directory=True)
+    assert fa_sweep(*short("seed=0,1")) == 0
+    assert fa_sweep(*[a for a in short("seed=3") if a != "-m"]) == 0
+    assert len(all_sweeps()) == 2
+    assert not any(path.is_symlink() for path in Path().glob("outputs/*/*"))
+
+
+def test_a_folder_elsewhere_without_a_link_is_said(fa_sweep, capfd, monkeypatch):
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "symlink_to", refused)
+    assert fa_sweep(*short("seed=0,1", "hydra.sweep.dir=far/mine")) == 0
+    said = "later commands will not find what far/mine holds: outputs/sweeps/mine cannot be made: Permission denied"
+    assert said in capfd.readouterr().err
 
 
 def test_outputs_that_cannot_be_written(fa_sweep, capfd):
@@ -385,6 +408,20 @@ def test_a_left_over_that_cannot_be_read_stops_nobody(fa_sweep, capfd, monkeypat
     said = capfd.readouterr()
     assert f"{left.id} is still not in MLflow: feedback.mode is 'gone'" in said.err
     assert "MLflow: 2 runs under parent run" in said.out
+
+
+@pytest.mark.parametrize("record", ["", '{"created_at_ms": 5, "tracking": {"colour": "red"}, "pid": "none", "host": "%s"}'])
+def test_a_sweep_with_an_unreadable_record_stops_nobody(fa_sweep, capfd, record):
+    assert fa_sweep(*short("seed=0,1")) == 0
+    (left,) = all_sweeps()
+    (left.folder / "sweep.json").write_text(record.replace("%s", platform.node()))
+    (left.folder / "tracked.json").unlink()
+    assert fa_sweep(*short("seed=5,6")) == 0
+    said = capfd.readouterr()
+    assert "MLflow: 2 runs under parent run" in said.out
+    assert left.id in said.err
+    assert fa_sweep(*short("seed=0,1")) == 0
+    assert "2 reused" in capfd.readouterr().out
 
 
 def test_a_single_run_never_takes_another_s_folder(fa_sweep, capfd):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -114,6 +115,10 @@ def test_workers_that_are_all_gone_are_said(tmp_path):
 def test_a_scheduler_that_does_not_answer_is_said(fa_sweep, capfd, monkeypatch):
     monkeypatch.setattr("fa_sweep.sweep.executors.dask.CONNECT_S", 0.5)
     arguments = ("-m", "seed=0,1", "report=false", "hydra.launcher.executor=dask", "hydra.launcher.address=tcp://127.0.0.1:9")
+    assert fa_sweep(*arguments, "hydra.sweep.dir=far/mine") == 2
+    assert list(Path("outputs/sweeps").iterdir()) == []
+    assert not Path("far/mine").exists()
+    assert "no scheduler answers" in capfd.readouterr().err
     assert fa_sweep(*arguments) == 2
     err = capfd.readouterr().err.strip().splitlines()
     assert len(err) == 1

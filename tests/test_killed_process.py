@@ -8,14 +8,18 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
 from conftest import short
 
+from fa_sweep.sweep.executors import expect_work
 from fa_sweep.sweep.executors.local import open_local
 from fa_sweep.sweep.jobs import make_jobs
 from fa_sweep.sweep.plan import make_shards
+
+BLAS_THREADS_HERE = os.getenv("OPENBLAS_NUM_THREADS")
 
 
 def test_a_killed_process_is_said_and_made_good(tmp_path):
@@ -50,6 +54,51 @@ def descendants(pid):
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             found += [int(child), *descendants(int(child))]
     return found
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_the_conducting_process_takes_its_training_processes_along(tmp_path, how):
+    steps = ("train.steps=50000001", "train.eval_every=10000000")
+    arguments = [sys.executable, "-m", "fa_sweep", "-m", "report=false", "n_jobs=2", "seed=range(40)", *steps]
+    sweep = subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    busy_descendant(sweep.pid)
+    children = descendants(sweep.pid)
+    assert len(children) >= 3  # the server and two that train
+    os.kill(sweep.pid, how)
+    sweep.wait(20)
+    for _ in range(200):
+        if not any(Path(f"/proc/{child}/cmdline").exists() for child in children):
+            return
+        time.sleep(0.1)
+    raise AssertionError("some are left")
+
+
+@pytest.mark.parametrize("seconds", [0, 0.05, 0.1, 0.2, 1.5])
+def test_an_interrupt_is_one_line_from_the_start_of_its_processes_on(tmp_path, seconds):
+    steps = ("train.steps=50000001", "train.eval_every=10000000")
+    arguments = [sys.executable, "-m", "fa_sweep", "-m", "report=false", "n_jobs=2", "seed=range(400)", *steps]
+    sweep = subprocess.Popen(
+        arguments, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while not descendants(sweep.pid):
+        time.sleep(0.01)
+    time.sleep(seconds)
+    os.killpg(sweep.pid, signal.SIGINT)  # as a terminal does: all processes get it
+    _, err = sweep.communicate(timeout=60)
+    assert sweep.returncode == 130, err
+    assert [line for line in err.splitlines() if not line.startswith("warning: ")] == [
+        "fa_sweep: interrupted; finished shards are kept, the same command goes on from there"
+    ]
+
+
+def test_training_processes_start_with_the_engine_one_blas_thread_and_no_ear_for_ctrl_c():
+    expect_work("local", 2)
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("forkserver")) as pool:
+        assert pool.submit(eval, "'fa_sweep.training' in __import__('sys').modules").result()
+        assert pool.submit(os.getenv, "OPENBLAS_NUM_THREADS").result() == "1"
+        assert signal.SIGINT in pool.submit(signal.pthread_sigmask, signal.SIG_BLOCK, ()).result()
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert os.getenv("OPENBLAS_NUM_THREADS") == BLAS_THREADS_HERE
 
 
 @pytest.mark.parametrize("which", [0, 1])

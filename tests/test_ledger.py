@@ -4,8 +4,8 @@ import numpy as np
 from conftest import short
 
 from fa_sweep.sweep import ledger
-from fa_sweep.sweep.folder import all_sweeps
-from fa_sweep.sweep.ledger import finished
+from fa_sweep.sweep.folder import OUTPUTS, all_sweeps
+from fa_sweep.sweep.ledger import find_runs, finished
 
 INTERLEAVED = short("seed=range(6)", "model.hidden=[3],[4],[5]")
 
@@ -34,6 +34,17 @@ def test_one_shard_is_in_memory_at_a_time(fa_sweep):
         assert job.run_id in held
         assert len(held) == 6
         assert path == records._places[job.run_id]
+
+
+def test_the_later_of_two_trainings_counts_unless_it_is_damaged(fa_sweep, capfd):
+    for _ in range(2):
+        assert fa_sweep(*short("seed=0,1", "resume=false")) == 0
+    first, second = (next(sweep.folder.glob("shards/*")) for sweep in all_sweeps())
+    wanted = [job.run_id for job in all_sweeps()[0].jobs]
+    assert set(find_runs(OUTPUTS, wanted).values()) == {second}
+    second.write_bytes(second.read_bytes()[:-100])
+    assert set(find_runs(OUTPUTS, wanted).values()) == {first}
+    assert f"{second} cannot be read and counts as absent" in capfd.readouterr().err
 
 
 def test_runs_judged_in_two_ways_are_two_jobs_of_one_record(fa_sweep):

@@ -116,6 +116,11 @@ class FeedbackMode(Generic[C]):
         """Return how often all matrices are drawn anew per step: for the estimate of a sweep's time."""
         return 0.0
 
+    @staticmethod
+    def examples_per_step(config: Any) -> float:
+        """Return what a mode's own products cost per step, in examples that a step trains on: for the same estimate."""
+        return 0.0
+
     def begin_step(self, step: int) -> None:
         """Draw what `step` needs before its backward pass."""
 

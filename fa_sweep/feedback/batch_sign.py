@@ -20,8 +20,8 @@ class BatchSign(SignSymmetry):
 
     @staticmethod
     def draws_per_step(config: Any) -> float:
-        """Return 1."""
-        return 1.0
+        """Return 1, and what the signs cost."""
+        return 4.0
 
     def begin_step(self, step: int) -> None:
         """Draw this step's magnitudes."""

@@ -54,6 +54,11 @@ class Product(FeedbackMode[ProductConfig]):
         self._steps = [np.zeros_like(learnt) for learnt in self._learnt]
 
     @staticmethod
+    def examples_per_step(config: ProductConfig) -> float:
+        """Return k / 3: B R and B^T u cost 2 k multiplications a weight."""
+        return config.width / 3
+
+    @staticmethod
     def slice_key(config: ProductConfig) -> Hashable:
         """Return k, which shapes the arrays."""
         return config.width

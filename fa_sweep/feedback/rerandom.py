@@ -59,8 +59,8 @@ class Rerandom(FeedbackMode[RerandomConfig]):
 
     @staticmethod
     def draws_per_step(config: Any) -> float:
-        """Return 1 / k."""
-        return 1.0 / float(config.every)
+        """Return 1 / k, four times as much where whole matrices are drawn."""
+        return (1.0 if config.projected else 4.0) / float(config.every)
 
     def begin_step(self, step: int) -> None:
         """Redraw the matrices, or what stands for them, when it is time."""

@@ -66,9 +66,9 @@ class WeightMirror(FeedbackMode[WeightMirrorConfig]):
         return config.mirror_steps, config.mirror_batch
 
     @staticmethod
-    def draws_per_step(config: WeightMirrorConfig) -> float:
-        """Return what a mirror step costs, in draws of a matrix."""
-        return 2.0 * config.mirror_steps
+    def examples_per_step(config: WeightMirrorConfig) -> float:
+        """Return the noise inputs of a step, which are drawn, carried and correlated."""
+        return 1.2 * config.mirror_steps * config.mirror_batch
 
     def learn(self, updates: Sequence[Array]) -> None:
         """Mirror the forward weights as they are now."""

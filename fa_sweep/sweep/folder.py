@@ -14,9 +14,10 @@ import os
 import platform
 import secrets
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -97,15 +98,16 @@ class Sweep:
     @contextmanager
     def claimed(self, *, wait: bool = False) -> Iterator[bool]:
         """Hold the right to import it, and say whether it was free; it goes with this process, however that ends."""
-        with (self.folder / RECORD).open("r+b") as file:  # NFS locks only what may be written
-            free = True
-            if flock is not None:
-                try:
+        free = True
+        with ExitStack() as stack:
+            try:
+                file = stack.enter_context((self.folder / RECORD).open("r+b"))  # NFS locks only what may be written
+                if flock is not None:
                     flock(file, LOCK_EX if wait else LOCK_EX | LOCK_NB)
-                except BlockingIOError:
-                    free = False
-                except OSError:
-                    pass  # a file system without locks
+            except BlockingIOError:
+                free = False
+            except OSError:
+                pass  # another's file, or a file system without locks
             yield free
 
     @property
@@ -125,22 +127,26 @@ class Sweep:
 def make_folder(folder: Path, setting: str, *, new: bool, outputs: Path = OUTPUTS) -> None:
     """Make the folder that a setting names, for a sweep or a single run; `new`: it must not be there yet.
 
-    One that does not lie in a folder of `outputs` is linked in its `sweeps`, where later commands look for what is finished.
+    One that later commands would not find in `outputs` is linked in its `sweeps`, or it is said that it will not be found.
     Raises ConfigError for one that holds a run, that cannot be made, or whose name `outputs` has already.
     """
     link = _link_to(folder, outputs)
     if (folder / RECORD).exists():
         raise ConfigError(f"{setting} is {folder}; it holds another run: name a new folder")
-    if link is not None and link.exists() and link.resolve() != folder.resolve():
+    linked = link is not None and link.is_symlink() and link.resolve() == folder.resolve()
+    if link is not None and not linked and os.path.lexists(link):
         raise ConfigError(f"{setting} is {folder}; {link} is another's: name a folder whose last part is new")
     try:
         folder.mkdir(parents=True, exist_ok=not new)
-        if link is not None:
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.unlink(missing_ok=True)
-            link.symlink_to(folder.resolve(), target_is_directory=True)
     except OSError as error:
         raise ConfigError(f"{setting} is {folder}; it cannot be made: {error.strerror}; name a new folder") from error
+    if link is not None and not linked:
+        try:
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(folder.resolve(), target_is_directory=True)
+        except OSError as error:
+            missing = f"later commands will not find what {folder} holds: {link} cannot be made: {error.strerror}"
+            print(f"fa_sweep: {missing}", file=sys.stderr)
 
 
 def remove_folder(folder: Path, outputs: Path = OUTPUTS) -> None:
@@ -153,7 +159,8 @@ def remove_folder(folder: Path, outputs: Path = OUTPUTS) -> None:
 def _link_to(folder: Path, outputs: Path) -> Path | None:
     """Return the place of a link to a folder; None for one that is found without."""
     whole = folder.resolve()
-    return None if whole.parent.parent == outputs.resolve() else outputs / "sweeps" / whole.name
+    found = whole.parent.parent == outputs.resolve() or whole.parent in {place.resolve() for place in outputs.glob("*")}
+    return None if found else outputs / "sweeps" / whole.name
 
 
 def create_sweep(folder: Path, jobs: Sequence[Job], command: str, tracking: TrackingConfig, *, single: bool) -> Sweep:
@@ -180,5 +187,12 @@ def create_sweep(folder: Path, jobs: Sequence[Job], command: str, tracking: Trac
 
 def all_sweeps(outputs: Path = OUTPUTS) -> list[Sweep]:
     """Return every sweep and single run under `outputs`, oldest first."""
-    sweeps = [Sweep(path.parent) for path in outputs.glob(f"*/*/{RECORD}") if (path.parent / TABLE).exists()]
-    return sorted(sweeps, key=lambda sweep: (sweep.record["created_at_ms"], sweep.id))
+    begun: list[tuple[int, str, Sweep]] = []
+    for path in outputs.glob(f"*/*/{RECORD}"):
+        sweep = Sweep(path.parent)
+        if (path.parent / TABLE).exists():
+            try:
+                begun.append((int(sweep.record["created_at_ms"]), sweep.id, sweep))
+            except (OSError, ValueError, KeyError) as error:
+                print(f"fa_sweep: {path} cannot be read, its sweep is left out: {error!r}", file=sys.stderr)
+    return [sweep for *_, sweep in sorted(begun, key=lambda one: one[:2])]

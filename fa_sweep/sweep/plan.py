@@ -20,7 +20,7 @@ SECONDS_PER_PROCESS = {"local": 0.4, "dask": 5.0, "slurm": 600.0}
 # Measured on one 2020s server core, float64; good to a factor of two or so, which is all that an estimate is for.
 _SECONDS_PER_STEP_AND_LAYER = 1.2e-5
 _SECONDS_PER_DRAW = 2e-9
-_COMPILED_IS_FASTER = 2.5
+_COMPILED_IS_FASTER = 2.0
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,15 @@ def seconds(runs: Sequence[RunConfig]) -> float:
     weights = sum(i * o for i, o in pairwise(widths_of(run)))
     layers = len(run.model.hidden) + 1
     evaluated = len(run.train.evaluation_steps()) * len(make_task(run.task).evaluation.inputs)
-    # An evaluation carries the error down three times, a training step once.
-    examples = run.train.steps * run.train.batch_size + 3 * evaluated
-    products = layout_for(run).seconds_per_product * weights * examples * len(runs)
-    if run.engine == "numba":
-        return products / _COMPILED_IS_FASTER
+    of_modes = sum(MODES[r.feedback.mode].examples_per_step(r.feedback) for r in runs)
+    # An evaluation carries the error down three times, a training step once; but it has many examples at a time.
+    examples = run.train.steps * (run.train.batch_size * len(runs) + of_modes) + 2 * evaluated * len(runs)
+    products = layout_for(run).seconds_per_product * weights * examples
     draws = weights * sum(MODES[r.feedback.mode].draws_per_step(r.feedback) for r in runs)
-    return run.train.steps * (_SECONDS_PER_STEP_AND_LAYER * layers + _SECONDS_PER_DRAW * draws) + products
+    drawing = _SECONDS_PER_DRAW * run.train.steps * draws
+    if run.engine == "numba":
+        return products / _COMPILED_IS_FASTER + drawing
+    return _SECONDS_PER_STEP_AND_LAYER * layers * run.train.steps + drawing + products
 
 
 def choose_processes(n_jobs: str, estimated_s: float, executor: str = "local") -> int:

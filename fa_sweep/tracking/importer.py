@@ -49,7 +49,7 @@ def import_sweep(sweep: Sweep, outputs: Path = OUTPUTS, records: Mapping[str, Re
         store = _open(tracking, outputs)
         kept = Kept(tracking.metrics, chosen_history(tracking.history, sweep.jobs, tracking.metrics)[0])
         result = _import_single(store, sweep, known, kept) if sweep.record["single"] else _import(store, sweep, known, kept)
-    sweep.mark_tracked(asdict(result))
+        sweep.mark_tracked(asdict(result))
     return result
 
 
@@ -66,17 +66,16 @@ def import_left_over(sweeps: Iterable[Sweep]) -> Iterator[tuple[Sweep, Imported 
         with sweep.claimed() as free:
             if not free or sweep.tracked:
                 continue
-            tracking = _tracking(sweep)
-            place = tracking.uri, tracking.experiment
-            if place in closed:
-                yield sweep, closed[place]
-                continue
             try:
+                with reported():
+                    tracking = _tracking(sweep)
+                place = tracking.uri, tracking.experiment
+                if place in closed:
+                    raise closed[place]
                 yield sweep, import_sweep(sweep)
-            except StoreClosed as error:
-                closed[place] = error
-                yield sweep, error
             except TrackingError as error:
+                if isinstance(error, StoreClosed):
+                    closed[place] = error
                 yield sweep, error
             except ConfigError as error:  # it may need a piece that is no longer installed
                 yield sweep, TrackingError(str(error))

@@ -2,13 +2,15 @@
 
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 
 from fa_sweep.sweep.executors.base import Executor, Progress, Result, ShardLost
 from fa_sweep.sweep.plan import Shard
@@ -23,23 +25,38 @@ def start_server() -> None:
     A server, because a fork of this process, which has threads (BLAS, rich), can hang; for that reason its BLAS has one thread.
     """
     multiprocessing.get_context("forkserver").set_forkserver_preload(["__main__", "fa_sweep.sweep.work"])
-    with _one_blas_thread():
+    resource_tracker.ensure_running()  # the server needs it, and its start would unblock what is blocked for the server's
+    with _inherited():
         forkserver.ensure_running()
 
 
 @contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """Have processes that are started now take one thread for BLAS, which is what they train with anyway."""
+def _inherited() -> Iterator[None]:
+    """Have processes that are started now take one thread for BLAS and leave Ctrl-C to this one, which ends them."""
     before = {name: os.environ.get(name) for name in _BLAS_THREADS}
     os.environ.update(dict.fromkeys(_BLAS_THREADS, "1"))
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # one that comes meanwhile waits
     try:
         yield
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         for name, value in before.items():
             if value is None:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def _end_with_parent() -> None:
+    """Have a training process end when the conducting one does, however that ends: nobody would take its results."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager
@@ -72,7 +89,7 @@ def _in_processes(shards: Sequence[Shard], processes: int, progress: Progress) -
     start_server()
     context = multiprocessing.get_context("forkserver")
     others = multiprocessing.active_children()
-    with ProcessPoolExecutor(min(processes, len(shards)), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(processes, len(shards)), mp_context=context, initializer=_end_with_parent) as pool:
         waiting: dict[Future[Trained], Shard] = {pool.submit(train_runs, [j.run for j in s.jobs]): s for s in shards}
         try:
             while waiting:
