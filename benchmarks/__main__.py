@@ -17,7 +17,7 @@ def main() -> None:
         "size": (sweeps.by_size,),
         "start": (sweeps.starts,),
         "composition": (items.composition,),
-        "engine": (engines.narrow, engines.against_others, sweeps.processes, engines.wide),
+        "engine": (engines.narrow, engines.against_others, sweeps.processes, engines.wide, engines.estimates),
         "tracking": (items.tracking,),
         "report": (sweeps.reports,),
     }

@@ -11,8 +11,10 @@ from threadpoolctl import threadpool_limits
 from benchmarks.measure import Row, median, pairs_of, seconds_of
 from benchmarks.others import jax_engine, one_run, torch_engine
 from fa_sweep.config import conf_dir, resolve
+from fa_sweep.feedback import MODES
 from fa_sweep.schema import RunConfig
 from fa_sweep.stack import Stack, parts_of
+from fa_sweep.sweep.plan import seconds as expected_seconds
 from fa_sweep.training import _Training, train
 
 STEPS = 5001
@@ -145,6 +147,19 @@ def _multiplied() -> Callable[[], object]:
 
     limited()
     return limited
+
+
+def estimates(rounds: int) -> Iterator[Row]:
+    """Hold what the plan expects of training against the time that it takes: every mode once, one-hot ones on digits."""
+    short = ("train.steps=1001", "train.eval_every=100")
+    for count in (20, 200):
+        shares = []
+        for mode, kind in MODES.items():
+            runs = runs_of((mode,), count, *short, *(("task=digits", "model.hidden=[20]") if kind.one_hot else ()))
+            taken = min(seconds_of(lambda r=runs: train(r)) for _ in range(2))
+            shares.append(expected_seconds(runs) / taken)
+        said = f"{min(shares):.2f} to {max(shares):.2f} of the time that it takes"
+        yield Row("engine", f"estimates of training, {len(shares)} modes, {count} runs each", said, target="0.5-2")
 
 
 def wide(rounds: int) -> Iterator[Row]:
