@@ -410,7 +410,14 @@ def test_a_left_over_that_cannot_be_read_stops_nobody(fa_sweep, capfd, monkeypat
     assert "MLflow: 2 runs under parent run" in said.out
 
 
-@pytest.mark.parametrize("record", ["", '{"created_at_ms": 5, "tracking": {"colour": "red"}, "pid": "none", "host": "%s"}'])
+@pytest.mark.parametrize(
+    "record",
+    [
+        "",
+        '{"created_at_ms": 5, "host": "%s"}',
+        '{"created_at_ms": 5, "tracking": {"colour": "red"}, "pid": "none", "host": "%s"}',
+    ],
+)
 def test_a_sweep_with_an_unreadable_record_stops_nobody(fa_sweep, capfd, record):
     assert fa_sweep(*short("seed=0,1")) == 0
     (left,) = all_sweeps()

@@ -116,7 +116,7 @@ class Sweep:
         if self.record.get("host") != platform.node():
             return bool(time.time() - self.record["created_at_ms"] / 1000 < ELSEWHERE_S)
         try:
-            os.kill(int(self.record["pid"]), 0)
+            os.kill(int(self.record.get("pid", "")), 0)
         except (ProcessLookupError, ValueError):
             return False
         except PermissionError:
