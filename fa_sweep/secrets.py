@@ -48,7 +48,8 @@ def remember_secrets_of(uri: str) -> None:
 
 
 def _remember(secret: str) -> None:
-    for form in {secret, unquote(secret), quote(secret), quote(secret, safe=""), quote_plus(unquote(secret))}:
+    plain = unquote(secret)
+    for form in {secret, plain, quote(secret), quote(plain), quote(plain, safe=""), quote_plus(plain)}:
         if len(form) >= SHORTEST:
             _remembered.add(form)
 

@@ -76,8 +76,9 @@ def _unreleased_from(root: str) -> dict[str, str]:
             imports = listed["imports"]
         else:
             found[name] = sha
-        waiting += [other for other in imports if other not in seen]
-        seen.update(imports)
+        new = [other for other in imports if other not in seen and other != COMPILED]  # which is a piece: not every run has it
+        seen.update(new)
+        waiting += new
     return found
 
 
