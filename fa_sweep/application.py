@@ -11,6 +11,7 @@ from typing import Any
 from fa_sweep import console
 from fa_sweep.checks import ConfigError
 from fa_sweep.schema import AppConfig, RunConfig, TrackingConfig
+from fa_sweep.signals import meanwhile
 from fa_sweep.sweep.conduct import plan_shards, train_shards
 from fa_sweep.sweep.executors import ExecutorSettings, open_executor
 from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps, create_sweep
@@ -108,7 +109,9 @@ def train_all(folder: Path, jobs: Sequence[Job], n_jobs: str, settings: Executor
 def close_sweep(sweep: Sweep, app: AppConfig) -> None:
     """Import a sweep into MLflow, print its summary, write its report. Raises RunsFailed if any run failed."""
     records = sweep.records()
+    meanwhile("finished runs are kept, the same command brings them into MLflow")
     tracked = _track(sweep, records)
+    meanwhile(f"finished runs are kept; python -m analysis --sweep {sweep.id} writes the report")
     console.say(f"\n{console.summary(sweep.jobs, records)}\n")
     if tracked:
         console.say(tracked)
@@ -128,6 +131,7 @@ def close_sweep(sweep: Sweep, app: AppConfig) -> None:
 def run_single(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
     """Run one run, or print it again from the ledger, an evaluation a line."""
     (job,), _ = prepare([(app, {}, overrides)])
+    meanwhile("the run was not finished, the same command starts it again")
     sweep = create_sweep(folder, [job], _command(), _tracking(app), single=True)
     console.say(console.evaluation_header(job))
     if job.reused:
@@ -144,6 +148,7 @@ def run_single(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
             raise RunsFailed(f"{job.name} failed with {one_line(error)}") from error
         write_shard(folder, [job.run_id], histories)
         record = sweep.records()[job.run_id]
+    meanwhile("the run is kept, the same command brings it into MLflow")
     console.say(console.outcome_line(job, record) + (" (from the ledger)" if job.reused else ""))
     if tracked := _track(sweep, {job.run_id: record}):
         console.say(tracked)

@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from fa_sweep.checks import ConfigError
 from fa_sweep.composition import NOT_PART_OF_A_RUN, Composer
 from fa_sweep.config import one_line
 from fa_sweep.schema import AppConfig
+from fa_sweep.signals import children_deaf_to_ctrl_c, meanwhile
 from fa_sweep.sweep.folder import Sweep, make_folder, remove_folder
 from fa_sweep.sweep.jobs import Job
 
@@ -51,8 +53,10 @@ def sweep(arguments: Sequence[str], sweeper: Any) -> list[Any]:
             where = f" (job {number}: {' '.join(overrides)})" if len(lines) > 1 else ""
             raise ConfigError(one_line(error) + where) from error
         candidates.append((app, _chosen(composer, overrides, app), _public(overrides)))
-        if ours and number == 0 and not app.dry_run:
-            sweeper.launcher.expect(app, len(lines))
+        if number == 0 and not app.dry_run:
+            meanwhile("finished shards are kept, the same command goes on from there")
+            if ours:
+                sweeper.launcher.expect(app, len(lines))
     jobs, app = prepare(candidates)
     if app.dry_run:
         show_plan(jobs, app, getattr(sweeper.launcher, "executor", "local"))
@@ -64,7 +68,8 @@ def sweep(arguments: Sequence[str], sweeper: Any) -> list[Any]:
     missing = {lines_of[job.overrides]: job for job in to_train(jobs)}
     sweeper.launcher.jobs, sweeper.launcher.n_jobs = missing, app.n_jobs  # ours need not compose them again
     try:
-        returns = list(sweeper.launcher.launch(list(missing), initial_job_idx=0)) if missing else []
+        with nullcontext() if ours else children_deaf_to_ctrl_c():
+            returns = list(sweeper.launcher.launch(list(missing), initial_job_idx=0)) if missing else []
     except ConfigError:  # nobody to train it: a scheduler that does not answer
         remove_folder(folder)
         raise
