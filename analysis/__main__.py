@@ -1,10 +1,17 @@
 """`python -m analysis`: report on a sweep, from the ledger or from MLflow."""
 
+from fa_sweep import signals
+
+if __name__ == "__main__":
+    signals.take_over("analysis")  # before everything that takes time to import
+    signals.meanwhile("the same command writes the report anew")
+
 import argparse
 import sys
 from pathlib import Path
 
 from fa_sweep.checks import ConfigError
+from fa_sweep.surroundings import final_status, settle
 from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps
 from fa_sweep.sweep.storage import Unreadable
 from fa_sweep.tracking.stores import TrackingError
@@ -88,4 +95,5 @@ def _find(name: str | None) -> Sweep:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    settle()
+    sys.exit(signals.finished(final_status(main(), "analysis")))

@@ -14,6 +14,7 @@ from fa_sweep import console
 from fa_sweep.checks import ConfigError
 from fa_sweep.schema import AppConfig, RunConfig, TrackingConfig
 from fa_sweep.secrets import redact
+from fa_sweep.signals import meanwhile
 from fa_sweep.sweep.conduct import plan_shards, train_shards
 from fa_sweep.sweep.executors import ExecutorSettings, open_executor
 from fa_sweep.sweep.failures import FAILURES, failure
@@ -122,7 +123,9 @@ def close_sweep(sweep: Sweep, app: AppConfig) -> None:
     records = sweep.records(quiet=True)
     if app.resume != "true" and (alarm := changed_numbers(sweep, records, OUTPUTS)):
         console.say(f"fa_sweep: {alarm}", error=True)
+    meanwhile("finished runs are kept, the same command brings them into MLflow")
     tracked = _track(sweep, records)
+    meanwhile(f"finished runs are kept; python -m analysis --sweep {sweep.id} writes the report")
     console.say(f"\n{console.summary(sweep.jobs, records)}\n")
     if tracked:
         console.say(tracked)
@@ -145,6 +148,7 @@ def close_sweep(sweep: Sweep, app: AppConfig) -> None:
 def run_single(app: AppConfig, overrides: Sequence[str], folder: Path, settings_yaml: str) -> None:
     """Run one run, or print it again from the ledger, one evaluation per line; `settings_yaml` is kept beside its record."""
     (job,), _ = prepare([(app, {}, overrides)])
+    meanwhile("the run was not finished, the same command starts it again")
     sweep = create_sweep(folder, [job], _command(), _tracking(app), single=True, resume=app.resume)
     with closing(sweep):
         write_bytes(settings_yaml.encode(), folder / "config.yaml")
@@ -171,6 +175,7 @@ def _run_single(app: AppConfig, job: Job, sweep: Sweep) -> None:
         record = records[job.run_id]
         if app.resume != "true" and (alarm := changed_numbers(sweep, records, OUTPUTS)):
             console.say(f"fa_sweep: {alarm}", error=True)
+    meanwhile("the run is kept, the same command brings it into MLflow")
     console.say(console.outcome_line(job, record) + (" (from the ledger)" if job.reused else ""))
     if tracked := _track(sweep, {job.run_id: record}):
         console.say(tracked)

@@ -61,7 +61,7 @@ def test_a_shard_reads_back_as_it_was_written(sweep):
 def test_every_flipped_bit_of_a_shard_is_noticed(sweep):
     path, jobs = shard_of(sweep), jobs_of(sweep)
     content = path.read_bytes()
-    chosen = random.Random(0)
+    chosen = random.Random(0)  # noqa: S311
     for _ in range(FLIPS):
         flipped = bytearray(content)
         flipped[chosen.randrange(len(content))] ^= 1 << chosen.randrange(8)
@@ -77,7 +77,7 @@ def test_every_flipped_bit_of_a_shard_is_noticed(sweep):
 def test_every_flipped_bit_of_a_job_table_is_noticed(sweep):
     path = sweep.folder / TABLE
     content, sha = path.read_bytes(), sweep.record.jobs_sha256
-    chosen = random.Random(0)
+    chosen = random.Random(0)  # noqa: S311
     for _ in range(FLIPS):
         flipped = bytearray(content)
         flipped[chosen.randrange(len(content))] ^= 1 << chosen.randrange(8)
