@@ -1,17 +1,17 @@
 """Fixtures: checked settings from overrides, and the command line in a folder of its own."""
 
 import os
-import struct
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import OmegaConf
+from support.commands import short
+from support.files import idx_bytes, write_small_files
 
 from fa_sweep.composition import Composer
 from fa_sweep.config import conf_dir
@@ -19,6 +19,10 @@ from fa_sweep.schema import AppConfig
 from fa_sweep.sweep.folder import fresh_id
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
+# For tests that still take these from here, and the modules of tests/support by their bare names.
+__all__ = ["idx_bytes", "short", "write_small_files"]
+sys.path.append(str(Path(__file__).parent / "support"))
 
 Settings = Callable[..., AppConfig]
 
@@ -55,23 +59,3 @@ def fa_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., i
             return int(end.code or 0)
 
     return run
-
-
-def short(*arguments: str) -> list[str]:
-    """Overrides of a sweep that is over at once: 201 steps, 5 evaluations, no report."""
-    return ["-m", "train.steps=201", "train.eval_every=50", "train.hold=2", "report=false", *arguments]
-
-
-def idx_bytes(array: np.ndarray) -> bytes:
-    """An array as MNIST's files have it."""
-    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.astype(">u1").tobytes()
-
-
-def write_small_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a folder with a few images and a table the working folder."""
-    monkeypatch.chdir(folder)
-    generator = np.random.default_rng(0)
-    Path("small-images-idx3").write_bytes(idx_bytes(generator.integers(0, 256, (40, 3, 3))))
-    Path("small-labels-idx1").write_bytes(idx_bytes(np.arange(40) % 3))
-    rows = [f"{a:.3f},{b:.3f},{i % 2}" for i, (a, b) in enumerate(generator.normal(size=(40, 2)))]
-    Path("small.csv").write_text("a,b,y\n" + "\n".join(rows) + "\n")

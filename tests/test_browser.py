@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from browser import CHROMIUM, browser
-from conftest import short
-from services import mlflow_server
+from support.browser import CHROMIUM, browser
+from support.commands import short
+from support.services import mlflow_server
 
 from fa_sweep.sweep.folder import all_sweeps
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import short
-from services import end, free_port
+from support.commands import short
+from support.services import end, free_port
 
 from fa_sweep.sweep.folder import all_sweeps
 from fa_sweep.training import train

@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import short
+from support.commands import short
 
 from fa_sweep.sweep.executors import expect_work
 from fa_sweep.sweep.executors.local import open_local

@@ -7,9 +7,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from browser import CHROMIUM, browser
-from conftest import short
-from services import POSTGRES, mlflow_server, postgres
+from support.browser import CHROMIUM, browser
+from support.commands import short
+from support.services import POSTGRES, mlflow_server, postgres
 
 from fa_sweep.sweep.folder import all_sweeps
 from fa_sweep.tracking import content, stores
