@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import short
+from support.commands import short
 
 from fa_sweep.sweep.folder import Sweep, all_sweeps
 from fa_sweep.sweep.storage import digest
