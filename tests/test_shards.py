@@ -16,7 +16,7 @@ from fa_sweep.sweep.folder import Sweep, create_sweep
 from fa_sweep.sweep.jobs import TABLE, make_jobs, read_jobs
 from fa_sweep.sweep.ledger import Ledger
 from fa_sweep.sweep.shards import SHARDS, read_run_ids, read_shard, write_shard
-from fa_sweep.sweep.storage import CannotWrite, Unreadable
+from fa_sweep.sweep.storage import CannotWrite, Unreadable, lock
 from fa_sweep.training import train
 
 FLIPS = 1500
@@ -228,3 +228,16 @@ def test_a_full_disk_leaves_no_half_of_a_file(sweep, monkeypatch):
     with pytest.raises(CannotWrite, match="cannot be written: No space left on device"):
         write_shard(sweep.folder, ["x" * 16], train([sweep.jobs[0].run]))
     assert sorted(Path().rglob("*")) == before
+
+
+def test_what_a_killed_process_left_half_written_is_removed_and_what_is_being_written_stays(sweep):
+    half, written = sweep.folder / SHARDS / ".a.parquet.17.tmp", sweep.folder / ".b.json.18.tmp"
+    half.write_bytes(b"PAR1")
+    with written.open("w+b") as file:
+        lock(file)
+        assert len(found(sweep)) == 4
+        assert not half.exists()
+        assert written.exists()
+    (sweep.folder / SHARDS).touch()  # something has changed
+    assert len(found(sweep)) == 4
+    assert not written.exists()
