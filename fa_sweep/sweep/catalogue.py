@@ -60,18 +60,23 @@ class Entry:
     shards: list[Shard] = field(default_factory=list)
 
 
+# What this process has found last, by folder of outputs: a command looks three times.
+_latest: dict[Path, tuple[dict[str, Entry], dict[str, Array]]] = {}
+
+
 class Catalogue:
     """The sweeps and single runs under a folder of outputs, and the one in the folder `also`, which may lie elsewhere."""
 
     def __init__(self, outputs: Path, also: Path | None = None) -> None:
         self.outputs = outputs
-        self._before, self._ids_before = _load(outputs / FILE)
+        self._before, self._ids_before = _latest.get(outputs.resolve()) or _load(outputs / FILE)
         self._ids: dict[str, Array] = {}
         self.entries: dict[str, Entry] = {}  # by folder
         folders = list(_sweep_folders(str(outputs)))
         changed = [self._look_at(folder) for folder in folders]
         if any(changed) or len(self._before) != len(self.entries):
             self._save()
+        _latest[outputs.resolve()] = dict(self.entries), dict(self._ids)
         if also is not None and str(also) not in folders:
             self._look_at(str(also))
 
