@@ -3,29 +3,29 @@
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fa_sweep import console
 from fa_sweep.checks import ConfigError
-from fa_sweep.schema import AppConfig, RunConfig, TrackingConfig
+from fa_sweep.schema import AppConfig, RunConfig
 from fa_sweep.sweep.conduct import plan_shards, train_shards
 from fa_sweep.sweep.executors import ExecutorSettings, open_executor
-from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps, create_sweep
+from fa_sweep.sweep.folder import OUTPUTS, Sweep, create_sweep
 from fa_sweep.sweep.jobs import TABLE, Job, make_jobs
-from fa_sweep.sweep.ledger import Record, find_runs, write_shard
+from fa_sweep.sweep.ledger import find_runs, write_shard
 from fa_sweep.sweep.plan import make_shards
 from fa_sweep.sweep.work import one_line
-from fa_sweep.tracking.content import chosen_history
-from fa_sweep.tracking.importer import import_left_over, import_sweep
-from fa_sweep.tracking.stores import TrackingError
-from fa_sweep.tracking.uris import absolute, sqlite_file
+from fa_sweep.tracked import target, track, tracking_of, ui_command
 from fa_sweep.training import train
 
 _LONG = {"-cd": "--config-dir", "-cn": "--config-name", "-cp": "--config-path"}
 TRACKING_S_PER_RUN = 0.0035  # for the estimate; fifteen times that on a server
+
+
+UNWRITTEN = "all runs are trained and kept, but MLflow's database could not be written; the same command writes it"
 
 
 class RunsFailed(Exception):
@@ -42,6 +42,7 @@ def prepare(candidates: Sequence[tuple[AppConfig, dict[str, Any], Sequence[str]]
         for name in ("tracking", "resume", "report", "dry_run", "n_jobs"):
             if getattr(other, name) != getattr(app, name):
                 raise ConfigError(f"{name} differs between jobs; a sweep has one, so give it one value")
+    target(app)
     jobs = make_jobs(candidates, _config_flags())
     if len(jobs) < len(candidates):
         console.say(f"{len(candidates) - len(jobs)} of {len(candidates)} jobs repeat another one and are left out.")
@@ -77,7 +78,7 @@ def show_plan(jobs: Sequence[Job], app: AppConfig, executor: str = "local") -> N
     console.say(f"stacks     {len(shards)}" + (f" (runs: {sizes})" if shards else ""))
     console.say(f"processes  {min(processes, max(1, len(shards)))}")
     console.say(f"estimated  {training:.1f} s of training, {TRACKING_S_PER_RUN * len(jobs):.1f} s of tracking")
-    console.say(f"tracking   experiment {app.tracking.experiment}")
+    console.say(f"tracking   experiment {app.tracking.experiment} in {target(app).shown}")
     for title, names in (("groups", dict.fromkeys(job.group for job in jobs)), ("runs", [job.name for job in jobs])):
         listed = list(names)
         console.say(f"{title:<9}  {', '.join(listed[:6])}" + (f", ... ({len(listed)} in all)" if len(listed) > 6 else ""))
@@ -85,7 +86,7 @@ def show_plan(jobs: Sequence[Job], app: AppConfig, executor: str = "local") -> N
 
 def open_sweep(folder: Path, jobs: Sequence[Job], app: AppConfig) -> Sweep:
     """Make a sweep's folder and say what will be done."""
-    sweep = create_sweep(folder, jobs, _command(), _tracking(app), single=False)
+    sweep = create_sweep(folder, jobs, _command(), tracking_of(app), single=False)
     reused, missing = sum(job.reused for job in jobs), len(to_train(jobs))
     todo = f"{missing} runs to train" if missing else "nothing to train, all runs are in the ledger"
     console.say(f"sweep {sweep.id}: {len(jobs)} jobs, {reused} reused, {todo}.")
@@ -108,13 +109,13 @@ def train_all(folder: Path, jobs: Sequence[Job], n_jobs: str, settings: Executor
 def close_sweep(sweep: Sweep, app: AppConfig) -> None:
     """Import a sweep into MLflow, print its summary, write its report. Raises RunsFailed if any run failed."""
     records = sweep.records()
-    tracked = _track(sweep, records)
+    tracked, unwritten = track(sweep, app, records)
     console.say(f"\n{console.summary(sweep.jobs, records)}\n")
     if tracked:
         console.say(tracked)
-    report = _report(sweep) if app.report else None
+    report = _report(sweep, app) if app.report else None
     console.say("Look further:")
-    console.say(f"  {_ui_command(app.tracking.uri)}")
+    console.say(f"  {ui_command(app)}")
     console.say(f"  open {report}" if report else f"  python -m analysis --sweep {sweep.id}")
     absent, errors = [job.run_id for job in sweep.jobs if job.run_id not in records], sweep.failures
     failed = [errors[run_id] for run_id in absent if run_id in errors]
@@ -123,12 +124,14 @@ def close_sweep(sweep: Sweep, app: AppConfig) -> None:
     said += [f"{missing} of {len(sweep.jobs)} runs are missing; the same command trains them"] if missing else []
     if said:
         raise RunsFailed(f"{'; '.join(said)}; all others are kept")
+    if unwritten:
+        raise RunsFailed(UNWRITTEN)
 
 
 def run_single(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
     """Run one run, or print it again from the ledger, an evaluation a line."""
     (job,), _ = prepare([(app, {}, overrides)])
-    sweep = create_sweep(folder, [job], _command(), _tracking(app), single=True)
+    sweep = create_sweep(folder, [job], _command(), tracking_of(app), single=True)
     console.say(console.evaluation_header(job))
     if job.reused:
         record = sweep.records()[job.run_id]
@@ -140,23 +143,21 @@ def run_single(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
             histories = train([job.run], evaluated=_say_evaluation)
         except Exception as error:
             sweep.add_failures({job.run_id: one_line(error)})
-            _track(sweep)
+            track(sweep, app)
             raise RunsFailed(f"{job.name} failed with {one_line(error)}") from error
         write_shard(folder, [job.run_id], histories)
         record = sweep.records()[job.run_id]
     console.say(console.outcome_line(job, record) + (" (from the ledger)" if job.reused else ""))
-    if tracked := _track(sweep, {job.run_id: record}):
+    tracked, unwritten = track(sweep, app, {job.run_id: record})
+    if tracked:
         console.say(tracked)
-    console.say(f"Look further: {_ui_command(app.tracking.uri)}")
+    console.say(f"Look further: {ui_command(app)}")
+    if unwritten:
+        raise RunsFailed(UNWRITTEN)
 
 
 def _say_evaluation(step: int, metrics: dict[str, Any]) -> None:
     console.say(console.evaluation_line(step, {name: values[0] for name, values in metrics.items()}))
-
-
-def _tracking(app: AppConfig) -> TrackingConfig:
-    """Return where to track, a file by its absolute path: a later command may run in another folder."""
-    return replace(app.tracking, uri=absolute(app.tracking.uri))
 
 
 def train_job(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
@@ -172,50 +173,11 @@ def require_job_table(folder: Path) -> None:
         raise ConfigError("hydra/sweeper is not stack; leave it at stack, others keep no table of a sweep's jobs")
 
 
-def _track(sweep: Sweep, records: Mapping[str, Record] | None = None) -> str:
-    """Import what earlier commands left over, then this sweep. Returns what to say of it; problems are said at once."""
-    still_not: dict[str, list[str]] = {}
-    for left, result in import_left_over(other for other in all_sweeps() if other.id != sweep.id):
-        if isinstance(result, TrackingError):
-            still_not.setdefault(str(result), []).append(left.id)
-        elif result.created:
-            console.say(f"{left.id}, left over by an earlier command, is now in MLflow.")
-    for why, ids in still_not.items():
-        names = ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
-        console.say(f"fa_sweep: {names} {'is' if len(ids) == 1 else 'are'} still not in MLflow: {why}", error=True)
-    try:
-        database = sqlite_file(sweep.record["tracking"]["uri"])
-        if database and not database.exists():
-            console.say(f"creating {os.path.relpath(database)} (once, a few seconds)")
-        if said := chosen_history(sweep.record["tracking"]["history"], sweep.jobs, sweep.record["tracking"]["metrics"])[1]:
-            console.say(said)
-        with console.console.status("importing into MLflow"), sweep.claimed(wait=True):
-            imported = import_sweep(sweep, records=records)
-    except TrackingError as error:
-        console.say(
-            f"fa_sweep: MLflow did not take the runs: {error}; they are safe in {sweep.folder}, the next command tries again",
-            error=True,
-        )
-        return ""
-    kind = "run" if sweep.record["single"] else "sweep"
-    if imported.found_complete:
-        return f"MLflow already holds this {kind}, complete: run {imported.run_id}."
-    return (
-        f"MLflow: {imported.created} runs under parent run {imported.run_id}."
-        if kind == "sweep"
-        else f"MLflow: run {imported.run_id}."
-    )
-
-
-def _report(sweep: Sweep) -> Path:
+def _report(sweep: Sweep, app: AppConfig) -> Path:
     from analysis.attach import report_and_attach  # pandas and seaborn take seconds to import
 
     with console.console.status("writing the report"):
-        return report_and_attach(sweep, OUTPUTS / "reports" / sweep.id)
-
-
-def _ui_command(uri: str) -> str:
-    return f"open {uri}" if uri.startswith(("http:", "https:")) else f"mlflow ui --backend-store-uri {uri}"
+        return report_and_attach(sweep, OUTPUTS / "reports" / sweep.id, tracking_of(app))
 
 
 def _command() -> str:

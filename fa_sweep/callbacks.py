@@ -17,9 +17,11 @@ class CheckSingleRun(Callback):
         """Called by Hydra, which swallows every Exception here: hence SystemExit."""
         from fa_sweep.application import prepare, show_plan
         from fa_sweep.console import say
+        from fa_sweep.tracked import target
 
         try:
             app = resolve(config)
+            target(app)
             if not app.dry_run:
                 make_folder(Path(str(config.hydra.run.dir)), "hydra.run.dir", new=False)  # Hydra would, and say more
                 return

@@ -1,9 +1,12 @@
 """Fixtures: checked settings from overrides, and the command line in a folder of its own."""
 
 import os
+import shutil
+import sqlite3
 import struct
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -40,12 +43,35 @@ def settings(composer: Composer) -> Settings:
     return lambda *overrides: composer.settings(overrides)
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database as MLflow makes it, which takes it seconds: made once."""
+    from fa_sweep.tracking import database
+
+    path = tmp_path_factory.mktemp("database") / "mlflow.db"
+    database.make(path, path.parent / "artifacts")
+    return path
+
+
 @pytest.fixture
-def fa_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+def quick_database(empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Databases are copies of one that MLflow made."""
+
+    def copy(new: Path, artifacts: Path) -> None:
+        shutil.copyfile(empty_database, new)
+        with closing(sqlite3.connect(new)) as connection, connection:
+            connection.execute("UPDATE experiments SET artifact_location = ?", [f"{artifacts.absolute().as_uri()}/0"])
+
+    monkeypatch.setattr("fa_sweep.tracking.database.make", copy)
+
+
+@pytest.fixture
+def fa_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick_database: None) -> Callable[..., int]:
     """fa_sweep("-m", "seed=0,1") runs the command line in an empty folder and returns the exit status."""
     from fa_sweep.entry import main
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
     def run(*arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", ["fa_sweep", *arguments])
