@@ -1,5 +1,11 @@
 """`python -m analysis`: report on a sweep, from the ledger or from MLflow."""
 
+from fa_sweep import signals
+
+if __name__ == "__main__":
+    signals.take_over("analysis")  # before everything that takes time to import
+    signals.meanwhile("the same command writes the report anew")
+
 import argparse
 import sys
 import tempfile
@@ -8,9 +14,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from fa_sweep.checks import ConfigError
+from fa_sweep.surroundings import final_status, settle
 from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps
+from fa_sweep.sweep.storage import Unreadable
 from fa_sweep.tracking.errors import TrackingError
-from fa_sweep.tracking.left_over import recorded_tracking
 from fa_sweep.tracking.uris import AUTO, DEFAULT, VARIABLE, choose, public, sqlite_file
 
 FORMATS = ("html", "md", "tex")
@@ -107,7 +114,7 @@ def _report(options: argparse.Namespace) -> Path:
         return write_report(sweep, out, **chosen)
     if sweep.tracked:
         _say(f"attaching the report to {store.shown}")
-    return report_and_attach(sweep, out, replace(recorded_tracking(sweep), uri=store.uri), **chosen)
+    return report_and_attach(sweep, out, replace(sweep.record.tracking, uri=store.uri), **chosen)
 
 
 def _say(text: str) -> None:
@@ -128,10 +135,12 @@ def _find(name: str | None) -> Sweep:
     """Return the sweep of that id or folder, else the newest. Raises ConfigError where there is none."""
     if name is not None and Path(name).is_dir():
         sweep = Sweep(Path(name))
-        if not sweep.record:
-            raise ConfigError(f"--sweep is {name}; it holds no sweep.json, so it is no sweep's folder")
+        try:
+            _ = sweep.record
+        except Unreadable as error:
+            raise ConfigError(f"--sweep is {name}; it is no sweep's folder: {error}") from error
         return sweep
-    sweeps = [sweep for sweep in all_sweeps() if not sweep.record["single"]]
+    sweeps = [sweep for sweep in all_sweeps() if not sweep.record.single]
     if name is None and sweeps:
         return sweeps[-1]
     for sweep in sweeps:
@@ -143,4 +152,5 @@ def _find(name: str | None) -> Sweep:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    settle()
+    sys.exit(signals.finished(final_status(main(), "analysis")))

@@ -16,7 +16,6 @@ from fa_sweep.sweep.folder import OUTPUTS, Sweep
 from fa_sweep.tracking.claims import store_of
 from fa_sweep.tracking.errors import TrackingError
 from fa_sweep.tracking.importer import attach_report
-from fa_sweep.tracking.left_over import recorded_tracking
 from fa_sweep.tracking.uris import public
 
 CURVES = {"accuracy": "accuracy", "loss": "loss", "angle_deg/gradient": "angle_deg_gradient"}
@@ -48,7 +47,7 @@ def report_and_attach(
     frames = from_sweep(sweep)
     path = write_report(frames, out, reference=reference, all_pairs=all_pairs, formats=formats)
     if sweep.tracked:
-        recorded = recorded_tracking(sweep)
+        recorded = sweep.record.tracking
         uri = store_of(recorded.uri, tracking.uri, OUTPUTS)
         try:
             if uri is None:

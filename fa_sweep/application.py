@@ -1,9 +1,11 @@
 """What the command line does, apart from Hydra: plan, open, train and close a sweep; run one run."""
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,18 @@ from typing import Any
 from fa_sweep import console
 from fa_sweep.checks import ConfigError
 from fa_sweep.schema import AppConfig, RunConfig
+from fa_sweep.secrets import redact
+from fa_sweep.signals import meanwhile
 from fa_sweep.sweep.conduct import plan_shards, train_shards
 from fa_sweep.sweep.executors import ExecutorSettings, open_executor
+from fa_sweep.sweep.failures import FAILURES, failure
 from fa_sweep.sweep.folder import OUTPUTS, Sweep, create_sweep
 from fa_sweep.sweep.jobs import TABLE, Job, make_jobs
-from fa_sweep.sweep.ledger import find_runs, write_shard
+from fa_sweep.sweep.ledger import Ledger
 from fa_sweep.sweep.plan import make_shards
-from fa_sweep.sweep.work import one_line
+from fa_sweep.sweep.reuse import changed_numbers, other_environments, reusable
+from fa_sweep.sweep.shards import write_shard
+from fa_sweep.sweep.storage import write_bytes
 from fa_sweep.tracked import target, track, tracking_of, ui_command
 from fa_sweep.training import train
 
@@ -25,7 +32,7 @@ _LONG = {"-cd": "--config-dir", "-cn": "--config-name", "-cp": "--config-path"}
 TRACKING_S_PER_RUN = 0.0035  # for the estimate; fifteen times that on a server
 
 
-UNWRITTEN = "all runs are trained and kept, but MLflow's database could not be written; the same command writes it"
+UNWRITTEN = "MLflow's database could not be written; finished runs are kept, the same command brings them into MLflow"
 
 
 class RunsFailed(Exception):
@@ -46,9 +53,12 @@ def prepare(candidates: Sequence[tuple[AppConfig, dict[str, Any], Sequence[str]]
     jobs = make_jobs(candidates, _config_flags())
     if len(jobs) < len(candidates):
         console.say(f"{len(candidates) - len(jobs)} of {len(candidates)} jobs repeat another one and are left out.")
-    if app.resume:
-        finished = find_runs(OUTPUTS, (job.run_id for job in jobs))
-        jobs = [replace(job, reused=job.run_id in finished) for job in jobs]
+    if app.resume != "false":
+        places = Ledger(OUTPUTS).find(jobs, reusable(app.resume))
+        sources = {run_id: path.parent.parent.name for run_id, path in places.items()}
+        jobs = [replace(job, reused=job.run_id in sources, source=sources.get(job.run_id, "")) for job in jobs]
+        if warning := other_environments(jobs, places):
+            console.say(f"warning: {warning}", error=True)
     for message in {_too_few_evaluations(job.run) for job in jobs} - {None}:
         console.say(f"warning: {message}", error=True)
     return jobs, app
@@ -86,7 +96,7 @@ def show_plan(jobs: Sequence[Job], app: AppConfig, executor: str = "local") -> N
 
 def open_sweep(folder: Path, jobs: Sequence[Job], app: AppConfig) -> Sweep:
     """Make a sweep's folder and say what will be done."""
-    sweep = create_sweep(folder, jobs, _command(), tracking_of(app), single=False)
+    sweep = create_sweep(folder, jobs, _command(), tracking_of(app), single=False, resume=app.resume)
     reused, missing = sum(job.reused for job in jobs), len(to_train(jobs))
     todo = f"{missing} runs to train" if missing else "nothing to train, all runs are in the ledger"
     console.say(f"sweep {sweep.id}: {len(jobs)} jobs, {reused} reused, {todo}.")
@@ -107,31 +117,48 @@ def train_all(folder: Path, jobs: Sequence[Job], n_jobs: str, settings: Executor
 
 
 def close_sweep(sweep: Sweep, app: AppConfig) -> None:
-    """Import a sweep into MLflow, print its summary, write its report. Raises RunsFailed if any run failed."""
-    records = sweep.records()
-    tracked, unwritten = track(sweep, app, records)
+    """Import a sweep into MLflow, print its summary, write its report.
+
+    Raises RunsFailed if any run failed or is missing, or if the report could not be written.
+    """
+    records = sweep.records(quiet=True)
+    if app.resume != "true" and (alarm := changed_numbers(sweep, records, OUTPUTS)):
+        console.say(f"fa_sweep: {alarm}", error=True)
+    meanwhile("finished runs are kept, the same command brings them into MLflow")
+    tracked, lost = track(sweep, app, records)
+    meanwhile(f"finished runs are kept; python -m analysis --sweep {sweep.id} writes the report")
     console.say(f"\n{console.summary(sweep.jobs, records)}\n")
     if tracked:
         console.say(tracked)
-    report = _report(sweep, app) if app.report else None
+    report, unwritten = _report(sweep, app) if app.report else (None, "")
     console.say("Look further:")
     console.say(f"  {ui_command(app)}")
     console.say(f"  open {report}" if report else f"  python -m analysis --sweep {sweep.id}")
     absent, errors = [job.run_id for job in sweep.jobs if job.run_id not in records], sweep.failures
     failed = [errors[run_id] for run_id in absent if run_id in errors]
     missing = len(absent) - len(failed)
-    said = [f"{len(failed)} of {len(sweep.jobs)} runs failed, the first with {failed[0]}"] if failed else []
+    tracebacks = f"; tracebacks: {sweep.folder / FAILURES}" if failed else ""
+    said = [f"{len(failed)} of {len(sweep.jobs)} runs failed, the first with {failed[0]}{tracebacks}"] if failed else []
     said += [f"{missing} of {len(sweep.jobs)} runs are missing; the same command trains them"] if missing else []
     if said:
-        raise RunsFailed(f"{'; '.join(said)}; all others are kept")
-    if unwritten:
-        raise RunsFailed(UNWRITTEN)
+        said = [f"{'; '.join(said)}; all others are kept"]
+    said += [unwritten] if unwritten else []
+    said += [UNWRITTEN] if lost else []
+    if said:
+        raise RunsFailed("; ".join(said))
 
 
-def run_single(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
-    """Run one run, or print it again from the ledger, an evaluation a line."""
+def run_single(app: AppConfig, overrides: Sequence[str], folder: Path, settings_yaml: str) -> None:
+    """Run one run, or print it again from the ledger, one evaluation per line; `settings_yaml` is kept beside its record."""
     (job,), _ = prepare([(app, {}, overrides)])
-    sweep = create_sweep(folder, [job], _command(), tracking_of(app), single=True)
+    meanwhile("the run was not finished, the same command starts it again")
+    sweep = create_sweep(folder, [job], _command(), tracking_of(app), single=True, resume=app.resume)
+    with closing(sweep):
+        write_bytes(settings_yaml.encode(), folder / "config.yaml")
+        _run_single(app, job, sweep)
+
+
+def _run_single(app: AppConfig, job: Job, sweep: Sweep) -> None:
     console.say(console.evaluation_header(job))
     if job.reused:
         record = sweep.records()[job.run_id]
@@ -142,17 +169,22 @@ def run_single(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
         try:
             histories = train([job.run], evaluated=_say_evaluation)
         except Exception as error:
-            sweep.add_failures({job.run_id: one_line(error)})
+            failed = failure(error)
+            sweep.add_failures({job.run_id: failed})
             track(sweep, app)
-            raise RunsFailed(f"{job.name} failed with {one_line(error)}") from error
-        write_shard(folder, [job.run_id], histories)
-        record = sweep.records()[job.run_id]
+            raise RunsFailed(f"{job.name} failed with {failed}; traceback: {sweep.folder / FAILURES}") from error
+        write_shard(sweep.folder, [job.run_id], histories)
+        records = sweep.records(quiet=True)
+        record = records[job.run_id]
+        if app.resume != "true" and (alarm := changed_numbers(sweep, records, OUTPUTS)):
+            console.say(f"fa_sweep: {alarm}", error=True)
+    meanwhile("the run is kept, the same command brings it into MLflow")
     console.say(console.outcome_line(job, record) + (" (from the ledger)" if job.reused else ""))
-    tracked, unwritten = track(sweep, app, {job.run_id: record})
+    tracked, lost = track(sweep, app, {job.run_id: record})
     if tracked:
         console.say(tracked)
     console.say(f"Look further: {ui_command(app)}")
-    if unwritten:
+    if lost:
         raise RunsFailed(UNWRITTEN)
 
 
@@ -173,16 +205,22 @@ def require_job_table(folder: Path) -> None:
         raise ConfigError("hydra/sweeper is not stack; leave it at stack, others keep no table of a sweep's jobs")
 
 
-def _report(sweep: Sweep, app: AppConfig) -> Path:
+def _report(sweep: Sweep, app: AppConfig) -> tuple[Path | None, str]:
+    """Write a sweep's report. Returns its path, or why it could not be written."""
     from analysis.attach import report_and_attach  # pandas and seaborn take seconds to import
 
-    with console.console.status("writing the report"):
-        return report_and_attach(sweep, OUTPUTS / "reports" / sweep.id, tracking_of(app))
+    out = OUTPUTS / "reports" / sweep.id
+    try:
+        with console.console.status("writing the report"):
+            return report_and_attach(sweep, out, tracking_of(app)), ""
+    except OSError as error:
+        why = error.strerror or error
+        return None, f"the report could not be written to {out}: {why}; python -m analysis --sweep {sweep.id} writes it"
 
 
 def _command() -> str:
-    """Return the command line, without tracking settings: a URI may hold a password."""
-    return shlex.join(["python", "-m", "fa_sweep", *_public(sys.argv[1:])])
+    """Return the command line, without tracking settings and without secrets."""
+    return redact(shlex.join(["python", "-m", "fa_sweep", *_public(sys.argv[1:])]))
 
 
 def _config_flags() -> list[str]:
@@ -199,4 +237,5 @@ def _config_flags() -> list[str]:
 
 
 def _public(arguments: Iterable[str]) -> list[str]:
-    return [a for a in arguments if not a.lstrip("+~").startswith("tracking.")]
+    """Return a command line's arguments without what concerns tracking, in whichever form it was given."""
+    return [a for a in arguments if re.split(r"[=./@:]", a.lstrip("+~"), maxsplit=1)[0] != "tracking"]

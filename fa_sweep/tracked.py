@@ -8,8 +8,8 @@ from pathlib import Path
 from fa_sweep import console
 from fa_sweep.checks import ConfigError
 from fa_sweep.schema import AppConfig, TrackingConfig
-from fa_sweep.sweep.folder import Sweep, all_sweeps
-from fa_sweep.sweep.ledger import Record
+from fa_sweep.sweep.folder import Sweep, catalogued
+from fa_sweep.sweep.shards import Record
 from fa_sweep.tracking.content import chosen_history
 from fa_sweep.tracking.database import why_not
 from fa_sweep.tracking.errors import Busy, NotWritten, TrackingError
@@ -61,10 +61,10 @@ def track(sweep: Sweep, app: AppConfig, records: Mapping[str, Record] | None = N
 
 
 def _import_left_over(sweep: Sweep, tracking: TrackingConfig) -> None:
-    others = [other for other in all_sweeps() if other.id != sweep.id]
+    others = [(other, entry) for other, entry in catalogued() if other.id != sweep.id]
     todo, elsewhere = find_left_over(others, tracking)
     still_not: dict[str, list[str]] = {}
-    for left, result in import_left_over(todo, console.say):
+    for left, result in import_left_over(todo, tracking.timeout_s, console.say):
         if isinstance(result, Busy):
             continue
         if isinstance(result, TrackingError):
@@ -95,7 +95,7 @@ def _some(ids: Sequence[str]) -> str:
 
 
 def _outcome(sweep: Sweep, imported: Imported, where: Target) -> str:
-    kind = "run" if sweep.record["single"] else "sweep"
+    kind = "run" if sweep.record.single else "sweep"
     run, place = imported.run_id, f"in {where.shown}"
     if imported.run_id in imported.deleted:
         remedy = f"restore it there (mlflow runs restore --run-id {run}), or purge it (mlflow gc) and run this again"

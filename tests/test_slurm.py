@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from services import SLURM, slurm, wait_for
+from support.services import SLURM, slurm, wait_for
 
 from fa_sweep.sweep.executors import slurm as executor
 from fa_sweep.sweep.folder import all_sweeps

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import short
+from support.commands import short
 
 from fa_sweep.sweep.folder import Sweep, all_sweeps
 from fa_sweep.tracking import content, stores

@@ -17,11 +17,9 @@ IDS_PER_QUERY = 500
 
 @dataclass(frozen=True)
 class Claim:
-    """A sweep that MLflow is said to have: in which store and experiment, as which run, with how many children."""
+    """A sweep that MLflow is said to have: as which run, with how many children."""
 
     sweep_id: str
-    uri: str
-    experiment: str
     run_id: str
     children: int
 

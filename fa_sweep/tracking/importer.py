@@ -13,7 +13,8 @@ from pathlib import Path
 from fa_sweep.checks import ConfigError
 from fa_sweep.schema import TrackingConfig
 from fa_sweep.sweep.folder import OUTPUTS, Sweep
-from fa_sweep.sweep.ledger import Record, finished
+from fa_sweep.sweep.ledger import finished
+from fa_sweep.sweep.shards import Record
 from fa_sweep.tasks import make_task
 from fa_sweep.tracking import limits
 from fa_sweep.tracking.content import (
@@ -86,7 +87,7 @@ def import_sweep(
             with store.exclusive(sweep.hash, tracking.timeout_s, lambda: say(waiting)) as free:
                 if not free:
                     raise Busy("another command is importing the same runs; they will be in MLflow when it is done")
-                single = bool(sweep.record["single"])
+                single = sweep.record.single
                 result = (_import_single if single else _import)(store, sweep, known, kept)
         finally:
             store.close()
@@ -210,7 +211,7 @@ def _answer(sweep: Sweep, family: Sequence[StoredRun], kept: Kept) -> StoredRun 
 
 
 def _is_anew(sweep: Sweep) -> bool:
-    return sweep.record.get("resume") == "false"
+    return sweep.record.resume == "false"
 
 
 def _as_full(parent: StoredRun, kept: Kept) -> bool:
