@@ -23,7 +23,7 @@ Array = np.ndarray
 
 FILE = ".catalogue"
 TRACKED = "tracked.json"
-_VERSION = 1
+_VERSION = 2
 _NO_SWEEPS = ("artifacts", "reports")  # what else lies in outputs, by the thousand
 # A file that changes twice within one tick of the file system's clock keeps its time: younger ones are looked at again.
 _SETTLED_NS = 2_000_000_000
@@ -46,7 +46,7 @@ class Entry:
     """What the catalogue knows of one folder; `stamps` are those of its record, its tracking note and its folder of shards.
 
     `created_at_ms`, `single`, `planned`, `uri` and `experiment` are the record's, and `fault` says why it cannot be read.
-    `tracked` is the MLflow run that the tracking note names, empty where there is none.
+    `tracked` is the MLflow run that the tracking note names, empty where there is none, and `children` how many runs it has.
     """
 
     stamps: tuple[Stamp, ...]
@@ -57,6 +57,7 @@ class Entry:
     experiment: str = ""
     fault: str = ""
     tracked: str = ""
+    children: int = 0
     shards: list[Shard] = field(default_factory=list)
 
 
@@ -104,7 +105,9 @@ class Catalogue:
         except Unreadable as error:
             entry.fault = str(error)
         with contextlib.suppress(Unreadable):
-            entry.tracked = str(read_json(folder / TRACKED).get("run_id", ""))
+            noted = read_json(folder / TRACKED)
+            entry.tracked = str(noted.get("run_id", ""))
+            entry.children = children if type(children := noted.get("children")) is int else 0
         self._read_shards(folder, entry, known)
         return entry
 
