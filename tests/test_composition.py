@@ -57,7 +57,7 @@ def test_equals_hydras_own_composition(composer, part):
         assert ours == theirs, overrides
         # Values that are set on a copy of resolved settings: the same settings, or the same words of refusal.
         fast = outcome(lambda o=overrides: composer.settings(o))
-        slow = outcome(lambda: resolve(hydras[1])) if hydras[0] == "ok" else hydras
+        slow = outcome(lambda h=hydras: resolve(h[1])) if hydras[0] == "ok" else hydras
         assert fast[0] == slow[0], overrides
         assert fast == slow or fast[0] == "error", overrides
         compared += ours[0] == "ok"
