@@ -1,5 +1,6 @@
 """What the numbers were computed with: versions, processor, code."""
 
+import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -61,8 +62,11 @@ def git() -> dict[str, str]:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
+    command = ["git", "-C", str(folder), *arguments]
+    # In a hook, and under `git rebase --exec`, GIT_DIR and its like speak of another repository.
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True, env=variables)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
