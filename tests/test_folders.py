@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from support.commands import short
+from support.services import closed_port
 
 from fa_sweep.sweep.folder import Sweep, all_sweeps
 
@@ -75,8 +76,8 @@ def test_outputs_that_cannot_be_written(fa_sweep, capfd):
 
 
 def test_a_left_over_that_cannot_be_read_stops_nobody(fa_sweep, capfd, monkeypatch):
-    away = ("tracking=server", "tracking.uri=http://127.0.0.1:9")
-    assert fa_sweep(*short("seed=0,1", *away)) == 0
+    with closed_port() as port:
+        assert fa_sweep(*short("seed=0,1", "tracking=server", f"tracking.uri=http://127.0.0.1:{port}")) == 0
     (left,) = all_sweeps()
     table = pq.read_table(left.folder / "jobs.parquet")
     place = table.column_names.index("settings")
