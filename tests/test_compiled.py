@@ -11,6 +11,8 @@ from fa_sweep.checks import ConfigError
 from fa_sweep.feedback import MODES, FeedbackMode
 from fa_sweep.training import train
 
+pytestmark = pytest.mark.xdist_group("numba")  # one worker compiles
+
 KNOWN = ("symmetric", "random", "rerandom", "shallow")
 FEW = ("train.steps=203", "train.eval_every=50")
 STRUCTURES = {
