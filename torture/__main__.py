@@ -14,13 +14,17 @@ from threading import Lock
 
 from torture import page
 from torture.case import Outcome, Part, Task
+from torture.disk import FullDisks
 from torture.files import Files
 from torture.flips import Flips
+from torture.inputs import Inputs
 from torture.kills import Kills
 from torture.program import Program
+from torture.secrets import Secrets
+from torture.stores import Stores
 
 WHOLE_MINUTES = 20.0  # what all tasks take on two cores
-PARTS = (Kills, Flips, Files)
+PARTS = (Kills, Flips, Files, FullDisks, Stores, Secrets, Inputs)
 
 
 class Torture:

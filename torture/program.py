@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MARKER = "FA_SWEEP_TORTURE"  # in the environment of every process that is started here, and so of whatever it starts
-MEMORY_BYTES = 6 * 2**30  # of address space: a command that wants more is no danger to the machine
+MEMORY_BYTES = 4 * 2**30  # of address space: a command that wants more is no danger to the machine
 _FOREIGN = ("MLFLOW_", "PG", "HYDRA_", "MPL", "PYTHONOPT", "PYTHONIO")
 
 
