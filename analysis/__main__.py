@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fa_sweep.checks import ConfigError
 from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps
+from fa_sweep.sweep.storage import Unreadable
 from fa_sweep.tracking.stores import TrackingError
 
 FORMATS = ("html", "md", "tex")
@@ -70,10 +71,12 @@ def _find(name: str | None) -> Sweep:
     """Return the sweep of that id or folder, else the newest. Raises ConfigError where there is none."""
     if name is not None and Path(name).is_dir():
         sweep = Sweep(Path(name))
-        if not sweep.record:
-            raise ConfigError(f"--sweep is {name}; it holds no sweep.json, so it is no sweep's folder")
+        try:
+            _ = sweep.record
+        except Unreadable as error:
+            raise ConfigError(f"--sweep is {name}; it is no sweep's folder: {error}") from error
         return sweep
-    sweeps = [sweep for sweep in all_sweeps() if not sweep.record["single"]]
+    sweeps = [sweep for sweep in all_sweeps() if not sweep.record.single]
     if name is None and sweeps:
         return sweeps[-1]
     for sweep in sweeps:

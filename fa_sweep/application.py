@@ -1,9 +1,11 @@
 """What the command line does, apart from Hydra: plan, open, train and close a sweep; run one run."""
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,17 +13,21 @@ from typing import Any
 from fa_sweep import console
 from fa_sweep.checks import ConfigError
 from fa_sweep.schema import AppConfig, RunConfig, TrackingConfig
+from fa_sweep.secrets import redact
 from fa_sweep.sweep.conduct import plan_shards, train_shards
 from fa_sweep.sweep.executors import ExecutorSettings, open_executor
+from fa_sweep.sweep.failures import FAILURES, failure
 from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps, create_sweep
 from fa_sweep.sweep.jobs import TABLE, Job, make_jobs
-from fa_sweep.sweep.ledger import Record, find_runs, write_shard
+from fa_sweep.sweep.ledger import Ledger
 from fa_sweep.sweep.plan import make_shards
-from fa_sweep.sweep.work import one_line
+from fa_sweep.sweep.reuse import changed_numbers, other_environments, reusable
+from fa_sweep.sweep.shards import Record, write_shard
+from fa_sweep.sweep.storage import write_bytes
 from fa_sweep.tracking.content import chosen_history
 from fa_sweep.tracking.importer import import_left_over, import_sweep
 from fa_sweep.tracking.stores import TrackingError
-from fa_sweep.tracking.uris import absolute, sqlite_file
+from fa_sweep.tracking.uris import absolute, public, sqlite_file
 from fa_sweep.training import train
 
 _LONG = {"-cd": "--config-dir", "-cn": "--config-name", "-cp": "--config-path"}
@@ -45,9 +51,12 @@ def prepare(candidates: Sequence[tuple[AppConfig, dict[str, Any], Sequence[str]]
     jobs = make_jobs(candidates, _config_flags())
     if len(jobs) < len(candidates):
         console.say(f"{len(candidates) - len(jobs)} of {len(candidates)} jobs repeat another one and are left out.")
-    if app.resume:
-        finished = find_runs(OUTPUTS, (job.run_id for job in jobs))
-        jobs = [replace(job, reused=job.run_id in finished) for job in jobs]
+    if app.resume != "false":
+        places = Ledger(OUTPUTS).find(jobs, reusable(app.resume))
+        sources = {run_id: path.parent.parent.name for run_id, path in places.items()}
+        jobs = [replace(job, reused=job.run_id in sources, source=sources.get(job.run_id, "")) for job in jobs]
+        if warning := other_environments(jobs, places):
+            console.say(f"warning: {warning}", error=True)
     for message in {_too_few_evaluations(job.run) for job in jobs} - {None}:
         console.say(f"warning: {message}", error=True)
     return jobs, app
@@ -85,7 +94,7 @@ def show_plan(jobs: Sequence[Job], app: AppConfig, executor: str = "local") -> N
 
 def open_sweep(folder: Path, jobs: Sequence[Job], app: AppConfig) -> Sweep:
     """Make a sweep's folder and say what will be done."""
-    sweep = create_sweep(folder, jobs, _command(), _tracking(app), single=False)
+    sweep = create_sweep(folder, jobs, _command(), _tracking(app), single=False, resume=app.resume)
     reused, missing = sum(job.reused for job in jobs), len(to_train(jobs))
     todo = f"{missing} runs to train" if missing else "nothing to train, all runs are in the ledger"
     console.say(f"sweep {sweep.id}: {len(jobs)} jobs, {reused} reused, {todo}.")
@@ -106,29 +115,43 @@ def train_all(folder: Path, jobs: Sequence[Job], n_jobs: str, settings: Executor
 
 
 def close_sweep(sweep: Sweep, app: AppConfig) -> None:
-    """Import a sweep into MLflow, print its summary, write its report. Raises RunsFailed if any run failed."""
-    records = sweep.records()
+    """Import a sweep into MLflow, print its summary, write its report.
+
+    Raises RunsFailed if any run failed or is missing, or if the report could not be written.
+    """
+    records = sweep.records(quiet=True)
+    if app.resume != "true" and (alarm := changed_numbers(sweep, records, OUTPUTS)):
+        console.say(f"fa_sweep: {alarm}", error=True)
     tracked = _track(sweep, records)
     console.say(f"\n{console.summary(sweep.jobs, records)}\n")
     if tracked:
         console.say(tracked)
-    report = _report(sweep) if app.report else None
+    report, unwritten = _report(sweep) if app.report else (None, "")
     console.say("Look further:")
     console.say(f"  {_ui_command(app.tracking.uri)}")
     console.say(f"  open {report}" if report else f"  python -m analysis --sweep {sweep.id}")
     absent, errors = [job.run_id for job in sweep.jobs if job.run_id not in records], sweep.failures
     failed = [errors[run_id] for run_id in absent if run_id in errors]
     missing = len(absent) - len(failed)
-    said = [f"{len(failed)} of {len(sweep.jobs)} runs failed, the first with {failed[0]}"] if failed else []
+    tracebacks = f"; tracebacks: {sweep.folder / FAILURES}" if failed else ""
+    said = [f"{len(failed)} of {len(sweep.jobs)} runs failed, the first with {failed[0]}{tracebacks}"] if failed else []
     said += [f"{missing} of {len(sweep.jobs)} runs are missing; the same command trains them"] if missing else []
     if said:
-        raise RunsFailed(f"{'; '.join(said)}; all others are kept")
+        said = [f"{'; '.join(said)}; all others are kept"]
+    if said or unwritten:
+        raise RunsFailed("; ".join([*said, *([unwritten] if unwritten else [])]))
 
 
-def run_single(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
-    """Run one run, or print it again from the ledger, an evaluation a line."""
+def run_single(app: AppConfig, overrides: Sequence[str], folder: Path, settings_yaml: str) -> None:
+    """Run one run, or print it again from the ledger, one evaluation per line; `settings_yaml` is kept beside its record."""
     (job,), _ = prepare([(app, {}, overrides)])
-    sweep = create_sweep(folder, [job], _command(), _tracking(app), single=True)
+    sweep = create_sweep(folder, [job], _command(), _tracking(app), single=True, resume=app.resume)
+    with closing(sweep):
+        write_bytes(settings_yaml.encode(), folder / "config.yaml")
+        _run_single(app, job, sweep)
+
+
+def _run_single(app: AppConfig, job: Job, sweep: Sweep) -> None:
     console.say(console.evaluation_header(job))
     if job.reused:
         record = sweep.records()[job.run_id]
@@ -139,11 +162,15 @@ def run_single(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
         try:
             histories = train([job.run], evaluated=_say_evaluation)
         except Exception as error:
-            sweep.add_failures({job.run_id: one_line(error)})
+            failed = failure(error)
+            sweep.add_failures({job.run_id: failed})
             _track(sweep)
-            raise RunsFailed(f"{job.name} failed with {one_line(error)}") from error
-        write_shard(folder, [job.run_id], histories)
-        record = sweep.records()[job.run_id]
+            raise RunsFailed(f"{job.name} failed with {failed}; traceback: {sweep.folder / FAILURES}") from error
+        write_shard(sweep.folder, [job.run_id], histories)
+        records = sweep.records(quiet=True)
+        record = records[job.run_id]
+        if app.resume != "true" and (alarm := changed_numbers(sweep, records, OUTPUTS)):
+            console.say(f"fa_sweep: {alarm}", error=True)
     console.say(console.outcome_line(job, record) + (" (from the ledger)" if job.reused else ""))
     if tracked := _track(sweep, {job.run_id: record}):
         console.say(tracked)
@@ -184,10 +211,11 @@ def _track(sweep: Sweep, records: Mapping[str, Record] | None = None) -> str:
         names = ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
         console.say(f"fa_sweep: {names} {'is' if len(ids) == 1 else 'are'} still not in MLflow: {why}", error=True)
     try:
-        database = sqlite_file(sweep.record["tracking"]["uri"])
+        tracking = sweep.record.tracking
+        database = sqlite_file(tracking.uri)
         if database and not database.exists():
             console.say(f"creating {os.path.relpath(database)} (once, a few seconds)")
-        if said := chosen_history(sweep.record["tracking"]["history"], sweep.jobs, sweep.record["tracking"]["metrics"])[1]:
+        if said := chosen_history(tracking.history, sweep.jobs, tracking.metrics)[1]:
             console.say(said)
         with console.console.status("importing into MLflow"), sweep.claimed(wait=True):
             imported = import_sweep(sweep, records=records)
@@ -197,7 +225,7 @@ def _track(sweep: Sweep, records: Mapping[str, Record] | None = None) -> str:
             error=True,
         )
         return ""
-    kind = "run" if sweep.record["single"] else "sweep"
+    kind = "run" if sweep.record.single else "sweep"
     if imported.found_complete:
         return f"MLflow already holds this {kind}, complete: run {imported.run_id}."
     return (
@@ -207,20 +235,26 @@ def _track(sweep: Sweep, records: Mapping[str, Record] | None = None) -> str:
     )
 
 
-def _report(sweep: Sweep) -> Path:
+def _report(sweep: Sweep) -> tuple[Path | None, str]:
+    """Write a sweep's report. Returns its path, or why it could not be written."""
     from analysis.attach import report_and_attach  # pandas and seaborn take seconds to import
 
-    with console.console.status("writing the report"):
-        return report_and_attach(sweep, OUTPUTS / "reports" / sweep.id)
+    out = OUTPUTS / "reports" / sweep.id
+    try:
+        with console.console.status("writing the report"):
+            return report_and_attach(sweep, out), ""
+    except OSError as error:
+        why = error.strerror or error
+        return None, f"the report could not be written to {out}: {why}; python -m analysis --sweep {sweep.id} writes it"
 
 
 def _ui_command(uri: str) -> str:
-    return f"open {uri}" if uri.startswith(("http:", "https:")) else f"mlflow ui --backend-store-uri {uri}"
+    return f"open {public(uri)}" if uri.startswith(("http:", "https:")) else f"mlflow ui --backend-store-uri {public(uri)}"
 
 
 def _command() -> str:
-    """Return the command line, without tracking settings: a URI may hold a password."""
-    return shlex.join(["python", "-m", "fa_sweep", *_public(sys.argv[1:])])
+    """Return the command line, without tracking settings and without secrets."""
+    return redact(shlex.join(["python", "-m", "fa_sweep", *_public(sys.argv[1:])]))
 
 
 def _config_flags() -> list[str]:
@@ -237,4 +271,5 @@ def _config_flags() -> list[str]:
 
 
 def _public(arguments: Iterable[str]) -> list[str]:
-    return [a for a in arguments if not a.lstrip("+~").startswith("tracking.")]
+    """Return a command line's arguments without what concerns tracking, in whichever form it was given."""
+    return [a for a in arguments if re.split(r"[=./@:]", a.lstrip("+~"), maxsplit=1)[0] != "tracking"]

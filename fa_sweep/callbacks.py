@@ -6,6 +6,7 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from fa_sweep.checks import ConfigError
 from fa_sweep.config import one_line, resolve
 from fa_sweep.sweep.folder import make_folder
 
@@ -20,6 +21,9 @@ class CheckSingleRun(Callback):
 
         try:
             app = resolve(config)
+            if config.hydra.output_subdir is not None:
+                given = f"hydra.output_subdir is {config.hydra.output_subdir}"
+                raise ConfigError(f"{given}; the settings of a run are in its config.yaml: leave this out")
             if not app.dry_run:
                 make_folder(Path(str(config.hydra.run.dir)), "hydra.run.dir", new=False)  # Hydra would, and say more
                 return

@@ -19,6 +19,7 @@ from fa_sweep.checks import ConfigError, did_you_mean, one_of
 from fa_sweep.compatibility import completed
 from fa_sweep.feedback import MODES, FeedbackConfig
 from fa_sweep.schema import AppConfig
+from fa_sweep.secrets import redact, redacted
 from fa_sweep.tasks import TASKS, TaskConfig
 
 T = TypeVar("T")
@@ -93,6 +94,8 @@ def _convert(hint: Any, value: Any, field: str, shared: dict[Any, Any] | None = 
         return [_convert(get_args(hint)[0], item, f"{field}[{i}]") for i, item in enumerate(value)]
     if hint is NoneType and value is None:
         return None
+    if hint is str and type(value) is bool:
+        return str(value).lower()
     if hint is str and type(value) is int:
         return str(value)
     if hint is float and type(value) is int:
@@ -122,6 +125,11 @@ def _variant(schema: Any, values: Mapping[str, Any], field: str) -> Any:
     return schema
 
 
+def yaml_without_secrets(config: Any) -> str:
+    """Return a configuration as YAML, interpolations as they stand, its secrets masked."""
+    return OmegaConf.to_yaml(OmegaConf.create(redacted(OmegaConf.to_container(config, resolve=False))))
+
+
 def siblings(field: str) -> list[str]:
     """Return the names known beside a dotted setting, as far as they do not depend on a mode or task."""
     schema: Any = AppConfig
@@ -134,6 +142,10 @@ def siblings(field: str) -> list[str]:
 
 def one_line(error: BaseException) -> str:
     """Return what an error of Hydra, OmegaConf or ours says, in one line that names field, value and what is allowed."""
+    return redact(_one_line(error))
+
+
+def _one_line(error: BaseException) -> str:
     if isinstance(error, ConfigError):
         return str(error)
     text = "\n".join(str(part) for part in (error, error.__cause__) if part is not None)

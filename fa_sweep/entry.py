@@ -14,7 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from fa_sweep.checks import ConfigError
-from fa_sweep.config import conf_dir, one_line, resolve
+from fa_sweep.config import conf_dir, one_line, resolve, yaml_without_secrets
+from fa_sweep.secrets import redacted_stream, remember_secrets_of_the_process
+from fa_sweep.sweep.storage import CannotWrite
 
 # 1.4 refuses to instantiate callbacks that are not listed, and knows no version_base "1.3".
 _HYDRA_1_3 = hydra.__version__.startswith("1.3")
@@ -30,7 +32,7 @@ def job(config: DictConfig) -> None:
     if composed.mode is RunMode.MULTIRUN:
         train_job(resolve(config), overrides, Path(composed.sweep.dir))
     else:
-        run_single(resolve(config), overrides, Path(composed.run.dir))
+        run_single(resolve(config), overrides, Path(composed.run.dir), yaml_without_secrets(config))
 
 
 def main() -> int:
@@ -38,6 +40,9 @@ def main() -> int:
     from fa_sweep.application import RunsFailed
     from fa_sweep.sweep.folder import fresh_id
 
+    remember_secrets_of_the_process()
+    plain = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = map(redacted_stream, plain)
     OmegaConf.register_new_resolver("fresh_id", fresh_id, use_cache=True, replace=True)
     wants_whole_story = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing and exiting
@@ -56,6 +61,10 @@ def main() -> int:
             raise
         print(f"fa_sweep: {one_line(error)}; given: {' '.join(sys.argv[1:])}", file=sys.stderr)
         return 2
+    except CannotWrite as error:
+        kept = "what was finished before is kept; make room, or choose another folder, and run the same command again"
+        print(f"fa_sweep: {error.strerror}; {kept}", file=sys.stderr)
+        return 1
     except RunsFailed as error:
         print(f"fa_sweep: {error}", file=sys.stderr)
         return 1
@@ -64,6 +73,7 @@ def main() -> int:
         return 130
     finally:
         ArgumentParser.error = usage_and_exit  # type: ignore[method-assign]
+        sys.stdout, sys.stderr = plain
         if not wants_whole_story:
             del os.environ["HYDRA_FULL_ERROR"]
     return 0

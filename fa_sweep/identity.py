@@ -8,6 +8,7 @@ from typing import Any
 
 from fa_sweep.feedback import MODES
 from fa_sweep.schema import RunConfig
+from fa_sweep.sources import COMPILED, unreleased
 from fa_sweep.tasks import TASKS
 from fa_sweep.training import NUMERICS_VERSION
 
@@ -76,9 +77,17 @@ def identify(run: RunConfig) -> tuple[str, str]:
     science = {name: value for name, value in settings.items() if name not in NOT_SCIENCE and name not in elsewhere}
     judged = {name: settings[name] for name in settings.keys() & NOT_SCIENCE}
     pieces = {"task": TASKS.version(run.task.name), "feedback": MODES.version(run.feedback.mode)}
-    foreign = {f"{kind} from": version for kind, version in pieces.items() if version is not None}
+    foreign: dict[str, Any] = {f"{kind} from": version for kind, version in pieces.items() if version is not None}
+    if edited := sources_of(run):
+        foreign["sources"] = edited
     run_id = _hash({"numerics": NUMERICS_VERSION, **foreign, **science})
     return run_id, _hash([run_id, judged])
+
+
+def sources_of(run: RunConfig) -> dict[str, str]:
+    """Return the modules that decide a run's numbers and that no release has, with their SHA-256."""
+    compiled = [COMPILED] if run.engine == "numba" else []
+    return dict(unreleased(MODES.module(run.feedback.mode), TASKS.module(run.task.name), *compiled))
 
 
 def _hash(value: Any) -> str:

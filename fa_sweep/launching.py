@@ -3,20 +3,26 @@
 import itertools
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, open_dict, read_write
 
 from fa_sweep.application import close_sweep, open_sweep, prepare, show_plan, to_train
 from fa_sweep.checks import ConfigError
 from fa_sweep.composition import NOT_PART_OF_A_RUN, Composer
-from fa_sweep.config import one_line
+from fa_sweep.config import one_line, yaml_without_secrets
 from fa_sweep.schema import AppConfig
+from fa_sweep.secrets import redact
+from fa_sweep.sweep.failures import failure
 from fa_sweep.sweep.folder import Sweep, make_folder, remove_folder
 from fa_sweep.sweep.jobs import Job
+from fa_sweep.sweep.storage import CannotWrite, write_bytes
+
+Candidate = tuple[AppConfig, dict[str, Any], tuple[str, ...]]  # settings, what the overrides chose, the overrides
 
 
 def parse_jobs(arguments: Sequence[str], loader: Any) -> list[list[str]]:
@@ -58,15 +64,31 @@ def sweep(arguments: Sequence[str], sweeper: Any) -> list[Any]:
         show_plan(jobs, app, getattr(sweeper.launcher, "executor", "local"))
         return []
     folder = _make_folder(config)
-    opened = open_sweep(folder, jobs, app)
-    OmegaConf.save(config, folder / "multirun.yaml")
-    lines_of = {candidate[2]: tuple(line) for candidate, line in zip(candidates, lines, strict=True)}
-    missing = {lines_of[job.overrides]: job for job in to_train(jobs)}
-    sweeper.launcher.jobs, sweeper.launcher.n_jobs = missing, app.n_jobs  # ours need not compose them again
+    with closing(_open(folder, jobs, app, config)) as opened:
+        return _conduct(opened, app, sweeper.launcher, candidates, lines)
+
+
+def _open(folder: Path, jobs: Sequence[Job], app: AppConfig, config: DictConfig) -> Sweep:
+    """Write a new sweep's folder. Raises CannotWrite, and then there is none."""
     try:
-        returns = list(sweeper.launcher.launch(list(missing), initial_job_idx=0)) if missing else []
-    except ConfigError:  # nobody to train it: a scheduler that does not answer
+        opened = open_sweep(folder, jobs, app)
+        write_bytes(yaml_without_secrets(config).encode(), folder / "multirun.yaml")
+    except CannotWrite:
         remove_folder(folder)
+        raise
+    return opened
+
+
+def _conduct(
+    opened: Sweep, app: AppConfig, launcher: Any, candidates: Sequence[Candidate], lines: Sequence[list[str]]
+) -> list[Any]:
+    lines_of = {candidate[2]: tuple(line) for candidate, line in zip(candidates, lines, strict=True)}
+    missing = {lines_of[job.overrides]: job for job in to_train(opened.jobs)}
+    launcher.jobs, launcher.n_jobs = missing, app.n_jobs  # ours need not compose them again
+    try:
+        returns = list(launcher.launch(list(missing), initial_job_idx=0)) if missing else []
+    except ConfigError:  # nobody to train it: a scheduler that does not answer
+        remove_folder(opened.folder)
         raise
     _keep_failures(opened, missing.values(), returns)
     close_sweep(opened, app)
@@ -94,7 +116,8 @@ def _setting(app: AppConfig, key: str, given: str) -> Any:
 
 def _public(overrides: Sequence[str]) -> tuple[str, ...]:
     """Return the overrides that concern the run itself: no tracking URI, which may hold a password."""
-    return tuple(o for o in overrides if re.split(r"[=./]", o.lstrip("+~"), maxsplit=1)[0] not in NOT_PART_OF_A_RUN)
+    own = (o for o in overrides if re.split(r"[=./@:]", o.lstrip("+~"), maxsplit=1)[0] not in NOT_PART_OF_A_RUN)
+    return tuple(map(redact, own))
 
 
 def _make_folder(config: DictConfig) -> Path:
@@ -115,6 +138,6 @@ def _keep_failures(opened: Sweep, jobs: Iterable[Job], returns: Sequence[Any]) -
         try:
             _ = returned.return_value
         except Exception as error:
-            errors[job.run_id] = f"{type(error).__name__}: {error}"
+            errors[job.run_id] = failure(error)
     if errors:
         opened.add_failures(errors)

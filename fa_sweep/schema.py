@@ -14,9 +14,11 @@ from fa_sweep.feedback import MODES, FeedbackConfig
 from fa_sweep.losses import LOSSES
 from fa_sweep.optimisers import OPTIMISERS
 from fa_sweep.sampling import SAMPLINGS
+from fa_sweep.secrets import remember_secrets_of
 from fa_sweep.tasks import TASKS, TaskConfig
 
 SEED_LIMIT = 2**63  # what Parquet's integers and MLflow's parameters carry without loss
+RESUME = ("true", "same_environment", "false")
 
 
 @dataclass
@@ -163,6 +165,7 @@ class TrackingConfig:
     def __post_init__(self) -> None:
         one_of("tracking.history", self.history, ("auto", "full", "thin", "none"))
         one_of("tracking.metrics", self.metrics, ("main", "all"))
+        remember_secrets_of(self.uri)  # from here on nothing that is written or printed shows them
         for name in ("uri", "experiment"):
             if not getattr(self, name).strip():
                 raise ConfigError(f"tracking.{name} is empty; give it a name")
@@ -170,15 +173,20 @@ class TrackingConfig:
 
 @dataclass
 class AppConfig(RunConfig):
-    """A run's settings and how the application treats it: none of these changes a number."""
+    """A run's settings and how the application treats it: none of these changes a number.
+
+    `resume`: `true` reuses every finished run of the same id, `same_environment` those that were computed with the same
+    libraries on the same kind of processor, `false` none.
+    """
 
     tracking: TrackingConfig
-    resume: bool
+    resume: str
     report: bool
     dry_run: bool
     n_jobs: str
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        one_of("resume", self.resume, RESUME)
         if self.n_jobs != "auto" and not (self.n_jobs.isdigit() and int(self.n_jobs) > 0):
             raise ConfigError(f"n_jobs is {self.n_jobs}; it must be auto or a number of processes, at least 1")

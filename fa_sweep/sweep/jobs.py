@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from fa_sweep.checks import ConfigError
 from fa_sweep.config import build
 from fa_sweep.identity import RUN_SETTINGS, identify, nested_settings
 from fa_sweep.schema import RunConfig
+from fa_sweep.secrets import redact
 from fa_sweep.stack import widths_of
-from fa_sweep.sweep.storage import lists, numbers, read_table, texts, write_table
+from fa_sweep.sweep.storage import Unreadable, digest, lists, numbers, read_bytes, table_bytes, table_of, texts
 from fa_sweep.tasks import make_task
 
 TABLE = "jobs.parquet"
@@ -25,7 +27,7 @@ class Job:
 
     `factors`: the swept settings that set its group apart, seed aside; `overrides`: its command line, application
     settings aside; `widths` n_0 ... n_L of the network and `targets`, what kind they are, as the task had them; `flags`:
-    Hydra's flags that say where configurations lie; `reused`: an earlier sweep had trained it.
+    Hydra's flags that say where configurations lie; `reused`: an earlier sweep had trained it, the one whose id is `source`.
     Two jobs may share a run: judged by another criterion or hold.
     """
 
@@ -40,6 +42,7 @@ class Job:
     targets: str
     flags: tuple[str, ...] = ()
     reused: bool = False
+    source: str = ""
 
     @property
     def group(self) -> str:
@@ -71,7 +74,7 @@ def make_jobs(runs: Sequence[tuple[RunConfig, dict[str, Any], Sequence[str]]], f
         run = RunConfig(**{name: getattr(settings, name) for name in RUN_SETTINGS})  # a tracking URI goes to no worker
         factors = {key: value for key, value in chosen.items() if key in varying}
         widths, targets, (run_id, job_id) = tuple(widths_of(run)), make_task(run.task).targets, identify(run)
-        name, given = _name(run, factors), tuple(overrides)
+        name, given = _name(run, factors), tuple(map(redact, overrides))
         jobs.setdefault(job_id, Job(len(jobs), run_id, job_id, name, run, factors, given, widths, targets, tuple(flags)))
     return list(jobs.values())
 
@@ -86,8 +89,8 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
-def write_jobs(folder: Path, jobs: Iterable[Job]) -> None:
-    """Write the job table, resolved settings included, into a sweep's folder."""
+def jobs_bytes(jobs: Iterable[Job]) -> bytes:
+    """Return the content of the job table, resolved settings included."""
     listed = list(jobs)
     columns = {
         "run_id": texts([job.run_id for job in listed]),
@@ -95,6 +98,7 @@ def write_jobs(folder: Path, jobs: Iterable[Job]) -> None:
         "name": texts([job.name for job in listed]),
         "group": texts([job.group for job in listed]),
         "reused": numbers(np.array([job.reused for job in listed], np.uint8)),
+        "source": texts([job.source for job in listed]),
         "factors": texts([json.dumps(job.factors) for job in listed]),
         "overrides": _lists_of_texts([job.overrides for job in listed]),
         "widths": lists(
@@ -104,29 +108,44 @@ def write_jobs(folder: Path, jobs: Iterable[Job]) -> None:
         "flags": _lists_of_texts([job.flags for job in listed]),
         "settings": texts([json.dumps(nested_settings(job.run)) for job in listed]),
     }
-    write_table(columns, folder / TABLE)
+    return table_bytes(columns)
 
 
 def _lists_of_texts(values: Sequence[Sequence[str]]) -> Any:
     return lists([len(value) for value in values], texts([text for value in values for text in value]))
 
 
-def read_jobs(folder: Path) -> list[Job]:
-    """Read a sweep's job table."""
+def read_jobs(folder: Path, sha256: str = "") -> list[Job]:
+    """Return the jobs of a sweep's table; `sha256` is what its record says of the file, empty where it says nothing.
+
+    Raises Unreadable for a table that is damaged, and ConfigError for settings that this installation does not have.
+    """
+    path = folder / TABLE
+    content = read_bytes(path)
+    if sha256 and digest(content) != sha256:
+        raise Unreadable(f"{path} is damaged: its content is not what was written")
+    table = table_of(content, path)
     shared: dict[Any, Any] = {}
-    return [
-        Job(
-            number=number,
-            run_id=row["run_id"],
-            id=row["id"],
-            name=row["name"],
-            run=build(RunConfig, json.loads(row["settings"]), shared=shared),
-            factors=json.loads(row["factors"]),
-            overrides=tuple(row["overrides"]),
-            widths=tuple(row["widths"]),
-            targets=row["targets"],
-            flags=tuple(row["flags"]),
-            reused=bool(row["reused"]),
-        )
-        for number, row in enumerate(read_table(folder / TABLE).to_pylist())
-    ]
+    try:
+        return [_job(number, row, shared) for number, row in enumerate(table.to_pylist())]
+    except ConfigError:
+        raise
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise Unreadable(f"{path} is damaged, or is no table of jobs: {type(error).__name__}: {error}") from error
+
+
+def _job(number: int, row: dict[str, Any], shared: dict[Any, Any]) -> Job:
+    return Job(
+        number=number,
+        run_id=row["run_id"],
+        id=row["id"],
+        name=row["name"],
+        run=build(RunConfig, json.loads(row["settings"]), shared=shared),
+        factors=json.loads(row["factors"]),
+        overrides=tuple(row["overrides"]),
+        widths=tuple(row["widths"]),
+        targets=row["targets"],
+        flags=tuple(row["flags"]),
+        reused=bool(row["reused"]),
+        source=row.get("source", ""),
+    )

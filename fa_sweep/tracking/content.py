@@ -17,7 +17,8 @@ from fa_sweep.evaluation import metric_names
 from fa_sweep.identity import run_settings
 from fa_sweep.sweep.folder import Sweep
 from fa_sweep.sweep.jobs import Job
-from fa_sweep.sweep.ledger import Record, run_events
+from fa_sweep.sweep.ledger import run_events
+from fa_sweep.sweep.shards import Record
 from fa_sweep.tasks import METRICS
 
 MAIN_HISTORIES = (*dict.fromkeys(name for names in METRICS.values() for name in names), "loss", "angle_deg/gradient")
@@ -109,13 +110,13 @@ def sweep_content(sweep: Sweep, finished: Container[str], history: str) -> RunCo
         "fa_sweep.kind": "sweep",
         "fa_sweep.sweep": sweep.id,
         "fa_sweep.sweep_hash": sweep.hash,
-        "fa_sweep.planned": str(record["planned"]),
-        "fa_sweep.reused": str(record["reused"]),
+        "fa_sweep.planned": str(record.planned),
+        "fa_sweep.reused": str(record.reused),
         HISTORY_TAG: history,
-        "command": record["command"],
-        **_common_tags(record["environment"]),
+        "command": record.command,
+        **_common_tags(record.environment),
     }
-    created = int(record["created_at_ms"])
+    created = record.created_at_ms
     status = "FAILED" if failed else "KILLED" if absent else "FINISHED"
     return _fitted(RunContent(sweep.id, status, created, created, {}, tags, []))
 
@@ -137,8 +138,8 @@ def job_content(job: Job, sweep: Sweep, record: Record | None, kept: Kept) -> Ru
     }
     params = {key: value if isinstance(value, str) else json.dumps(value) for key, value in run_settings(job.run).items()}
     if record is None:
-        tags |= {"error": sweep.failures[job.run_id], **_common_tags(sweep.record["environment"])}
-        created = int(sweep.record["created_at_ms"])
+        tags |= {"error": str(sweep.failures[job.run_id]), **_common_tags(sweep.record.environment)}
+        created = sweep.record.created_at_ms
         return _fitted(RunContent(job.name, "FAILED", created, created, params, tags, []))
     found = run_events(job, record)
     tags |= {"outcome": found.outcome, **_common_tags(record.environment)}

@@ -13,7 +13,9 @@ from pathlib import Path
 from fa_sweep.checks import ConfigError
 from fa_sweep.schema import TrackingConfig
 from fa_sweep.sweep.folder import OUTPUTS, Sweep
-from fa_sweep.sweep.ledger import Record, finished
+from fa_sweep.sweep.ledger import finished
+from fa_sweep.sweep.shards import Record
+from fa_sweep.sweep.storage import Unreadable
 from fa_sweep.tasks import make_task
 from fa_sweep.tracking.content import (
     HISTORIES,
@@ -48,7 +50,7 @@ def import_sweep(sweep: Sweep, outputs: Path = OUTPUTS, records: Mapping[str, Re
         known = sweep.records(outputs) if records is None else records
         store = _open(tracking, outputs)
         kept = Kept(tracking.metrics, chosen_history(tracking.history, sweep.jobs, tracking.metrics)[0])
-        result = _import_single(store, sweep, known, kept) if sweep.record["single"] else _import(store, sweep, known, kept)
+        result = _import_single(store, sweep, known, kept) if sweep.record.single else _import(store, sweep, known, kept)
         sweep.mark_tracked(asdict(result))
     return result
 
@@ -61,7 +63,7 @@ def import_left_over(sweeps: Iterable[Sweep]) -> Iterator[tuple[Sweep, Imported 
     """
     closed: dict[tuple[str, str], TrackingError] = {}
     for sweep in sweeps:
-        if sweep.tracked or sweep.is_running:
+        if sweep.tracked:
             continue
         with sweep.claimed() as free:
             if not free or sweep.tracked:
@@ -77,7 +79,7 @@ def import_left_over(sweeps: Iterable[Sweep]) -> Iterator[tuple[Sweep, Imported 
                 if isinstance(error, StoreClosed):
                     closed[place] = error
                 yield sweep, error
-            except ConfigError as error:  # it may need a piece that is no longer installed
+            except (ConfigError, Unreadable) as error:  # it may need a piece that is no longer installed
                 yield sweep, TrackingError(str(error))
 
 
@@ -111,8 +113,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _tracking(sweep: Sweep) -> TrackingConfig:
-    # Sweeps from before there was a choice of histories sent whole ones.
-    return TrackingConfig(**({"history": "full"} | sweep.record["tracking"]))
+    return sweep.record.tracking
 
 
 def _open(tracking: TrackingConfig, outputs: Path) -> Store:

@@ -16,7 +16,7 @@ from fa_sweep.evaluation import metric_names
 from fa_sweep.identity import unflatten
 from fa_sweep.schema import RunConfig
 from fa_sweep.sweep.jobs import Job
-from fa_sweep.sweep.ledger import Record
+from fa_sweep.sweep.shards import Record
 from fa_sweep.tracking.content import ENVIRONMENT_TAGS, HISTORY_TAG, OVERLONG
 from fa_sweep.tracking.stores.client import connect, search
 from fa_sweep.tracking.stores.tables import open_tables, table

@@ -13,8 +13,9 @@ from functools import partial
 from multiprocessing import forkserver, resource_tracker
 
 from fa_sweep.sweep.executors.base import Executor, Progress, Result, ShardLost
+from fa_sweep.sweep.failures import Failed, failure
 from fa_sweep.sweep.plan import Shard
-from fa_sweep.sweep.work import Trained, train_runs
+from fa_sweep.sweep.work import Trained, try_to_train, work_of
 
 _BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
@@ -78,11 +79,7 @@ class _Local:
 
 def _in_process(shards: Sequence[Shard], progress: Progress) -> Iterator[Result]:
     for shard in shards:
-        try:
-            result: Trained | Exception = train_runs([job.run for job in shard.jobs], partial(progress, shard.number))
-        except Exception as error:
-            result = error
-        yield shard, result
+        yield shard, try_to_train(work_of(shard.jobs), partial(progress, shard.number))
 
 
 def _in_processes(shards: Sequence[Shard], processes: int, progress: Progress) -> Iterator[Result]:
@@ -90,7 +87,7 @@ def _in_processes(shards: Sequence[Shard], processes: int, progress: Progress) -
     context = multiprocessing.get_context("forkserver")
     others = multiprocessing.active_children()
     with ProcessPoolExecutor(min(processes, len(shards)), mp_context=context, initializer=_end_with_parent) as pool:
-        waiting: dict[Future[Trained], Shard] = {pool.submit(train_runs, [j.run for j in s.jobs]): s for s in shards}
+        waiting: dict[Future[Trained | Failed], Shard] = {pool.submit(try_to_train, work_of(s.jobs)): s for s in shards}
         try:
             while waiting:
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:
@@ -99,7 +96,7 @@ def _in_processes(shards: Sequence[Shard], processes: int, progress: Progress) -
                     if isinstance(error, BrokenProcessPool):
                         yield shard, ShardLost("a training process was killed, and the pool with it")
                     elif isinstance(error, Exception):
-                        yield shard, error
+                        yield shard, failure(error)
                     else:
                         progress(shard.number, 1.0)
                         yield shard, future.result()
