@@ -57,11 +57,11 @@ class Way:
 
 POSTGRES = "postgresql+psycopg://alice:{password}@127.0.0.1:1/db"
 IN_QUERY = "postgresql+psycopg://127.0.0.1:1/db?user=alice&password={password}"
-BY_TOKEN = "http://127.0.0.1:1/?token={password}"
+BY_TOKEN = "http://127.0.0.1:1/?token={password}"  # noqa: S105  planted
 URIS = (
     POSTGRES,
     IN_QUERY,
-    TOKEN,
+    BY_TOKEN,
     "mysql+pymysql://alice:{password}@127.0.0.1:1/db",
     "sqlite:///outputs/own.db?password={password}",
 )
@@ -205,7 +205,7 @@ def forms(password: str) -> list[bytes]:
     }
     texts |= {json.dumps(password)[1:-1], repr(password)[1:-1]}
     found = {text.encode() for text in texts}
-    for data in (password.encode(), encoded.encode()):
+    for data in (password.encode(), quote(password, safe="").encode()):
         for before in (b"", b"a", b"ab", b"alice:"):  # base64 has three alignments; the first and last characters vary
             found.add(base64.b64encode(before + data)[4 * ((len(before) + 2) // 3) : -4])
     return [form for form in found if len(form) >= 8]
