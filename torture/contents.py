@@ -1,6 +1,8 @@
 """What hostile files contain: for files that should be JSON, for fields of them, for any file."""
 
+import hashlib
 import json
+import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -70,12 +72,27 @@ FIELDS: Mapping[str, Any] = {
 }
 
 
-def altered(whole: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
-    """Yield (what, content) of a JSON object with every field in turn replaced by every value of FIELDS, or left out."""
+def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record with the checksum that fits it, as the program writes it: SHA-256 of the rest, its keys in order."""
+    if "checksum" not in record:
+        return dict(record)
+    rest = {name: value for name, value in record.items() if name != "checksum"}
+    return rest | {"checksum": hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()}
+
+
+def altered(whole: dict[str, Any], chance: random.Random) -> Iterator[tuple[str, bytes]]:
+    """Yield (what, content) of a JSON object with every field in turn replaced by every value of FIELDS, or left out.
+
+    Half of the records have a checksum that fits what was changed: what reads them must not rely on that alone.
+    """
     for path in _paths(whole):
-        for name, value in FIELDS.items():
-            yield f"{'.'.join(path)} is {name}", _encoded(_with(whole, path, value))
-        yield f"{'.'.join(path)} is missing", _encoded(_with(whole, path, ...))
+        for name, value in (*FIELDS.items(), ("missing", ...)):
+            changed = _with(whole, path, value)
+            fits = "checksum" in whole and path != ("checksum",) and chance.random() < 0.5
+            yield (
+                f"{'.'.join(path)} is {name}{', its checksum fits' if fits else ''}",
+                encoded(sealed(changed) if fits else changed),
+            )
 
 
 def _paths(node: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -96,5 +113,6 @@ def _with(node: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[st
     return changed
 
 
-def _encoded(value: dict[str, Any]) -> bytes:
+def encoded(value: Mapping[str, Any]) -> bytes:
+    """Return a record as a file's content."""
     return json.dumps(value, indent=2).encode() + b"\n"

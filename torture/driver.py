@@ -5,13 +5,16 @@ its end, its exit status. Only libraries of others are imported here; the progra
 by `runpy` as `python -m` does, so that its own imports, its signal handlers and its caches are new for every command.
 """
 
+import sys
+
+sys.path.pop(0)  # this file's own folder: its neighbours are no libraries
+
 import gc
 import importlib
 import json
 import os
 import resource
 import runpy
-import sys
 from contextlib import suppress
 from typing import Any
 
@@ -55,7 +58,7 @@ def _become(command: dict[str, Any]) -> None:
     os.chdir(command["cwd"])
     os.environ.update(command["environment"])
     resource.setrlimit(resource.RLIMIT_AS, (command["memory"], command["memory"]))
-    sys.path[0] = command["cwd"]
+    sys.path.insert(0, command["cwd"])
     sys.argv = [command["module"], *command["arguments"]]
 
 

@@ -133,7 +133,7 @@ class Files(Common):
             ]
             plants += [Plant("no regular file", f"{name} is {what}", name, make) for what, make in SPECIAL.items()]
         for name, data in records.items():
-            fields = altered(json.loads(data))
+            fields = altered(json.loads(data), self.random(f"fields of {name}"))
             plants += [Plant("field of a record", f"{name}: {what}", name, written(content)) for what, content in fields]
         return self.random("records").sample(plants, len(plants))
 

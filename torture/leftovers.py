@@ -5,6 +5,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from torture.contents import encoded, sealed
 from torture.program import Ended, Program
 from torture.truth import Truth, changed, content, ledger, stored, wrong_in_store
 
@@ -58,7 +59,7 @@ class Leftovers:
             record = json.loads((copy / "sweep.json").read_text())
             record["tracking"]["experiment"] = experiment_of(name)
             record["created_at_ms"] -= 1000 * (number + 1)
-            (copy / "sweep.json").write_text(json.dumps(record, indent=2) + "\n")
+            (copy / "sweep.json").write_bytes(encoded(sealed(record)))
 
     def _next_truth(self) -> Truth:
         """Return what NEXT finds: three runs, all under one parent."""
@@ -74,10 +75,9 @@ class Leftovers:
         return self.names
 
     def verdict(self, cwd: Path, sweep: str, said: str) -> str:
-        """Return what is wrong about one left-over: it has to be in its experiment, once and with its numbers, or be named."""
-        stands = stored(cwd / "outputs/mlflow.db")
-        runs = [run for run in stands if run.experiment == experiment_of(sweep)]
-        if other := changed([run for run in stands if run.tags.get("fa_sweep.sweep") == sweep], self.truth):
+        """Return what is wrong about one left-over: it has to be in the store, once and with its numbers, or be named."""
+        runs = [run for run in stored(cwd / "outputs/mlflow.db") if run.tags.get("fa_sweep.sweep") == sweep]
+        if other := changed(runs, self.truth):
             return f"{len(other)} runs were imported with other numbers or settings, {other[0]} among them"
         if not wrong_in_store(runs, self.truth) or sweep in said:
             return ""
@@ -88,7 +88,7 @@ def move(template: Path, cwd: Path) -> None:
     """Copy a folder to where records name the copy's own database: copied folders are no matter of these attacks."""
     shutil.copytree(template, cwd, symlinks=True)
     for path in cwd.glob("outputs/*/*/sweep.json"):
-        path.write_text(path.read_text().replace(f"{template}/", f"{cwd}/"))
+        path.write_bytes(encoded(sealed(json.loads(path.read_text().replace(f"{template}/", f"{cwd}/")))))
 
 
 def experiment_of(sweep: str) -> str:
