@@ -4,7 +4,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -12,26 +12,27 @@ from typing import Any
 
 from fa_sweep import console
 from fa_sweep.checks import ConfigError
-from fa_sweep.schema import AppConfig, RunConfig, TrackingConfig
+from fa_sweep.schema import AppConfig, RunConfig
 from fa_sweep.secrets import redact
+from fa_sweep.signals import meanwhile
 from fa_sweep.sweep.conduct import plan_shards, train_shards
 from fa_sweep.sweep.executors import ExecutorSettings, open_executor
 from fa_sweep.sweep.failures import FAILURES, failure
-from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps, create_sweep
+from fa_sweep.sweep.folder import OUTPUTS, Sweep, create_sweep
 from fa_sweep.sweep.jobs import TABLE, Job, make_jobs
 from fa_sweep.sweep.ledger import Ledger
 from fa_sweep.sweep.plan import make_shards
 from fa_sweep.sweep.reuse import changed_numbers, other_environments, reusable
-from fa_sweep.sweep.shards import Record, write_shard
+from fa_sweep.sweep.shards import write_shard
 from fa_sweep.sweep.storage import write_bytes
-from fa_sweep.tracking.content import chosen_history
-from fa_sweep.tracking.importer import import_left_over, import_sweep
-from fa_sweep.tracking.stores import TrackingError
-from fa_sweep.tracking.uris import absolute, public, sqlite_file
+from fa_sweep.tracked import target, track, tracking_of, ui_command
 from fa_sweep.training import train
 
 _LONG = {"-cd": "--config-dir", "-cn": "--config-name", "-cp": "--config-path"}
 TRACKING_S_PER_RUN = 0.0035  # for the estimate; fifteen times that on a server
+
+
+UNWRITTEN = "MLflow's database could not be written; finished runs are kept, the same command brings them into MLflow"
 
 
 class RunsFailed(Exception):
@@ -48,6 +49,7 @@ def prepare(candidates: Sequence[tuple[AppConfig, dict[str, Any], Sequence[str]]
         for name in ("tracking", "resume", "report", "dry_run", "n_jobs"):
             if getattr(other, name) != getattr(app, name):
                 raise ConfigError(f"{name} differs between jobs; a sweep has one, so give it one value")
+    target(app)
     jobs = make_jobs(candidates, _config_flags())
     if len(jobs) < len(candidates):
         console.say(f"{len(candidates) - len(jobs)} of {len(candidates)} jobs repeat another one and are left out.")
@@ -86,7 +88,7 @@ def show_plan(jobs: Sequence[Job], app: AppConfig, executor: str = "local") -> N
     console.say(f"stacks     {len(shards)}" + (f" (runs: {sizes})" if shards else ""))
     console.say(f"processes  {min(processes, max(1, len(shards)))}")
     console.say(f"estimated  {training:.1f} s of training, {TRACKING_S_PER_RUN * len(jobs):.1f} s of tracking")
-    console.say(f"tracking   experiment {app.tracking.experiment}")
+    console.say(f"tracking   experiment {app.tracking.experiment} in {target(app).shown}")
     for title, names in (("groups", dict.fromkeys(job.group for job in jobs)), ("runs", [job.name for job in jobs])):
         listed = list(names)
         console.say(f"{title:<9}  {', '.join(listed[:6])}" + (f", ... ({len(listed)} in all)" if len(listed) > 6 else ""))
@@ -94,7 +96,7 @@ def show_plan(jobs: Sequence[Job], app: AppConfig, executor: str = "local") -> N
 
 def open_sweep(folder: Path, jobs: Sequence[Job], app: AppConfig) -> Sweep:
     """Make a sweep's folder and say what will be done."""
-    sweep = create_sweep(folder, jobs, _command(), _tracking(app), single=False, resume=app.resume)
+    sweep = create_sweep(folder, jobs, _command(), tracking_of(app), single=False, resume=app.resume)
     reused, missing = sum(job.reused for job in jobs), len(to_train(jobs))
     todo = f"{missing} runs to train" if missing else "nothing to train, all runs are in the ledger"
     console.say(f"sweep {sweep.id}: {len(jobs)} jobs, {reused} reused, {todo}.")
@@ -122,13 +124,15 @@ def close_sweep(sweep: Sweep, app: AppConfig) -> None:
     records = sweep.records(quiet=True)
     if app.resume != "true" and (alarm := changed_numbers(sweep, records, OUTPUTS)):
         console.say(f"fa_sweep: {alarm}", error=True)
-    tracked = _track(sweep, records)
+    meanwhile("finished runs are kept, the same command brings them into MLflow")
+    tracked, lost = track(sweep, app, records)
+    meanwhile(f"finished runs are kept; python -m analysis --sweep {sweep.id} writes the report")
     console.say(f"\n{console.summary(sweep.jobs, records)}\n")
     if tracked:
         console.say(tracked)
-    report, unwritten = _report(sweep) if app.report else (None, "")
+    report, unwritten = _report(sweep, app) if app.report else (None, "")
     console.say("Look further:")
-    console.say(f"  {_ui_command(app.tracking.uri)}")
+    console.say(f"  {ui_command(app)}")
     console.say(f"  open {report}" if report else f"  python -m analysis --sweep {sweep.id}")
     absent, errors = [job.run_id for job in sweep.jobs if job.run_id not in records], sweep.failures
     failed = [errors[run_id] for run_id in absent if run_id in errors]
@@ -138,14 +142,17 @@ def close_sweep(sweep: Sweep, app: AppConfig) -> None:
     said += [f"{missing} of {len(sweep.jobs)} runs are missing; the same command trains them"] if missing else []
     if said:
         said = [f"{'; '.join(said)}; all others are kept"]
-    if said or unwritten:
-        raise RunsFailed("; ".join([*said, *([unwritten] if unwritten else [])]))
+    said += [unwritten] if unwritten else []
+    said += [UNWRITTEN] if lost else []
+    if said:
+        raise RunsFailed("; ".join(said))
 
 
 def run_single(app: AppConfig, overrides: Sequence[str], folder: Path, settings_yaml: str) -> None:
     """Run one run, or print it again from the ledger, one evaluation per line; `settings_yaml` is kept beside its record."""
     (job,), _ = prepare([(app, {}, overrides)])
-    sweep = create_sweep(folder, [job], _command(), _tracking(app), single=True, resume=app.resume)
+    meanwhile("the run was not finished, the same command starts it again")
+    sweep = create_sweep(folder, [job], _command(), tracking_of(app), single=True, resume=app.resume)
     with closing(sweep):
         write_bytes(settings_yaml.encode(), folder / "config.yaml")
         _run_single(app, job, sweep)
@@ -164,26 +171,25 @@ def _run_single(app: AppConfig, job: Job, sweep: Sweep) -> None:
         except Exception as error:
             failed = failure(error)
             sweep.add_failures({job.run_id: failed})
-            _track(sweep)
+            track(sweep, app)
             raise RunsFailed(f"{job.name} failed with {failed}; traceback: {sweep.folder / FAILURES}") from error
         write_shard(sweep.folder, [job.run_id], histories)
         records = sweep.records(quiet=True)
         record = records[job.run_id]
         if app.resume != "true" and (alarm := changed_numbers(sweep, records, OUTPUTS)):
             console.say(f"fa_sweep: {alarm}", error=True)
+    meanwhile("the run is kept, the same command brings it into MLflow")
     console.say(console.outcome_line(job, record) + (" (from the ledger)" if job.reused else ""))
-    if tracked := _track(sweep, {job.run_id: record}):
+    tracked, lost = track(sweep, app, {job.run_id: record})
+    if tracked:
         console.say(tracked)
-    console.say(f"Look further: {_ui_command(app.tracking.uri)}")
+    console.say(f"Look further: {ui_command(app)}")
+    if lost:
+        raise RunsFailed(UNWRITTEN)
 
 
 def _say_evaluation(step: int, metrics: dict[str, Any]) -> None:
     console.say(console.evaluation_line(step, {name: values[0] for name, values in metrics.items()}))
-
-
-def _tracking(app: AppConfig) -> TrackingConfig:
-    """Return where to track, a file by its absolute path: a later command may run in another folder."""
-    return replace(app.tracking, uri=absolute(app.tracking.uri))
 
 
 def train_job(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
@@ -199,57 +205,17 @@ def require_job_table(folder: Path) -> None:
         raise ConfigError("hydra/sweeper is not stack; leave it at stack, others keep no table of a sweep's jobs")
 
 
-def _track(sweep: Sweep, records: Mapping[str, Record] | None = None) -> str:
-    """Import what earlier commands left over, then this sweep. Returns what to say of it; problems are said at once."""
-    still_not: dict[str, list[str]] = {}
-    for left, result in import_left_over(other for other in all_sweeps() if other.id != sweep.id):
-        if isinstance(result, TrackingError):
-            still_not.setdefault(str(result), []).append(left.id)
-        elif result.created:
-            console.say(f"{left.id}, left over by an earlier command, is now in MLflow.")
-    for why, ids in still_not.items():
-        names = ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
-        console.say(f"fa_sweep: {names} {'is' if len(ids) == 1 else 'are'} still not in MLflow: {why}", error=True)
-    try:
-        tracking = sweep.record.tracking
-        database = sqlite_file(tracking.uri)
-        if database and not database.exists():
-            console.say(f"creating {os.path.relpath(database)} (once, a few seconds)")
-        if said := chosen_history(tracking.history, sweep.jobs, tracking.metrics)[1]:
-            console.say(said)
-        with console.console.status("importing into MLflow"), sweep.claimed(wait=True):
-            imported = import_sweep(sweep, records=records)
-    except TrackingError as error:
-        console.say(
-            f"fa_sweep: MLflow did not take the runs: {error}; they are safe in {sweep.folder}, the next command tries again",
-            error=True,
-        )
-        return ""
-    kind = "run" if sweep.record.single else "sweep"
-    if imported.found_complete:
-        return f"MLflow already holds this {kind}, complete: run {imported.run_id}."
-    return (
-        f"MLflow: {imported.created} runs under parent run {imported.run_id}."
-        if kind == "sweep"
-        else f"MLflow: run {imported.run_id}."
-    )
-
-
-def _report(sweep: Sweep) -> tuple[Path | None, str]:
+def _report(sweep: Sweep, app: AppConfig) -> tuple[Path | None, str]:
     """Write a sweep's report. Returns its path, or why it could not be written."""
     from analysis.attach import report_and_attach  # pandas and seaborn take seconds to import
 
     out = OUTPUTS / "reports" / sweep.id
     try:
         with console.console.status("writing the report"):
-            return report_and_attach(sweep, out), ""
+            return report_and_attach(sweep, out, tracking_of(app)), ""
     except OSError as error:
         why = error.strerror or error
         return None, f"the report could not be written to {out}: {why}; python -m analysis --sweep {sweep.id} writes it"
-
-
-def _ui_command(uri: str) -> str:
-    return f"open {public(uri)}" if uri.startswith(("http:", "https:")) else f"mlflow ui --backend-store-uri {public(uri)}"
 
 
 def _command() -> str:

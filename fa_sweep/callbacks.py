@@ -18,12 +18,14 @@ class CheckSingleRun(Callback):
         """Called by Hydra, which swallows every Exception here: hence SystemExit."""
         from fa_sweep.application import prepare, show_plan
         from fa_sweep.console import say
+        from fa_sweep.tracked import target
 
         try:
             app = resolve(config)
             if config.hydra.output_subdir is not None:
                 given = f"hydra.output_subdir is {config.hydra.output_subdir}"
                 raise ConfigError(f"{given}; the settings of a run are in its config.yaml: leave this out")
+            target(app)
             if not app.dry_run:
                 make_folder(Path(str(config.hydra.run.dir)), "hydra.run.dir", new=False)  # Hydra would, and say more
                 return

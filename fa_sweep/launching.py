@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections.abc import Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from fa_sweep.composition import NOT_PART_OF_A_RUN, Composer
 from fa_sweep.config import one_line, yaml_without_secrets
 from fa_sweep.schema import AppConfig
 from fa_sweep.secrets import redact
+from fa_sweep.signals import children_deaf_to_ctrl_c, meanwhile
 from fa_sweep.sweep.failures import failure
 from fa_sweep.sweep.folder import Sweep, make_folder, remove_folder
 from fa_sweep.sweep.jobs import Job
@@ -57,8 +58,10 @@ def sweep(arguments: Sequence[str], sweeper: Any) -> list[Any]:
             where = f" (job {number}: {' '.join(overrides)})" if len(lines) > 1 else ""
             raise ConfigError(one_line(error) + where) from error
         candidates.append((app, _chosen(composer, overrides, app), _public(overrides)))
-        if ours and number == 0 and not app.dry_run:
-            sweeper.launcher.expect(app, len(lines))
+        if number == 0 and not app.dry_run:
+            meanwhile("finished shards are kept, the same command goes on from there")
+            if ours:
+                sweeper.launcher.expect(app, len(lines))
     jobs, app = prepare(candidates)
     if app.dry_run:
         show_plan(jobs, app, getattr(sweeper.launcher, "executor", "local"))
@@ -86,7 +89,8 @@ def _conduct(
     missing = {lines_of[job.overrides]: job for job in to_train(opened.jobs)}
     launcher.jobs, launcher.n_jobs = missing, app.n_jobs  # ours need not compose them again
     try:
-        returns = list(launcher.launch(list(missing), initial_job_idx=0)) if missing else []
+        with nullcontext() if hasattr(launcher, "check") else children_deaf_to_ctrl_c():
+            returns = list(launcher.launch(list(missing), initial_job_idx=0)) if missing else []
     except ConfigError:  # nobody to train it: a scheduler that does not answer
         remove_folder(opened.folder)
         raise

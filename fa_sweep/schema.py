@@ -153,16 +153,19 @@ class RunConfig:
 class TrackingConfig:
     """Where MLflow keeps the runs, and what goes there of histories.
 
-    Those of `all` metrics or the `main` ones; whole (`full`), a few points (`thin`), last values alone (`none`), or as much as
-    size allows (`auto`).
+    `uri`: a tracking URI, or `auto` for the one in MLFLOW_TRACKING_URI, else a SQLite file under outputs; `metrics`: histories
+    of `all` metrics or of the `main` ones; `history`: whole (`full`), a few points (`thin`), last values alone (`none`), or as
+    much as size allows (`auto`); `timeout_s`: how long to wait for an answer, in seconds.
     """
 
     uri: str
     experiment: str
     metrics: str
     history: str
+    timeout_s: float
 
     def __post_init__(self) -> None:
+        positive("tracking.timeout_s", self.timeout_s)
         one_of("tracking.history", self.history, ("auto", "full", "thin", "none"))
         one_of("tracking.metrics", self.metrics, ("main", "all"))
         remember_secrets_of(self.uri)  # from here on nothing that is written or printed shows them

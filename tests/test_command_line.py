@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import short
+from support.commands import short
 
 from fa_sweep.identity import run_id
 from fa_sweep.sweep.folder import Sweep, all_sweeps

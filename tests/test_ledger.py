@@ -1,7 +1,7 @@
 """Reading the ledger: every shard once, one in memory at a time, however the jobs lie in them."""
 
 import numpy as np
-from conftest import short
+from support.commands import short
 
 from fa_sweep.sweep import ledger
 from fa_sweep.sweep.folder import OUTPUTS, all_sweeps

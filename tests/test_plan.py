@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from conftest import short
+from support.commands import short
 
 from fa_sweep.composition import Composer
 from fa_sweep.sweep.jobs import make_jobs

@@ -127,7 +127,7 @@ def test_code_that_changes_after_planning_is_not_trained_under_the_planned_id(se
     run = settings("train.steps=21")
     assert train_runs(Work([run_id(run)], [run], {})).histories.steps[-1] == 20
     planned = Work([run_id(run)], [run], {"fa_sweep.feedback.random": "0" * 64})
-    with pytest.raises(ConfigError, match="fa_sweep.feedback.random changed after the sweep was planned"):
+    with pytest.raises(ConfigError, match=r"fa_sweep\.feedback\.random changed after the sweep was planned"):
         train_runs(planned)
     assert "changed after the sweep was planned" in try_to_train(planned).message
 

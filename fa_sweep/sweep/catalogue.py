@@ -17,13 +17,13 @@ import numpy as np
 
 from fa_sweep.sweep.record import RECORD, read_record
 from fa_sweep.sweep.shards import SHARDS, read_run_ids
-from fa_sweep.sweep.storage import CannotWrite, Unreadable, digest, read_bytes, read_json, write_bytes
+from fa_sweep.sweep.storage import CannotWrite, Unreadable, digest, read_bytes, read_json, remove_leavings, write_bytes
 
 Array = np.ndarray
 
 FILE = ".catalogue"
 TRACKED = "tracked.json"
-_VERSION = 1
+_VERSION = 2
 _NO_SWEEPS = ("artifacts", "reports")  # what else lies in outputs, by the thousand
 # A file that changes twice within one tick of the file system's clock keeps its time: younger ones are looked at again.
 _SETTLED_NS = 2_000_000_000
@@ -46,7 +46,7 @@ class Entry:
     """What the catalogue knows of one folder; `stamps` are those of its record, its tracking note and its folder of shards.
 
     `created_at_ms`, `single`, `planned`, `uri` and `experiment` are the record's, and `fault` says why it cannot be read.
-    `tracked` is the MLflow run that the tracking note names, empty where there is none.
+    `tracked` is the MLflow run that the tracking note names, empty where there is none, and `children` how many runs it has.
     """
 
     stamps: tuple[Stamp, ...]
@@ -57,7 +57,12 @@ class Entry:
     experiment: str = ""
     fault: str = ""
     tracked: str = ""
+    children: int = 0
     shards: list[Shard] = field(default_factory=list)
+
+
+# What this process has found last, by folder of outputs: a command looks three times.
+_latest: dict[Path, tuple[dict[str, Entry], dict[str, Array]]] = {}
 
 
 class Catalogue:
@@ -65,13 +70,14 @@ class Catalogue:
 
     def __init__(self, outputs: Path, also: Path | None = None) -> None:
         self.outputs = outputs
-        self._before, self._ids_before = _load(outputs / FILE)
+        self._before, self._ids_before = _latest.get(outputs.resolve()) or _load(outputs / FILE)
         self._ids: dict[str, Array] = {}
         self.entries: dict[str, Entry] = {}  # by folder
         folders = list(_sweep_folders(str(outputs)))
         changed = [self._look_at(folder) for folder in folders]
         if any(changed) or len(self._before) != len(self.entries):
             self._save()
+        _latest[outputs.resolve()] = dict(self.entries), dict(self._ids)
         if also is not None and str(also) not in folders:
             self._look_at(str(also))
 
@@ -79,6 +85,7 @@ class Catalogue:
         """Take note of a folder. Returns whether anything was new."""
         stamps = tuple(_stamp(f"{folder}/{name}") for name in (RECORD, TRACKED, SHARDS))
         if not any(time_ns for time_ns, _ in stamps):
+            remove_leavings(Path(folder))
             return False
         known = self._before.get(folder)
         if known is not None and known.stamps == stamps:
@@ -88,6 +95,8 @@ class Catalogue:
         return True
 
     def _read(self, folder: Path, stamps: tuple[Stamp, ...], known: Entry | None) -> Entry:
+        for place in (folder, folder / SHARDS):
+            remove_leavings(place)
         entry = Entry(tuple(stamp if _is_settled(stamp) else (-1, -1) for stamp in stamps))
         try:
             if (record := read_record(folder)) is not None:
@@ -96,7 +105,9 @@ class Catalogue:
         except Unreadable as error:
             entry.fault = str(error)
         with contextlib.suppress(Unreadable):
-            entry.tracked = str(read_json(folder / TRACKED).get("run_id", ""))
+            noted = read_json(folder / TRACKED)
+            entry.tracked = str(noted.get("run_id", ""))
+            entry.children = children if type(children := noted.get("children")) is int else 0
         self._read_shards(folder, entry, known)
         return entry
 
@@ -148,6 +159,7 @@ class Catalogue:
         entries = {os.path.relpath(folder, self.outputs): asdict(entry) for folder, entry in self.entries.items()}
         text = json.dumps({"version": _VERSION, "entries": entries}).encode()
         if self.outputs.is_dir():
+            remove_leavings(self.outputs)
             with contextlib.suppress(CannotWrite):  # another user's folder, say: then every command reads all files
                 write_bytes(digest(text + body).encode() + b"\n" + text + b"\n" + body, self.outputs / FILE)
 

@@ -101,8 +101,8 @@ def _checked(values: dict[str, Any], path: Path) -> SweepRecord:
 
 def _tracking(values: Any, path: Path) -> TrackingConfig:
     names = {field.name for field in fields(TrackingConfig)}
-    # Sweeps from before there was a choice of histories sent whole ones.
-    known = {"history": "full", **values} if isinstance(values, dict) else {}
+    # Sweeps from before there was a choice of histories sent whole ones, and were waited for as long as MLflow likes.
+    known = {"history": "full", "timeout_s": 30.0, **values} if isinstance(values, dict) else {}
     if set(known) != names or not all(type(known[f.name]) is f.type for f in fields(TrackingConfig)):
         raise Unreadable(f"{path} is damaged: tracking is {_shown(values)}")
     try:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fa_sweep.checks import ConfigError
+from fa_sweep.signals import children_deaf_to_ctrl_c
 from fa_sweep.sweep.executors.base import Executor, Progress, Result, ShardLost
 from fa_sweep.sweep.failures import Failed, failure
 from fa_sweep.sweep.plan import Shard
@@ -35,14 +36,15 @@ def open_dask(address: str | None, processes: int) -> Iterator[Executor]:
     with dask.config.set({"distributed.scheduler.allowed-failures": DEATHS, "logging.distributed": "critical"}):
         if address is None:
             # Without an address of its own its page would go to port 8787, and two sweeps at once warn about that.
-            cluster = LocalCluster(
-                n_workers=processes,
-                threads_per_worker=1,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",
-                scheduler_kwargs={"dashboard": False},
-                silence_logs="CRITICAL",
-            )
+            with children_deaf_to_ctrl_c():  # those that replace dead ones too: a thread that starts here starts them
+                cluster = LocalCluster(
+                    n_workers=processes,
+                    threads_per_worker=1,
+                    host="127.0.0.1",
+                    dashboard_address="127.0.0.1:0",
+                    scheduler_kwargs={"dashboard": False},
+                    silence_logs="CRITICAL",
+                )
             with cluster, Client(cluster) as client:
                 yield _Dask(processes, client, worked=True)
             return
