@@ -1,6 +1,7 @@
 """`make torture`: attack the installed program from outside and write a table of what it held."""
 
 import argparse
+import resource
 import shutil
 import sys
 import tempfile
@@ -23,7 +24,7 @@ from torture.program import Program
 from torture.secrets import Secrets
 from torture.stores import Stores
 
-WHOLE_MINUTES = 20.0  # what all tasks take on two cores
+WHOLE_MINUTES, PREPARING_MINUTES = 20.0, 0.8  # of all tasks on two cores, and of what comes before them
 PARTS = (Kills, Flips, Files, FullDisks, Stores, Secrets, Inputs)
 
 
@@ -54,7 +55,8 @@ class Torture:
         tasks = list(part.tasks())
         if only := [name for name in self.options.only if "/" in name]:
             return [task for task in tasks if task.name in only]
-        wanted = max(1, round(len(tasks) * min(1.0, self.options.minutes / WHOLE_MINUTES)))
+        share = (self.options.minutes - PREPARING_MINUTES) / (WHOLE_MINUTES - PREPARING_MINUTES)
+        wanted = min(len(tasks), max(1, round(len(tasks) * share)))
         return [tasks[round(k * len(tasks) / wanted)] for k in range(wanted)]
 
     def _one(self, task: Task) -> None:
@@ -123,8 +125,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     took_s = time.monotonic() - started
     text = f"{page.heading(options.seed, options.minutes, took_s)}\n\n{page.table(parts, torture.outcomes, torture.skipped)}"
     print(text)
-    for part in parts:
-        print(f"{part.name}: {torture.seconds[part.name]:.0f} s")
+    print(", ".join(f"{name} {seconds:.0f} s" for name, seconds in torture.seconds.items()))
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{used.ru_utime + used.ru_stime:.0f} s of all cores by the commands")
     if options.out:
         page.write(text, options.out)
     failed = sum(bool(outcome.problem) for outcomes in torture.outcomes.values() for outcome in outcomes)

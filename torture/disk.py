@@ -4,6 +4,7 @@ Where this user may not mount, files are limited in length instead (RLIMIT_FSIZE
 """
 
 import os
+import resource
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -67,10 +68,14 @@ class FullDisks(Common):
     name = "disk"
     truth: Truth = field(default_factory=lambda: Truth({}, {}))
     used: Path = field(default_factory=Path)
+    mounts: bool = True
     held: ClassVar[Mapping[str, str]] = HELD
 
     def prepare(self, folder: Path) -> None:
         """Run the sweep where there is room, and make a folder that was used before."""
+        self.mounts = may_mount(folder / "mount")
+        if not self.mounts:
+            print("disk: this user may not mount; files are limited in length instead")
         plain, self.used = folder / "plain/work", folder / "used/work"
         for cwd, command in ((plain, SWEEP), (self.used, OTHERS)):
             cwd.mkdir(parents=True)
@@ -82,7 +87,21 @@ class FullDisks(Common):
         """Return a task for each size of each disk."""
         sizes = [(disk, size) for disk in DISKS for size in disk.sizes]
         self.random("order").shuffle(sizes)
-        return [self.task(n, partial(self._one, disk=disk, size=size)) for n, (disk, size) in enumerate(sizes)]
+        one = self._one if self.mounts else self._short
+        return [self.task(n, partial(one, disk=disk, size=size)) for n, (disk, size) in enumerate(sizes)]
+
+    def _short(self, folder: Path, disk: Disk, size: int) -> list[Outcome]:
+        """Without the right to mount: no file may be longer than so many KiB."""
+        if disk.options != Disk.options:
+            return []
+        cwd = folder / "work"
+        shutil.copytree(self.used, cwd) if disk.used else cwd.mkdir(parents=True)
+        started = self.program.start(disk.command, cwd)
+        resource.prlimit(started.process.pid, resource.RLIMIT_FSIZE, (1024 * size, 1024 * size))
+        first = started.wait(SECONDS)
+        last = self.program.run(disk.command, cwd, limit=SECONDS)
+        problems = [*self._wrong_before(first, disk), *self._wrong_after(last, cwd)]
+        return [Outcome(disk.kind, f"files of at most {size} KiB", "; ".join(problems))]
 
     def _one(self, folder: Path, disk: Disk, size: int) -> list[Outcome]:
         cwd = folder / "work"
@@ -92,10 +111,10 @@ class FullDisks(Common):
             first = self.program.run(disk.command, cwd, limit=SECONDS)
             make_room()
             last = self.program.run(disk.command, cwd, limit=SECONDS)
-            problems = [*self._wrong_before(first, disk, cwd), *self._wrong_after(last, cwd)]
+            problems = [*self._wrong_before(first, disk), *self._wrong_after(last, cwd)]
         return [Outcome(disk.kind, f"{disk.options.format(size)} at {disk.place}", "; ".join(problems))]
 
-    def _wrong_before(self, first: Ended, disk: Disk, cwd: Path) -> list[str]:
+    def _wrong_before(self, first: Ended, disk: Disk) -> list[str]:
         """Return what is wrong with what a command said that found no room."""
         if first.status is None:
             return [f"still there after {SECONDS:.0f} s"]
@@ -109,7 +128,7 @@ class FullDisks(Common):
             )
         expected = (1, 2) if disk.kind == "read-only" else (1,)
         problems = [] if first.status in expected else [f"status {first.status}, not 1"]
-        said = first.lines("space", "disk", "full", "room", "read-only", "written", "writable")
+        said = first.lines("space", "disk", "full", "room", "read-only", "written", "writable", "too large")
         return problems if len(said) == 1 else [*problems, f"said in {len(said)} lines: {first.err.strip()[-200:]!r}"]
 
     def _wrong_after(self, last: Ended, cwd: Path) -> list[str]:
@@ -150,6 +169,17 @@ def remount(place: Path, disk: Disk, size: int) -> None:
     mount(place, f"remount,{options}")
 
 
+def may_mount(place: Path) -> bool:
+    """Whether this user may mount a tmpfs."""
+    place.mkdir()
+    try:
+        mount(place, "size=100k")
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    subprocess.run(["umount", "-l", str(place)], check=False)
+    return True
+
+
 def mount(place: Path, options: str) -> None:
     """Mount a tmpfs, or change one that is mounted."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "torture", str(place)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "torture", str(place)], check=True, capture_output=True)

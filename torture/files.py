@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from torture.case import Common, Outcome, Task, attributed, traceback_in
 from torture.contents import ANY, JSON, altered
-from torture.leftovers import NEXT, Leftovers, move
+from torture.leftovers import NEXT, Leftovers, leftovers_of, move
 from torture.program import Ended
 from torture.tables import NEARLY, variations
 from torture.truth import stored, wrong_in_store
@@ -96,7 +96,7 @@ class Files(Common):
 
     def prepare(self, folder: Path) -> None:
         """Make the left-overs that are damaged afterwards."""
-        self.leftovers = Leftovers(self.program, folder, COPIES)
+        self.leftovers = leftovers_of(self.program, folder / "leftovers")
 
     def tasks(self) -> Sequence[Task]:
         """Return a task for every ten files, and one for each that stands in outputs itself."""

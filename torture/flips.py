@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from torture.case import Common, Outcome, Task, attributed, traceback_in
-from torture.leftovers import NEXT, Leftovers
+from torture.leftovers import NEXT, Leftovers, leftovers_of
 from torture.truth import Truth, changed, digests_in, shards_of, stored, wrong_in_store
 
 SHARDS, SHARD_TASKS = 32, 44
@@ -25,7 +25,6 @@ SWEEP = [
     "-m", "feedback=random", "model.hidden=" + ",".join(f"[{n}]" for n in range(2, SHARDS + 2)), "seed=0,1", "train.steps=61",
     "train.eval_every=20", "train.hold=1", "report=false", "n_jobs=1",
 ]  # fmt: skip
-COPIES = 20
 TASKS_OF = {"jobs.parquet": 8, "sweep.json": 6, "tracked.json": 3}
 
 
@@ -88,7 +87,7 @@ class Flips(Common):
         done = self.program.run(SWEEP, self.template)
         assert done.status == 0, done.err
         self.truth = Truth.of(self.template)
-        self.leftovers = Leftovers(self.program, folder / "leftovers", COPIES)
+        self.leftovers = leftovers_of(self.program, folder / "leftovers")
 
     def tasks(self) -> Sequence[Task]:
         """Return the tasks; in one of eight the command is truly started."""

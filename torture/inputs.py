@@ -71,7 +71,7 @@ class Inputs(Common):
         cwd.mkdir(parents=True)
         started, most = self.program.start(arguments, cwd), 0
         resource.prlimit(started.process.pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        while started.process.poll() is None and time.monotonic() - started.since < 2 * PLAN_S:
+        while not started.ended() and time.monotonic() - started.since < 2 * PLAN_S:
             most = max(most, resident_bytes(started.process.pid))
             time.sleep(0.05)
         ended = started.wait(0.1)

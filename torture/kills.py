@@ -114,8 +114,7 @@ class Kills(Common):
         if kill.twice:
             time.sleep(kill.gap_s)
             started.send(kill.number, group=kill.group)
-        sent = time.monotonic()
-        problems = after(kill, started, sent)
+        problems = after(kill, started)
         end_all(started.marker)
         return [Outcome(kill.number.name, f"{kill}, {name}", "; ".join(problems))]
 
@@ -130,20 +129,21 @@ def kills_of(chance: random.Random, phases: Sequence[str], count: int) -> list[K
     return sorted(kills, key=lambda kill: PHASES.index(kill.phase))
 
 
-def after(kill: Kill, started: Started, sent: float) -> list[str]:
+def after(kill: Kill, started: Started) -> list[str]:
     """Return what is wrong once a command was sent its signals."""
+    sent, delayed_s = time.monotonic(), started.delayed_s
     ended = started.wait(10)
-    took = time.monotonic() - sent
+    took = time.monotonic() - sent - (started.delayed_s - delayed_s)
     problems = []
     limit = TWICE_END_S if kill.twice else END_S
     if ended.status is None:
         return [f"still there after 10 s; said: {ended.err.strip()[-150:]!r}"]
     if took > limit:
         problems.append(f"ended after {took:.1f} s, not within {limit:.0f}")
-    while (orphans := left_over(started.marker)) and time.monotonic() - sent < END_S:
+    while (orphans := left_over(started.marker)) and time.monotonic() - sent < 2 * END_S:
         time.sleep(0.01)
     if orphans:
-        problems.append(f"{len(orphans)} processes are left after {END_S:.0f} s")
+        problems.append(f"{len(orphans)} processes are left after {2 * END_S:.0f} s")
     return problems + wrong_words(kill, ended)
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 
 from torture.contents import encoded, sealed
 from torture.program import Ended, Program
@@ -14,13 +15,25 @@ SWEEP = ["-m", "feedback=symmetric,random", "seed=0,1", *SMALL]
 NEXT = ["-m", "feedback=random", "seed=0,1,7", *SMALL]  # reuses two runs of SWEEP, trains one
 
 
+COUNT = 20
+_MADE: dict[int, "Leftovers"] = {}
+_LOCK = Lock()
+
+
+def leftovers_of(program: Program, folder: Path) -> "Leftovers":
+    """Return the left-overs that all parts share, made by whichever asks first."""
+    with _LOCK:
+        if id(program) not in _MADE:
+            _MADE[id(program)] = Leftovers(program, folder)
+        return _MADE[id(program)]
+
+
 @dataclass
 class Leftovers:
-    """A folder with `count` left-over copies of one sweep, and another where they are tracked."""
+    """A folder with COUNT left-over copies of one sweep, and another where they are tracked."""
 
     program: Program
     folder: Path
-    count: int
     truth: Truth = field(init=False)
     next_truth: Truth = field(init=False)
 
@@ -40,7 +53,7 @@ class Leftovers:
     @property
     def names(self) -> list[str]:
         """The names of the copies."""
-        return [f"2020-01-01_00-00-{number:02d}_c0ffee" for number in range(self.count)]
+        return [f"2020-01-01_00-00-{number:02d}_c0ffee" for number in range(COUNT)]
 
     def _run(self, arguments: list[str], cwd: Path) -> Ended:
         done = self.program.run(arguments, cwd)

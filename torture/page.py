@@ -19,6 +19,8 @@ def table(parts: Sequence[Part], outcomes: Mapping[str, Sequence[Outcome]], skip
             of_kind = [outcome for outcome in outcomes[part.name] if outcome.kind == kind]
             failed = sum(bool(outcome.problem) for outcome in of_kind)
             lines.append(f"| {part.name} | {kind} | {len(of_kind):,} | {failed:,} | {held} |")
+    broken = [outcome.problem for found in outcomes.values() for outcome in found if outcome.kind == "torture"]
+    lines += [f"\nThe torture itself failed: {problem}." for problem in broken]
     for name, count in skipped.items():
         if count:
             lines.append(f"\n{count} tasks of `{name}` were not reached in the time given.")

@@ -7,10 +7,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from torture.program import Program, Started
+from torture.program import POLL_S, Program, Started
 
 PHASES = ("imports", "composing", "training", "shards", "database", "import", "report", "ending")
-POLL_S = 0.005
 SIGTERM_BIT = 1 << 14
 
 
@@ -67,7 +66,7 @@ class Watch:
     def wait_for(self, phase: str, limit: float) -> bool:
         """Wait until a phase has begun; False where the command ended before or took longer."""
         deadline = time.monotonic() + limit
-        while self.started.process.poll() is None and time.monotonic() < deadline:
+        while not self.started.ended() and time.monotonic() < deadline:
             if self.begun(phase):
                 return True
             time.sleep(POLL_S)
@@ -91,7 +90,7 @@ def measure(program: Program, arguments: Sequence[str], cwd: Path) -> Mapping[st
     composing_s = program.run(["seed=x"], refused).seconds
     started = program.start(arguments, cwd)
     watch, begins = Watch(cwd, started, composing_s), {"imports": 0.0}
-    while started.process.poll() is None:
+    while not started.ended():
         for phase in PHASES[1:]:
             if phase not in begins and watch.begun(phase):
                 begins[phase] = time.monotonic() - started.since
@@ -100,5 +99,5 @@ def measure(program: Program, arguments: Sequence[str], cwd: Path) -> Mapping[st
     if ended.status != 0:
         raise RuntimeError(f"undisturbed, {' '.join(arguments)} ended with {ended.status}: {ended.err}")
     moments = sorted(begins.items(), key=lambda item: item[1])
-    ends = [moment for _, moment in moments[1:]] + [ended.seconds]
+    ends = [moment for _, moment in moments[1:]] + [ended.seconds + started.delayed_s]
     return {phase: end - begin for (phase, begin), end in zip(moments, ends, strict=True)}

@@ -17,13 +17,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MARKER = "FA_SWEEP_TORTURE"  # in the environment of every process that is started here, and so of whatever it starts
+POLL_S = 0.005
 MEMORY_BYTES = 4 * 2**30  # of address space: a command that wants more is no danger to the machine
 _FOREIGN = ("MLFLOW_", "PG", "HYDRA_", "MPL", "PYTHONOPT", "PYTHONIO")
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A command that has ended. `status` is minus the signal's number where one killed it; None where it had to be killed."""
+    """A command that has ended. `status` is minus the signal's number where one killed it; None where it had to be killed.
+
+    `seconds` leaves out what it waited for a core: other work on the machine makes no command slow.
+    """
 
     status: int | None
     out: str
@@ -49,6 +53,8 @@ class Started:
     marker: str
     log: Path
     since: float = field(default_factory=time.monotonic)
+    delayed_s: float = 0.0
+    """How long it has waited for a core so far."""
 
     def send(self, number: int, *, group: bool = False) -> bool:
         """Send a signal to the process, or to its whole group as a terminal does. Returns whether it was still there."""
@@ -60,16 +66,28 @@ class Started:
             self.process.send_signal(number)
         return True
 
+    def ended(self) -> bool:
+        """Whether it has ended; takes note of how long it has waited for a core."""
+        self.delayed_s = max(self.delayed_s, delay_of(self.process.pid))
+        return self.process.poll() is not None
+
     def wait(self, limit: float) -> Ended:
         """Wait for its end, and kill it and all that it started when it takes longer."""
-        status: int | None
-        try:
-            status = self.process.wait(limit)
-        except subprocess.TimeoutExpired:
-            status = None
+        deadline = time.monotonic() + limit
+        while not self.ended() and time.monotonic() < deadline + self.delayed_s:
+            time.sleep(POLL_S)
+        status = self.process.poll()
+        if status is None:
             end_all(self.marker)
             self.process.wait(10)
-        return read_log(self.log, status, time.monotonic() - self.since)
+        return read_log(self.log, status, time.monotonic() - self.since - self.delayed_s)
+
+
+def delay_of(pid: int) -> float:
+    """Return the seconds that a process has waited for a core; 0 where the system does not tell."""
+    with suppress(OSError, IndexError, ValueError):
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    return 0.0
 
 
 def read_log(log: Path, status: int | None, seconds: float) -> Ended:
@@ -153,10 +171,10 @@ class Program:
         """Run a command as `run` does, in a process that a driver with the libraries in memory forks: half the time."""
         driver = self._take()
         log = cwd.parent / f"log-{uuid.uuid4().hex}"
-        started = time.monotonic()
-        status = driver.run({"module": module, "arguments": list(arguments), "cwd": str(cwd), "log": str(log)}, extra, limit)
+        command = {"module": module, "arguments": list(arguments), "cwd": str(cwd), "log": str(log)}
+        status, seconds = driver.run(command, extra, limit)
         self._idle.put(driver)
-        return read_log(log, status, time.monotonic() - started)
+        return read_log(log, status, seconds)
 
     def _take(self) -> "Driver":
         with suppress(queue.Empty):
@@ -179,27 +197,31 @@ class Driver:
         self.marker = uuid.uuid4().hex
         self.process = subprocess.Popen(
             [program.python, str(Path(__file__).with_name("driver.py"))],
-            env=program.environment(self.marker), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=program.environment(self.marker), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
             start_new_session=True,
         )  # fmt: skip
 
-    def run(self, command: dict[str, object], extra: Mapping[str, str] | None, limit: float) -> int | None:
-        """Run one command; returns its status, None where it had to be killed after `limit` seconds."""
+    def run(self, command: Mapping[str, object], extra: Mapping[str, str] | None, limit: float) -> tuple[int | None, float]:
+        """Run one command; returns its status, None where it had to be killed after `limit` seconds, and its seconds."""
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(command | {"environment": dict(extra or {}), "memory": MEMORY_BYTES}) + "\n")
-        self.process.stdin.flush()
-        pid = int(self._answer())
         assert self.process.stdout is not None
-        in_time = bool(select.select([self.process.stdout], [], [], limit)[0])
+        whole = {**command, "environment": dict(extra or {}), "memory": MEMORY_BYTES}
+        self.process.stdin.write(json.dumps(whole).encode() + b"\n")
+        pid = int(self._answer())
+        started, delayed_s, in_time = time.monotonic(), 0.0, False
+        while not in_time and time.monotonic() - started - delayed_s < limit:
+            delayed_s = max(delayed_s, delay_of(pid))
+            in_time = bool(select.select([self.process.stdout], [], [], POLL_S)[0])
+        seconds = time.monotonic() - started - delayed_s
         if not in_time:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         status = int(self._answer())
-        return status if in_time else None
+        return (status if in_time else None), seconds
 
-    def _answer(self) -> str:
+    def _answer(self) -> bytes:
         assert self.process.stdout is not None
-        return self.process.stdout.readline()
+        return self.process.stdout.readline()  # unbuffered: what follows stays in the pipe, where `select` sees it
 
     def close(self) -> None:
         """End it with whatever its commands have left."""

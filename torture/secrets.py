@@ -9,6 +9,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import ClassVar
 from urllib.parse import quote, quote_plus
 
@@ -24,7 +25,7 @@ SHORT = ["train.steps=61", "train.eval_every=20", "train.hold=1"]
 SINGLE, SWEEP = ["seed=1", *SHORT], ["-m", "feedback=symmetric,random", "seed=1,2", *SHORT]
 PLAIN, ODD = "Zq7vK9xS3cr3tBq", "Zq7v/K9@x:S3#cr?3t%&B q"
 REFUSED = (["seed=x"], ["nosuch=1"], ["seed=["], ["--nosuch"], ["feedback=nosuch"], ["hydra.run.dir=/proc/x"], ["train.lr=${x"])
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 HELD = {
     "override": "the password stands in no file, no table, no output, neither plain nor percent-encoded nor in base64",
     "configuration file": "likewise",
@@ -143,12 +144,20 @@ class Secrets(Common):
     """Some 100 ways to give a password."""
 
     name = "secrets"
-    server: Server = field(init=False)
+    server: Server | None = None
+    lock: Lock = field(default_factory=Lock)
+    folder: Path = field(default_factory=Path)
     held: ClassVar[Mapping[str, str]] = HELD
 
     def prepare(self, folder: Path) -> None:
-        """Start a server, so that something is tracked as well."""
-        self.server = Server(self.program, folder / "server")
+        """Keep the folder: a server is started when it is first needed."""
+        self.folder = folder
+
+    def _server(self) -> Server:
+        with self.lock:
+            if self.server is None:
+                self.server = Server(self.program, self.folder / "server")
+            return self.server
 
     def tasks(self) -> Sequence[Task]:
         """Return one task for each way."""
@@ -157,8 +166,9 @@ class Secrets(Common):
         return [self.task(number, partial(self._plant, way=way, number=number)) for number, way in enumerate(all_ways)]
 
     def _plant(self, folder: Path, way: Way, number: int) -> list[Outcome]:
-        cwd, address, experiment = folder / "work", self.server.address, f"secrets {uuid.uuid4().hex}"
+        cwd, experiment = folder / "work", f"secrets {uuid.uuid4().hex}"
         cwd.mkdir(parents=True)
+        address = self._server().address if "{address}" in way.uri else ""
         for name, text in way.files.items():
             (cwd / name).parent.mkdir(parents=True, exist_ok=True)
             (cwd / name).write_text(way.filled(text, address))
@@ -183,14 +193,14 @@ class Secrets(Common):
         given = {cwd / name for name in way.files}
         places = [path for path in cwd.rglob("*") if path not in given]
         if way.kind == "tracked on a server":
-            places += self.server.folder.rglob("*")
+            places += self._server().folder.rglob("*")
         kept = [str(path) for path in places if any(found_in(data, needles) for data in contents(path))]
         kept += [str(path) for path in places if found_in(str(path).encode(), needles)]
         return problems + ([f"kept in {', '.join(kept[:4])}"] if kept else [])
 
     def close(self) -> None:
         """End the server."""
-        if hasattr(self, "server"):
+        if self.server is not None:
             self.server.close()
 
 
