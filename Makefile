@@ -1,13 +1,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: sweep test check bench findings clean
+.PHONY: sweep test check torture bench findings clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make sweep   the main job: 3 feedback modes x 50 seeds, tracked, with a report"
 	@echo "make test    the test suite"
 	@echo "make check   lint, format, types"
+	@echo "make torture  attacks on the program from outside; writes the table of docs/reliability.md (20 minutes)"
 	@echo "make bench   timings against other ways, as ratios; writes benchmarks/RESULTS.md (half an hour)"
 	@echo "make findings  run every preset that is not in the ledger yet, write analysis/findings"
 	@echo "make clean   remove the environment and caches (outputs/ stays)"
@@ -28,6 +29,9 @@ check: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+torture: .venv/ready
+	$(BIN)/python -m torture --minutes 20 --seed 0 --out docs/reliability.md
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks --out benchmarks
