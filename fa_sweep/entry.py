@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fa_sweep.checks import ConfigError
 from fa_sweep.config import conf_dir, one_line, resolve, yaml_without_secrets
-from fa_sweep.secrets import redacted_stream, remember_secrets_of_the_process
+from fa_sweep.secrets import redacted_output, remember_secrets_of_the_process
 from fa_sweep.signals import UNTOUCHED, interrupted, meanwhile
 from fa_sweep.sweep.storage import CannotWrite
 
@@ -48,13 +48,16 @@ def main() -> int:
 
     The command installs handlers of signals (`fa_sweep.signals`); called from elsewhere, this leaves the caller's alone.
     """
+    remember_secrets_of_the_process()
+    with redacted_output():
+        return _main()
+
+
+def _main() -> int:
     from fa_sweep.application import RunsFailed
     from fa_sweep.sweep.folder import fresh_id
 
     meanwhile(UNTOUCHED)
-    remember_secrets_of_the_process()
-    plain = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = map(redacted_stream, plain)
     OmegaConf.register_new_resolver("fresh_id", fresh_id, use_cache=True, replace=True)
     wants_whole_story = os.environ.get("HYDRA_FULL_ERROR") == "1"
     sys.argv += _mode_of_preset(sys.argv[1:])
@@ -84,8 +87,6 @@ def main() -> int:
     except KeyboardInterrupt:
         print(interrupted(), file=sys.stderr)
         return 130
-    finally:
-        sys.stdout, sys.stderr = plain
     return 0
 
 
