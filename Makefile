@@ -1,12 +1,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: sweep test check bench findings clean
+.PHONY: sweep test test-all check bench findings clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make sweep   the main job: 3 feedback modes x 50 seeds, tracked, with a report"
-	@echo "make test    the test suite"
+	@echo "make test    the tests that need no service (two or three minutes on two cores)"
+	@echo "make test-all  all tests: also browser, PostgreSQL, SLURM, Dask, MLflow's server, and longer ones"
 	@echo "make check   lint, format, types"
 	@echo "make bench   timings against other ways, as ratios; writes benchmarks/RESULTS.md (half an hour)"
 	@echo "make findings  run every preset that is not in the ledger yet, write analysis/findings"
@@ -22,7 +23,10 @@ sweep: .venv/ready
 	$(BIN)/python -m fa_sweep -m feedback=symmetric,random,rerandom 'seed=range(50)'
 
 test: .venv/ready
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto -m 'not service and not slow' $(PYTEST)
+
+test-all: .venv/ready
+	$(BIN)/pytest -n auto $(PYTEST)
 
 check: .venv/ready
 	$(BIN)/ruff check .
