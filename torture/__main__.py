@@ -3,11 +3,12 @@
 import argparse
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
 from pathlib import Path
@@ -42,9 +43,16 @@ class Torture:
     def run(self) -> None:
         """Prepare all parts, then run their tasks in turn, so that a shortage of time meets all of them."""
         with ThreadPoolExecutor(self.options.workers) as pool:
-            list(pool.map(lambda part: self._timed(part.name, lambda: part.prepare(self._folder(part.name))), self.parts))
-            turns = zip_longest(*(self._chosen(part) for part in self.parts))
-            list(pool.map(self._one, [task for turn in turns for task in turn if task is not None]))
+            try:
+                list(pool.map(self._prepare, self.parts))
+                turns = zip_longest(*(self._chosen(part) for part in self.parts))
+                list(pool.map(self._one, [task for turn in turns for task in turn if task is not None]))
+            except BaseException:  # interrupted: what runs ends by itself, nothing else begins
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _prepare(self, part: Part) -> None:
+        self._timed(part.name, lambda: part.prepare(self._folder(part.name)))
 
     def _folder(self, name: str) -> Path:
         folder = self.work / name
@@ -79,11 +87,11 @@ class Torture:
         recipe = f"python -m torture --seed {self.options.seed} --only {task.name}"
         print(f"FAILED {outcome.kind} ({outcome.case}): {' '.join(outcome.problem.split())} | {recipe}", flush=True)
 
-    def _timed(self, part: str, work: object) -> None:
+    def _timed(self, part: str, work: Callable[[], object]) -> None:
         """Run a piece of work and add its time; an error of the torture itself is a failure too."""
         started = time.monotonic()
         try:
-            work()  # type: ignore[operator]
+            work()
         except Exception as error:
             traceback.print_exc()
             self.outcomes[part].append(Outcome("torture", part, f"{type(error).__name__}: {error}"))
@@ -107,6 +115,7 @@ def arguments() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the torture; returns 1 where anything failed or was not reached."""
     options = arguments().parse_args(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and mounts go with this program
     program = Program(options.python)
     wanted = {name.partition("/")[0] for name in options.only}
     parts: list[Part] = [part(program, options.seed) for part in PARTS if not wanted or part.name in wanted]

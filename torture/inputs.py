@@ -70,7 +70,6 @@ class Inputs(Common):
         cwd = folder / "work"
         cwd.mkdir(parents=True)
         started, most = self.program.start(arguments, cwd), 0
-        resource.prlimit(started.process.pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         while not started.ended() and time.monotonic() - started.since < 2 * PLAN_S:
             most = max(most, resident_bytes(started.process.pid))
             time.sleep(0.05)
