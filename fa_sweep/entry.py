@@ -8,13 +8,14 @@ from typing import NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
+from fa_sweep.arguments import check_arguments
 from fa_sweep.checks import ConfigError
-from fa_sweep.config import conf_dir, one_line, resolve
+from fa_sweep.config import conf_dir, resolve
+from fa_sweep.config_files import checked_files
+from fa_sweep.refusals import begins_anew, exit_status, one_line
 
 # 1.4 refuses to instantiate callbacks that are not listed, and knows no version_base "1.3".
 _HYDRA_1_3 = hydra.__version__.startswith("1.3")
@@ -44,24 +45,22 @@ def main() -> int:
     sys.argv += _mode_of_preset(sys.argv[1:])
     usage_and_exit = ArgumentParser.error
     ArgumentParser.error = _refuse  # type: ignore[assignment, method-assign]
+    begins_anew()
     try:
-        hydra.main(config_path=conf_dir(), config_name="config", **_MAIN_ARGUMENTS)(job)()
-    except (ConfigError, HydraException, OmegaConfBaseException) as error:
-        if wants_whole_story:
-            raise
-        print(f"fa_sweep: {one_line(error)}", file=sys.stderr)
-        return 2
-    except ValueError as error:
-        if wants_whole_story or not _raised_in(error, "hydra"):
-            raise
-        print(f"fa_sweep: {one_line(error)}; given: {' '.join(sys.argv[1:])}", file=sys.stderr)
-        return 2
+        check_arguments(sys.argv[1:])
+        with checked_files():
+            hydra.main(config_path=conf_dir(), config_name="config", **_MAIN_ARGUMENTS)(job)()
     except RunsFailed as error:
         print(f"fa_sweep: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("fa_sweep: interrupted; finished shards are kept, the same command goes on from there", file=sys.stderr)
         return 130
+    except Exception as error:
+        if wants_whole_story:
+            raise
+        print(f"fa_sweep: {one_line(error)}", file=sys.stderr)
+        return exit_status(error)
     finally:
         ArgumentParser.error = usage_and_exit  # type: ignore[method-assign]
         if not wants_whole_story:
@@ -74,14 +73,6 @@ def _refuse(parser: ArgumentParser, message: str) -> NoReturn:
     raise ConfigError(f"{message}; --hydra-help lists the flags")
 
 
-def _raised_in(error: BaseException, package: str) -> bool:
-    """Whether an error comes from a package's own lines: Hydra has bare ValueErrors for some malformed overrides."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    return traceback is not None and str(traceback.tb_frame.f_globals.get("__name__", "")).split(".")[0] == package
-
-
 def _mode_of_preset(arguments: list[str]) -> list[str]:
     """Hydra 1.4 takes hydra.mode from the command line alone: say there what a preset that sweeps says in its file."""
     flags = ("-m", "--multirun", "--cfg", "-c", "--info", "-i", "--help", "-h", "hydra.mode=")
@@ -90,6 +81,6 @@ def _mode_of_preset(arguments: list[str]) -> list[str]:
     for argument in arguments:
         key, _, name = argument.lstrip("+").partition("=")
         preset = Path(conf_dir()) / "experiment" / f"{name}.yaml"
-        if key == "experiment" and preset.is_file() and "mode: MULTIRUN" in preset.read_text():
+        if key == "experiment" and preset.is_file() and "mode: MULTIRUN" in preset.read_text(errors="replace"):
             return ["hydra.mode=MULTIRUN"]
     return []

@@ -17,8 +17,11 @@ class Trained:
 
 
 def one_line(error: BaseException) -> str:
-    """Return what an error says."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    """Return what an error says, and of one that says nothing what its class means."""
+    said = " ".join(str(error).split()) or (
+        "there was not enough memory" if isinstance(error, MemoryError) else "no more is known"
+    )
+    return f"{type(error).__name__}: {said}"
 
 
 def train_runs(runs: list[RunConfig], progress: Callable[[float], None] | None = None) -> Trained:
