@@ -39,7 +39,7 @@ def run(arguments, folder, at, *, before=None):
         start_new_session=True,
         preexec_fn=before,
     )
-    out, err = process.communicate(timeout=120)  # ends when nobody has the two open any more
+    out, err = process.communicate(timeout=500)  # ends when nobody has the two open any more
     assert note.exists(), f"the moment never came; {out} {err}"
     assert of_session(process.pid) == []
     return process.returncode, out, err
@@ -67,7 +67,7 @@ def assert_ended(done, number, said, name="fa_sweep"):
 def trained(tmp_path_factory):
     """A folder whose ledger and store have the sweep already."""
     folder = tmp_path_factory.mktemp("trained")
-    subprocess.run([sys.executable, *SWEEP], cwd=folder, check=True, capture_output=True, timeout=120)
+    subprocess.run([sys.executable, *SWEEP], cwd=folder, check=True, capture_output=True, timeout=500)
     return folder
 
 

@@ -23,6 +23,7 @@ from fa_sweep.sweep.plan import Shard
 from fa_sweep.sweep.work import Trained, try_to_train, work_of
 
 _LONGEST_TEMPORARY = 70  # of the 107 bytes that a socket's path may have; /pymp-xxxxxxxx/listener-xxxxxxxx is the rest
+_KILLED = "a training process was killed, and the pool with it"
 _BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 
@@ -41,11 +42,11 @@ def start_server() -> None:
 
 @contextmanager
 def _inherited(**more: str) -> Iterator[None]:
-    """Have processes that are started now take one thread for BLAS and leave Ctrl-C to this one, which ends them."""
+    """Have processes that are started now take one thread for BLAS; a terminal's signals are for this one, which ends them."""
     changed = {**dict.fromkeys(_BLAS_THREADS, "1"), **more}
     before = {name: os.environ.get(name) for name in changed}
     os.environ.update(changed)
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # one that comes meanwhile waits
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:
@@ -124,14 +125,15 @@ def _in_processes(shards: Sequence[Shard], processes: int, progress: Progress) -
     context = multiprocessing.get_context("forkserver")
     others = multiprocessing.active_children()
     with ProcessPoolExecutor(min(processes, len(shards)), mp_context=context, initializer=_end_with_parent) as pool:
-        waiting: dict[Future[Trained | Failed], Shard] = {pool.submit(try_to_train, work_of(s.jobs)): s for s in shards}
+        waiting, lost = _submit(pool, shards)
         try:
+            yield from ((shard, ShardLost(_KILLED)) for shard in lost)
             while waiting:
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                     shard = waiting.pop(future)
                     error = future.exception()
                     if isinstance(error, BrokenProcessPool):
-                        yield shard, ShardLost("a training process was killed, and the pool with it")
+                        yield shard, ShardLost(_KILLED)
                     elif isinstance(error, Exception):
                         yield shard, failure(error)
                     else:
@@ -142,3 +144,14 @@ def _in_processes(shards: Sequence[Shard], processes: int, progress: Progress) -
             # One that was killed while it waited for work has left the queue locked: those behind it would wait for ever.
             for worker in set(multiprocessing.active_children()).difference(others):
                 worker.terminate()
+
+
+def _submit(pool: ProcessPoolExecutor, shards: Sequence[Shard]) -> tuple[dict[Future[Trained | Failed], Shard], list[Shard]]:
+    """Submit shards; returns those that wait for a process, and those for which there is none, because some were killed."""
+    waiting: dict[Future[Trained | Failed], Shard] = {}
+    for number, shard in enumerate(shards):
+        try:
+            waiting[pool.submit(try_to_train, work_of(shard.jobs))] = shard
+        except (BrokenProcessPool, OSError, EOFError):  # the latter where it was their server
+            return waiting, list(shards[number:])
+    return waiting, []
