@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from fa_sweep.secrets import redact
+from fa_sweep.secrets import redacted_output
 from fa_sweep.sweep.catalogue import Catalogue
 from fa_sweep.sweep.environment import DECIDES_BITS, environment
 from fa_sweep.sweep.folder import OUTPUTS, Sweep
@@ -14,6 +14,11 @@ from fa_sweep.sweep.storage import Unreadable
 
 def main() -> int:
     """Print what was found. Returns 1 if anything is wrong, else 0."""
+    with redacted_output():
+        return _main()
+
+
+def _main() -> int:
     if not OUTPUTS.is_dir():
         print(f"there is no folder {OUTPUTS} here: run this where the sweeps were run")
         return 0
@@ -26,7 +31,7 @@ def main() -> int:
         print(f"{unverified} shards were written by the first version, which kept no checksum: they are read, but not verified")
     wrong = [*_wrong_with_shards(shards), *_wrong_with_sweeps(found)]
     for line in wrong:
-        print(redact(line))
+        print(line)
     print("nothing is wrong" if not wrong else f"{len(wrong)} things are wrong")
     return 1 if wrong else 0
 

@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -42,9 +41,9 @@ def cluster(node, gate):
     return {**node, **gate.environment}
 
 
-def command(*arguments):
+def command(*arguments, **constants):
     tasks = () if any("n_jobs" in a for a in arguments) else ("n_jobs=2",)
-    return line(*short("hydra.launcher.executor=slurm", *tasks, "feedback=gated", *arguments))
+    return line(*short("hydra.launcher.executor=slurm", *tasks, "feedback=gated", *arguments), **constants)
 
 
 def states(environment):
@@ -109,9 +108,7 @@ def asked(tmp_path, cluster):
 def test_a_single_task_is_waited_for_in_the_queue_and_at_work(with_database, gate, cluster, asked):
     """It is no array, and squeue names it in another way. Longer than a file may take, in the queue and at its work."""
     subprocess.run(["scontrol", "update", "PartitionName=p", "State=DOWN"], env=cluster, check=True)
-    impatient = "import fa_sweep.sweep.executors.slurm as s; s.SETTLE_S = 0; import sys; from fa_sweep.entry import main"
-    start = [sys.executable, "-c", f"{impatient}; sys.argv[0] = 'fa_sweep'; sys.exit(main())"]
-    with started([*start, *command("seed=range(40)", "n_jobs=1")[3:]], with_database, cluster) as sweep:
+    with started(command("seed=range(40)", "n_jobs=1", SETTLE_S=0), with_database, cluster) as sweep:
         until(lambda: asked() > 2 or sweep.poll() is not None, "its patience in the queue")
         subprocess.run(["scontrol", "update", "PartitionName=p", "State=UP"], env=cluster, check=True)
         gate.wait_for(1, sweep)

@@ -88,7 +88,7 @@ def chosen_history(wanted: str, jobs: Sequence[Job], metrics: str) -> tuple[str,
     """Return how much of the histories a sweep sends, and a line to say if that was not asked for."""
     if wanted != "auto":
         return wanted, ""
-    evaluations = {id(train): len(train.evaluation_steps()) for train in (job.run.train for job in jobs)}
+    evaluations = {id(train): train.evaluations() for train in (job.run.train for job in jobs)}
     alike = Counter((len(job.widths) - 1, job.targets, evaluations[id(job.run.train)]) for job in jobs)
     sizes = {}
     for history in HISTORIES:
