@@ -43,7 +43,7 @@ class Server:
         command = [self.program.python, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{self.database}"]
         command += ["--artifacts-destination", str(self.folder / "artifacts"), "--host", "127.0.0.1", "--port", str(port)]
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        environment = self.program.environment(self.marker)
+        environment = self.program.environment(self.marker, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
         self.process = subprocess.Popen([*command, "--workers", "1"], env=environment, start_new_session=True, **quiet)  # type: ignore[call-overload]
         self.proxy = Proxy(port)
         deadline = time.monotonic() + 180
