@@ -1,9 +1,32 @@
-"""`python -m fa_sweep`."""
+"""`python -m fa_sweep`, and the command `fa-sweep`.
+
+The processes that train import this file too, and need nothing of Hydra's: hence the imports where they are used.
+"""
 
 import sys
 
-if __name__ == "__main__":
-    # Here, for the processes that train import this file too, and need nothing of Hydra's.
+
+def command() -> int:
+    """Run the command in a process of its own; returns the exit status."""
+    try:
+        from fa_sweep.signals import finished, take_over
+    except KeyboardInterrupt:
+        print("fa_sweep: interrupted; nothing was begun", file=sys.stderr)
+        return 130
+    take_over("fa_sweep")
+
+    from fa_sweep.surroundings import final_status, settle
+
+    settle()
+
     from fa_sweep.entry import main
 
-    sys.exit(main())
+    try:
+        status = main()
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 0
+    return finished(final_status(status, "fa_sweep"))
+
+
+if __name__ == "__main__":
+    sys.exit(command())

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf, open_dict
 
 from fa_sweep.checks import ConfigError
 from fa_sweep.config import resolve
-from fa_sweep.launching import parse_jobs
+from fa_sweep.lines import parse_jobs
 
 POOL = [
     "feedback=random", "feedback=symmetric", "feedback=rerandom", "feedback=nope", "task=xor", "init=he", "tracking=server",
@@ -107,7 +107,7 @@ def test_same_jobs_and_order_as_basic_sweeper(composer, arguments):
         return batch
 
     expected = outcome(basic)
-    ours = outcome(lambda: parse_jobs(arguments, loader))
+    ours = outcome(lambda: [list(line) for line in parse_jobs(arguments, loader)])
     if expected[0] == "error":
         assert ours[0] == "error"
     else:

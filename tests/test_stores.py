@@ -14,7 +14,7 @@ from support.waiting import PATIENCE, until
 
 from fa_sweep.sweep.folder import all_sweeps
 from fa_sweep.tracking import content, stores
-from fa_sweep.tracking.stores import tables
+from fa_sweep.tracking.stores import schema
 from fa_sweep.tracking.stores.client import ClientStore
 
 SWEEP = ("feedback=symmetric,random,shallow", "seed=range(2)", "init.scale=0.5,1")
@@ -36,7 +36,7 @@ def two_imports(fa_sweep, monkeypatch, *more):
     """The same sweep twice: into the tables, then through MLflow's client, into an experiment of its own."""
     assert fa_sweep(*short(*SWEEP, "tracking.metrics=all", "tracking.experiment=by tables", *more)) == 0
     with monkeypatch.context() as patch:
-        patch.setattr(stores, "open_tables", lambda uri: None)
+        patch.setattr(stores, "open_tables", lambda *_, **__: None)
         assert fa_sweep(*short(*SWEEP, "tracking.metrics=all", "tracking.experiment=by client", *more)) == 0
 
 
@@ -215,17 +215,17 @@ def test_mlflow_is_not_imported_where_the_database_is_there(tmp_path):
 def test_an_unknown_schema_goes_through_the_client(fa_sweep, monkeypatch):
     assert fa_sweep(*short("seed=0,1")) == 0
     uri = f"sqlite:///{Path('outputs/mlflow.db').absolute()}"
-    assert tables.open_tables(uri) is not None
-    monkeypatch.setitem(tables.PROVED_COLUMNS, "runs", (*tables.PROVED_COLUMNS["runs"], "colour"))
-    assert tables.open_tables(uri) is None
-    assert isinstance(stores.open_store(uri, "other", Path("outputs/artifacts/other")), ClientStore)
+    assert schema.open_tables(uri, 30) is not None
+    monkeypatch.setitem(schema.PROVED_COLUMNS, "runs", (*schema.PROVED_COLUMNS["runs"], "colour"))
+    assert schema.open_tables(uri, 30) is None
+    assert isinstance(stores.open_store(uri, "other", Path("outputs")), ClientStore)
 
 
 def test_runs_that_a_client_left_half_made_are_made_whole(fa_sweep, monkeypatch):
     from mlflow import MlflowClient
 
     with monkeypatch.context() as patch:
-        patch.setattr(stores, "open_tables", lambda uri: None)
+        patch.setattr(stores, "open_tables", lambda *_, **__: None)
         patch.setattr(ClientStore, "_log_values", lambda *a: (_ for _ in ()).throw(ConnectionError("gone")))
         assert fa_sweep(*short("seed=range(3)")) == 0
     (sweep,) = all_sweeps()

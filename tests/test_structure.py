@@ -62,7 +62,10 @@ def test_imports_run_one_way():
             forbidden |= under(anywhere, "pandas", "seaborn", "matplotlib")
         if name.startswith("analysis"):
             forbidden |= under(anywhere, "fa_sweep.training", "fa_sweep.stack", "fa_sweep.network", "hydra", "omegaconf")
-        if name not in {f"fa_sweep.{n}" for n in ("config", "composition", "launching", "callbacks", "entry")}:
+        if name not in {
+            f"fa_sweep.{n}"
+            for n in ("config", "choices", "config_files", "refusals", "composition", "launching", "callbacks", "entry")
+        }:
             forbidden |= under(anywhere, "omegaconf") if not name.startswith("hydra_plugins") else set()
         wrong += [f"{name} imports {module}" for module in forbidden]
     assert wrong == []

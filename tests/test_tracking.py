@@ -119,7 +119,7 @@ def test_complete_sweep_is_found_again_and_reused_runs_are_children_of_the_new_p
 
 def test_an_import_that_was_cut_off_goes_on(fa_sweep, monkeypatch, capfd):
     """MLflow dies after two runs; nothing is lost, and the next command brings in the rest."""
-    monkeypatch.setattr(stores, "open_tables", lambda uri: None)
+    monkeypatch.setattr(stores, "open_tables", lambda *_, **__: None)
     original = ClientStore._add_one
     calls = []
 
@@ -151,7 +151,7 @@ def test_an_import_that_was_cut_off_goes_on(fa_sweep, monkeypatch, capfd):
 def left_over(fa_sweep, monkeypatch):
     """A sweep of 150 runs that its command could not import; that command is over."""
 
-    def broken(*_):
+    def broken(*_, **__):
         raise ConnectionError("server went away")
 
     with monkeypatch.context() as patch:
@@ -201,10 +201,10 @@ def test_a_server_that_does_not_answer_is_asked_once_for_all_left_over(fa_sweep,
     monkeypatch.setattr(Sweep, "is_running", False)
     asked = []
     original = stores.connect
-    monkeypatch.setattr(stores, "connect", lambda uri: asked.append(uri) or original(uri))
+    monkeypatch.setattr(stores, "connect", lambda uri, *more: asked.append(uri) or original(uri, *more))
     capfd.readouterr()
-    assert fa_sweep(*short("seed=7,8")) == 0
-    assert asked.count(nobody) == 1
+    assert fa_sweep(*short("seed=7,8", *away)) == 0
+    assert asked.count(nobody) == 2  # for those left over, and for its own
     assert f"fa_sweep: {ids[0]}, {ids[1]}, {ids[2]} and 2 more are still not in MLflow: " in capfd.readouterr().err
 
 

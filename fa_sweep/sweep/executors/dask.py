@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from fa_sweep.checks import ConfigError
+from fa_sweep.signals import children_deaf_to_ctrl_c
 from fa_sweep.sweep.executors.base import Executor, Progress, Result, ShardLost
+from fa_sweep.sweep.failures import Failed, failure
 from fa_sweep.sweep.plan import Shard
-from fa_sweep.sweep.work import Trained, train_runs
+from fa_sweep.sweep.work import Trained, try_to_train, work_of
 
 DEATHS = 3
 CONNECT_S = 10
@@ -34,14 +36,15 @@ def open_dask(address: str | None, processes: int) -> Iterator[Executor]:
     with dask.config.set({"distributed.scheduler.allowed-failures": DEATHS, "logging.distributed": "critical"}):
         if address is None:
             # Without an address of its own its page would go to port 8787, and two sweeps at once warn about that.
-            cluster = LocalCluster(
-                n_workers=processes,
-                threads_per_worker=1,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",
-                scheduler_kwargs={"dashboard": False},
-                silence_logs="CRITICAL",
-            )
+            with children_deaf_to_ctrl_c():  # those that replace dead ones too: a thread that starts here starts them
+                cluster = LocalCluster(
+                    n_workers=processes,
+                    threads_per_worker=1,
+                    host="127.0.0.1",
+                    dashboard_address="127.0.0.1:0",
+                    scheduler_kwargs={"dashboard": False},
+                    silence_logs="CRITICAL",
+                )
             with cluster, Client(cluster) as client:
                 yield _Dask(processes, client, worked=True)
             return
@@ -66,7 +69,7 @@ class _Dask:
         from distributed import wait
 
         # The same runs may be trained again by another sweep: pure would hand out the first one's result by its hash.
-        waiting = {self.client.submit(train_runs, [j.run for j in s.jobs], pure=False): s for s in shards}
+        waiting = {self.client.submit(try_to_train, work_of(s.jobs), pure=False): s for s in shards}
         alone_since = math.inf
         while waiting:
             with suppress(TimeoutError, CancelledError):
@@ -83,7 +86,7 @@ class _Dask:
             for future in done:
                 shard = waiting.pop(future)
                 result = _result(future)
-                progress(shard.number, 0.0 if isinstance(result, Exception) else 1.0)
+                progress(shard.number, 1.0 if isinstance(result, Trained) else 0.0)
                 yield shard, result
                 future.release()  # its histories need not stay in the worker's memory
 
@@ -91,15 +94,15 @@ class _Dask:
         return bool(self.client.scheduler_info(n_workers=-1)["workers"])
 
 
-def _result(future: Any) -> Trained | Exception:
+def _result(future: Any) -> Trained | Failed | ShardLost:
     from distributed import KilledWorker
 
     try:
-        result: Trained = future.result()
+        result: Trained | Failed = future.result()
     except CancelledError:
         return ShardLost("the Dask scheduler is gone or was restarted")
     except KilledWorker:
         return ShardLost(f"{DEATHS + 1} Dask workers died at it")
     except Exception as error:
-        return error
+        return failure(error)
     return result

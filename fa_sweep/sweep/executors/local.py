@@ -2,20 +2,27 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
+import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from multiprocessing import forkserver, resource_tracker
+from typing import Any
 
+from fa_sweep import signals
 from fa_sweep.sweep.executors.base import Executor, Progress, Result, ShardLost
+from fa_sweep.sweep.failures import Failed, failure
 from fa_sweep.sweep.plan import Shard
-from fa_sweep.sweep.work import Trained, train_runs
+from fa_sweep.sweep.work import Trained, try_to_train, work_of
 
+_LONGEST_TEMPORARY = 70  # of the 107 bytes that a socket's path may have; /pymp-xxxxxxxx/listener-xxxxxxxx is the rest
 _BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 
@@ -25,16 +32,19 @@ def start_server() -> None:
     A server, because a fork of this process, which has threads (BLAS, rich), can hang; for that reason its BLAS has one thread.
     """
     multiprocessing.get_context("forkserver").set_forkserver_preload(["__main__", "fa_sweep.sweep.work"])
-    resource_tracker.ensure_running()  # the server needs it, and its start would unblock what is blocked for the server's
-    with _inherited():
+    _tidy_up_at_a_signal()
+    with _inherited(PYTHONWARNINGS="ignore"):  # it would warn of the semaphores that a killed process leaves, and removes them
+        resource_tracker.ensure_running()  # the server needs it, and its start would unblock what is blocked for the server's
+    with _inherited(), _short_socket_path():
         forkserver.ensure_running()
 
 
 @contextmanager
-def _inherited() -> Iterator[None]:
+def _inherited(**more: str) -> Iterator[None]:
     """Have processes that are started now take one thread for BLAS and leave Ctrl-C to this one, which ends them."""
-    before = {name: os.environ.get(name) for name in _BLAS_THREADS}
-    os.environ.update(dict.fromkeys(_BLAS_THREADS, "1"))
+    changed = {**dict.fromkeys(_BLAS_THREADS, "1"), **more}
+    before = {name: os.environ.get(name) for name in changed}
+    os.environ.update(changed)
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # one that comes meanwhile waits
     try:
         yield
@@ -45,6 +55,34 @@ def _inherited() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _short_socket_path() -> Iterator[None]:
+    """Have the server's socket lie where its path is no longer than the system allows, whatever TMPDIR is."""
+    before = tempfile.tempdir
+    if len(os.fsencode(tempfile.gettempdir())) > _LONGEST_TEMPORARY:
+        tempfile.tempdir = "/tmp"  # noqa: S108 (a folder of our own is made in it)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
+@cache
+def _tidy_up_at_a_signal() -> None:
+    """Have a signal that ends the command remove what processes on this machine share, as Python does at an ordinary end."""
+
+    def tidy_up() -> None:
+        tracker: Any = resource_tracker._resource_tracker
+        os.close(tracker._fd)  # all others that had it open have been killed: the tracker removes the semaphores and ends
+        shutil.rmtree(multiprocessing.current_process()._config.get("tempdir", ""), ignore_errors=True)  # type: ignore[attr-defined]
+        for _ in range(50):
+            if os.waitpid(tracker._pid, os.WNOHANG)[0]:
+                break
+            time.sleep(0.01)
+
+    signals.before_the_end(tidy_up)
 
 
 def _end_with_parent() -> None:
@@ -78,11 +116,7 @@ class _Local:
 
 def _in_process(shards: Sequence[Shard], progress: Progress) -> Iterator[Result]:
     for shard in shards:
-        try:
-            result: Trained | Exception = train_runs([job.run for job in shard.jobs], partial(progress, shard.number))
-        except Exception as error:
-            result = error
-        yield shard, result
+        yield shard, try_to_train(work_of(shard.jobs), partial(progress, shard.number))
 
 
 def _in_processes(shards: Sequence[Shard], processes: int, progress: Progress) -> Iterator[Result]:
@@ -90,7 +124,7 @@ def _in_processes(shards: Sequence[Shard], processes: int, progress: Progress) -
     context = multiprocessing.get_context("forkserver")
     others = multiprocessing.active_children()
     with ProcessPoolExecutor(min(processes, len(shards)), mp_context=context, initializer=_end_with_parent) as pool:
-        waiting: dict[Future[Trained], Shard] = {pool.submit(train_runs, [j.run for j in s.jobs]): s for s in shards}
+        waiting: dict[Future[Trained | Failed], Shard] = {pool.submit(try_to_train, work_of(s.jobs)): s for s in shards}
         try:
             while waiting:
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:
@@ -99,7 +133,7 @@ def _in_processes(shards: Sequence[Shard], processes: int, progress: Progress) -
                     if isinstance(error, BrokenProcessPool):
                         yield shard, ShardLost("a training process was killed, and the pool with it")
                     elif isinstance(error, Exception):
-                        yield shard, error
+                        yield shard, failure(error)
                     else:
                         progress(shard.number, 1.0)
                         yield shard, future.result()
