@@ -18,14 +18,7 @@ from fa_sweep.sweep.folder import all_sweeps
 from fa_sweep.training import train
 
 STEPS = tuple(short()[1:4])
-on_slurm = [pytest.mark.service("slurm"), pytest.mark.xdist_group("slurm")]
-
-
-def needs_slurm(test):
-    """Mark a test; all of them have one SLURM, in one of pytest's workers."""
-    for mark in on_slurm:
-        test = mark(test)
-    return test
+needs_slurm = pytest.mark.service("slurm")
 
 
 @pytest.fixture(scope="module")
