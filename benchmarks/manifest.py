@@ -18,7 +18,7 @@ from fa_sweep.tasks import TASKS
 from fa_sweep.training import NUMERICS_VERSION
 
 ROOT = sources.FOLDER.parent
-HASHES = [sys.executable, "-m", "benchmarks.run_hashes"]
+HASHES = [sys.executable, str(ROOT / "benchmarks/run_hashes.py")]
 
 
 def listed() -> dict[str, sources.Listed]:
@@ -39,7 +39,7 @@ def listed() -> dict[str, sources.Listed]:
 
 def hashes_of(tree: Path) -> dict[str, str]:
     """Return the hash of each run of the broad set, as the program in a tree trains it; the set is the working tree's."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tree), str(ROOT)])}
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
     done = subprocess.run(HASHES, cwd=tree, env=environment, capture_output=True, text=True, check=True)
     hashes: dict[str, str] = json.loads(done.stdout)
     return hashes
