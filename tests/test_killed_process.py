@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import short
-from test_signals import of_session
+from test_signals import nobody_left
 
 from fa_sweep.sweep.executors import expect_work
 from fa_sweep.sweep.executors.local import open_local
@@ -42,7 +42,7 @@ def test_a_killed_server_of_training_processes_is_said(tmp_path):
             time.sleep(0.01)
         os.kill(servers[0], signal.SIGKILL)
         _, err = sweep.communicate(timeout=60)
-        assert of_session(sweep.pid) == []
+        assert nobody_left(sweep.pid)
     assert sweep.returncode == 1
     *shards, end = err.splitlines()
     assert shards
@@ -121,7 +121,7 @@ def test_a_signal_is_one_line_from_the_start_of_its_processes_on(tmp_path, proce
             time.sleep(0.01)
         os.killpg(sweep.pid, number)  # as a terminal does: all processes get it
         _, err = sweep.communicate(timeout=60)
-        assert of_session(sweep.pid) == []
+        assert nobody_left(sweep.pid)
     assert sweep.returncode == 128 + number, err
     assert err.splitlines() == ["fa_sweep: interrupted; finished shards are kept, the same command goes on from there"]
     assert list(temporary.iterdir()) == []

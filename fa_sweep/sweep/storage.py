@@ -63,7 +63,7 @@ def write_json(values: dict[str, Any], path: Path) -> None:
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON file; empty if there is none."""
-    return dict(json.loads(path.read_text())) if path.exists() else {}
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 
 def _write(path: Path, write: Callable[[BinaryIO], Any]) -> None:

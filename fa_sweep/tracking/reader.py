@@ -75,7 +75,7 @@ def _job(client: "MlflowClient", run: Any) -> Job:
     tags, params = run.data.tags, dict(run.data.params)
     if "fa_sweep.overlong" in tags:
         path = client.download_artifacts(run.info.run_id, OVERLONG)
-        params |= {k: v for k, v in json.loads(Path(path).read_text()).items() if k in params}
+        params |= {k: v for k, v in json.loads(Path(path).read_text(encoding="utf-8")).items() if k in params}
     _, _, _, *arguments = shlex.split(tags["reproduce"])
     return Job(
         number=int(tags["fa_sweep.number"]),

@@ -242,7 +242,7 @@ class TableStore(Store):
             self._client().log_text(run_id, text, name)
         else:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(text)
+            (folder / name).write_text(text, encoding="utf-8")
 
     def add_file(self, run_id: str, path: Path, folder: str) -> None:
         artifacts = self._folder(run_id)
