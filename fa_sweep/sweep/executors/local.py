@@ -33,19 +33,23 @@ def start_server() -> None:
     A server, because a fork of this process, which has threads (BLAS, rich), can hang; for that reason its BLAS has one thread.
     """
     multiprocessing.get_context("forkserver").set_forkserver_preload(["__main__", "fa_sweep.sweep.work"])
-    _tidy_up_at_a_signal()
-    with _inherited(PYTHONWARNINGS="ignore"):  # it would warn of the semaphores that a killed process leaves, and removes them
-        resource_tracker.ensure_running()  # the server needs it, and its start would unblock what is blocked for the server's
+    start_tracker()  # the server needs it, and its start would unblock what is blocked for the server's
     with _inherited(), _short_socket_path():
         forkserver.ensure_running()
 
 
+def start_tracker() -> None:
+    """Start the process that removes the semaphores of those that are killed, unless it runs."""
+    _tidy_up_at_a_signal()
+    with _inherited():
+        resource_tracker.ensure_running()
+
+
 @contextmanager
-def _inherited(**more: str) -> Iterator[None]:
+def _inherited() -> Iterator[None]:
     """Have processes that are started now take one thread for BLAS; a terminal's signals are for this one, which ends them."""
-    changed = {**dict.fromkeys(_BLAS_THREADS, "1"), **more}
-    before = {name: os.environ.get(name) for name in changed}
-    os.environ.update(changed)
+    before = {name: os.environ.get(name) for name in _BLAS_THREADS}
+    os.environ.update(dict.fromkeys(_BLAS_THREADS, "1"))
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
