@@ -65,9 +65,9 @@ def _main() -> int:
     sys.argv += _mode_of_preset(sys.argv[1:])
     begins_anew()
     try:
-        check_arguments(sys.argv[1:])
-        _make_plugins_visible()
         with _hydra_s_ways(), checked_files():
+            check_arguments(sys.argv[1:])
+            _make_plugins_visible()
             hydra.main(config_path=conf_dir(), config_name="config", **_MAIN_ARGUMENTS)(job)()
     except CannotWrite as error:
         kept = "what was finished before is kept; make room, or choose another folder, and run the same command again"
