@@ -153,9 +153,9 @@ def _migrate(file: Path, new: Path) -> None:
     quiet()
     from mlflow.store.db.utils import _upgrade_db, create_sqlalchemy_engine
 
-    with closing(_open(file)) as old, closing(sqlite3.connect(new)) as copy:
-        old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        old.execute("BEGIN IMMEDIATE")  # nobody writes from here on
+    with closing(_open(file)) as guard, closing(_open(file)) as old, closing(sqlite3.connect(new)) as copy:
+        guard.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        guard.execute("BEGIN IMMEDIATE")  # nobody writes from here on
         old.backup(copy)
     engine = create_sqlalchemy_engine(f"sqlite:///{plain(new)}")
     try:

@@ -1,0 +1,40 @@
+"""What MLflow's SQLite file holds, asked in SQL, and what its users do to it."""
+
+import sqlite3
+from contextlib import closing
+
+from fa_sweep.tracking.stores.base import SUPERSEDED
+from support.commands import short
+
+FOUR = short("feedback=symmetric,random", "seed=0,1")
+TWO = short("seed=5,6")
+
+
+def sql(text, *values, database="outputs/mlflow.db"):
+    with closing(sqlite3.connect(database)) as connection, connection:
+        return connection.execute(text, values).fetchall()
+
+
+def children(parent=None):
+    """Ids of active children."""
+    query = (
+        "SELECT run_uuid FROM runs JOIN tags USING (run_uuid) WHERE key = 'mlflow.parentRunId' AND lifecycle_stage = 'active'"
+    )
+    return [run_id for (run_id,) in sql(query + ("" if parent is None else f" AND value = '{parent}'"))]
+
+
+def parents(*, superseded=False):
+    query = "SELECT run_uuid FROM runs JOIN tags USING (run_uuid) WHERE key = 'fa_sweep.kind' AND lifecycle_stage = 'active'"
+    query += f" AND run_uuid {'' if superseded else 'NOT'} IN (SELECT run_uuid FROM tags WHERE key = '{SUPERSEDED}')"  # noqa: S608
+    return [run_id for (run_id,) in sql(query + " ORDER BY start_time")]
+
+
+def purge(run_id):
+    """What `mlflow gc` does."""
+    for table in ("latest_metrics", "metrics", "params", "tags", "runs"):
+        sql(f"DELETE FROM {table} WHERE run_uuid = ?", run_id)  # noqa: S608
+
+
+def delete(run_id):
+    """What the UI does."""
+    sql("UPDATE runs SET lifecycle_stage = 'deleted' WHERE run_uuid = ?", run_id)
