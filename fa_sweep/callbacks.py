@@ -7,6 +7,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from fa_sweep.checks import ConfigError
 from fa_sweep.choices import Choices
 from fa_sweep.config import resolve
 from fa_sweep.refusals import begin, one_line
@@ -39,6 +40,8 @@ class CheckSingleRun(Callback):
         """Refuse settings of our launcher that no sweep could use, though a single run has no use for any."""
         from fa_sweep.sweep.executors import ExecutorSettings, check_executor
 
+        if launcher is None:
+            raise ConfigError("hydra.launcher is null; leave it out, or choose one with hydra/launcher=stack")
         if "executor" in launcher:
             check_executor(ExecutorSettings(launcher.executor, launcher.address, launcher.slurm))
 
