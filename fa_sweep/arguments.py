@@ -10,7 +10,7 @@ from typing import Any, get_origin
 from hydra._internal.utils import get_args_parser
 from hydra.conf import HydraConf
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Override
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override
 
 from fa_sweep.checks import ConfigError, shown
 from fa_sweep.config import conf_dir, plain_text
@@ -43,6 +43,8 @@ def check_arguments(arguments: Sequence[str]) -> None:
             raise ConfigError(remedy)
     if flags.package is not None and flags.cfg is None:
         raise ConfigError("--package belongs to --cfg, of which it shows a part: leave it out, or add --cfg job")
+    if flags.resolve and flags.cfg is None and not flags.help:
+        raise ConfigError("--resolve belongs to --cfg, whose values it computes: leave it out, or add --cfg job")
     if flags.config_dir is not None and not os.path.isdir(flags.config_dir):
         raise ConfigError(f"--config-dir is {shown(flags.config_dir)[1:-1]}; there is no such folder: check the path")
     parser = OverridesParser.create()
@@ -76,6 +78,11 @@ def _check_override(override: Override, places: Iterable[str]) -> None:
             f"{shown(override.input_line)[1:-1]}: {key} is a group of settings; set one of them, such as "
             "hydra.launcher.executor=local, or choose another, such as hydra/launcher=joblib"
         )
+    if path == ["hydra", "verbose"]:
+        given: Any = override.value()
+        names = given if isinstance(given, list) else [given]
+        if not all(isinstance(name, str | bool) for name in names):
+            raise ConfigError(f"{shown(override.input_line)[1:-1]}: write true, false, or the names of loggers")
     if path == ["hydra", "searchpath"]:
         for place in search_path_of(override):
             if "://" not in place and not os.path.isdir(place):
@@ -104,14 +111,18 @@ def _check_group(override: Override, group: str) -> None:
     """A group takes the name of an option; one of ours also a mapping of some of its settings."""
     value: Any = override._value
     values: list[Any]
-    if isinstance(value, ChoiceSweep):
+    if group == "experiment" and isinstance(value, Glob):
+        values = ["", ""]
+    elif isinstance(value, ChoiceSweep):
         values = list(value.list)
-        if group == "experiment" and len(values) > 1:
-            raise ConfigError(
-                f"{override.input_line}: presets carry sweeps of their own and cannot be swept over; run one after the other"
-            )
+    elif override.is_sweep_override():
+        values = [] if isinstance(value, Glob) else [0]
     else:
-        values = [override.value()] if not override.is_sweep_override() else []
+        values = [override.value()]
+    if group == "experiment" and len(values) > 1:
+        raise ConfigError(
+            f"{override.input_line}: presets carry sweeps of their own and cannot be swept over; run one after the other"
+        )
     for one in values:
         is_name = isinstance(one, str) or hasattr(one, "text")
         is_values = isinstance(one, dict) and group in ONE_OPTION and "/" not in group and group != "experiment"

@@ -43,6 +43,8 @@ class CheckSingleRun(Callback):
         """Refuse settings of our launcher that no sweep could use, though a single run has no use for any."""
         from fa_sweep.sweep.executors import ExecutorSettings, check_executor
 
+        if launcher is None:
+            raise ConfigError("hydra.launcher is null; leave it out, or choose one with hydra/launcher=stack")
         if "executor" in launcher:
             check_executor(ExecutorSettings(launcher.executor, launcher.address, launcher.slurm))
 

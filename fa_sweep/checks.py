@@ -35,6 +35,12 @@ def at_least(field: str, value: int, least: int) -> None:
         raise ConfigError(f"{field} is {value}; it must be at least {least}")
 
 
+def at_most(field: str, value: int, most: int) -> None:
+    """Raise unless value <= most."""
+    if value > most:
+        raise ConfigError(f"{field} is {value}; it must be at most {most}")
+
+
 def one_of(field: str, value: Any, known: Iterable[Any]) -> None:
     """Raise unless value is among the known ones, which the message lists."""
     names = [str(name) for name in known]

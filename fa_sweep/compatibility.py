@@ -3,7 +3,7 @@
 from dataclasses import replace
 from importlib.util import find_spec
 
-from fa_sweep.checks import ConfigError, one_of
+from fa_sweep.checks import WHOLE_LIMIT, ConfigError, at_most, one_of
 from fa_sweep.feedback import MODES, FeedbackMode
 from fa_sweep.layout import LanesLast
 from fa_sweep.losses import LOSSES
@@ -20,6 +20,7 @@ def completed(app: AppConfig) -> AppConfig:
     _check_engine(app)
     if app.train.epochs is not None and task.training is not None:
         steps = app.train.epochs * (len(task.training.inputs) // app.train.batch_size)
+        at_most("train.epochs", app.train.epochs, WHOLE_LIMIT // max(1, steps // app.train.epochs) - 1)
         app = replace(app, train=replace(app.train, steps=steps))  # jobs of a sweep share their groups
     if isinstance(app.train.eval_at, list) and max(app.train.eval_at, default=0) >= app.train.steps:
         last = app.train.steps - 1

@@ -4,14 +4,15 @@ A few hundred bytes of YAML can stand for more values than any memory holds, and
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
-from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
+from hydra._internal.config_repository import ConfigRepository
+from hydra.core.object_type import ObjectType
 from hydra.errors import HydraException
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from fa_sweep.checks import ConfigError, shown
@@ -28,33 +29,31 @@ _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @contextmanager
 def checked_files() -> Iterator[None]:
-    """Have Hydra's own sources of configuration files check each file that they load, while the block runs."""
-    sources: tuple[Any, ...] = (FileConfigSource, ImportlibResourcesConfigSource)
-    originals = [source.load_config for source in sources]
-    for source, original in zip(sources, originals, strict=True):
-        source.load_config = _checked(original)
-    try:
-        yield
-    finally:
-        for source, original in zip(sources, originals, strict=True):
-            source.load_config = original
+    """Have Hydra check each configuration file that it loads, while the block runs."""
+    original = ConfigRepository.load_config
 
-
-def _checked(load: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
-    def load_config(source: Any, config_path: str) -> Any:
+    def load_config(repository: ConfigRepository, config_path: str) -> Any:
+        source = repository._find_object_source(config_path, ObjectType.CONFIG)
+        if source is None or source.scheme() == "structured":
+            return original(repository, config_path)
         path = os.path.join(source.path, source._normalize_file_name(config_path))
         if os.path.isfile(path):
             check_file(path)
         try:
-            loaded = load(source, config_path)
-        except (HydraException, OmegaConfBaseException, ConfigError):
+            loaded = original(repository, config_path)
+        except (HydraException, OmegaConfBaseException):
             raise
         except Exception as error:
             raise ConfigError(f"{path} cannot be used{_said(error)}; mend it or take another file") from error
-        _check_defaults(path, loaded.config)
+        if loaded is not None:
+            _check_defaults(path, loaded)
         return loaded
 
-    return load_config
+    ConfigRepository.load_config = load_config  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        ConfigRepository.load_config = original  # type: ignore[method-assign]
 
 
 def check_file(path: str) -> None:
@@ -143,21 +142,14 @@ def _check_key(where: str, event: Any, keys: Sequence[set[str] | None], is_key: 
     is_key[-1] = not is_key[-1]
 
 
-def _check_defaults(path: str, config: Any) -> None:
+def _check_defaults(path: str, loaded: Any) -> None:
     """Refuse a file that is no mapping, and one whose defaults list gives a group of ours several options."""
-    from omegaconf import DictConfig, ListConfig
-
-    if not isinstance(config, DictConfig):
+    if not isinstance(loaded.config, DictConfig):
         raise ConfigError(f"{path} holds no settings; a configuration is a mapping of names to values")
-    if (defaults := config._get_node("defaults")) is None:
-        return
-    if not isinstance(defaults, ListConfig):
-        raise ConfigError(f"{path}: defaults is {shown(defaults)}; it must be a list of options, such as - task: xor")
-    for entry in defaults._iter_ex(resolve=False):
-        for key, option in entry.items_ex(resolve=False) if isinstance(entry, DictConfig) else ():
-            group = str(key).split()[-1].lstrip("/").partition("@")[0]
-            if not isinstance(option, str | type(None)) and (group in ONE_OPTION or not isinstance(option, ListConfig)):
-                raise ConfigError(f"{path}: defaults has {group}: {shown(option)}; {one_option(group)}")
+    for default in loaded.defaults_list or ():
+        group, option = str(getattr(default, "group", "")).lstrip("/"), getattr(default, "value", None)
+        if group in ONE_OPTION and not isinstance(option, str | None):
+            raise ConfigError(f"{path}: defaults has {group}: {shown(option)}; {one_option(group)}")
 
 
 def one_option(group: str) -> str:

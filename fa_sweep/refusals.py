@@ -70,6 +70,9 @@ def _of_sweep(text: str) -> str:
 def _of_value(error: BaseException, text: str) -> str:
     if isinstance(error, MissingMandatoryValue) and error.full_key:
         return f"{error.full_key} has no value; give it one: {error.full_key}=..."
+    beyond = re.search(r"Error merging override (([\w.\[\]]+)[.\[]\d+\]?=.*)\s+list index out of range", text)
+    if beyond:
+        return f"{beyond[1]}: the list has fewer values; write it whole: {beyond[2]}=[10,10]"
     merging = re.search(r"Error merging override (hydra\.[^=\s]+)=(\S*)", text)
     if merging:
         said = " ".join(re.split(r"Error merging override \S+|\s+full_key:", text)[1].split())
@@ -102,7 +105,7 @@ def parsed(text: str, parser: OverridesParser) -> Override:
         return parser.parse_overrides([text])[0]
     except Exception as error:  # Hydra's parser raises errors of many kinds, its functions any
         key, equals, _ = text.partition("=")
-        if not equals or not re.fullmatch(r"[+~]{0,2}[\w./@:-]+", key):
+        if not equals or not re.fullmatch(r"[+~]{0,2}[\w./@:\[\]-]+", key):
             raise ConfigError(f"{shown(text)} is no setting; write NAME=VALUE, such as seed=3") from error
         if not is_text(kind_of(key.lstrip("+~"))):
             raise ConfigError(f"{shown(text)[1:-1]}: the value cannot be read{_reason(error)}") from error

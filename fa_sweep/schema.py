@@ -7,8 +7,6 @@ import math
 import re
 from dataclasses import dataclass
 
-import numpy as np
-
 from fa_sweep.activations import ACTIVATIONS
 from fa_sweep.checks import WHOLE_LIMIT, ConfigError, at_least, one_of, positive
 from fa_sweep.distributions import DISTRIBUTIONS
@@ -124,19 +122,21 @@ class TrainConfig:
         return sorted({*chosen, last})
 
     def evaluations(self) -> int:
-        """Return how many evaluations there are: the length of `evaluation_steps`, counted without listing it."""
+        """Return how many evaluations there are without listing them, almost exactly where `log:` asks for very many."""
         last = self.steps - 1
         if isinstance(self.eval_at, list):
             return len({step for step in self.eval_at if step < last}) + 1
         if self.eval_at == "every":
-            return len(range(0, last, self.eval_every)) + 1
+            return -(-last // self.eval_every) + 1
         spacing, count = self.eval_at.split(":")
         if spacing == "linear" and int(count) > 1:
             return min(int(count), self.steps)
-        if int(count) <= FEW_EVALUATIONS:
+        if int(count) <= FEW_EVALUATIONS or self.steps == 1:
             return len(self.evaluation_steps())
-        parts = np.arange(int(count)) / (int(count) - 1)
-        return len(np.unique(np.rint(float(self.steps) ** parts)))
+        # Below `dense` the steps are closer than 1, so that every step is among them; above it every one is another step.
+        last, scale = int(count) - 1, math.log(self.steps)
+        dense = min(last / scale, self.steps)
+        return min(self.steps, round(dense + last * (1 - math.log(max(dense, 1)) / scale)))
 
 
 @dataclass

@@ -3,7 +3,6 @@
 Axes: R lanes of a stack, E evaluations, L weight layers.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -70,17 +69,17 @@ def needs_of(runs: Sequence[RunConfig]) -> Needs:
         "train.batch_size": of_batch + 2 * AHEAD_BYTES,
         "train.eval_samples": max(AHEAD_BYTES, run.train.eval_samples * lanes * 8),
         _times(run): HISTORY_COPIES * len(runs) * histories + LISTED_BYTES * run.train.evaluations(),
-        "feedback.width": sum(width * (widths[0] + units) * 3 * item * count for width, count in _factors(runs).items()),
+        "feedback.mirror_batch": lanes * _largest(runs, "mirror_batch") * (hidden + units) * item,
+        # Two factors and a step of one of them, drawn in double precision.
+        "feedback.width": lanes * _largest(runs, "width") * (item * (2 * hidden + units) + 16 * max(widths[1:])),
     }
     return Needs({name: size for name, size in memory.items() if size}, len(runs) * histories, _times(run))
 
 
-def _factors(runs: Sequence[RunConfig]) -> Counter[int]:
-    """Return the widths of factored feedback, and how many runs have each."""
-    if not any(hasattr(feedback, "width") for feedback in {id(run.feedback): run.feedback for run in runs}.values()):
-        return Counter()
-    settings: list[Any] = [run.feedback for run in runs]
-    return Counter(feedback.width for feedback in settings if hasattr(feedback, "width"))
+def _largest(runs: Sequence[RunConfig], name: str) -> int:
+    """Return the largest value of a setting that some modes of feedback have; 0 where none of the runs has it."""
+    settings: list[Any] = list({id(run.feedback): run.feedback for run in runs}.values())
+    return max((getattr(feedback, name, 0) for feedback in settings), default=0)
 
 
 def _evaluated_by(run: RunConfig) -> str:

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from typing import Any
 
+from fa_sweep.checks import shown
 from fa_sweep.registry import Pieces
 from fa_sweep.resources import require_memory
 from fa_sweep.tasks.base import METRICS, Examples, SuccessConfig, Task, TaskConfig, TaskKind
@@ -45,8 +46,13 @@ def task_of(run: Any, seed: int = 0) -> Task:
 
 def _make(kind: TaskKind, config: TaskConfig, seed: int) -> Task:
     if kind.numbers is not None:
-        require_memory({field: 8 * count for field, count in kind.numbers(config).items()})
+        require_memory({_setting(config, field): 8 * count for field, count in kind.numbers(config).items()})
     return kind.make(config, seed)
+
+
+def _setting(config: TaskConfig, field: str) -> str:
+    value = shown(getattr(config, field.partition(".")[2], ""))
+    return f"{field}={value.replace(' ', '')}"
 
 
 __all__ = ["METRICS", "TASKS", "Examples", "SuccessConfig", "Task", "TaskConfig", "TaskKind", "make_task", "task_of"]

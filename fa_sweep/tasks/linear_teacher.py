@@ -41,7 +41,8 @@ def make(config: LinearTeacherConfig, seed: int) -> Task:
 
 def _numbers(config: LinearTeacherConfig) -> dict[str, int]:
     width = config.inputs + config.outputs
-    return {"task.held_out": config.held_out * width, "task.inputs": config.inputs * config.outputs + width}
+    largest = max(("held_out", "inputs", "outputs"), key=lambda name: int(getattr(config, name)))
+    return {f"task.{largest}": config.held_out * width + config.inputs * config.outputs}
 
 
 TASK = TaskKind(make, LinearTeacherConfig, seeded=True, numbers=_numbers)
