@@ -8,28 +8,55 @@ if __name__ == "__main__":
 
 import argparse
 import sys
+import tempfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, NoReturn
 
 from fa_sweep.checks import ConfigError
+from fa_sweep.secrets import redacted_output, remember_secrets_of_the_process
 from fa_sweep.surroundings import final_status, settle
 from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps
-from fa_sweep.tracking.stores import TrackingError
+from fa_sweep.sweep.reuse import what_is_gone
+from fa_sweep.sweep.storage import Unreadable
+from fa_sweep.tracking.errors import TrackingError
+from fa_sweep.tracking.uris import AUTO, DEFAULT, VARIABLE, choose, public, sqlite_file
 
 FORMATS = ("html", "md", "tex")
 
 
+class Once(argparse.Action):
+    """An option that is given once: of two, argparse would drop the first in silence."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        """Keep the value. Raises ConfigError for a second one."""
+        given: set[str] = namespace.__dict__.setdefault("_given", set())
+        if self.dest in given:
+            raise ConfigError(f"--{self.dest} is given twice, the second time as {str(values)!r}; give it once")
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that refuses in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise ConfigError."""
+        raise ConfigError(f"{message}; --help lists the options")
+
+
 def arguments() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(
-        "python -m analysis", description="Write the convergence report of a sweep, by default of the newest one."
-    )
+    parser = Parser("python -m analysis", description="Write the convergence report of a sweep, by default of the newest one.")
+    parser.register("action", "store", Once)
+    parser.register("action", None, Once)
     parser.add_argument("--sweep", metavar="ID|PATH", help="a sweep's id, or its folder (default: the newest)")
     parser.add_argument("--experiment", metavar="NAME", help="read the sweep from this MLflow experiment instead of the ledger")
     parser.add_argument(
         "--uri",
         metavar="URI",
-        default="sqlite:///outputs/mlflow.db",
-        help="MLflow's tracking URI, with --experiment (default: %(default)s)",
+        default=AUTO,
+        help=f"MLflow's tracking URI, to read from or to attach the report to (default: ${VARIABLE}, else {DEFAULT})",
     )
     parser.add_argument("--out", metavar="FOLDER", type=Path, help="where to write (default: outputs/reports/SWEEP)")
     parser.add_argument(
@@ -44,43 +71,90 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns the exit status: 2 for what cannot be reported on."""
-    options = arguments().parse_args(argv)
+    """Run the command.
+
+    Returns:
+        The exit status: 2 for what cannot be reported on, 1 for a report that could not be written, or from which runs are
+        missing whose shards are gone.
+    """
+    remember_secrets_of_the_process()
+    with redacted_output():
+        return _main(argv)
+
+
+def _main(argv: list[str] | None) -> int:
     try:
-        formats = options.format.split(",")
-        for name in formats:
-            if name not in FORMATS:
-                raise ConfigError(f"--format is {options.format!r}; choose some of {','.join(FORMATS)}")
-        sweep = None if options.experiment else _find(options.sweep)
-        from analysis.report import write_report  # seconds of imports, after the checks
-
-        if sweep is None:
-            from analysis.mlflow_frames import from_mlflow
-
-            frames = from_mlflow(options.uri, options.experiment, options.sweep)
-            out = options.out or OUTPUTS / "reports" / frames.about.id
-            path = write_report(frames, out, reference=options.reference, all_pairs=options.all_pairs, formats=formats)
-        else:
-            from analysis.attach import report_and_attach
-
-            out = options.out or OUTPUTS / "reports" / sweep.id
-            write = write_report if options.no_attach else report_and_attach
-            path = write(sweep, out, reference=options.reference, all_pairs=options.all_pairs, formats=formats)
-    except (ConfigError, TrackingError) as error:
+        path, gone = _report(arguments().parse_args(argv))
+        print(path)
+        if gone:
+            _say(gone)
+            return 1
+    except (ConfigError, TrackingError, Unreadable) as error:
         print(f"analysis: {error}", file=sys.stderr)
         return 2
-    print(path)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"analysis: the report could not be written: {where}{error.strerror or error}", file=sys.stderr)
+        return 1
     return 0
+
+
+def _report(options: argparse.Namespace) -> tuple[Path, str]:
+    """Write the report that a command line asks for. Returns the path of its first document, and what it lacks, if anything."""
+    formats = options.format.split(",")
+    for name in formats:
+        if name not in FORMATS:
+            raise ConfigError(f"--format is {options.format!r}; choose some of {','.join(FORMATS)}")
+    store = choose(options.uri, "--uri")
+    if options.uri != AUTO and (file := sqlite_file(store.uri)) is not None and not file.exists():
+        raise ConfigError(f"--uri is {public(store.uri)}; there is no such database")
+    sweep = None if options.experiment else _find(options.sweep)
+    if options.out is not None:
+        _require_folder(options.out)
+    from analysis.report import write_report  # seconds of imports, after the checks
+
+    chosen = {"reference": options.reference, "all_pairs": options.all_pairs, "formats": formats}
+    if sweep is None:
+        from analysis.mlflow_frames import from_mlflow
+
+        _say(f"reading from {store.shown}")
+        frames = from_mlflow(store.uri, options.experiment, options.sweep, _say)
+        return write_report(frames, options.out or OUTPUTS / "reports" / frames.about.id, **chosen), ""
+    from analysis.attach import report_and_attach
+
+    out = options.out or OUTPUTS / "reports" / sweep.id
+    gone = what_is_gone(sweep, sweep.records())
+    if options.no_attach:
+        return write_report(sweep, out, **chosen), gone
+    if sweep.tracked:
+        _say(f"attaching the report to {store.shown}")
+    return report_and_attach(sweep, out, replace(sweep.record.tracking, uri=store.uri), **chosen), gone
+
+
+def _say(text: str) -> None:
+    print(f"analysis: {text}", file=sys.stderr)
+
+
+def _require_folder(folder: Path) -> None:
+    """Raise ConfigError unless files can be written to a folder, before the report has taken its time."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(f"--out is {folder}; it cannot be written: {error.strerror}; name a folder of yours") from error
 
 
 def _find(name: str | None) -> Sweep:
     """Return the sweep of that id or folder, else the newest. Raises ConfigError where there is none."""
     if name is not None and Path(name).is_dir():
         sweep = Sweep(Path(name))
-        if not sweep.record:
-            raise ConfigError(f"--sweep is {name}; it holds no sweep.json, so it is no sweep's folder")
+        try:
+            _ = sweep.record
+        except Unreadable as error:
+            raise ConfigError(f"--sweep is {name}; it is no sweep's folder: {error}") from error
         return sweep
-    sweeps = [sweep for sweep in all_sweeps() if not sweep.record["single"]]
+    sweeps = [sweep for sweep in all_sweeps() if not sweep.record.single]
     if name is None and sweeps:
         return sweeps[-1]
     for sweep in sweeps:

@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,9 +11,12 @@ import pandas as pd
 from analysis.estimates import fraction_converged, trajectories
 from analysis.frames import Frames, from_sweep
 from analysis.report import FORMATS, write_report
-from fa_sweep.sweep.folder import Sweep
+from fa_sweep.schema import TrackingConfig
+from fa_sweep.sweep.folder import OUTPUTS, Sweep
+from fa_sweep.tracking.claims import store_of
+from fa_sweep.tracking.errors import TrackingError
 from fa_sweep.tracking.importer import attach_report
-from fa_sweep.tracking.stores import TrackingError
+from fa_sweep.tracking.uris import public
 
 CURVES = {"accuracy": "accuracy", "loss": "loss", "angle_deg/gradient": "angle_deg_gradient"}
 
@@ -20,20 +24,35 @@ CURVES = {"accuracy": "accuracy", "loss": "loss", "angle_deg/gradient": "angle_d
 def report_and_attach(
     sweep: Sweep,
     out: Path,
+    tracking: TrackingConfig,
     *,
     reference: str | None = None,
     all_pairs: bool = False,
     formats: Collection[str] = FORMATS,
 ) -> Path:
-    """Write a sweep's report and, where MLflow has the sweep, log it there. Returns the path of its first document.
+    """Write a sweep's report and, where MLflow has the sweep, log it there.
 
-    MLflow out of reach is said, and costs nothing but the copy.
+    Args:
+        sweep: The sweep.
+        out: Where to write.
+        tracking: The command's own settings of tracking: a sweep's record may name any store, and is not followed to one that
+            this command was not given and that does not lie under the working folder's outputs.
+        reference: The group to compare others with.
+        all_pairs: Compare every pair of groups.
+        formats: Documents to write.
+
+    Returns:
+        The path of the first document. MLflow out of reach is said, and costs nothing but the copy.
     """
     frames = from_sweep(sweep)
     path = write_report(frames, out, reference=reference, all_pairs=all_pairs, formats=formats)
     if sweep.tracked:
+        recorded = sweep.record.tracking
+        uri = store_of(recorded.uri, tracking.uri, OUTPUTS)
         try:
-            attach_report(sweep, out, group_curves(frames))
+            if uri is None:
+                raise TrackingError(f"{public(recorded.uri)} is not this command's store; name it with MLFLOW_TRACKING_URI")
+            attach_report(sweep, replace(recorded, uri=uri, timeout_s=tracking.timeout_s), out, group_curves(frames))
         except TrackingError as error:
             print(f"fa_sweep: the report is in {out}, but not in MLflow: {error}", file=sys.stderr)
     return path

@@ -12,7 +12,8 @@ import pandas as pd
 
 from fa_sweep.sweep.folder import Sweep
 from fa_sweep.sweep.jobs import Job
-from fa_sweep.sweep.ledger import Record, finished, run_events
+from fa_sweep.sweep.ledger import finished, run_events
+from fa_sweep.sweep.shards import Record
 from fa_sweep.tasks import METRICS
 from fa_sweep.tracking.content import is_main_history
 
@@ -65,15 +66,14 @@ class Frames:
 
 def from_sweep(sweep: Sweep) -> Frames:
     """Read a sweep from its folder and the ledger around it."""
-    records = sweep.records()
+    records = sweep.records(quiet=True)
     record = sweep.record
-    failures = {
-        job.name: sweep.failures[job.run_id] for job in sweep.jobs if job.run_id in sweep.failures and job.run_id not in records
-    }
+    errors = sweep.failures
+    failures = {job.name: str(errors[job.run_id]) for job in sweep.jobs if job.run_id in errors and job.run_id not in records}
     about = About(
         id=sweep.id,
         hash=sweep.hash,
-        command=record["command"],
+        command=record.command,
         source="ledger",
         planned=len(sweep.jobs),
         reused=sum(job.reused for job in sweep.jobs),

@@ -1,14 +1,27 @@
 """A sweep's frames read from MLflow: for a finished sweep the same as from the ledger."""
 
+from collections.abc import Callable
+
 from analysis.frames import About, Frames, environments, make_frames
 from fa_sweep.tracking.importer import reported
 from fa_sweep.tracking.reader import read_sweep
 
 
-def from_mlflow(uri: str, experiment: str, sweep_id: str | None = None) -> Frames:
-    """Read a sweep of an experiment, the newest by default. Raises ConfigError, or TrackingError for a store in trouble."""
-    with reported():
-        sweep = read_sweep(uri, experiment, sweep_id)
+def from_mlflow(uri: str, experiment: str, sweep_id: str | None = None, say: Callable[[str], None] = lambda _: None) -> Frames:
+    """Read a sweep of an experiment.
+
+    Args:
+        uri: The store's URI.
+        experiment: The experiment's name.
+        sweep_id: Which sweep; the newest by default.
+        say: Tells the user of other sweeps in the experiment.
+
+    Raises:
+        ConfigError: If there is no such sweep.
+        TrackingError: If the store is in trouble.
+    """
+    with reported(uri):
+        sweep = read_sweep(uri, experiment, sweep_id, say)
     planned = int(sweep.tags["fa_sweep.planned"])
     about = About(
         id=sweep.id,

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.measure import QUIET, Row, median, pairs_of, seconds_of
@@ -70,7 +71,8 @@ def tracking(rounds: int) -> Iterator[Row]:
 
         def import_once(seeds: int, uri: str = "", *, by_client: bool = False) -> float:
             (sweep,) = all_sweeps(folders[seeds] / "outputs")
-            sweep.record["tracking"] |= {"experiment": f"e{time.time_ns()}", "history": "full", **({"uri": uri} if uri else {})}
+            changed = {"experiment": f"e{time.time_ns()}", "history": "full", **({"uri": uri} if uri else {})}
+            sweep.__dict__["record"] = replace(sweep.record, tracking=replace(sweep.record.tracking, **changed))
             original = stores.open_tables
             if by_client:
                 stores.open_tables = lambda uri: None

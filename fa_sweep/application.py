@@ -1,61 +1,83 @@
 """What the command line does, apart from Hydra: plan, open, train and close a sweep; run one run."""
 
-import os
+import re
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fa_sweep import console
+from fa_sweep.arguments import absolute_places, config_flags
 from fa_sweep.checks import ConfigError
-from fa_sweep.schema import AppConfig, RunConfig, TrackingConfig
+from fa_sweep.resources import available_memory, free_disk, in_bytes
+from fa_sweep.schema import AppConfig, TrainConfig
+from fa_sweep.secrets import redact
 from fa_sweep.signals import meanwhile
 from fa_sweep.sweep.conduct import plan_shards, train_shards
 from fa_sweep.sweep.executors import ExecutorSettings, open_executor
-from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps, create_sweep
-from fa_sweep.sweep.jobs import TABLE, Job, make_jobs
-from fa_sweep.sweep.ledger import Record, find_runs, write_shard
+from fa_sweep.sweep.failures import FAILURES, failure
+from fa_sweep.sweep.folder import OUTPUTS, Sweep, create_sweep
+from fa_sweep.sweep.jobs import TABLE, Asked, Job, emptied, make_jobs
+from fa_sweep.sweep.ledger import Ledger
 from fa_sweep.sweep.plan import make_shards
-from fa_sweep.sweep.work import one_line
-from fa_sweep.tracking.content import chosen_history
-from fa_sweep.tracking.importer import import_left_over, import_sweep
-from fa_sweep.tracking.stores import TrackingError
-from fa_sweep.tracking.uris import absolute, sqlite_file
+from fa_sweep.sweep.reuse import changed_numbers, other_environments, reusable
+from fa_sweep.sweep.room import Plan, plan_sweep, require_room
+from fa_sweep.sweep.shards import write_shard
+from fa_sweep.sweep.storage import write_bytes
+from fa_sweep.tracked import target, track, tracking_of, ui_command
 from fa_sweep.training import train
 
-_LONG = {"-cd": "--config-dir", "-cn": "--config-name", "-cp": "--config-path"}
 TRACKING_S_PER_RUN = 0.0035  # for the estimate; fifteen times that on a server
+
+
+UNWRITTEN = "MLflow's database could not be written; finished runs are kept, the same command brings them into MLflow"
 
 
 class RunsFailed(Exception):
     """Some runs ended in an error, or never ended; the message is one line."""
 
 
-def prepare(candidates: Sequence[tuple[AppConfig, dict[str, Any], Sequence[str]]]) -> tuple[list[Job], AppConfig]:
-    """Make the jobs of a sweep from settings, what the overrides chose, and the overrides; mark what need not be trained.
+def prepare(candidates: list[Asked], app: AppConfig, executor: str) -> tuple[list[Job], Plan]:
+    """Make the jobs of a sweep, mark those that need not be trained, and plan the training of the others.
 
-    Raises ConfigError where jobs differ in what concerns the sweep as a whole.
+    Args:
+        candidates: settings, what the overrides chose, and the overrides, of each job; the list is emptied.
+        app: the application's settings.
+        executor: the name of the one that will train.
+
+    Raises:
+        ConfigError: what is to be trained does not fit into memory, onto the disk, or into a month.
     """
-    app = candidates[0][0]
-    for other, _, _ in candidates:
-        for name in ("tracking", "resume", "report", "dry_run", "n_jobs"):
-            if getattr(other, name) != getattr(app, name):
-                raise ConfigError(f"{name} differs between jobs; a sweep has one, so give it one value")
-    jobs = make_jobs(candidates, _config_flags())
-    if len(jobs) < len(candidates):
-        console.say(f"{len(candidates) - len(jobs)} of {len(candidates)} jobs repeat another one and are left out.")
-    if app.resume:
-        finished = find_runs(OUTPUTS, (job.run_id for job in jobs))
-        jobs = [replace(job, reused=job.run_id in finished) for job in jobs]
-    for message in {_too_few_evaluations(job.run) for job in jobs} - {None}:
+    target(app)
+    asked = len(candidates)
+    jobs = make_jobs(emptied(candidates), config_flags(sys.argv[1:]))
+    if len(jobs) < asked:
+        console.say(f"{asked - len(jobs)} of {asked} jobs repeat another one and are left out.")
+    if app.resume != "false" and (places := Ledger(OUTPUTS).find(jobs, reusable(app.resume))):
+        sources = {run_id: path.parent.parent.name for run_id, path in places.items()}
+        jobs = [replace(job, reused=True, source=sources[job.run_id]) if job.run_id in sources else job for job in jobs]
+        if warning := other_environments(jobs, places):
+            console.say(f"warning: {warning}", error=True)
+    plan = plan_sweep(to_train(jobs), len(jobs), app.n_jobs, executor)
+    require_room(plan, confirmed=app.confirm)
+    if app.report and plan.histories > available_memory():
+        console.say(f"warning: the report holds {in_bytes(plan.histories)} in memory; report=false leaves it out", error=True)
+    trainings = {id(job.run.train): job.run.train for job in jobs}.values()
+    for message in {_too_few_evaluations(training) for training in trainings} - {None}:
         console.say(f"warning: {message}", error=True)
-    return jobs, app
+    return jobs, plan
 
 
-def _too_few_evaluations(run: RunConfig) -> str | None:
-    evaluations, hold = len(run.train.evaluation_steps()), run.train.hold
+def prepare_single(app: AppConfig) -> tuple[list[Job], Plan]:
+    """Make the job of a single run. Raises ConfigError as `prepare` does."""
+    return prepare([(app, {}, [])], app, "local")
+
+
+def _too_few_evaluations(train: TrainConfig) -> str | None:
+    evaluations, hold = train.evaluations(), train.hold
     if evaluations >= hold:
         return None
     return f"{evaluations} evaluations are fewer than train.hold, {hold}: no run can count as converged"
@@ -66,19 +88,19 @@ def to_train(jobs: Sequence[Job]) -> list[Job]:
     return list({job.run_id: job for job in jobs if not job.reused}.values())
 
 
-def show_plan(jobs: Sequence[Job], app: AppConfig, executor: str = "local") -> None:
+def show_plan(jobs: Sequence[Job], plan: Plan, app: AppConfig) -> None:
     """Print what would be done, and do none of it."""
-    missing = to_train(jobs)
-    shards, processes = plan_shards(missing, app.n_jobs, executor)
-    training = sum(shard.seconds for shard in shards) / max(1, min(processes, len(shards)))
+    shards = plan.shards
     console.say(f"jobs       {len(jobs)}")
     console.say(f"reused     {sum(job.reused for job in jobs)}")
-    console.say(f"to train   {len(missing)}")
+    console.say(f"to train   {sum(len(shard.jobs) for shard in shards)}")
     sizes = ", ".join(str(len(shard.jobs)) for shard in shards[:8]) + (", ..." if len(shards) > 8 else "")
     console.say(f"stacks     {len(shards)}" + (f" (runs: {sizes})" if shards else ""))
-    console.say(f"processes  {min(processes, max(1, len(shards)))}")
-    console.say(f"estimated  {training:.1f} s of training, {TRACKING_S_PER_RUN * len(jobs):.1f} s of tracking")
-    console.say(f"tracking   experiment {app.tracking.experiment}")
+    console.say(f"processes  {min(plan.processes, max(1, len(shards)))}")
+    console.say(f"estimated  {plan.seconds:.1f} s of training, {TRACKING_S_PER_RUN * len(jobs):.1f} s of tracking")
+    console.say(f"memory     {in_bytes(plan.memory)} of {in_bytes(available_memory())} free")
+    console.say(f"disk       {in_bytes(plan.disk)} of {in_bytes(free_disk(OUTPUTS))} free")
+    console.say(f"tracking   experiment {app.tracking.experiment} in {target(app).shown}")
     for title, names in (("groups", dict.fromkeys(job.group for job in jobs)), ("runs", [job.name for job in jobs])):
         listed = list(names)
         console.say(f"{title:<9}  {', '.join(listed[:6])}" + (f", ... ({len(listed)} in all)" if len(listed) > 6 else ""))
@@ -86,7 +108,7 @@ def show_plan(jobs: Sequence[Job], app: AppConfig, executor: str = "local") -> N
 
 def open_sweep(folder: Path, jobs: Sequence[Job], app: AppConfig) -> Sweep:
     """Make a sweep's folder and say what will be done."""
-    sweep = create_sweep(folder, jobs, _command(), _tracking(app), single=False)
+    sweep = create_sweep(folder, jobs, _command(), tracking_of(app), single=False, resume=app.resume)
     reused, missing = sum(job.reused for job in jobs), len(to_train(jobs))
     todo = f"{missing} runs to train" if missing else "nothing to train, all runs are in the ledger"
     console.say(f"sweep {sweep.id}: {len(jobs)} jobs, {reused} reused, {todo}.")
@@ -107,32 +129,48 @@ def train_all(folder: Path, jobs: Sequence[Job], n_jobs: str, settings: Executor
 
 
 def close_sweep(sweep: Sweep, app: AppConfig) -> None:
-    """Import a sweep into MLflow, print its summary, write its report. Raises RunsFailed if any run failed."""
-    records = sweep.records()
+    """Import a sweep into MLflow, print its summary, write its report.
+
+    Raises RunsFailed if any run failed or is missing, or if the report could not be written.
+    """
+    records = sweep.records(quiet=True)
+    if app.resume != "true" and (alarm := changed_numbers(sweep, records, OUTPUTS)):
+        console.say(f"fa_sweep: {alarm}", error=True)
     meanwhile("finished runs are kept, the same command brings them into MLflow")
-    tracked = _track(sweep, records)
+    tracked, lost = track(sweep, app, records)
     meanwhile(f"finished runs are kept; python -m analysis --sweep {sweep.id} writes the report")
     console.say(f"\n{console.summary(sweep.jobs, records)}\n")
     if tracked:
         console.say(tracked)
-    report = _report(sweep) if app.report else None
+    report, unwritten = _report(sweep, app) if app.report else (None, "")
     console.say("Look further:")
-    console.say(f"  {_ui_command(app.tracking.uri)}")
+    console.say(f"  {ui_command(app)}")
     console.say(f"  open {report}" if report else f"  python -m analysis --sweep {sweep.id}")
     absent, errors = [job.run_id for job in sweep.jobs if job.run_id not in records], sweep.failures
     failed = [errors[run_id] for run_id in absent if run_id in errors]
     missing = len(absent) - len(failed)
-    said = [f"{len(failed)} of {len(sweep.jobs)} runs failed, the first with {failed[0]}"] if failed else []
+    tracebacks = f"; tracebacks: {sweep.folder / FAILURES}" if failed else ""
+    said = [f"{len(failed)} of {len(sweep.jobs)} runs failed, the first with {failed[0]}{tracebacks}"] if failed else []
     said += [f"{missing} of {len(sweep.jobs)} runs are missing; the same command trains them"] if missing else []
     if said:
-        raise RunsFailed(f"{'; '.join(said)}; all others are kept")
+        said = [f"{'; '.join(said)}; all others are kept"]
+    said += [unwritten] if unwritten else []
+    said += [UNWRITTEN] if lost else []
+    if said:
+        raise RunsFailed("; ".join(said))
 
 
-def run_single(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
-    """Run one run, or print it again from the ledger, an evaluation a line."""
-    (job,), _ = prepare([(app, {}, overrides)])
+def run_single(app: AppConfig, overrides: Sequence[str], folder: Path, settings_yaml: str) -> None:
+    """Run one run, or print it again from the ledger, one evaluation per line; `settings_yaml` is kept beside its record."""
+    (job,), _ = prepare([(app, {}, overrides)], app, "local")
     meanwhile("the run was not finished, the same command starts it again")
-    sweep = create_sweep(folder, [job], _command(), _tracking(app), single=True)
+    sweep = create_sweep(folder, [job], _command(), tracking_of(app), single=True, resume=app.resume)
+    with closing(sweep):
+        write_bytes(settings_yaml.encode(), folder / "config.yaml")
+        _run_single(app, job, sweep)
+
+
+def _run_single(app: AppConfig, job: Job, sweep: Sweep) -> None:
     console.say(console.evaluation_header(job))
     if job.reused:
         record = sweep.records()[job.run_id]
@@ -143,25 +181,27 @@ def run_single(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
         try:
             histories = train([job.run], evaluated=_say_evaluation)
         except Exception as error:
-            sweep.add_failures({job.run_id: one_line(error)})
-            _track(sweep)
-            raise RunsFailed(f"{job.name} failed with {one_line(error)}") from error
-        write_shard(folder, [job.run_id], histories)
-        record = sweep.records()[job.run_id]
+            failed = failure(error)
+            sweep.add_failures({job.run_id: failed})
+            track(sweep, app)
+            raise RunsFailed(f"{job.name} failed with {failed}; traceback: {sweep.folder / FAILURES}") from error
+        write_shard(sweep.folder, [job.run_id], histories)
+        records = sweep.records(quiet=True)
+        record = records[job.run_id]
+        if app.resume != "true" and (alarm := changed_numbers(sweep, records, OUTPUTS)):
+            console.say(f"fa_sweep: {alarm}", error=True)
     meanwhile("the run is kept, the same command brings it into MLflow")
     console.say(console.outcome_line(job, record) + (" (from the ledger)" if job.reused else ""))
-    if tracked := _track(sweep, {job.run_id: record}):
+    tracked, lost = track(sweep, app, {job.run_id: record})
+    if tracked:
         console.say(tracked)
-    console.say(f"Look further: {_ui_command(app.tracking.uri)}")
+    console.say(f"Look further: {ui_command(app)}")
+    if lost:
+        raise RunsFailed(UNWRITTEN)
 
 
 def _say_evaluation(step: int, metrics: dict[str, Any]) -> None:
     console.say(console.evaluation_line(step, {name: values[0] for name, values in metrics.items()}))
-
-
-def _tracking(app: AppConfig) -> TrackingConfig:
-    """Return where to track, a file by its absolute path: a later command may run in another folder."""
-    return replace(app.tracking, uri=absolute(app.tracking.uri))
 
 
 def train_job(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
@@ -177,69 +217,24 @@ def require_job_table(folder: Path) -> None:
         raise ConfigError("hydra/sweeper is not stack; leave it at stack, others keep no table of a sweep's jobs")
 
 
-def _track(sweep: Sweep, records: Mapping[str, Record] | None = None) -> str:
-    """Import what earlier commands left over, then this sweep. Returns what to say of it; problems are said at once."""
-    still_not: dict[str, list[str]] = {}
-    for left, result in import_left_over(other for other in all_sweeps() if other.id != sweep.id):
-        if isinstance(result, TrackingError):
-            still_not.setdefault(str(result), []).append(left.id)
-        elif result.created:
-            console.say(f"{left.id}, left over by an earlier command, is now in MLflow.")
-    for why, ids in still_not.items():
-        names = ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
-        console.say(f"fa_sweep: {names} {'is' if len(ids) == 1 else 'are'} still not in MLflow: {why}", error=True)
-    try:
-        database = sqlite_file(sweep.record["tracking"]["uri"])
-        if database and not database.exists():
-            console.say(f"creating {os.path.relpath(database)} (once, a few seconds)")
-        if said := chosen_history(sweep.record["tracking"]["history"], sweep.jobs, sweep.record["tracking"]["metrics"])[1]:
-            console.say(said)
-        with console.console.status("importing into MLflow"), sweep.claimed(wait=True):
-            imported = import_sweep(sweep, records=records)
-    except TrackingError as error:
-        console.say(
-            f"fa_sweep: MLflow did not take the runs: {error}; they are safe in {sweep.folder}, the next command tries again",
-            error=True,
-        )
-        return ""
-    kind = "run" if sweep.record["single"] else "sweep"
-    if imported.found_complete:
-        return f"MLflow already holds this {kind}, complete: run {imported.run_id}."
-    return (
-        f"MLflow: {imported.created} runs under parent run {imported.run_id}."
-        if kind == "sweep"
-        else f"MLflow: run {imported.run_id}."
-    )
-
-
-def _report(sweep: Sweep) -> Path:
+def _report(sweep: Sweep, app: AppConfig) -> tuple[Path | None, str]:
+    """Write a sweep's report. Returns its path, or why it could not be written."""
     from analysis.attach import report_and_attach  # pandas and seaborn take seconds to import
 
-    with console.console.status("writing the report"):
-        return report_and_attach(sweep, OUTPUTS / "reports" / sweep.id)
-
-
-def _ui_command(uri: str) -> str:
-    return f"open {uri}" if uri.startswith(("http:", "https:")) else f"mlflow ui --backend-store-uri {uri}"
+    out = OUTPUTS / "reports" / sweep.id
+    try:
+        with console.console.status("writing the report"):
+            return report_and_attach(sweep, out, tracking_of(app)), ""
+    except OSError as error:
+        why = error.strerror or error
+        return None, f"the report could not be written to {out}: {why}; python -m analysis --sweep {sweep.id} writes it"
 
 
 def _command() -> str:
-    """Return the command line, without tracking settings: a URI may hold a password."""
-    return shlex.join(["python", "-m", "fa_sweep", *_public(sys.argv[1:])])
-
-
-def _config_flags() -> list[str]:
-    """Return Hydra's flags that say where configurations lie: without them the overrides may mean nothing."""
-    flags: list[str] = []
-    arguments = iter(sys.argv[1:])
-    for argument in arguments:
-        name, given, value = argument.partition("=")
-        if name in ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp"):
-            value = value if given else next(arguments, "")
-            is_name = name in ("--config-name", "-cn")
-            flags.append(f"{_LONG.get(name, name)}={value if is_name else os.path.abspath(value)}")
-    return flags
+    """Return the command line, without tracking settings and without secrets."""
+    return redact(shlex.join(["python", "-m", "fa_sweep", *absolute_places(_public(sys.argv[1:]))]))
 
 
 def _public(arguments: Iterable[str]) -> list[str]:
-    return [a for a in arguments if not a.lstrip("+~").startswith("tracking.")]
+    """Return a command line's arguments without what concerns tracking, in whichever form it was given."""
+    return [a for a in arguments if re.split(r"[=./@:]", a.lstrip("+~"), maxsplit=1)[0] != "tracking"]

@@ -9,12 +9,12 @@ from fa_sweep.layout import LanesLast
 from fa_sweep.losses import LOSSES
 from fa_sweep.schema import AppConfig
 from fa_sweep.stack import layout_for
-from fa_sweep.tasks import METRICS, Task, make_task
+from fa_sweep.tasks import METRICS, Task, task_of
 
 
 def completed(app: AppConfig) -> AppConfig:
     """Return settings that go together, `train.steps` set where epochs are given. Raises ConfigError for any that do not."""
-    task = make_task(app.task)
+    task = task_of(app)
     _check_targets(app, task)
     _check_sampling(app, task)
     _check_engine(app)
@@ -78,6 +78,11 @@ def _check_sampling(app: AppConfig, task: Task) -> None:
         if train.epochs is not None:
             raise ConfigError(f"train.epochs is {train.epochs}; {name} draws new examples for ever: give train.steps")
         return
+    if train.epochs is not None and train.sampling == "with_replacement":
+        raise ConfigError(
+            f"train.epochs is {train.epochs}; examples that are drawn with replacement make no epochs: "
+            "choose train.sampling=permutation, or train.epochs=null and train.steps"
+        )
     if train.sampling == "fresh":
         raise ConfigError(
             f"train.sampling is 'fresh'; {name} has a fixed set: choose with_replacement, permutation or in_order"

@@ -13,8 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from fa_sweep.convergence import CONVERGED, DIVERGED, Events, median_time, wilson_interval
 from fa_sweep.sweep.jobs import Job
-from fa_sweep.sweep.ledger import Record, finished, run_events
+from fa_sweep.sweep.ledger import finished, run_events
 from fa_sweep.sweep.plan import Shard
+from fa_sweep.sweep.shards import Record
 from fa_sweep.tasks import METRICS
 
 # Whether there is a terminal, and how wide it is, is asked of the system alone: what FORCE_COLOR, COLUMNS and their like say,

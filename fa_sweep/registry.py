@@ -55,6 +55,10 @@ class Pieces(Mapping[str, P], Generic[P]):
         specs = [find_spec(root) for root in roots]
         return [f"{place}/conf" for spec in specs if spec for place in spec.submodule_search_locations or ()]
 
+    def module(self, name: str) -> str:
+        """Return the name of the module that a piece lies in."""
+        return self.foreign[name].module if name in self.foreign else f"{self._package}.{name}"
+
     def version(self, name: str) -> str | None:
         """Return distribution and version of a piece from elsewhere, None for one of our own."""
         distribution = self.foreign[name].dist if name in self.foreign else None

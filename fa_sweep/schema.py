@@ -7,16 +7,21 @@ import math
 import re
 from dataclasses import dataclass
 
+import numpy as np
+
 from fa_sweep.activations import ACTIVATIONS
-from fa_sweep.checks import ConfigError, at_least, one_of, positive
+from fa_sweep.checks import WHOLE_LIMIT, ConfigError, at_least, one_of, positive
 from fa_sweep.distributions import DISTRIBUTIONS
 from fa_sweep.feedback import MODES, FeedbackConfig
 from fa_sweep.losses import LOSSES
 from fa_sweep.optimisers import OPTIMISERS
 from fa_sweep.sampling import SAMPLINGS
+from fa_sweep.secrets import remember_secrets_of
 from fa_sweep.tasks import TASKS, TaskConfig
 
-SEED_LIMIT = 2**63  # what Parquet's integers and MLflow's parameters carry without loss
+RESUME = ("true", "same_environment", "false")
+MOST_PROCESSES = 9999
+FEW_EVALUATIONS = 10_000  # so many are listed in a few milliseconds
 
 
 @dataclass
@@ -118,6 +123,21 @@ class TrainConfig:
             chosen = [round(last * p if spacing == "linear" else self.steps**p - 1) for p in parts]
         return sorted({*chosen, last})
 
+    def evaluations(self) -> int:
+        """Return how many evaluations there are: the length of `evaluation_steps`, counted without listing it."""
+        last = self.steps - 1
+        if isinstance(self.eval_at, list):
+            return len({step for step in self.eval_at if step < last}) + 1
+        if self.eval_at == "every":
+            return len(range(0, last, self.eval_every)) + 1
+        spacing, count = self.eval_at.split(":")
+        if spacing == "linear" and int(count) > 1:
+            return min(int(count), self.steps)
+        if int(count) <= FEW_EVALUATIONS:
+            return len(self.evaluation_steps())
+        parts = np.arange(int(count)) / (int(count) - 1)
+        return len(np.unique(np.rint(float(self.steps) ** parts)))
+
 
 @dataclass
 class RunConfig:
@@ -133,7 +153,7 @@ class RunConfig:
     engine: str
 
     def __post_init__(self) -> None:
-        if not 0 <= self.seed < SEED_LIMIT:
+        if not 0 <= self.seed < WHOLE_LIMIT:
             raise ConfigError(f"seed is {self.seed}; it must be at least 0 and below 2^63")
         one_of("task.name", self.task.name, TASKS)
         one_of("feedback.mode", self.feedback.mode, MODES)
@@ -151,18 +171,22 @@ class RunConfig:
 class TrackingConfig:
     """Where MLflow keeps the runs, and what goes there of histories.
 
-    Those of `all` metrics or the `main` ones; whole (`full`), a few points (`thin`), last values alone (`none`), or as much as
-    size allows (`auto`).
+    `uri`: a tracking URI, or `auto` for the one in MLFLOW_TRACKING_URI, else a SQLite file under outputs; `metrics`: histories
+    of `all` metrics or of the `main` ones; `history`: whole (`full`), a few points (`thin`), last values alone (`none`), or as
+    much as size allows (`auto`); `timeout_s`: how long to wait for an answer, in seconds.
     """
 
     uri: str
     experiment: str
     metrics: str
     history: str
+    timeout_s: float
 
     def __post_init__(self) -> None:
+        positive("tracking.timeout_s", self.timeout_s)
         one_of("tracking.history", self.history, ("auto", "full", "thin", "none"))
         one_of("tracking.metrics", self.metrics, ("main", "all"))
+        remember_secrets_of(self.uri)  # from here on nothing that is written or printed shows them
         for name in ("uri", "experiment"):
             if not getattr(self, name).strip():
                 raise ConfigError(f"tracking.{name} is empty; give it a name")
@@ -170,15 +194,35 @@ class TrackingConfig:
 
 @dataclass
 class AppConfig(RunConfig):
-    """A run's settings and how the application treats it: none of these changes a number."""
+    """A run's settings and how the application treats it: none of these changes a number.
+
+    `resume`: `true` reuses every finished run of the same id, `same_environment` those that were computed with the same
+    libraries on the same kind of processor, `false` none.
+    """
 
     tracking: TrackingConfig
-    resume: bool
+    resume: str
     report: bool
     dry_run: bool
+    confirm: bool
     n_jobs: str
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.n_jobs != "auto" and not (self.n_jobs.isdigit() and int(self.n_jobs) > 0):
-            raise ConfigError(f"n_jobs is {self.n_jobs}; it must be auto or a number of processes, at least 1")
+        one_of("resume", self.resume, RESUME)
+        if not re.fullmatch(r"auto|0*[1-9][0-9]{0,3}", self.n_jobs):
+            raise ConfigError(f"n_jobs is {self.n_jobs}; it must be auto or a number of processes, from 1 to {MOST_PROCESSES}")
+
+
+def run_alone(settings: RunConfig) -> RunConfig:
+    """Return the run of checked settings, without what concerns the application."""
+    return with_seed(settings, settings.seed)
+
+
+def with_seed(run: RunConfig, seed: int) -> RunConfig:
+    """Return the same checked run with another seed, 0 <= seed < 2^63; nothing is checked again, by the million."""
+    other = object.__new__(RunConfig)  # attribute by attribute: an update of its dictionary would take twice the memory
+    other.seed = seed
+    other.task, other.model, other.feedback, other.init, other.train = run.task, run.model, run.feedback, run.init, run.train
+    other.dtype, other.engine = run.dtype, run.engine
+    return other

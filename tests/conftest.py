@@ -1,47 +1,153 @@
-"""Fixtures: checked settings from overrides, and the command line in a folder of its own."""
+"""Fixtures: checked settings from overrides, the command line in a folder of its own; which tests run, and in what order."""
 
+# isort: off
+from support import surroundings  # before anything reads the environment
+
+# isort: on
+import logging
 import os
-import struct
+import random
 import sys
 from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 from hydra import initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
-from omegaconf import OmegaConf
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+from omegaconf import DictConfig, OmegaConf
+from support import databases, services
+from support.commands import short
+from support.files import idx_bytes, write_small_files
+from support.gate import Gate
 
 from fa_sweep.composition import Composer
 from fa_sweep.config import conf_dir
+from fa_sweep.feedback import MODES
 from fa_sweep.schema import AppConfig
 from fa_sweep.sweep.folder import fresh_id
 
-os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+# For tests that still take these from here, and the modules of tests/support by their bare names.
+__all__ = ["idx_bytes", "short", "write_small_files"]
+sys.path.append(str(Path(__file__).parent / "support"))
+
+# The same examples each time, on a machine of any speed.
+IMPATIENT = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+hypothesis_settings.register_profile("suite", derandomize=True, deadline=None, database=None, suppress_health_check=IMPATIENT)
+hypothesis_settings.load_profile("suite")
+
+# Of all tests whose address has one of these words in it one worker takes care: they share what is dear to make.
+TOGETHER = ("test_slurm.py", "test_compiled.py", "test_pieces.py", "postgresql", "the_wheel")
 
 Settings = Callable[..., AppConfig]
 
 
-@pytest.fixture
-def composer() -> Iterator[Composer]:
-    """A composer over conf/, as a sweep has one."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--shuffle", type=int, metavar="SEED", help="run the tests in the random order of a seed")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Shuffle; else let those that need services begin, since they wait most."""
+    if (seed := config.getoption("--shuffle")) is not None:
+        random.Random(seed).shuffle(items)  # noqa: S311  no secret
+    else:
+        items.sort(key=lambda item: item.get_closest_marker("service") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out tests one by one, but those that belong together to one worker."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):  # `--dist loadgroup` has no effect in xdist 3.8 under pytest 9.2
+        def _split_scope(self, nodeid: str) -> str:
+            return next((word for word in TOGETHER if word in nodeid), nodeid)
+
+    return Scheduling(config, log)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a service that is not installed; where all have to be there, as in .ci/run, fail."""
+    for marker in item.iter_markers("service"):
+        for name in marker.args:
+            if not services.INSTALLED[name]():
+                give_up = pytest.fail if surroundings.REQUIRE_SERVICES else pytest.skip
+                give_up(f"{name} is not installed; .ci/run installs it")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays() -> Iterator[None]:
+    """Leave the process to the next test as it was: environment, working folder, Hydra's global state, logging."""
+    environment, folder, root = dict(os.environ), Path.cwd(), logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    GlobalHydra.instance().clear()
+    root.setLevel(level)
+    root.handlers[:] = handlers
+
+
+@pytest.fixture(scope="session")
+def hydra_master() -> tuple[ConfigLoader, DictConfig]:
+    """Hydra's loader of conf/, and the configuration of a sweep without overrides."""
     OmegaConf.register_new_resolver("fresh_id", fresh_id, use_cache=True, replace=True)
     with initialize_config_dir(config_dir=conf_dir(), version_base="1.3"):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
-        master = hydra.compose_config(config_name="config", overrides=[], run_mode=RunMode.MULTIRUN)
-        yield Composer(hydra.config_loader, master)
+        return hydra.config_loader, hydra.compose_config(config_name="config", overrides=[], run_mode=RunMode.MULTIRUN)
 
 
 @pytest.fixture
-def settings(composer: Composer) -> Settings:
+def composer(hydra_master: tuple[ConfigLoader, DictConfig]) -> Composer:
+    """A composer over conf/, as a sweep has one."""
+    return Composer(*hydra_master)
+
+
+@pytest.fixture(scope="session")
+def composed() -> dict[tuple[str, ...], Any]:
+    """What composers have composed: all tests of a session ask for much the same."""
+    return {}
+
+
+@pytest.fixture
+def settings(composer: Composer, composed: dict[tuple[str, ...], Any]) -> Settings:
     """settings("seed=3", "train.lr=0.1") -> checked settings."""
+    composer._bases = composed
     return lambda *overrides: composer.settings(overrides)
 
 
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all workers of a session."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def empty_database(shared_folder: Path) -> Iterator[Path]:
+    """MLflow's database without a run. In this process new ones are copies of it."""
+    path = databases.template(shared_folder)
+    with databases.quick_creation(path):
+        yield path
+
+
 @pytest.fixture
-def fa_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+def with_database(tmp_path: Path, empty_database: Path) -> Path:
+    """A folder in which a command finds its database: for those in processes of their own."""
+    databases.place(empty_database, tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def fa_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Path) -> Callable[..., int]:
     """fa_sweep("-m", "seed=0,1") runs the command line in an empty folder and returns the exit status."""
     from fa_sweep.entry import main
 
@@ -57,21 +163,8 @@ def fa_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., i
     return run
 
 
-def short(*arguments: str) -> list[str]:
-    """Overrides of a sweep that is over at once: 201 steps, 5 evaluations, no report."""
-    return ["-m", "train.steps=201", "train.eval_every=50", "train.hold=2", "report=false", *arguments]
-
-
-def idx_bytes(array: np.ndarray) -> bytes:
-    """An array as MNIST's files have it."""
-    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.astype(">u1").tobytes()
-
-
-def write_small_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a folder with a few images and a table the working folder."""
-    monkeypatch.chdir(folder)
-    generator = np.random.default_rng(0)
-    Path("small-images-idx3").write_bytes(idx_bytes(generator.integers(0, 256, (40, 3, 3))))
-    Path("small-labels-idx1").write_bytes(idx_bytes(np.arange(40) % 3))
-    rows = [f"{a:.3f},{b:.3f},{i % 2}" for i, (a, b) in enumerate(generator.normal(size=(40, 2)))]
-    Path("small.csv").write_text("a,b,y\n" + "\n".join(rows) + "\n")
+@pytest.fixture
+def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gate:
+    """Where `feedback=gated` waits, in commands that are given its environment; in this process it is `random` itself."""
+    monkeypatch.setitem(MODES.foreign, "gated", EntryPoint("gated", "fa_sweep.feedback.random:Random", "fa_sweep.feedback"))
+    return Gate(tmp_path / "gate")

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from browser import CHROMIUM, browser
-from conftest import short
-from services import mlflow_server
+from support.browser import browser
+from support.commands import short
+from support.services import mlflow_server
 
 from fa_sweep.sweep.folder import all_sweeps
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed; .ci/run installs it")
+pytestmark = pytest.mark.service("chromium", "mlflow")
 
 IMAGES = "[...document.images].map(i => [i.complete && i.naturalWidth > 0 && i.getBoundingClientRect().width > 100, i.alt])"
 

@@ -4,125 +4,150 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import threading
-import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import short
-from services import end, free_port
+from support.commands import short
+from support.gate import Gate
+from support.processes import finished, line, started
+from support.services import closed_port, end, free_port
+from support.waiting import PATIENCE, until
 
 from fa_sweep.sweep.folder import all_sweeps
 from fa_sweep.training import train
 
-pytest.importorskip("distributed")
-from distributed import Client, LocalCluster
-
-OPTIONS = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "silence_logs": "CRITICAL"}
+STEPS = tuple(short()[1:4])
+with_dask = pytest.mark.service("dask")
 
 
-def command(*arguments):
-    return [sys.executable, "-m", "fa_sweep", "-m", "report=false", "hydra.launcher.executor=dask", *arguments]
+@dataclass
+class Cluster:
+    """A scheduler and workers, each a process of its own, which know the gate."""
+
+    gate: Gate
+    address: str
+    processes: list[subprocess.Popen] = field(default_factory=list)
+
+    def start(self, *arguments):
+        """Start one more; returns its process."""
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+        command = [sys.executable, "-m", *arguments, "--host", "127.0.0.1", "--no-dashboard"]
+        self.processes.append(subprocess.Popen(command, env={**os.environ, **self.gate.environment}, **quiet))
+        return self.processes[-1]
+
+    def add_worker(self):
+        """Start a worker with the nanny that starts it again."""
+        return self.start("distributed.cli.dask_worker", self.address, "--nthreads", "1", "--death-timeout", str(PATIENCE))
 
 
-def assert_numbers_of_this_process(settings, folder, overrides, seeds):
-    (sweep,) = all_sweeps(folder / "outputs")
+@contextlib.contextmanager
+def cluster(gate, workers, port=None):
+    """Run a cluster of so many workers; yields it, and a client."""
+    from distributed import Client
+
+    port = port or free_port()
+    own = Cluster(gate, f"tcp://127.0.0.1:{port}")
+    own.start("distributed.cli.dask_scheduler", "--port", str(port))
+    for _ in range(workers):
+        own.add_worker()
+    try:
+        with Client(own.address, timeout=PATIENCE) as client:
+            if workers:
+                client.wait_for_workers(workers, timeout=PATIENCE)
+            yield own, client
+    finally:
+        for process in own.processes:
+            if process.poll() is None:
+                end(process, signal.SIGKILL)
+
+
+def command(address, *arguments, **constants):
+    """A sweep on the scheduler at an address, which may take its time to answer; none: on a cluster of its own."""
+    at = [] if address is None else [f"hydra.launcher.address={address}"]
+    return line(*short("hydra.launcher.executor=dask", *at, *arguments), CONNECT_S=PATIENCE, **constants)
+
+
+def assert_numbers_of_this_process(settings, folder, seeds):
+    """Gated or random: the same draws."""
+    sweep = all_sweeps(folder / "outputs")[-1]
     records = sweep.records(folder / "outputs")
     assert len(records) == len(sweep.jobs)
     assert sweep.failures == {}
     for seed in seeds:
-        (job,) = [j for j in sweep.jobs if j.run.seed == seed and j.run.feedback.mode == "random"]
-        alone = train([settings("feedback=random", f"seed={seed}", *overrides)])
+        (job,) = [j for j in sweep.jobs if j.run.seed == seed and j.run.feedback.mode in ("random", "gated")]
+        alone = train([settings("feedback=random", f"seed={seed}", *STEPS)])
         for name, values in alone.metrics.items():
             assert np.array_equal(records[job.run_id].metrics[name], values[:, 0], equal_nan=True), name
 
 
-def test_a_cluster_of_its_own(settings, tmp_path):
-    steps = ("train.steps=301", "train.eval_every=50")
-    arguments = command("feedback=symmetric,random", "seed=range(6)", "n_jobs=2", *steps)
-    with socket.socket() as other:
-        with contextlib.suppress(OSError):  # as good where it is another's already
-            other.bind(("127.0.0.1", 8787))
-            other.listen()
-        done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+@with_dask
+def test_a_cluster_of_its_own(settings, with_database):
+    arguments = command(None, "feedback=symmetric,random", "seed=range(6)", "n_jobs=2")
+    done = finished(arguments, with_database)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert_numbers_of_this_process(settings, tmp_path, steps, range(6))
+    assert_numbers_of_this_process(settings, with_database, range(6))
 
 
-def test_a_killed_worker_s_shard_goes_to_another(settings, tmp_path):
-    steps = ("train.steps=60001", "train.eval_every=3000")
-    with LocalCluster(n_workers=2, **OPTIONS) as cluster, Client(cluster) as client:
-        pids = client.run(os.getpid)
-        arguments = command(
-            "feedback=symmetric,random", "seed=range(80)", f"hydra.launcher.address={cluster.scheduler_address}", *steps
-        )
-        sweep = subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        busy = _first_busy(client)
-        time.sleep(0.3)
-        assert busy in _busy(client)  # in the middle of it
-        os.kill(pids[busy], signal.SIGKILL)
-        out, _ = sweep.communicate(timeout=180)
+@with_dask
+def test_a_killed_worker_s_shard_goes_to_another(settings, with_database, gate):
+    with cluster(gate, 2) as (dask, client):
+        pids = set(client.run(os.getpid).values())
+        arguments = command(dask.address, "feedback=symmetric,gated", "seed=range(80)")
+        with started(arguments, with_database, gate.environment) as sweep:
+            (killed, *_) = gate.wait_for(1, sweep)
+            assert killed in pids
+            os.kill(killed, signal.SIGKILL)
+            gate.open()
+            out, _ = sweep.communicate(timeout=PATIENCE)
         assert sweep.returncode == 0, out
-        assert pids[busy] not in client.run(os.getpid).values()
+        assert killed not in client.run(os.getpid).values()
     assert "160 jobs" in out
-    assert_numbers_of_this_process(settings, tmp_path, steps, (0, 41, 79))
+    assert_numbers_of_this_process(settings, with_database, (0, 41, 79))
 
 
-def _busy(client):
-    return [worker for worker, tasks in client.processing().items() if tasks]
+@with_dask
+def test_a_scheduler_without_workers_is_said(with_database, gate):
+    with cluster(gate, 0) as (dask, _):
+        arguments = command(dask.address, "seed=0,1")
+        with started(arguments, with_database, stderr=subprocess.PIPE) as sweep:
+            assert "has no workers yet; waiting for one" in sweep.stderr.readline()
+            dask.add_worker()
+            out, err = sweep.communicate(timeout=PATIENCE)
+    assert sweep.returncode == 0, err
+    assert "2/2 runs" in out
 
 
-def _first_busy(client):
-    for _ in range(600):
-        if busy := _busy(client):
-            return busy[0]
-        time.sleep(0.05)
-    raise AssertionError("nothing was ever trained")
-
-
-def test_a_scheduler_without_workers_is_said(fa_sweep, capfd):
-    with LocalCluster(n_workers=0, **OPTIONS) as cluster:
-        later = threading.Timer(3, cluster.scale, [1])
-        later.start()
-        arguments = ("hydra.launcher.executor=dask", f"hydra.launcher.address={cluster.scheduler_address}")
-        assert fa_sweep(*short("seed=0,1", *arguments)) == 0
-        later.join()
-    said = capfd.readouterr()
-    assert "has no workers yet; waiting for one" in said.err
-    assert "2/2 runs" in said.out
-
-
-def test_workers_that_are_all_gone_are_said(tmp_path):
-    steps = ("train.steps=60001", "train.eval_every=3000")
-    with LocalCluster(n_workers=1, **OPTIONS) as cluster, Client(cluster) as client:
-        executor = "import fa_sweep.sweep.executors.dask as d; d.WORKERLESS_S = 1; import sys; from fa_sweep.entry import main"
-        arguments = command("seed=range(80)", f"hydra.launcher.address={cluster.scheduler_address}", *steps)[3:]
-        line = [sys.executable, "-c", f"{executor}; sys.argv[0] = 'fa_sweep'; sys.exit(main())", *arguments]
-        sweep = subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        _first_busy(client)
-        cluster.scale(0)
-        out, _ = sweep.communicate(timeout=120)
+@with_dask
+def test_workers_that_are_all_gone_are_said(with_database, gate):
+    with cluster(gate, 1) as (dask, _):
+        arguments = command(dask.address, "feedback=gated", "seed=range(80)", WORKERLESS_S=0)
+        with started(arguments, with_database, gate.environment) as sweep:
+            gate.wait_for(1, sweep)
+            end(dask.processes[-1], signal.SIGKILL)
+            out, _ = sweep.communicate(timeout=PATIENCE)
     assert sweep.returncode == 1, out
     assert "the Dask scheduler has no workers left" in out
-    assert re.search(r"\d+ of 80 runs are missing; the same command trains them", out)
+    assert re.search(r"80 of 80 runs are missing; the same command trains them", out)
 
 
 def test_a_scheduler_that_does_not_answer_is_said(fa_sweep, capfd, monkeypatch):
     monkeypatch.setattr("fa_sweep.sweep.executors.dask.CONNECT_S", 0.5)
-    arguments = ("-m", "seed=0,1", "report=false", "hydra.launcher.executor=dask", "hydra.launcher.address=tcp://127.0.0.1:9")
-    assert fa_sweep(*arguments, "hydra.sweep.dir=far/mine") == 2
-    assert list(Path("outputs/sweeps").iterdir()) == []
-    assert not Path("far/mine").exists()
-    assert "no scheduler answers" in capfd.readouterr().err
-    assert fa_sweep(*arguments) == 2
+    with closed_port() as port:
+        address = f"hydra.launcher.address=tcp://127.0.0.1:{port}"
+        arguments = ("-m", "seed=0,1", "report=false", "hydra.launcher.executor=dask", address)
+        assert fa_sweep(*arguments, "hydra.sweep.dir=far/mine") == 2
+        assert list(Path("outputs/sweeps").iterdir()) == []
+        assert not Path("far/mine").exists()
+        assert "no scheduler answers" in capfd.readouterr().err
+        assert fa_sweep(*arguments) == 2
     err = capfd.readouterr().err.strip().splitlines()
     assert len(err) == 1
-    assert "hydra.launcher.address is tcp://127.0.0.1:9; no scheduler answers there" in err[0]
+    assert f"hydra.launcher.address is tcp://127.0.0.1:{port}; no scheduler answers there" in err[0]
 
 
 @pytest.mark.parametrize(
@@ -147,65 +172,41 @@ def test_without_the_extra_it_is_named(fa_sweep, capfd, monkeypatch):
     assert "pip install 'fa-sweep[dask]'" in capfd.readouterr().err
 
 
-def test_a_scheduler_that_dies_costs_what_it_had_not_handed_back(settings, tmp_path):
-    steps = ("train.steps=60001", "train.eval_every=3000")
+@with_dask
+def test_a_scheduler_that_dies_costs_what_it_had_not_handed_back(with_database, gate):
     port = free_port()
-    arguments = command(
-        "feedback=random", "seed=range(80)", "n_jobs=4", f"hydra.launcher.address=tcp://127.0.0.1:{port}", *steps
-    )
-    with scheduler(port) as (process, client):
-        sweep = subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        _first_busy(client)
-        end(process, signal.SIGKILL)
-        out, _ = sweep.communicate(timeout=120)
+    arguments = command(f"tcp://127.0.0.1:{port}", "feedback=gated", "seed=range(80)", "n_jobs=4")
+    with cluster(gate, 1, port) as (dask, _), started(arguments, with_database, gate.environment) as sweep:
+        gate.wait_for(1, sweep)
+        end(dask.processes[0], signal.SIGKILL)
+        out, _ = sweep.communicate(timeout=PATIENCE)
     assert sweep.returncode == 1, out
-    missing = int(re.search(r"(\d+) of 80 runs are missing; the same command trains them", out)[1])
+    assert "80 of 80 runs are missing; the same command trains them" in out
     assert "the Dask scheduler is gone or was restarted" in out
-    with scheduler(port):
-        again = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    gate.open()
+    with cluster(gate, 1, port):
+        again = finished(arguments, with_database, gate.environment)
     assert again.returncode == 0, again.stderr
-    assert f"80 jobs, {80 - missing} reused, {missing} runs to train" in again.stdout
-    last = all_sweeps(tmp_path / "outputs")[-1]
-    assert len(last.records(tmp_path / "outputs")) == 80
+    assert "80 jobs, 0 reused, 80 runs to train" in again.stdout
+    last = all_sweeps(with_database / "outputs")[-1]
+    assert len(last.records(with_database / "outputs")) == 80
 
 
-def test_a_scheduler_that_is_restarted(tmp_path):
-    steps = ("train.steps=60001", "train.eval_every=3000")
-    with LocalCluster(n_workers=2, **OPTIONS) as cluster, Client(cluster) as client:
-        arguments = command("seed=range(80)", f"hydra.launcher.address={cluster.scheduler_address}", *steps)
-        sweep = subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        _first_busy(client)
-        client.restart(timeout=60)
-        out, _ = sweep.communicate(timeout=120)
+@with_dask
+def test_a_scheduler_that_is_restarted(with_database, gate):
+    """One shard of two has been handed back by then: that one is kept."""
+    with cluster(gate, 2) as (dask, client):
+        arguments = command(dask.address, "feedback=gated", "seed=range(80)")
+        with started(arguments, with_database, gate.environment) as sweep:
+            quick, _ = gate.wait_for(2, sweep)
+            gate.admit(quick)
+            until(lambda: list(with_database.glob("outputs/sweeps/*/shards/*.parquet")), "the first shard")
+            client.restart(timeout=PATIENCE)
+            out, _ = sweep.communicate(timeout=PATIENCE)
         assert sweep.returncode == 1, out
         missing = int(re.search(r"(\d+) of 80 runs are missing; the same command trains them", out)[1])
-        again = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert 0 < missing < 80
+        gate.open()
+        again = finished(arguments, with_database, gate.environment)
     assert again.returncode == 0, again.stderr
     assert f"80 jobs, {80 - missing} reused, {missing} runs to train" in again.stdout
-
-
-@contextlib.contextmanager
-def scheduler(port):
-    """A scheduler and a worker of their own, at an address that outlives them."""
-    dask = [
-        sys.executable,
-        "-m",
-        "distributed.cli.dask_scheduler",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--no-dashboard",
-    ]
-    worker = [sys.executable, "-m", "distributed.cli.dask_worker", f"tcp://127.0.0.1:{port}", "--host", "127.0.0.1",
-              "--nthreads", "1", "--no-dashboard", "--death-timeout", "5"]  # fmt: skip
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
-    started = [subprocess.Popen(command, **quiet) for command in (dask, worker)]
-    try:
-        with Client(f"tcp://127.0.0.1:{port}", timeout=30) as client:
-            client.wait_for_workers(1, timeout=60)
-            yield started[0], client
-    finally:
-        for process in started:
-            if process.poll() is None:
-                end(process, signal.SIGKILL)

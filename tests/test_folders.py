@@ -1,13 +1,15 @@
 """Where sweeps lie: folders elsewhere, linked ones, those that cannot be written or read."""
 
 import platform
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import short
+from support.commands import short
 
 from fa_sweep.sweep.folder import Sweep, all_sweeps
+from fa_sweep.sweep.storage import digest
 
 
 def test_a_folder_elsewhere_is_found_by_later_commands(fa_sweep, capfd, tmp_path):
@@ -75,13 +77,15 @@ def test_outputs_that_cannot_be_written(fa_sweep, capfd):
 
 
 def test_a_left_over_that_cannot_be_read_stops_nobody(fa_sweep, capfd, monkeypatch):
-    away = ("tracking=server", "tracking.uri=http://127.0.0.1:9")
-    assert fa_sweep(*short("seed=0,1", *away)) == 0
+    assert fa_sweep(*short("seed=0,1")) == 0
     (left,) = all_sweeps()
+    (left.folder / "tracked.json").unlink()
     table = pq.read_table(left.folder / "jobs.parquet")
     place = table.column_names.index("settings")
     foreign = [text.replace('"mode": "random"', '"mode": "gone"') for text in table["settings"].to_pylist()]
     pq.write_table(table.set_column(place, "settings", [foreign]), left.folder / "jobs.parquet")
+    record = replace(left.record, jobs_sha256=digest((left.folder / "jobs.parquet").read_bytes()))
+    (left.folder / "sweep.json").write_bytes(record.content())
     monkeypatch.setattr(Sweep, "is_running", False)
     capfd.readouterr()
     assert fa_sweep(*short("seed=5,6")) == 0

@@ -3,46 +3,48 @@
 import contextlib
 import multiprocessing
 import os
-import re
 import signal
 import subprocess
-import sys
-import time
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 import pytest
-from conftest import short
-from test_signals import nobody_left
+from support.commands import short
+from support.processes import descendants, finished, is_gone, line, started, state
+from support.waiting import PATIENCE, until
 
 from fa_sweep.sweep.executors import expect_work
 from fa_sweep.sweep.executors.local import open_local
 from fa_sweep.sweep.jobs import make_jobs
 from fa_sweep.sweep.plan import make_shards
 
+ENDLESS = ("train.steps=1000000001", "train.eval_every=500000000", "train.hold=1")  # no machine is that quick
 
-def test_a_killed_process_is_said_and_made_good(tmp_path):
-    steps = ("train.steps=400001", "train.eval_every=100000")
-    arguments = [sys.executable, "-m", "fa_sweep", "-m", "report=false", "n_jobs=2", "seed=range(40)", *steps]
-    sweep = subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    os.kill(busy_descendant(sweep.pid), signal.SIGKILL)
-    out, _ = sweep.communicate(timeout=500)
+
+def test_a_killed_process_is_said_and_made_good(with_database, gate):
+    arguments = line(*short("n_jobs=2", "feedback=gated", "seed=range(40)"))
+    with started(arguments, with_database, gate.environment) as sweep:
+        quick, killed = gate.wait_for(2, sweep)
+        gate.admit(quick)
+        until(lambda: list(with_database.glob("outputs/sweeps/*/shards/*.parquet")), "the first shard")
+        os.kill(killed, signal.SIGKILL)
+        out, _ = sweep.communicate(timeout=PATIENCE)
     assert sweep.returncode == 1, out
-    assert "is missing (20 runs, random-s" in out
-    missing = int(re.search(r"(\d+) of 40 runs are missing; the same command trains them", out)[1])
-    again = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=500)
+    assert "is missing (20 runs, gated-s" in out
+    assert "20 of 40 runs are missing; the same command trains them" in out
+    gate.open()
+    again = finished(arguments, with_database, gate.environment)
     assert again.returncode == 0, again.stderr
-    assert f"40 jobs, {40 - missing} reused, {missing} runs to train" in again.stdout
+    assert "40 jobs, 20 reused, 20 runs to train" in again.stdout
 
 
-def test_a_killed_server_of_training_processes_is_said(tmp_path):
-    with endless_sweep(tmp_path) as sweep:
-        while not (servers := [child for child in children(sweep.pid) if children(child)]):
-            assert sweep.poll() is None
-            time.sleep(0.01)
-        os.kill(servers[0], signal.SIGKILL)
-        _, err = sweep.communicate(timeout=60)
-        assert nobody_left(sweep.pid)
+def test_a_killed_server_of_training_processes_is_said(tmp_path, gate):
+    with endless_sweep(tmp_path, gate) as sweep:
+        training = gate.wait_for(2, sweep)
+        (server,) = [child for child in descendants(sweep.pid) if set(training) & set(descendants(child))]
+        os.kill(server, signal.SIGKILL)
+        for process in training:  # nobody's children now, and so not the sweep's to end
+            os.kill(process, signal.SIGKILL)
+        _, err = sweep.communicate(timeout=PATIENCE)
     assert sweep.returncode == 1
     *shards, end = err.splitlines()
     assert shards
@@ -50,81 +52,46 @@ def test_a_killed_server_of_training_processes_is_said(tmp_path):
     assert "400 of 400 runs are missing; the same command trains them" in end
 
 
-def busy_descendant(pid):
-    """Wait for a training process that has computed for a second; their server is a child, they are grandchildren."""
-    for _ in range(2400):
-        for other in [training for child in children(pid) for training in children(child)]:
-            with contextlib.suppress(OSError):
-                fields = Path(f"/proc/{other}/stat").read_text().rpartition(")")[2].split()
-                if int(fields[11]) / os.sysconf("SC_CLK_TCK") > 1:
-                    return other
-        time.sleep(0.05)
-    raise AssertionError("nothing was ever trained")
-
-
-def children(pid):
-    with contextlib.suppress(OSError):
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return []
-
-
-def descendants(pid):
-    return [other for child in children(pid) for other in (child, *descendants(child))]
-
-
 @contextlib.contextmanager
-def endless_sweep(folder, **variables):
-    """A sweep in two processes that no machine is quick enough for, in a session of its own; nothing of it is left."""
-    steps = ("train.steps=1000000001", "train.eval_every=500000000", "train.hold=1")
-    arguments = [sys.executable, "-m", "fa_sweep", "-m", "report=false", "n_jobs=2", "seed=range(400)", *steps]
-    sweep = subprocess.Popen(
-        arguments,
-        cwd=folder,
-        env={**os.environ, **variables},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
+def endless_sweep(folder, gate):
+    """A sweep in two processes that never ends by itself."""
+    arguments = line("-m", "report=false", "n_jobs=2", "feedback=gated", "seed=range(400)", *ENDLESS)
+    with started(arguments, folder, gate.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as sweep:
         yield sweep
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(sweep.pid, signal.SIGKILL)
-        sweep.wait(20)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_the_conducting_process_takes_its_training_processes_along(tmp_path, how):
-    with endless_sweep(tmp_path) as sweep:
-        busy_descendant(sweep.pid)
-        started = descendants(sweep.pid)
-        assert len(started) >= 3  # the server and two that train
+@pytest.mark.parametrize("at_work", [False, True], ids=["waiting", "computing"])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=lambda how: how.name)
+def test_the_conducting_process_takes_its_training_processes_along(tmp_path, gate, how, at_work):
+    if at_work:
+        gate.open()
+    with endless_sweep(tmp_path, gate) as sweep:
+        training = gate.wait_for(2, sweep)
+        children = descendants(sweep.pid)
+        assert set(training) < set(children)  # and the server
         os.kill(sweep.pid, how)
-        sweep.wait(20)
-        for _ in range(200):
-            if not any(Path(f"/proc/{child}/cmdline").exists() for child in started):
-                return
-            time.sleep(0.1)
-    raise AssertionError("some are left")
+        sweep.wait(PATIENCE)
+        until(lambda: all(is_gone(child) for child in children), "the end of the training processes")
 
 
-@pytest.mark.parametrize(
-    ("processes", "number"), [(1, signal.SIGINT), (2, signal.SIGTERM), (3, signal.SIGINT), (4, signal.SIGHUP)]
-)
-def test_a_signal_is_one_line_from_the_start_of_its_processes_on(tmp_path, processes, number):
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    with endless_sweep(tmp_path, TMPDIR=str(temporary)) as sweep:
-        while len(descendants(sweep.pid)) < processes:
-            assert sweep.poll() is None
-            time.sleep(0.01)
-        os.killpg(sweep.pid, number)  # as a terminal does: all processes get it
-        _, err = sweep.communicate(timeout=60)
-        assert nobody_left(sweep.pid)
-    assert sweep.returncode == 128 + number, err
+MOMENTS = {
+    "it has a child": lambda sweep, gate: descendants(sweep.pid),
+    "it has two": lambda sweep, gate: len(descendants(sweep.pid)) > 1,
+    "it has three": lambda sweep, gate: len(descendants(sweep.pid)) > 2,
+    "one trains": lambda sweep, gate: gate.arrived(),
+    "both train": lambda sweep, gate: len(gate.arrived()) > 1,
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_an_interrupt_is_one_line_from_the_start_of_its_processes_on(tmp_path, gate, moment):
+    gate.open()
+    with endless_sweep(tmp_path, gate) as sweep:
+        until(lambda: MOMENTS[moment](sweep, gate), moment)
+        os.killpg(sweep.pid, signal.SIGINT)  # as a terminal does: all processes get it
+        _, err = sweep.communicate(timeout=PATIENCE)
+    assert sweep.returncode == 130, err
     assert err.splitlines() == ["fa_sweep: interrupted; finished shards are kept, the same command goes on from there"]
-    assert list(temporary.iterdir()) == []
 
 
 def test_training_processes_start_with_the_engine_one_blas_thread_and_no_ear_for_ctrl_c():
@@ -147,9 +114,9 @@ def test_one_that_is_killed_when_it_has_no_more_work_holds_nobody_up(settings, w
         assert not any(isinstance(result, Exception) for _, result in (next(results), next(results)))
         workers = sorted(set(multiprocessing.active_children()) - others, key=lambda worker: worker.pid)
         assert len(workers) == 2
-        time.sleep(0.3)  # for both to wait for work
+        until(lambda: {state(worker.pid) for worker in workers} == {"S"}, "both to wait for work")
         os.kill(workers[which].pid, signal.SIGKILL)
         assert list(results) == []
     for worker in workers:
-        worker.join(20)
+        worker.join(PATIENCE)
         assert not worker.is_alive()

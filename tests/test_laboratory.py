@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from conftest import write_small_files
+from support.files import write_small_files
 
 from fa_sweep.activations import ACTIVATIONS
 from fa_sweep.checks import ConfigError

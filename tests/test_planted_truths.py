@@ -6,7 +6,7 @@ All simulations are seeded, so these tests give the same answer every time.
 import numpy as np
 import pytest
 from scipy import stats
-from simulated import HORIZON, simulate
+from support.simulated import HORIZON, simulate
 
 from analysis import comparisons, estimates
 from analysis.comparisons import fisher, logrank, mcnemar, paired_difference, unpaired_difference, wilcoxon

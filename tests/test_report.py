@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import short
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from simulated import DIVERGED, NEVER, simulate
+from support.commands import short
+from support.simulated import DIVERGED, NEVER, simulate
 
 from analysis.__main__ import main as analysis
 from analysis.figures import split_into_panels

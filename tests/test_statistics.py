@@ -10,10 +10,10 @@ import pytest
 from lifelines.statistics import logrank_test
 from lifelines.utils import restricted_mean_survival_time
 from scipy import stats
-from simulated import DIVERGED, HORIZON, NEVER, simulate
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+from support.simulated import DIVERGED, HORIZON, NEVER, simulate
 
 from analysis.comparisons import compare, fisher, holm, mcnemar, paired_difference, unpaired_difference, wilcoxon
 from analysis.estimates import bootstrap_interval, fraction_converged, group_table, interquartile_mean, survival, trajectories

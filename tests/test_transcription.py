@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-import transcription
+from support import transcription
 
 from fa_sweep.distributions import draw
 from fa_sweep.network import Network

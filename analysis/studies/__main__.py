@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
 def _newest(name: str) -> Sweep:
     """Return the newest sweep of a preset. Raises ConfigError where there is none, or where it lacks runs."""
     for sweep in reversed(all_sweeps()):
-        study = study_of(sweep.record["command"])
+        study = study_of(sweep.record.command)
         if study is not None and study.name == name:
             missing = len(sweep.jobs) - len(sweep.records())
             if missing:

@@ -4,18 +4,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fa_sweep.schema import RunConfig
-from fa_sweep.sweep.executors import Executor, Progress, ShardLost, Trained, expect_work
+from fa_sweep.sweep.executors import Executor, Failed, Progress, ShardLost, Trained, expect_work
 from fa_sweep.sweep.folder import Sweep
 from fa_sweep.sweep.jobs import Job
-from fa_sweep.sweep.ledger import write_shard
-from fa_sweep.sweep.plan import Shard, choose_processes, make_shards, seconds
-from fa_sweep.sweep.work import one_line
+from fa_sweep.sweep.plan import Shard, by_structure, choose_processes, cut
+from fa_sweep.sweep.shards import write_shard
+from fa_sweep.sweep.timing import seconds
 
 
 def plan_shards(jobs: Sequence[Job], n_jobs: str, executor: str = "local") -> tuple[list[Shard], int]:
     """Return the shards of jobs and the number of processes to train them in."""
-    processes = choose_processes(n_jobs, sum(shard.seconds for shard in make_shards(jobs)), executor)
-    return make_shards(jobs, processes), processes
+    groups = by_structure(jobs)
+    processes = choose_processes(n_jobs, sum(seconds([job.run for job in group]) for group in groups), executor)
+    return cut(groups, processes), processes
 
 
 def expect_training(run: RunConfig, jobs: int, n_jobs: str, executor: str) -> None:
@@ -36,8 +37,8 @@ def train_shards(
         run_ids = [job.run_id for job in shard.jobs]
         if isinstance(result, ShardLost):
             lost.append((shard, str(result)))
-        elif isinstance(result, Exception):
-            Sweep(folder).add_failures(dict.fromkeys(run_ids, one_line(result)))
+        elif isinstance(result, Failed):
+            Sweep(folder).add_failures(dict.fromkeys(run_ids, result))
         else:
             if isinstance(result, Trained):
                 write_shard(folder, run_ids, result.histories, result.environment)

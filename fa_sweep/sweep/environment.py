@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,16 +14,27 @@ from threadpoolctl import threadpool_info
 from fa_sweep import __version__
 from fa_sweep.training import NUMERICS_VERSION
 
+# What another value of may change the last bits of a run's numbers: of products, of tanh, exp, log and arccos.
+DECIDES_BITS = ("numerics", "numpy", "blas", "simd", "libc")
+
+
+def differences(one: Mapping[str, str], other: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Return what two environments differ in that may change bits, with both values; what either does not say is left out."""
+    both = [name for name in DECIDES_BITS if name in one and name in other]
+    return {name: (one[name], other[name]) for name in both if one[name] != other[name]}
+
 
 @cache
 def environment() -> dict[str, str]:
     """Return versions, BLAS and its core type, NumPy's SIMD level, platform, and the code's git commit.
 
-    The same config gives the same bits on one machine type; across processors tanh, exp, arccos and BLAS may differ.
+    The same settings give the same bits wherever the values named in `DECIDES_BITS` are equal. Another BLAS kernel, another
+    SIMD level or another version of NumPy may round otherwise.
     """
-    blas = [
-        f"{i['internal_api']} {i['version']} {i.get('architecture', '?')}" for i in threadpool_info() if i["user_api"] == "blas"
-    ]
+    loaded = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    # SciPy brings a library of its own: it is there only where SciPy is imported, and computes none of our numbers.
+    numpys = [library for library in loaded if "numpy" in Path(library["filepath"]).parent.name] or loaded
+    blas = [f"{i['internal_api']} {i['version']} {i.get('architecture', '?')}" for i in numpys]
     simd = np.show_config(mode="dicts").get("SIMD Extensions", {})
     return {
         "fa_sweep": __version__,
@@ -31,6 +43,7 @@ def environment() -> dict[str, str]:
         **{name: _version(name) for name in ("numpy", "hydra-core", "mlflow", "pyarrow")},
         "blas": ", ".join(sorted(set(blas))) or "none",
         "simd": " ".join([*simd.get("baseline", []), *simd.get("found", [])]),
+        "libc": "-".join(platform.libc_ver()),
         "platform": platform.platform(),
         **git(),
     }
@@ -42,7 +55,10 @@ def git() -> dict[str, str]:
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None or _git(folder, "ls-files", "--error-unmatch", __file__) is None:
         return {"git_commit": "none", "git_dirty": "unknown"}
+    program = [str(folder), *(str(folder.parent / name) for name in ("hydra_plugins", "analysis", "conf"))]
     changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    added = _git(folder, "status", "--porcelain", "--untracked-files=all", "--", *program)  # a mode's file, say
+    changes = None if changes is None or added is None else changes + added
     return {"git_commit": commit, "git_dirty": "unknown" if changes is None else str(bool(changes)).lower()}
 
 

@@ -1,7 +1,7 @@
 """A sweep's folder: its job table, its record, its shards, and what became of it.
 
 jobs.parquet     every job with its run id, factors, overrides and resolved settings, reused ones included
-sweep.json       command line, time, tracking target, environment
+sweep.json       the record: command line, time, tracking target, environment (see record.py)
 multirun.yaml    Hydra's own configuration of the sweep
 shards/          histories of the runs that this sweep trained
 failures.json    runs that ended in an error
@@ -16,30 +16,27 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-try:
-    from fcntl import LOCK_EX, LOCK_NB, flock
-except ImportError:  # Windows: two commands that import one sweep at once are not kept apart
-    flock = None  # type: ignore[assignment]
+from typing import IO, Any
 
 from fa_sweep.checks import ConfigError
 from fa_sweep.identity import sweep_hash
 from fa_sweep.schema import TrackingConfig
+from fa_sweep.sweep.catalogue import TRACKED, Catalogue, Entry
 from fa_sweep.sweep.environment import environment
-from fa_sweep.sweep.jobs import TABLE, Job, read_jobs, write_jobs
-from fa_sweep.sweep.ledger import Records, find_runs
-from fa_sweep.sweep.storage import read_json, write_json
+from fa_sweep.sweep.failures import FAILURES, Failed, failures_bytes, read_failures
+from fa_sweep.sweep.jobs import TABLE, Job, jobs_bytes, read_jobs
+from fa_sweep.sweep.ledger import Ledger, Records
+from fa_sweep.sweep.record import FORMAT, RECORD, SweepRecord, process_started, read_record
+from fa_sweep.sweep.storage import Unreadable, digest, lock, read_json, write_and_hold, write_bytes, write_json
 
 OUTPUTS = Path("outputs")
 ELSEWHERE_S = 86400
-RECORD, _FAILURES, _TRACKED = "sweep.json", "failures.json", "tracked.json"
 
 
 def fresh_id() -> str:
@@ -49,9 +46,13 @@ def fresh_id() -> str:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep (or single run) as its folder tells it."""
+    """A sweep (or single run) as its folder tells it.
+
+    `_lock` is the open record of a sweep that this process conducts: it is locked until `close`, or until the process ends.
+    """
 
     folder: Path
+    _lock: list[IO[bytes]] = field(default_factory=list, compare=False, repr=False)
 
     @property
     def id(self) -> str:
@@ -60,13 +61,16 @@ class Sweep:
 
     @cached_property
     def jobs(self) -> list[Job]:
-        """Every job, in the order given."""
-        return read_jobs(self.folder)
+        """Every job, in the order given. Raises Unreadable, or ConfigError for a piece that is no longer installed."""
+        return read_jobs(self.folder, self.record.jobs_sha256)
 
     @cached_property
-    def record(self) -> dict[str, Any]:
-        """What is known of the sweep as a whole."""
-        return read_json(self.folder / RECORD)
+    def record(self) -> SweepRecord:
+        """What is known of the sweep as a whole. Raises Unreadable."""
+        record = read_record(self.folder)
+        if record is None:
+            raise Unreadable(f"{self.folder / RECORD} is missing")
+        return record
 
     @property
     def hash(self) -> str:
@@ -74,54 +78,70 @@ class Sweep:
         return sweep_hash(job.id for job in self.jobs)
 
     @property
-    def failures(self) -> dict[str, str]:
-        """The error of each run that ended in one."""
-        return read_json(self.folder / _FAILURES)
+    def failures(self) -> dict[str, Failed]:
+        """The error of each run that ended in one, by run id; a file that cannot be read is said, and tells nothing."""
+        try:
+            return read_failures(self.folder)
+        except Unreadable as error:
+            print(f"fa_sweep: {error}; why runs failed is not known", file=sys.stderr)
+            return {}
 
-    def records(self, outputs: Path = OUTPUTS) -> Records:
-        """Return the finished runs among its jobs, from whichever sweep trained them."""
-        return Records(find_runs(outputs, (job.run_id for job in self.jobs), also=self.folder))
+    def records(self, outputs: Path = OUTPUTS, *, quiet: bool = False) -> Records:
+        """Return the finished runs among its jobs, from whichever sweep trained them; `quiet` as in `Ledger.find`."""
+        return Records(Ledger(outputs, also=self.folder).find(self.jobs, quiet=quiet), self.jobs)
 
-    def add_failures(self, errors: dict[str, str]) -> None:
-        """Keep the errors of runs that ended in one."""
-        write_json(self.failures | errors, self.folder / _FAILURES)
+    def add_failures(self, errors: Mapping[str, Failed]) -> None:
+        """Keep the errors of runs that ended in one. Raises CannotWrite."""
+        write_bytes(failures_bytes(self.failures | dict(errors)), self.folder / FAILURES)
 
     @property
     def tracked(self) -> dict[str, Any]:
-        """What MLflow was told; empty until it has all of it."""
-        return read_json(self.folder / _TRACKED)
+        """What MLflow was told; empty until it has all of it, and where the note is damaged: the import finds what is there."""
+        try:
+            noted = read_json(self.folder / TRACKED)
+        except Unreadable:
+            return {}
+        return noted if isinstance(noted.get("run_id"), str) else {}
 
     def mark_tracked(self, values: dict[str, Any]) -> None:
-        """Note that MLflow has the sweep."""
-        write_json(values, self.folder / _TRACKED)
+        """Note that MLflow has the sweep. Raises CannotWrite."""
+        write_json(values, self.folder / TRACKED)
 
     @contextmanager
     def claimed(self, *, wait: bool = False) -> Iterator[bool]:
-        """Hold the right to import it, and say whether it was free; it goes with this process, however that ends."""
-        free = True
+        """Hold the right to import it, and say whether it was free; it goes with this process, however that ends.
+
+        Whoever conducts a sweep has the right from its first moment on.
+        """
         with ExitStack() as stack:
-            try:
-                file = stack.enter_context((self.folder / RECORD).open("r+b"))  # NFS locks only what may be written
-                if flock is not None:
-                    flock(file, LOCK_EX if wait else LOCK_EX | LOCK_NB)
-            except BlockingIOError:
-                free = False
-            except OSError:
-                pass  # another's file, or a file system without locks
+            free = True
+            if not self._lock:
+                try:
+                    file = stack.enter_context((self.folder / RECORD).open("r+b"))  # NFS locks only what may be written
+                    lock(file, wait=wait)
+                except BlockingIOError:
+                    free = False
+                except OSError:  # another's file, or a file system without locks
+                    free = wait or not self._seems_running
             yield free
 
     @property
     def is_running(self) -> bool:
-        """Whether the process that conducts it is alive; where that is another machine's, it is believed to be for a day."""
-        if self.record.get("host") != platform.node():
-            return bool(time.time() - self.record["created_at_ms"] / 1000 < ELSEWHERE_S)
-        try:
-            os.kill(int(self.record.get("pid", "")), 0)
-        except (ProcessLookupError, ValueError):
-            return False
-        except PermissionError:
-            return True
-        return True
+        """Whether some process conducts it."""
+        with self.claimed() as free:
+            return bool(self._lock) or not free
+
+    @property
+    def _seems_running(self) -> bool:
+        """Whether its process is alive, as far as can be told without a lock: another machine's is believed to be for a day."""
+        if self.record.host != platform.node():
+            return time.time() - self.record.created_at_ms / 1000 < ELSEWHERE_S
+        return self.record.is_process_alive
+
+    def close(self) -> None:
+        """Let others import it: this process is done with it."""
+        while self._lock:
+            self._lock.pop().close()
 
 
 def make_folder(folder: Path, setting: str, *, new: bool, outputs: Path = OUTPUTS) -> None:
@@ -131,15 +151,18 @@ def make_folder(folder: Path, setting: str, *, new: bool, outputs: Path = OUTPUT
     Raises ConfigError for one that holds a run, that cannot be made, or whose name `outputs` has already.
     """
     link = _link_to(folder, outputs)
-    if (folder / RECORD).exists():
-        raise ConfigError(f"{setting} is {folder}; it holds another run: name a new folder")
-    linked = link is not None and link.is_symlink() and link.resolve() == folder.resolve()
-    if link is not None and not linked and os.path.lexists(link):
-        raise ConfigError(f"{setting} is {folder}; {link} is another's: name a folder whose last part is new")
     try:
+        if (folder / RECORD).exists():
+            raise ConfigError(f"{setting} is {folder}; it holds another run: name a new folder")
+        linked = link is not None and link.is_symlink() and link.resolve() == folder.resolve()
+        if link is not None and not linked and os.path.lexists(link):
+            raise ConfigError(f"{setting} is {folder}; {link} is another's: name a folder whose last part is new")
         folder.mkdir(parents=True, exist_ok=not new)
-    except OSError as error:
-        raise ConfigError(f"{setting} is {folder}; it cannot be made: {error.strerror}; name a new folder") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name, or ConfigError
+        if isinstance(error, ConfigError):
+            raise
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"{setting} is {_short(folder)}; it cannot be made: {reason}; name a new folder") from error
     if link is not None and not linked:
         try:
             link.parent.mkdir(parents=True, exist_ok=True)
@@ -147,6 +170,11 @@ def make_folder(folder: Path, setting: str, *, new: bool, outputs: Path = OUTPUT
         except OSError as error:
             missing = f"later commands will not find what {folder} holds: {link} cannot be made: {error.strerror}"
             print(f"fa_sweep: {missing}", file=sys.stderr)
+
+
+def _short(folder: Path) -> str:
+    text = str(folder)
+    return text if len(text) <= 120 else f"{text[:60]}...{text[-40:]}"
 
 
 def remove_folder(folder: Path, outputs: Path = OUTPUTS) -> None:
@@ -163,36 +191,47 @@ def _link_to(folder: Path, outputs: Path) -> Path | None:
     return None if found else outputs / "sweeps" / whole.name
 
 
-def create_sweep(folder: Path, jobs: Sequence[Job], command: str, tracking: TrackingConfig, *, single: bool) -> Sweep:
-    """Write the folder of a sweep that is about to be trained; `single`: of one run outside any sweep."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_jobs(folder, jobs)
-    record = {
-        "command": command,
-        "single": single,
-        "created_at_ms": int(datetime.now(UTC).timestamp() * 1000),
-        "planned": len(jobs),
-        "reused": sum(job.reused for job in jobs),
-        "hash": sweep_hash(job.id for job in jobs),
-        "tracking": vars(tracking),
-        "environment": environment(),
-        "pid": os.getpid(),
-        "host": platform.node(),
-    }
-    write_json(record, folder / RECORD)
-    sweep = Sweep(folder)
-    sweep.__dict__["jobs"] = list(jobs)  # known already: a hundred thousand take a while to read
+def create_sweep(
+    folder: Path, jobs: Sequence[Job], command: str, tracking: TrackingConfig, *, single: bool, resume: str = "true"
+) -> Sweep:
+    """Write the folder of a sweep that this process is about to conduct, and hold it; `single`: of one run outside any sweep.
+
+    Raises CannotWrite; then there is no sweep.
+    """
+    table = jobs_bytes(jobs)
+    write_bytes(table, folder / TABLE)
+    record = SweepRecord(
+        format=FORMAT,
+        command=command,
+        single=single,
+        created_at_ms=int(datetime.now(UTC).timestamp() * 1000),
+        planned=len(jobs),
+        reused=sum(job.reused for job in jobs),
+        hash=sweep_hash(job.id for job in jobs),
+        tracking=TrackingConfig(**asdict(tracking)),
+        environment=environment(),
+        host=platform.node(),
+        pid=os.getpid(),
+        started=process_started(os.getpid()),
+        resume=resume,
+        jobs_sha256=digest(table),
+    )
+    sweep = Sweep(folder, [write_and_hold(record.content(), folder / RECORD)])
+    sweep.__dict__.update(jobs=list(jobs), record=record)  # known already: a hundred thousand jobs take a while to read
     return sweep
 
 
 def all_sweeps(outputs: Path = OUTPUTS) -> list[Sweep]:
-    """Return every sweep and single run under `outputs`, oldest first."""
-    begun: list[tuple[int, str, Sweep]] = []
-    for path in outputs.glob(f"*/*/{RECORD}"):
-        sweep = Sweep(path.parent)
-        if (path.parent / TABLE).exists():
-            try:
-                begun.append((int(sweep.record["created_at_ms"]), sweep.id, sweep))
-            except (OSError, ValueError, KeyError) as error:
-                print(f"fa_sweep: {path} cannot be read, its sweep is left out: {error!r}", file=sys.stderr)
-    return [sweep for *_, sweep in sorted(begun, key=lambda one: one[:2])]
+    """Return every sweep and single run under `outputs`, oldest first; one whose record cannot be read is said and left out."""
+    return [sweep for sweep, _ in catalogued(outputs)]
+
+
+def catalogued(outputs: Path = OUTPUTS) -> list[tuple[Sweep, Entry]]:
+    """Return every sweep and single run under `outputs` with what the catalogue knows of it, oldest first."""
+    found = []
+    for folder, entry in Catalogue(outputs).entries.items():
+        if entry.fault:
+            print(f"fa_sweep: {entry.fault}; its sweep is left out", file=sys.stderr)
+        elif entry.created_at_ms:
+            found.append((Sweep(Path(folder)), entry))
+    return sorted(found, key=lambda one: (one[1].created_at_ms, one[0].id))

@@ -1,10 +1,14 @@
 """What an executor has its workers do. They import this file and the engine alone: it is their start that has to be quick."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from fa_sweep.checks import ConfigError
+from fa_sweep.identity import sources_of
 from fa_sweep.schema import RunConfig
 from fa_sweep.sweep.environment import environment
+from fa_sweep.sweep.failures import Failed, failure
+from fa_sweep.sweep.jobs import Job
 from fa_sweep.training import Histories, train
 
 
@@ -16,11 +20,37 @@ class Trained:
     environment: dict[str, str]
 
 
-def one_line(error: BaseException) -> str:
-    """Return what an error says."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+@dataclass(frozen=True)
+class Work:
+    """A shard as a worker gets it: its runs, their ids, and the sources outside any release that these ids stand for."""
+
+    run_ids: list[str]
+    runs: list[RunConfig]
+    sources: dict[str, str]
 
 
-def train_runs(runs: list[RunConfig], progress: Callable[[float], None] | None = None) -> Trained:
-    """Train one shard's runs here."""
-    return Trained(train(runs, progress), environment())
+def work_of(jobs: Sequence[Job]) -> Work:
+    """Return what a worker has to know of a shard's jobs."""
+    runs = [job.run for job in jobs]
+    return Work([job.run_id for job in jobs], runs, _sources(runs))
+
+
+def _sources(runs: Sequence[RunConfig]) -> dict[str, str]:
+    kinds = {(run.feedback.mode, run.task.name, run.engine): run for run in runs}
+    return {name: sha for run in kinds.values() for name, sha in sources_of(run).items()}
+
+
+def train_runs(work: Work, progress: Callable[[float], None] | None = None) -> Trained:
+    """Train one shard's runs here. Raises ConfigError where their code is no longer what they were planned with."""
+    if (here := _sources(work.runs)) != work.sources:
+        changed = sorted({name for name, _ in here.items() ^ work.sources.items()})
+        raise ConfigError(f"{', '.join(changed)} changed after the sweep was planned; run the same command again")
+    return Trained(train(work.runs, progress), environment())
+
+
+def try_to_train(work: Work, progress: Callable[[float], None] | None = None) -> Trained | Failed:
+    """Train one shard's runs here. An error comes back as what it tells: not every one travels between processes."""
+    try:
+        return train_runs(work, progress)
+    except Exception as error:
+        return failure(error)

@@ -39,4 +39,9 @@ def make(config: LinearTeacherConfig, seed: int) -> Task:
     return Task(fresh(stream(seed, "task", kind=1), config.held_out), "regression", fresh=fresh)
 
 
-TASK = TaskKind(make, LinearTeacherConfig, seeded=True)
+def _numbers(config: LinearTeacherConfig) -> dict[str, int]:
+    width = config.inputs + config.outputs
+    return {"task.held_out": config.held_out * width, "task.inputs": config.inputs * config.outputs + width}
+
+
+TASK = TaskKind(make, LinearTeacherConfig, seeded=True, numbers=_numbers)

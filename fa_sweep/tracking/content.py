@@ -5,6 +5,7 @@ import getpass
 import io
 import json
 import math
+import os
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,15 +16,20 @@ import numpy as np
 from fa_sweep.convergence import Events
 from fa_sweep.evaluation import metric_names
 from fa_sweep.identity import run_settings
+from fa_sweep.secrets import redact
 from fa_sweep.sweep.folder import Sweep
 from fa_sweep.sweep.jobs import Job
-from fa_sweep.sweep.ledger import Record, run_events
+from fa_sweep.sweep.ledger import run_events
+from fa_sweep.sweep.shards import Record
 from fa_sweep.tasks import METRICS
+from fa_sweep.tracking import limits
 
 MAIN_HISTORIES = (*dict.fromkeys(name for names in METRICS.values() for name in names), "loss", "angle_deg/gradient")
 MAIN_PREFIXES = ("angle_deg/signal_layer_", "angle_deg/weight_layer_")
-LONGEST_VALUE = 5000  # MLflow cuts tags beyond 5,000 characters and parameters beyond 6,000, silently
+LONGEST_VALUE = limits.VALUE
 OVERLONG = "overlong.json"
+NAME_TAG = "fa_sweep.name"  # of a run whose name MLflow's tables do not take
+ANEW_TAG = "fa_sweep.resume"  # "false" on a parent whose sweep trained everything anew
 HISTORY_TAG = "fa_sweep.history"
 HISTORIES = ("full", "thin", "none")  # the fullest first
 THIN_POINTS = 11
@@ -45,9 +51,9 @@ class RunContent:
     metrics: list[tuple[str, float, int]]
     overlong: dict[str, str] = field(default_factory=dict)
 
-    def under(self, parent: str | None) -> "RunContent":
-        """Return the same run as a child of another."""
-        return self if parent is None else replace(self, tags={**self.tags, "mlflow.parentRunId": parent})
+    def within(self, group: Mapping[str, str]) -> "RunContent":
+        """Return the same run with the tags of a group, such as a parent's children."""
+        return replace(self, tags={**self.tags, **group})
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ def chosen_history(wanted: str, jobs: Sequence[Job], metrics: str) -> tuple[str,
     """Return how much of the histories a sweep sends, and a line to say if that was not asked for."""
     if wanted != "auto":
         return wanted, ""
-    evaluations = {id(train): len(train.evaluation_steps()) for train in (job.run.train for job in jobs)}
+    evaluations = {id(train): train.evaluations() for train in (job.run.train for job in jobs)}
     alike = Counter((len(job.widths) - 1, job.targets, evaluations[id(job.run.train)]) for job in jobs)
     sizes = {}
     for history in HISTORIES:
@@ -109,13 +115,14 @@ def sweep_content(sweep: Sweep, finished: Container[str], history: str) -> RunCo
         "fa_sweep.kind": "sweep",
         "fa_sweep.sweep": sweep.id,
         "fa_sweep.sweep_hash": sweep.hash,
-        "fa_sweep.planned": str(record["planned"]),
-        "fa_sweep.reused": str(record["reused"]),
+        "fa_sweep.planned": str(record.planned),
+        "fa_sweep.reused": str(record.reused),
         HISTORY_TAG: history,
-        "command": record["command"],
-        **_common_tags(record["environment"]),
+        **({ANEW_TAG: "false"} if record.resume == "false" else {}),
+        "command": record.command,
+        **_common_tags(record.environment),
     }
-    created = int(record["created_at_ms"])
+    created = record.created_at_ms
     status = "FAILED" if failed else "KILLED" if absent else "FINISHED"
     return _fitted(RunContent(sweep.id, status, created, created, {}, tags, []))
 
@@ -131,14 +138,15 @@ def job_content(job: Job, sweep: Sweep, record: Record | None, kept: Kept) -> Ru
         "fa_sweep.factors": json.dumps(job.factors),
         "fa_sweep.widths": json.dumps(job.widths),
         "fa_sweep.targets": job.targets,
-        "overrides": " ".join(job.overrides),
+        "overrides": redact(" ".join(job.overrides)),
         "reproduce": job.reproduce,
         **({"fa_sweep.reused": "true"} if job.reused else {}),
+        **({ANEW_TAG: "false"} if sweep.record.single and sweep.record.resume == "false" else {}),
     }
     params = {key: value if isinstance(value, str) else json.dumps(value) for key, value in run_settings(job.run).items()}
     if record is None:
-        tags |= {"error": sweep.failures[job.run_id], **_common_tags(sweep.record["environment"])}
-        created = int(sweep.record["created_at_ms"])
+        tags |= {"error": str(sweep.failures[job.run_id]), **_common_tags(sweep.record.environment)}
+        created = sweep.record.created_at_ms
         return _fitted(RunContent(job.name, "FAILED", created, created, params, tags, []))
     found = run_events(job, record)
     tags |= {"outcome": found.outcome, **_common_tags(record.environment)}
@@ -165,7 +173,11 @@ def settings_csv(jobs: Sequence[Job]) -> str:
 
 @cache
 def _user() -> str:
-    return getpass.getuser()
+    """Return the user's name, or the number where nobody gave it a name, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
 
 
 def _common_tags(environment: Mapping[str, str]) -> dict[str, str]:
@@ -202,12 +214,18 @@ def overlong_text(content: RunContent) -> str:
 
 
 def _fitted(content: RunContent) -> RunContent:
-    """Move what MLflow would cut out of parameters and tags, leaving a pointer in its place."""
-    for values in (content.params, content.tags):
+    """Make a run fit MLflow's tables: a long name is cut, its whole goes into a tag; long values go to an artifact."""
+    params = {limits.short(limits.clean(key), limits.KEY): limits.clean(value) for key, value in content.params.items()}
+    tags = {key: limits.clean(value) for key, value in content.tags.items()}
+    name = limits.clean(content.name)
+    if len(name) > limits.RUN_NAME:
+        tags[NAME_TAG] = name
+    overlong: dict[str, str] = {}
+    for values in (params, tags):
         for key, value in values.items():
             if len(value) > LONGEST_VALUE:
-                content.overlong[key] = value
+                overlong[key] = value
                 values[key] = f"{len(value)} characters, whole in artifact {OVERLONG}"
-    if content.overlong:
-        content.tags["fa_sweep.overlong"] = ", ".join(content.overlong)[:LONGEST_VALUE]
-    return content
+    if overlong:
+        tags["fa_sweep.overlong"] = ", ".join(overlong)[:LONGEST_VALUE]
+    return replace(content, name=limits.short(name, limits.RUN_NAME), params=params, tags=tags, overlong=overlong)

@@ -1,11 +1,11 @@
-"""Import a sweep's ledger into MLflow: one parent run a sweep, one child a run. Idempotent: what is there stays.
+"""Import a sweep's ledger into MLflow: one parent run per sweep, one child per run. Idempotent: what is there stays.
 
-Called by the launching process alone, after the ledger has everything.
+Called by the launching process alone, after the ledger has everything. The store is the truth: what it lacks is added, whatever
+an earlier command noted; what somebody deleted there stays deleted, and is said.
 """
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,9 +13,12 @@ from pathlib import Path
 from fa_sweep.checks import ConfigError
 from fa_sweep.schema import TrackingConfig
 from fa_sweep.sweep.folder import OUTPUTS, Sweep
-from fa_sweep.sweep.ledger import Record, finished
+from fa_sweep.sweep.ledger import finished
+from fa_sweep.sweep.shards import Record
 from fa_sweep.tasks import make_task
+from fa_sweep.tracking import limits
 from fa_sweep.tracking.content import (
+    ANEW_TAG,
     HISTORIES,
     HISTORY_TAG,
     DatasetContent,
@@ -26,118 +29,211 @@ from fa_sweep.tracking.content import (
     settings_csv,
     sweep_content,
 )
-from fa_sweep.tracking.stores import Store, StoreClosed, StoredRun, TrackingError, open_store
+from fa_sweep.tracking.errors import Busy, NotWritten, StoreClosed, TrackingError
+from fa_sweep.tracking.stores import Store, StoredRun, open_store
+from fa_sweep.tracking.stores.base import COMPLETE, SUPERSEDED
+from fa_sweep.tracking.uris import public, sqlite_file
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did: the parent (or single) run, how many runs it made, and whether all had been there before."""
+    """What an import did.
+
+    `run_id`: of the parent, or of the single run; `created`: how many runs it made; `found_complete`: all had been there
+    before; `children`: how many runs the parent has; `deleted`: those of them that somebody deleted, the parent itself
+    included; `superseded_by`: the sweep whose runs count instead of these; `notices`: lines for the user.
+    """
 
     run_id: str
     created: int
     found_complete: bool
+    children: int = 0
+    deleted: tuple[str, ...] = ()
+    superseded_by: str = ""
+    notices: tuple[str, ...] = ()
 
 
-def import_sweep(sweep: Sweep, outputs: Path = OUTPUTS, records: Mapping[str, Record] | None = None) -> Imported:
-    """Bring a sweep into the store that its record names. Raises TrackingError; calling again goes on from there.
+def silent(_: str) -> None:
+    """Say nothing."""
 
-    `records`: its finished runs, where the caller has read them already.
+
+def import_sweep(
+    sweep: Sweep,
+    tracking: TrackingConfig,
+    outputs: Path = OUTPUTS,
+    records: Mapping[str, Record] | None = None,
+    say: Say = silent,
+) -> Imported:
+    """Bring a sweep into a store; calling again goes on from there.
+
+    Args:
+        sweep: The sweep.
+        tracking: Where to, with whatever password the URI needs.
+        outputs: Where the ledger lies.
+        records: The sweep's finished runs, where the caller has read them already.
+        say: Tells the user of what takes time.
+
+    Raises:
+        TrackingError: If the store could not take it; Busy if another command imports the same runs just now.
     """
-    tracking = _tracking(sweep)
-    with reported():
+    with reported(tracking.uri):
         known = sweep.records(outputs) if records is None else records
-        store = _open(tracking, outputs)
         kept = Kept(tracking.metrics, chosen_history(tracking.history, sweep.jobs, tracking.metrics)[0])
-        result = _import_single(store, sweep, known, kept) if sweep.record["single"] else _import(store, sweep, known, kept)
-        sweep.mark_tracked(asdict(result))
+        store = open_for(tracking, outputs, say)
+        try:
+            waiting = "waiting for another command that imports the same runs"
+            with store.exclusive(sweep.hash, tracking.timeout_s, lambda: say(waiting)) as free:
+                if not free:
+                    raise Busy("another command is importing the same runs; they will be in MLflow when it is done")
+                single = sweep.record.single
+                result = (_import_single if single else _import)(store, sweep, known, kept)
+        finally:
+            store.close()
+        result = replace(result, notices=(*store.notices, *result.notices))
+        noted = asdict(result)
+        del noted["notices"]
+        sweep.mark_tracked({**noted, "uri": public(tracking.uri), "experiment": tracking.experiment})
     return result
 
 
-def import_left_over(sweeps: Iterable[Sweep]) -> Iterator[tuple[Sweep, Imported | TrackingError]]:
-    """Import those sweeps that earlier commands could not, and yield what became of each.
-
-    One that runs, or that another command is importing, is left alone. A store that cannot be opened is asked once: each try
-    may take a time-out.
-    """
-    closed: dict[tuple[str, str], TrackingError] = {}
-    for sweep in sweeps:
-        if sweep.tracked or sweep.is_running:
-            continue
-        with sweep.claimed() as free:
-            if not free or sweep.tracked:
-                continue
-            try:
-                with reported():
-                    tracking = _tracking(sweep)
-                place = tracking.uri, tracking.experiment
-                if place in closed:
-                    raise closed[place]
-                yield sweep, import_sweep(sweep)
-            except TrackingError as error:
-                if isinstance(error, StoreClosed):
-                    closed[place] = error
-                yield sweep, error
-            except ConfigError as error:  # it may need a piece that is no longer installed
-                yield sweep, TrackingError(str(error))
-
-
-def attach_report(sweep: Sweep, folder: Path, curves: Sequence[tuple[str, float, int]], outputs: Path = OUTPUTS) -> None:
+def attach_report(
+    sweep: Sweep,
+    tracking: TrackingConfig,
+    folder: Path,
+    curves: Sequence[tuple[str, float, int]],
+    outputs: Path = OUTPUTS,
+) -> None:
     """Log a report's folder and curves of groups, (name, value, step) each, on the run that MLflow has of a sweep.
 
     Raises TrackingError.
     """
-    with reported():
-        store, run_id = _open(_tracking(sweep), outputs), sweep.tracked["run_id"]
-        for part, pattern in (("", "report.*"), ("/figures", "*"), ("/tables", "*")):
-            for path in sorted((folder / part.lstrip("/")).glob(pattern)):
-                store.add_file(run_id, path, f"report{part}")
-        store.log_points(run_id, curves)
+    with reported(tracking.uri):
+        store, run_id = open_for(tracking, outputs), str(sweep.tracked["run_id"])
+        try:
+            for part, pattern in (("", "report.*"), ("/figures", "*"), ("/tables", "*")):
+                for path in sorted((folder / part.lstrip("/")).glob(pattern)):
+                    store.add_file(run_id, path, f"report{part}")
+            store.log_points(run_id, [(limits.short(name, limits.KEY), value, step) for name, value, step in curves])
+        finally:
+            store.close()
 
 
 @contextmanager
-def reported() -> Iterator[None]:
+def reported(uri: str) -> Iterator[None]:
     """Turn whatever a store, a driver or a network can raise into a TrackingError of one line: the ledger has it all."""
     try:
         yield
     except (TrackingError, ConfigError):
         raise
     except Exception as error:
-        raise TrackingError(_one_line(error)) from error
+        raise _tracking_error(error, uri) from error
 
 
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())[:300]
-    return text if isinstance(error, TrackingError) else f"{type(error).__name__}: {text}"
+def _tracking_error(error: Exception, uri: str) -> TrackingError:
+    chain: list[BaseException] = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(cause)
+    kinds = {type(one).__name__ for one in chain}
+    if sqlite_file(uri) and kinds & {"OperationalError", "DatabaseError", "OSError", "PermissionError", "FileNotFoundError"}:
+        reason = next(str(one) for one in reversed(chain) if str(one))
+        return NotWritten(f"{public(uri)} cannot be written: {' '.join(reason.split())[:200]}")
+    network = [one for one in chain if isinstance(one, OSError) and one.strerror]
+    if network and not sqlite_file(uri):
+        return StoreClosed(f"{public(uri)} is out of reach: {network[-1].strerror}")
+    return TrackingError(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
 
 
-def _tracking(sweep: Sweep) -> TrackingConfig:
-    # Sweeps from before there was a choice of histories sent whole ones.
-    return TrackingConfig(**({"history": "full"} | sweep.record["tracking"]))
-
-
-def _open(tracking: TrackingConfig, outputs: Path) -> Store:
-    folder = re.sub(r"[^\w.-]+", "_", tracking.experiment).strip("._") or "experiment"
+def open_for(tracking: TrackingConfig, outputs: Path, say: Say = silent) -> Store:
+    """Open the experiment that settings name. Raises StoreClosed, or another TrackingError."""
     try:
-        return open_store(tracking.uri, tracking.experiment, outputs / "artifacts" / folder)
-    except Exception as error:
-        raise StoreClosed(_one_line(error)) from error
+        with reported(tracking.uri):
+            return open_store(tracking.uri, tracking.experiment, outputs, tracking.timeout_s, say)
+    except StoreClosed:
+        raise
+    except TrackingError as error:
+        raise StoreClosed(str(error)) from error
 
 
 def _import_single(store: Store, sweep: Sweep, records: Mapping[str, Record], kept: Kept) -> Imported:
     (job,) = sweep.jobs
-    there = [run for run in store.find({"fa_sweep.job_id": job.id}) if run.status == "FINISHED"]
-    if there:
-        return Imported(there[0].run_id, 0, found_complete=True)
-    made = store.add(_children(sweep, records, kept), None)
-    return Imported(made[0] if made else "", len(made), found_complete=False)
+    anew = _is_anew(sweep)
+    own = {"fa_sweep.sweep": limits.clean(sweep.id)}
+    there = [run for run in store.find({"fa_sweep.job_id": job.id, **(own if anew else {})}) if _counts(store, run)]
+    ended = [run for run in there if run.status == "FINISHED"]
+    if active := [run for run in ended if not run.deleted]:
+        found = Imported(active[0].run_id, 0, found_complete=True)
+    elif gone := [run for run in ended if "mlflow.parentRunId" not in run.tags]:
+        return Imported(gone[0].run_id, 0, found_complete=False, deleted=(gone[0].run_id,))
+    else:
+        created = store.add(lambda: _children(sweep, records, kept), own)
+        made = store.members(own).get(job.id)
+        found = Imported(made.run_id if made else "", created, found_complete=False)
+    if anew:
+        _supersede(store, store.find({"fa_sweep.job_id": job.id}))
+    return found
+
+
+def _counts(store: Store, run: StoredRun) -> bool:
+    """Whether a run has the numbers that count: neither it nor its parent was superseded."""
+    if SUPERSEDED in run.tags:
+        return False
+    if "mlflow.parentRunId" not in run.tags:
+        return True
+    parents = store.find({"fa_sweep.sweep": run.tags["fa_sweep.sweep"], "fa_sweep.kind": "sweep"})
+    return not any(SUPERSEDED in parent.tags for parent in parents if parent.run_id == run.tags["mlflow.parentRunId"])
 
 
 def _import(store: Store, sweep: Sweep, records: Mapping[str, Record], kept: Kept) -> Imported:
-    same = store.find({"fa_sweep.sweep_hash": sweep.hash, "fa_sweep.complete": "true"})
-    if complete := [parent for parent in same if _as_full(parent, kept)]:
-        return Imported(complete[0].run_id, 0, found_complete=True)
     content = sweep_content(sweep, records, kept.history)
-    parent = _parent(store, sweep, content)
+    family = {name: content.tags[name] for name in ("fa_sweep.sweep_hash", "fa_sweep.kind")}
+    before = store.find(family)
+    parent = _answer(sweep, before, kept)
+    if parent is not None and parent.deleted:
+        result = Imported(parent.run_id, 0, found_complete=False, deleted=(parent.run_id,))
+    elif parent is not None and parent.complete:
+        result = _mend(store, sweep, records, kept, parent)
+    else:
+        result = _add_sweep(store, sweep, records, kept, content)
+    return _settle(store, sweep, family, before, result)
+
+
+def _answer(sweep: Sweep, family: Sequence[StoredRun], kept: Kept) -> StoredRun | None:
+    """Return the parent that stands for a sweep already: complete, or its own, or one that somebody deleted."""
+    own = [run for run in family if run.tags.get("fa_sweep.sweep") == limits.clean(sweep.id)]
+    valid = own if _is_anew(sweep) else [run for run in family if SUPERSEDED not in run.tags]
+    active = [run for run in valid if not run.deleted]
+    complete = [run for run in active if run.complete and _as_full(run, kept)]
+    unfinished = [run for run in active if run in own]
+    gone = [run for run in valid if run.deleted and (run.complete or run in own)]
+    return next(iter([*complete, *unfinished, *gone]), None)
+
+
+def _is_anew(sweep: Sweep) -> bool:
+    return sweep.record.resume == "false"
+
+
+def _as_full(parent: StoredRun, kept: Kept) -> bool:
+    """Whether a sweep that is there has histories at least as full as those to come."""
+    return HISTORIES.index(parent.tags.get(HISTORY_TAG, "full")) <= HISTORIES.index(kept.history)
+
+
+def _mend(store: Store, sweep: Sweep, records: Mapping[str, Record], kept: Kept, parent: StoredRun) -> Imported:
+    """Bring back what a complete sweep has lost since, unless somebody deleted it."""
+    group = {"mlflow.parentRunId": parent.run_id}
+    there = store.members(group)
+    lost = [job.id for job in sweep.jobs if job.id not in there]
+    deleted = tuple(run.run_id for run in there.values() if run.deleted)
+    created = store.add(lambda: _children(sweep, records, kept), group) if lost else 0
+    return Imported(
+        parent.run_id, created, found_complete=not lost and not deleted, children=len(there) + created, deleted=deleted
+    )
+
+
+def _add_sweep(store: Store, sweep: Sweep, records: Mapping[str, Record], kept: Kept, content: RunContent) -> Imported:
+    """Make a sweep's parent, or go on with it; its children; then end it, and only then call it complete."""
+    parent = store.begin(content)
     last = content.ended_at_ms
 
     def children() -> Iterator[RunContent]:
@@ -146,25 +242,44 @@ def _import(store: Store, sweep: Sweep, records: Mapping[str, Record], kept: Kep
             last = max(last, child.ended_at_ms)
             yield child
 
-    created = store.add(children(), parent)
-    ended = replace(content, ended_at_ms=last)
-    store.end(parent, ended, {"fa_sweep.complete": "true"} if content.status == "FINISHED" else {})
-    return Imported(parent, len(created), found_complete=False)
+    created = store.add(children, {"mlflow.parentRunId": parent})
+    store.write_text(parent, settings_csv(sweep.jobs), "configs.csv")
+    store.log_datasets(parent, _datasets(sweep))
+    store.end(parent, replace(content, ended_at_ms=last), {COMPLETE: "true"} if content.status == "FINISHED" else {})
+    failed = sum(job.run_id in sweep.failures and job.run_id not in records for job in sweep.jobs)
+    wanted = sum(job.run_id in records for job in sweep.jobs) + failed
+    return Imported(parent, created, found_complete=False, children=wanted)
 
 
-def _as_full(parent: StoredRun, kept: Kept) -> bool:
-    """Whether a sweep that is there has histories at least as full as those to come."""
-    return HISTORIES.index(parent.tags.get(HISTORY_TAG, "full")) <= HISTORIES.index(kept.history)
+def _settle(store: Store, sweep: Sweep, family: Mapping[str, str], before: Sequence[StoredRun], result: Imported) -> Imported:
+    """Leave one parent that counts where several commands made one at once, or where runs were trained anew."""
+    if result.created == 0 and not _is_anew(sweep):
+        return result
+    after = store.find(family)
+    _supersede(store, after)
+    known = {run.run_id for run in before if run.complete}
+    rivals = [r for r in after if r.complete and not r.deleted and r.run_id not in known and SUPERSEDED not in r.tags]
+    rivals = [run for run in rivals if ANEW_TAG not in run.tags]
+    if len(rivals) < 2 or result.run_id not in {run.run_id for run in rivals}:
+        return result
+    first = min(rivals, key=lambda run: run.run_id)
+    for run in rivals:
+        if run is not first:
+            store.tag(run.run_id, SUPERSEDED, first.tags["fa_sweep.sweep"])
+    return result if first.run_id == result.run_id else replace(result, superseded_by=first.tags["fa_sweep.sweep"])
 
 
-def _parent(store: Store, sweep: Sweep, content: RunContent) -> str:
-    """Find the parent that an interrupted import began, or make one."""
-    if begun := store.find({"fa_sweep.sweep": sweep.id, "fa_sweep.kind": "sweep"}):
-        return begun[0].run_id
-    run_id = store.begin(content)
-    store.write_text(run_id, settings_csv(sweep.jobs), "configs.csv")
-    store.log_datasets(run_id, _datasets(sweep))
-    return run_id
+def _supersede(store: Store, family: Sequence[StoredRun]) -> None:
+    """Mark what is older than the newest of the runs that were trained anew, once those are all there."""
+    alone = [run for run in family if not run.deleted and "mlflow.parentRunId" not in run.tags and run.status == "FINISHED"]
+    anew = [run for run in alone if ANEW_TAG in run.tags and (run.complete or run.tags.get("fa_sweep.kind") != "sweep")]
+    if not anew:
+        return
+    newest = max(anew, key=lambda run: (run.started_at_ms, run.run_id))
+    for run in family:
+        older = (run.started_at_ms, run.run_id) < (newest.started_at_ms, newest.run_id)
+        if older and not run.deleted and "mlflow.parentRunId" not in run.tags and SUPERSEDED not in run.tags:
+            store.tag(run.run_id, SUPERSEDED, newest.tags["fa_sweep.sweep"])
 
 
 def _datasets(sweep: Sweep) -> list[DatasetContent]:

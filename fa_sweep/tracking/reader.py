@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,11 @@ from fa_sweep.evaluation import metric_names
 from fa_sweep.identity import unflatten
 from fa_sweep.schema import RunConfig
 from fa_sweep.sweep.jobs import Job
-from fa_sweep.sweep.ledger import Record
-from fa_sweep.tracking.content import ENVIRONMENT_TAGS, HISTORY_TAG, OVERLONG
+from fa_sweep.sweep.shards import Record
+from fa_sweep.tracking.content import ENVIRONMENT_TAGS, HISTORY_TAG, NAME_TAG, OVERLONG
+from fa_sweep.tracking.database import require_whole, why_not
 from fa_sweep.tracking.stores.client import connect, search
-from fa_sweep.tracking.stores.tables import open_tables, table
+from fa_sweep.tracking.stores.schema import open_tables, table
 from fa_sweep.tracking.uris import public, sqlite_file
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 RUNS_PER_QUERY = 200
+TIMEOUT_S = 30.0
 Points = dict[str, list[tuple[int, float]]]
 
 
@@ -42,26 +44,43 @@ class TrackedSweep:
     failed: dict[str, str]
 
 
-def read_sweep(uri: str, experiment: str, sweep_id: str | None = None) -> TrackedSweep:
-    """Read a sweep of an experiment, the newest by default. Raises ConfigError where there is none."""
-    database = sqlite_file(uri)
-    if database and not database.exists():
-        raise ConfigError(f"--uri is {uri}; there is no such database")
+def read_sweep(
+    uri: str, experiment: str, sweep_id: str | None = None, say: Callable[[str], None] = lambda _: None
+) -> TrackedSweep:
+    """Read a sweep of an experiment.
+
+    Args:
+        uri: The store's URI.
+        experiment: The experiment's name.
+        sweep_id: Which sweep; by default the newest, and `say` is told of the others.
+        say: Tells the user one line.
+
+    Raises:
+        ConfigError: If there is no such sweep, or too little of it.
+    """
+    _require_database(uri)
     client = connect(uri)
     found = client.get_experiment_by_name(experiment)
     if found is None:
         raise ConfigError(f"--experiment is {experiment!r}; {public(uri)} has no experiment of that name")
-    condition = "tags.`fa_sweep.kind` = 'sweep'" + (f" and tags.`fa_sweep.sweep` = '{sweep_id}'" if sweep_id else "")
-    parents = search(client, found.experiment_id, condition)
+    wanted = {"fa_sweep.kind": "sweep"} | ({"fa_sweep.sweep": sweep_id} if sweep_id else {})
+    parents = sorted(_all(client, found.experiment_id, wanted), key=lambda run: run.info.start_time)
     if not parents:
         raise ConfigError(f"--experiment is {experiment!r}; it holds no sweep" + (f" {sweep_id!r}" if sweep_id else ""))
-    parent = max(parents, key=lambda run: run.info.start_time)
+    parent = parents[-1]
+    if len(parents) > 1 and not sweep_id:
+        ids = [run.data.tags["fa_sweep.sweep"] for run in parents]
+        others = ", ".join(ids[-6:-1]) + (f" and {len(ids) - 6} more" if len(ids) > 6 else "")
+        say(
+            f"experiment {experiment!r} holds {len(ids)} sweeps; this is the newest, {ids[-1]}; "
+            f"--sweep ID chooses another: {others}"
+        )
     if (history := parent.data.tags.get(HISTORY_TAG, "full")) != "full":
         raise ConfigError(
             f"--uri is {public(uri)}; it has {history} histories of sweep {parent.data.tags['fa_sweep.sweep']}, too little for "
-            "statistics: report from the ledger (without --uri), or track with tracking.history=full"
+            "statistics: report from the ledger (without --experiment), or track with tracking.history=full"
         )
-    children = search(client, found.experiment_id, f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
+    children = _all(client, found.experiment_id, {"mlflow.parentRunId": parent.info.run_id})
     children.sort(key=lambda run: int(run.data.tags["fa_sweep.number"]))
     jobs = [_job(client, run) for run in children]
     finished = [(job, run) for job, run in zip(jobs, children, strict=True) if run.info.status == "FINISHED"]
@@ -71,17 +90,38 @@ def read_sweep(uri: str, experiment: str, sweep_id: str | None = None) -> Tracke
     return TrackedSweep(parent.data.tags["fa_sweep.sweep"], public(uri), dict(parent.data.tags), jobs, records, failed)
 
 
+def _require_database(uri: str) -> None:
+    """Raise ConfigError or TrackingError unless a SQLite database is there, whole: MLflow would make one, or alter it."""
+    file = sqlite_file(uri)
+    if file is None:
+        return
+    if not file.exists():
+        raise ConfigError(f"--uri is {public(uri)}; there is no such database")
+    if (wrong := why_not(file)) is not None:
+        raise ConfigError(f"--uri is {public(uri)}; {wrong}")
+    engine = open_tables(uri, TIMEOUT_S)
+    if engine is None:
+        require_whole(file)
+    else:
+        engine.dispose()
+
+
+def _all(client: "MlflowClient", experiment_id: str, tags: Mapping[str, str]) -> list[Any]:
+    return [run for page in search(client, experiment_id, tags) for run in page]
+
+
 def _job(client: "MlflowClient", run: Any) -> Job:
-    tags, params = run.data.tags, dict(run.data.params)
+    tags, params = dict(run.data.tags), dict(run.data.params)
     if "fa_sweep.overlong" in tags:
-        path = client.download_artifacts(run.info.run_id, OVERLONG)
-        params |= {k: v for k, v in json.loads(Path(path).read_text(encoding="utf-8")).items() if k in params}
+        whole = json.loads(Path(client.download_artifacts(run.info.run_id, OVERLONG)).read_text(encoding="utf-8"))
+        params |= {key: value for key, value in whole.items() if key in params}
+        tags |= {key: value for key, value in whole.items() if key in tags}
     _, _, _, *arguments = shlex.split(tags["reproduce"])
     return Job(
         number=int(tags["fa_sweep.number"]),
         run_id=tags["fa_sweep.run_id"],
         id=tags["fa_sweep.job_id"],
-        name=run.info.run_name,
+        name=tags.get(NAME_TAG, run.info.run_name),
         run=build(RunConfig, unflatten({key: _value(text) for key, text in params.items()})),
         factors=json.loads(tags["fa_sweep.factors"]),
         overrides=tuple(a for a in arguments if a != "hydra.mode=RUN" and not a.startswith("--")),
@@ -115,7 +155,7 @@ def _record(job: Job, run: Any, points: Points) -> Record:
 
 def _histories(client: "MlflowClient", uri: str, runs: Sequence[Any]) -> Iterator[Points]:
     """Yield each run's points by metric: whole histories of the main ones, the last value of all others."""
-    engine = open_tables(uri)
+    engine = open_tables(uri, TIMEOUT_S)
     for start in range(0, len(runs), RUNS_PER_QUERY):
         some = runs[start : start + RUNS_PER_QUERY]
         if engine is not None:

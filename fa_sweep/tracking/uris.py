@@ -1,22 +1,142 @@
-"""Tracking URIs: what they point at, and which of them may be shown."""
+"""Tracking URIs: which store each one names, where it was chosen, which can be used, and what of them may be shown."""
 
+import os
+import re
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlsplit
 
+from fa_sweep.checks import ConfigError
+
+AUTO = "auto"
+VARIABLE = "MLFLOW_TRACKING_URI"
+DEFAULT = "sqlite:///outputs/mlflow.db"
 SQL_DIALECTS = ("sqlite", "postgresql", "mysql", "mssql")
+SQLITE = "sqlite:///"
+PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+WRITE_ONE = f"write {SQLITE}FILE, http://HOST:PORT or postgresql+psycopg://USER@HOST/DATABASE"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A store to track in: its URI, and which setting named it."""
+
+    uri: str
+    source: str
+
+    @property
+    def by_default(self) -> bool:
+        """Whether nobody named a store."""
+        return self.source == DEFAULT
+
+    @property
+    def shown(self) -> str:
+        """The URI as it may be printed, and where it came from."""
+        return f"{public(self.uri)} ({'default' if self.by_default else f'from {self.source}'})"
+
+
+def choose(setting: str, name: str = "tracking.uri") -> Target:
+    """Return where to track: an explicit setting, else MLFLOW_TRACKING_URI, else the SQLite file under outputs.
+
+    Args:
+        setting: A URI, or "auto" where none was given.
+        name: What the user knows the setting by.
+
+    Raises:
+        ConfigError: If the URI cannot name a store. Nothing is opened to find out.
+    """
+    if setting != AUTO:
+        target = Target(setting, name)
+    elif given := os.environ.get(VARIABLE, "").strip():
+        target = Target(given, VARIABLE)
+    else:
+        target = Target(DEFAULT, DEFAULT)
+    if (wrong := _wrong(target.uri)) is not None:
+        field = name if target.by_default else target.source
+        raise ConfigError(f"{field} is {public(target.uri)!r}; {wrong}")
+    return Target(absolute(target.uri), target.source)
+
+
+def _wrong(uri: str) -> str | None:
+    """Return what is wrong with a URI, and the remedy."""
+    scheme, found, rest = uri.partition("://")
+    dialect = scheme.partition("+")[0]
+    if scheme in ("databricks", "databricks-uc", "uc"):
+        return None
+    if not found:
+        return f"MLflow keeps runs in databases and on servers: {WRITE_ONE}"
+    if dialect == "sqlite":
+        return None if sqlite_file(uri) else f"it names no file: write {SQLITE}FILE"
+    if scheme in ("http", "https"):
+        try:
+            known = bool(urlsplit(uri).hostname) and urlsplit(uri).port is not False
+        except ValueError as error:
+            return f"{error}: {WRITE_ONE}"
+        return None if known else f"it names no host: {WRITE_ONE}"
+    if dialect in SQL_DIALECTS and rest:
+        return None
+    return None if _is_plugin(scheme) else f"no store is called {scheme!r}: {WRITE_ONE}"
+
+
+def _is_plugin(scheme: str) -> bool:
+    from importlib.metadata import entry_points
+
+    return any(scheme == entry.name for entry in entry_points(group="mlflow.tracking_store"))
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """Return the absolute path of a SQLite tracking URI's file, None for any other URI."""
-    if not uri.startswith("sqlite:///"):
+    """Return the absolute path of a SQLite URI's file, None for any other URI, and for one that names no file.
+
+    As in any URI, %3F and the like stand for characters; a leading ~ is a home folder. A path that was pasted as it is, with
+    a ? or a % in its name, is understood where nothing else can be meant.
+    """
+    if not uri.startswith(SQLITE):
         return None
-    return Path(uri.removeprefix("sqlite:///").split("?")[0]).absolute()
+    raw = _split(uri)[0]
+    named = os.fsdecode(unquote_to_bytes(raw))
+    if not named or named == ":memory:" or named.endswith("/") or "\0" in named:
+        return None
+    if named != raw and not os.path.isdir(os.path.dirname(named) or ".") and os.path.isdir(os.path.dirname(raw)):
+        named = raw
+    try:
+        return Path(os.path.abspath(Path(named).expanduser() if named.startswith("~") else named))
+    except RuntimeError as error:
+        raise ConfigError(f"{uri} begins with a home folder that nobody has here; write the path in full") from error
+
+
+def _split(uri: str) -> tuple[str, str]:
+    """Return the path and the query of a SQLite URI, as they are written."""
+    rest = uri.removeprefix(SQLITE)
+    path, _, query = rest.partition("?")
+    return (path, query) if re.fullmatch(r"(\w+=[^&/]*(&\w+=[^&/]*)*)?", query) else (rest, "")
+
+
+def sqlite_uri(file: Path, query: str = "") -> str:
+    """Return the URI of a SQLite file, whatever characters its path has."""
+    return SQLITE + quote(os.fsencode(file), safe="/") + (f"?{query}" if query else "")
 
 
 def absolute(uri: str) -> str:
     """Return a tracking URI that means the same from any folder: MLflow keeps stores by URI, whatever the folder was."""
-    database = sqlite_file(uri)
-    return uri.replace(uri.removeprefix("sqlite:///").split("?")[0], str(database), 1) if database else uri
+    file = sqlite_file(uri)
+    return sqlite_uri(file, _split(uri)[1]) if file else uri
+
+
+def same_store(one: str, other: str) -> bool:
+    """Whether two URIs name one store: the same file, or the same scheme, host, port and path."""
+    return _place(one) == _place(other)
+
+
+def _place(uri: str) -> tuple[object, ...]:
+    if file := sqlite_file(uri):
+        return "sqlite", file.resolve()
+    try:
+        parts = urlsplit(uri)
+        dialect = parts.scheme.partition("+")[0]
+        socket = sorted((k, v) for k, v in parse_qsl(parts.query) if k in ("host", "port", "service"))
+        return dialect, parts.hostname, parts.port or PORTS.get(dialect), parts.path.rstrip("/"), tuple(socket)
+    except ValueError:
+        return ("unreadable", uri)
 
 
 def is_sql(uri: str) -> bool:
@@ -24,7 +144,19 @@ def is_sql(uri: str) -> bool:
     return uri.partition("://")[0].partition("+")[0] in SQL_DIALECTS
 
 
+def is_server(uri: str) -> bool:
+    """Whether a tracking URI names something that is reached over a network and may never answer."""
+    return not uri.startswith("sqlite:")
+
+
 def public(uri: str) -> str:
-    """Return a URI as it may be shown: no user, no password, no query."""
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}" if parts.scheme else uri
+    """Return a URI as it may be shown: no user, no password, no query; a file under the working folder by its relative path."""
+    file = sqlite_file(uri) if uri.startswith(SQLITE) else None
+    if file is not None:
+        return SQLITE + (os.path.relpath(file) if file.is_relative_to(Path.cwd()) else str(file))
+    try:
+        parts = urlsplit(uri)
+        where = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
+    except ValueError:
+        return re.sub(r"//.*", "//...", uri)
+    return f"{parts.scheme}://{where}{parts.path}" if parts.scheme else uri

@@ -9,10 +9,11 @@ from pathlib import Path
 from fa_sweep.checks import ConfigError, one_of
 from fa_sweep.sweep.executors.base import Executor, ExecutorSettings, Progress, Result, ShardLost
 from fa_sweep.sweep.executors.local import open_local, start_server
+from fa_sweep.sweep.failures import Failed
 from fa_sweep.sweep.work import Trained
 
 __all__ = [
-    "Executor", "ExecutorSettings", "Progress", "Result", "ShardLost", "Trained",
+    "Executor", "ExecutorSettings", "Failed", "Progress", "Result", "ShardLost", "Trained",
     "check_executor", "expect_work", "open_executor",
 ]  # fmt: skip
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from fa_sweep.sweep.failures import Failed
 from fa_sweep.sweep.plan import Shard
 from fa_sweep.sweep.work import Trained
 
@@ -28,7 +29,7 @@ class ExecutorSettings:
     slurm: dict[str, Any] = field(default_factory=dict)
 
 
-Result = tuple[Shard, Trained | Kept | Exception]
+Result = tuple[Shard, Trained | Kept | Failed | ShardLost]
 
 
 class Executor(Protocol):
@@ -37,5 +38,5 @@ class Executor(Protocol):
     processes: int
 
     def run(self, shards: Sequence[Shard], progress: Progress) -> Iterator[Result]:
-        """Yield each shard with its result, or with the error that ended it, as it finishes."""
+        """Yield each shard with its result, with the error that ended its runs, or with why it was lost, as it finishes."""
         ...

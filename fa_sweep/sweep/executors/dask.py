@@ -17,8 +17,9 @@ from fa_sweep.checks import ConfigError
 from fa_sweep.signals import children_deaf_to_ctrl_c
 from fa_sweep.sweep.executors.base import Executor, Progress, Result, ShardLost
 from fa_sweep.sweep.executors.local import start_tracker
+from fa_sweep.sweep.failures import Failed, failure
 from fa_sweep.sweep.plan import Shard
-from fa_sweep.sweep.work import Trained, train_runs
+from fa_sweep.sweep.work import Trained, try_to_train, work_of
 
 DEATHS = 3
 CONNECT_S = 10
@@ -70,7 +71,7 @@ class _Dask:
         from distributed import wait
 
         # The same runs may be trained again by another sweep: pure would hand out the first one's result by its hash.
-        waiting = {self.client.submit(train_runs, [j.run for j in s.jobs], pure=False): s for s in shards}
+        waiting = {self.client.submit(try_to_train, work_of(s.jobs), pure=False): s for s in shards}
         alone_since = math.inf
         while waiting:
             with suppress(TimeoutError, CancelledError):
@@ -87,7 +88,7 @@ class _Dask:
             for future in done:
                 shard = waiting.pop(future)
                 result = _result(future)
-                progress(shard.number, 0.0 if isinstance(result, Exception) else 1.0)
+                progress(shard.number, 1.0 if isinstance(result, Trained) else 0.0)
                 yield shard, result
                 future.release()  # its histories need not stay in the worker's memory
 
@@ -95,15 +96,15 @@ class _Dask:
         return bool(self.client.scheduler_info(n_workers=-1)["workers"])
 
 
-def _result(future: Any) -> Trained | Exception:
+def _result(future: Any) -> Trained | Failed | ShardLost:
     from distributed import KilledWorker
 
     try:
-        result: Trained = future.result()
+        result: Trained | Failed = future.result()
     except CancelledError:
         return ShardLost("the Dask scheduler is gone or was restarted")
     except KilledWorker:
         return ShardLost(f"{DEATHS + 1} Dask workers died at it")
     except Exception as error:
-        return error
+        return failure(error)
     return result

@@ -18,8 +18,9 @@ from typing import Any
 
 from fa_sweep import signals
 from fa_sweep.sweep.executors.base import Executor, Progress, Result, ShardLost
+from fa_sweep.sweep.failures import Failed, failure
 from fa_sweep.sweep.plan import Shard
-from fa_sweep.sweep.work import Trained, train_runs
+from fa_sweep.sweep.work import Trained, try_to_train, work_of
 
 _LONGEST_TEMPORARY = 70  # of the 107 bytes that a socket's path may have; /pymp-xxxxxxxx/listener-xxxxxxxx is the rest
 _KILLED = "a training process was killed, and the pool with it"
@@ -120,11 +121,7 @@ class _Local:
 
 def _in_process(shards: Sequence[Shard], progress: Progress) -> Iterator[Result]:
     for shard in shards:
-        try:
-            result: Trained | Exception = train_runs([job.run for job in shard.jobs], partial(progress, shard.number))
-        except Exception as error:
-            result = error
-        yield shard, result
+        yield shard, try_to_train(work_of(shard.jobs), partial(progress, shard.number))
 
 
 def _in_processes(shards: Sequence[Shard], processes: int, progress: Progress) -> Iterator[Result]:
@@ -142,7 +139,7 @@ def _in_processes(shards: Sequence[Shard], processes: int, progress: Progress) -
                     if isinstance(error, BrokenProcessPool):
                         yield shard, ShardLost(_KILLED)
                     elif isinstance(error, Exception):
-                        yield shard, error
+                        yield shard, failure(error)
                     else:
                         progress(shard.number, 1.0)
                         yield shard, future.result()
@@ -153,12 +150,12 @@ def _in_processes(shards: Sequence[Shard], processes: int, progress: Progress) -
                 worker.terminate()
 
 
-def _submit(pool: ProcessPoolExecutor, shards: Sequence[Shard]) -> tuple[dict[Future[Trained], Shard], list[Shard]]:
+def _submit(pool: ProcessPoolExecutor, shards: Sequence[Shard]) -> tuple[dict[Future[Trained | Failed], Shard], list[Shard]]:
     """Submit shards; returns those that wait for a process, and those for which there is none, because some were killed."""
-    waiting: dict[Future[Trained], Shard] = {}
+    waiting: dict[Future[Trained | Failed], Shard] = {}
     for number, shard in enumerate(shards):
         try:
-            waiting[pool.submit(train_runs, [job.run for job in shard.jobs])] = shard
+            waiting[pool.submit(try_to_train, work_of(shard.jobs))] = shard
         except (BrokenProcessPool, OSError, EOFError):  # the latter where it was their server
             return waiting, list(shards[number:])
     return waiting, []

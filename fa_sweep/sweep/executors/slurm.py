@@ -4,6 +4,7 @@ So a task that is cancelled or runs out of time loses what it was at and nothing
 that dies loses nothing. What became of a task is asked of squeue, which needs no accounting database.
 """
 
+import secrets
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -14,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from fa_sweep.checks import ConfigError
-from fa_sweep.schema import RunConfig
 from fa_sweep.signals import held, undone_by_signal
 from fa_sweep.sweep.executors.base import Executor, Kept, Progress, Result, ShardLost
-from fa_sweep.sweep.ledger import shard_path, write_shard
+from fa_sweep.sweep.failures import Failed, failure
 from fa_sweep.sweep.plan import Shard
-from fa_sweep.sweep.work import one_line, train_runs
+from fa_sweep.sweep.shards import shards_with_tokens, write_shard
+from fa_sweep.sweep.work import Work, train_runs, work_of
 
 POLL_S = 1.0
 SCANCEL_S = 0.7  # a signal leaves no more time
@@ -45,30 +46,21 @@ def open_slurm(asked: dict[str, Any], processes: int, folder: Path) -> Iterator[
     yield _Slurm(min(processes, MOST_TASKS), submitter, asked, folder.absolute())
 
 
-@dataclass(frozen=True)
-class _Work:
-    """One shard for a task, and where to keep it."""
-
-    run_ids: list[str]
-    runs: list[RunConfig]
-    path: Path
-
-
-def train_and_keep(folder: Path, shards: list[_Work]) -> list[str]:
-    """Train shards and write each into the ledger; returns the error of each, empty for none. What a task does."""
+def train_and_keep(folder: Path, shards: list[tuple[Work, str]]) -> list[Failed | None]:
+    """Train shards and write each into the ledger under its token. Returns the error of each. This is what a task does."""
     from submitit.core.utils import UncompletedJobError
 
-    errors = []
-    for shard in shards:
+    errors: list[Failed | None] = []
+    for work, token in shards:
         try:
-            trained = train_runs(shard.runs)
+            trained = train_runs(work)
         except UncompletedJobError:
             raise  # submitit's way to stop a task whose time is up: no fault of these runs
         except Exception as error:
-            errors.append(one_line(error))
+            errors.append(failure(error))
         else:
-            write_shard(folder, shard.run_ids, trained.histories, trained.environment, shard.path)
-            errors.append("")
+            write_shard(folder, work.run_ids, trained.histories, trained.environment, token)
+            errors.append(None)
     return errors
 
 
@@ -80,23 +72,21 @@ class _Slurm:
     folder: Path
 
     def run(self, shards: Sequence[Shard], progress: Progress) -> Iterator[Result]:
-        paths = {shard.number: shard_path(self.folder) for shard in shards}
+        tokens = {shard.number: secrets.token_hex(6) for shard in shards}
         tasks = min(self.processes, len(shards))
         bundles = [list(shards[task::tasks]) for task in range(tasks)]
-        work = [
-            [_Work([j.run_id for j in s.jobs], [j.run for j in s.jobs], paths[s.number]) for s in bundle] for bundle in bundles
-        ]
+        work = [[(work_of(shard.jobs), tokens[shard.number]) for shard in bundle] for bundle in bundles]
         submitted: list[Any] = []
         with undone_by_signal(lambda: _cancel(submitted)):
             with held():  # a task whose number is not known yet could not be cancelled
                 submitted += self._submit(tasks, work)
             try:
-                yield from self._collect(submitted, bundles, paths, progress)
+                yield from self._collect(submitted, bundles, tokens, progress)
             except BaseException:
                 _cancel(submitted)
                 raise
 
-    def _submit(self, tasks: int, work: list[list[_Work]]) -> Sequence[Any]:
+    def _submit(self, tasks: int, work: list[list[tuple[Work, str]]]) -> Sequence[Any]:
         """Submit one array of tasks. Raises ConfigError where sbatch refuses it."""
         from submitit.core.utils import FailedJobError
 
@@ -111,14 +101,15 @@ class _Slurm:
         return submitted
 
     def _collect(
-        self, submitted: Sequence[Any], bundles: list[list[Shard]], paths: dict[int, Path], progress: Progress
+        self, submitted: Sequence[Any], bundles: list[list[Shard]], tokens: dict[int, str], progress: Progress
     ) -> Iterator[Result]:
         waiting = {task: list(bundle) for task, bundle in enumerate(bundles)}
         ended_at: dict[int, float] = {}
         while waiting:
             states = _states([job.job_id for job in submitted])
+            written = shards_with_tokens(self.folder)
             for task, bundle in list(waiting.items()):
-                for shard in [s for s in bundle if paths[s.number].exists()]:
+                for shard in [s for s in bundle if tokens[s.number] in written]:
                     bundle.remove(shard)
                     progress(shard.number, 1.0)
                     yield shard, Kept()
@@ -128,7 +119,7 @@ class _Slurm:
                     ended = ended_at.setdefault(task, time.monotonic())
                     if not job.paths.result_pickle.exists() and time.monotonic() - ended < SETTLE_S:
                         continue
-                    yield from ((shard, error) for shard, error in _what_became(job, state, bundle, bundles[task]))
+                    yield from _what_became(job, state, bundle, bundles[task])
                     bundle.clear()
                 if not bundle:
                     del waiting[task]
@@ -144,15 +135,15 @@ def _cancel(submitted: Sequence[Any]) -> None:
             subprocess.run(["scancel", *arrays], capture_output=True, timeout=SCANCEL_S, check=False)
 
 
-def _what_became(job: Any, state: str, left: Sequence[Shard], bundle: Sequence[Shard]) -> Iterator[tuple[Shard, Exception]]:
+def _what_became(job: Any, state: str, left: Sequence[Shard], bundle: Sequence[Shard]) -> Iterator[Result]:
     """Return the error of each shard that an ended task left no file of."""
-    errors = [""] * len(bundle)
+    errors: list[Failed | None] = [None] * len(bundle)
     if job.paths.result_pickle.exists():
         outcome, result = job._get_outcome_and_result()
-        errors = result if outcome == "success" else [""] * len(bundle)
+        errors = result if outcome == "success" else errors
     for shard in left:
-        if text := errors[list(bundle).index(shard)]:
-            yield shard, RuntimeError(text)
+        if (failed := errors[list(bundle).index(shard)]) is not None:
+            yield shard, failed
         else:
             yield shard, ShardLost(f"SLURM's task {job.job_id} ended ({state}) before it was written; log: {job.paths.stderr}")
 

@@ -1,28 +1,49 @@
 """Where MLflow keeps runs: its tables where their schema is known, else its client."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-from fa_sweep.tracking.stores.base import Store, StoreClosed, StoredRun, TrackingError
+from fa_sweep.tracking.database import prepare
+from fa_sweep.tracking.errors import Busy, NotWritten, StoreClosed, TrackingError
+from fa_sweep.tracking.stores.artifacts import Home
+from fa_sweep.tracking.stores.base import Store, StoredRun
 from fa_sweep.tracking.stores.client import ClientStore, connect
-from fa_sweep.tracking.stores.tables import TableStore, open_tables
-from fa_sweep.tracking.uris import is_sql
+from fa_sweep.tracking.stores.patience import Patience
+from fa_sweep.tracking.stores.schema import make_tables, open_tables
+from fa_sweep.tracking.stores.tables import TableStore
+from fa_sweep.tracking.uris import is_server, is_sql, public, sqlite_file
+
+Say = Callable[[str], None]
 
 
-def open_store(uri: str, experiment: str, artifacts: Path) -> Store:
-    """Return an experiment of a store, made where there is none, in a database its artifacts under `artifacts`.
+def open_store(uri: str, experiment: str, outputs: Path, timeout_s: float = 30.0, say: Say = lambda _: None) -> Store:
+    """Return an experiment of a store, made where there is none.
 
-    Raises TrackingError for a deleted experiment.
+    Args:
+        uri: The store's URI.
+        experiment: The experiment's name.
+        outputs: The working folder's outputs. In a database the experiment's artifacts go there: it has no place of its own
+            for them, and left alone, MLflow would put them into ./mlruns.
+        timeout_s: How long to wait for an answer, in seconds.
+        say: Tells the user of what takes time.
+
+    Raises:
+        TrackingError: If the experiment is deleted, or the store does not answer in time.
     """
-    engine = open_tables(uri)
-    client = None
-    if engine is None:
-        client = connect(uri)  # which makes the tables of an empty database
-        engine = open_tables(uri)
-    # A database has no place of its own for artifacts: left alone, MLflow would put them into ./mlruns.
-    location = artifacts.resolve().as_uri() if is_sql(uri) else None
-    if engine is not None and location is not None:
-        return TableStore(engine, uri, experiment, location)
-    return ClientStore(client or connect(uri), experiment, location)
+    home = Home(outputs, experiment)
+    patience = Patience(public(uri), timeout_s, say, hopeless=lambda error: True)
+    threaded = is_server(uri)
+    engine = patience.ask(lambda: open_tables(uri, timeout_s), threaded=threaded)
+    if engine is None and is_sql(uri):
+        artifacts = outputs.resolve() / "artifacts"
+        if (file := sqlite_file(uri)) is not None:
+            prepare(file, artifacts, say)
+        else:
+            make_tables(uri, artifacts)
+        engine = open_tables(uri, timeout_s, whole=True)
+    if engine is not None:
+        return TableStore(engine, uri, home, timeout_s, say)
+    return ClientStore(connect(uri, timeout_s), uri, home, timeout_s, say)
 
 
-__all__ = ["Store", "StoreClosed", "StoredRun", "TrackingError", "open_store"]
+__all__ = ["Busy", "NotWritten", "Store", "StoreClosed", "StoredRun", "TrackingError", "open_store"]

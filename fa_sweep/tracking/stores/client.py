@@ -1,19 +1,32 @@
 """Any store through MLflow's own client: servers, and tables of a schema that nobody has proved.
 
 mlflow is imported here alone, inside the functions that need it: that takes seconds.
+
+An answer may be lost, late or garbled, so nothing is believed to be there until the store itself says so: what was added is
+looked at, and added again where it is lacking. MLflow's client repeats requests by itself, creations too, which makes runs
+twice; here that is switched off, and a creation is repeated only after a search for what it may have made.
 """
 
+import hashlib
 import logging
+import math
 import os
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fa_sweep.tracking.content import OVERLONG, DatasetContent, RunContent
-from fa_sweep.tracking.stores.base import ENDED, Store, StoredRun, TrackingError
-from fa_sweep.tracking.uris import absolute, sqlite_file
+from fa_sweep.tracking.database import plain
+from fa_sweep.tracking.errors import StoreClosed, TrackingError
+from fa_sweep.tracking.limits import DATASET_DIGEST, DATASET_NAME, short
+from fa_sweep.tracking.locks import exclusive
+from fa_sweep.tracking.stores.artifacts import Home, place
+from fa_sweep.tracking.stores.base import DUPLICATE, ENDED, Store, StoredRun, one_per_job
+from fa_sweep.tracking.stores.patience import Patience
+from fa_sweep.tracking.uris import absolute, is_server, is_sql, public, sqlite_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -21,95 +34,266 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 METRICS_PER_BATCH, PARAMS_PER_BATCH = 900, 100  # MLflow takes 1,000 values a call, 100 of them parameters
+BYTES_PER_BATCH = 400_000  # MLflow takes a megabyte; a character may become six
+PASSES = 3  # how often what was added is looked at, and added again where it is lacking
+REFUSED = (
+    "INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED", "RESOURCE_ALREADY_EXISTS",
+    "RESOURCE_DOES_NOT_EXIST", "ENDPOINT_NOT_FOUND", "FEATURE_DISABLED", "NOT_IMPLEMENTED",
+)  # fmt: skip
 
 
-def connect(uri: str) -> "MlflowClient":
-    """Return MLflow's client for a tracking URI, quiet and without telemetry; makes or migrates a database."""
+class Garbled(Exception):
+    """A store's answer makes no sense."""
+
+
+def quiet(timeout_s: float = 30.0) -> None:
+    """Set what MLflow takes from the environment: no telemetry, no lines of its own, nothing sent twice, and its time-out."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # the ledger can wait, a person should not
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines a run
-    from mlflow import MlflowClient
+    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
+    os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(max(1, math.ceil(timeout_s)))
+    import mlflow  # noqa: F401
 
     for name in ("alembic", "mlflow"):  # after the import, which sets them
-        logging.getLogger(name).setLevel(logging.WARNING)
-    database = sqlite_file(uri)
-    if database is None or database.exists():
-        return MlflowClient(tracking_uri=absolute(uri))
-    database.parent.mkdir(parents=True, exist_ok=True)
-    # Two processes that make one database at once: one of them finds it half-made, and has to look again.
-    for _ in range(2):
-        try:
-            return MlflowClient(tracking_uri=absolute(uri))
-        except Exception:
-            time.sleep(4)
-    return MlflowClient(tracking_uri=absolute(uri))
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
-def search(client: "MlflowClient", experiment_id: str, condition: str) -> list[Any]:
-    """Return all runs of an experiment that meet a condition in MLflow's language."""
-    found: list[Any] = []
+def connect(uri: str, timeout_s: float = 30.0) -> "MlflowClient":
+    """Return MLflow's client for a tracking URI. A SQLite database has to be there, whole."""
+    quiet(timeout_s)
+    from mlflow import MlflowClient
+
+    file = sqlite_file(uri)
+    return MlflowClient(tracking_uri=f"sqlite:///{plain(file)}" if file else absolute(uri))
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether a store understood a request and will not do it, however often it is asked."""
+    return getattr(error, "error_code", None) in REFUSED
+
+
+def condition(tags: Mapping[str, str]) -> str:
+    """Return tags and their values in MLflow's language, which has no way to write a text that contains both quotes.
+
+    Such a tag is left out: whoever asks has to look at what is found.
+    """
+    parts = []
+    for name, value in tags.items():
+        quote = next((quote for quote in "'\"" if quote not in value), None)
+        if quote is not None:
+            parts.append(f"tags.`{name}` = {quote}{value}{quote}")
+    return " and ".join(parts)
+
+
+def search(
+    client: "MlflowClient", experiment_id: str, tags: Mapping[str, str], *, deleted: bool = False
+) -> Iterator[list[Any]]:
+    """Yield the runs of an experiment that have these tags, page by page; `deleted`: those that were deleted, too."""
     token = None
     while True:
-        page = client.search_runs([experiment_id], condition, max_results=1000, page_token=token)
-        found += page
-        token = page.token
+        runs, token = page(client, experiment_id, tags, token, deleted=deleted)
+        yield runs
         if not token:
-            return found
+            return
+
+
+def page(
+    client: "MlflowClient", experiment_id: str, tags: Mapping[str, str], token: str | None, *, deleted: bool
+) -> tuple[list[Any], str | None]:
+    """Return one page of a search, and the token of the next one. Raises Garbled for runs that have no id."""
+    from mlflow.entities import ViewType
+
+    view = ViewType.ALL if deleted else ViewType.ACTIVE_ONLY
+    found = client.search_runs([experiment_id], condition(tags), run_view_type=view, max_results=1000, page_token=token)
+    if not all(run.info.run_id for run in found):
+        raise Garbled("a search was answered with runs that have no id")
+    return [run for run in found if tags.items() <= run.data.tags.items()], found.token
 
 
 class ClientStore(Store):
-    """One experiment, made where it is not there: with artifacts at `location`, or where the server has them."""
+    """One experiment, made where it is not there: with artifacts where this working folder keeps them, or the server does."""
 
-    def __init__(self, client: "MlflowClient", name: str, location: str | None) -> None:
-        self.client = client
-        experiment = client.get_experiment_by_name(name)
-        if experiment is not None and experiment.lifecycle_stage != "active":
-            raise TrackingError(f"tracking.experiment is {name!r}, which is deleted; restore it or name another")
+    def __init__(
+        self, client: "MlflowClient", uri: str, home: Home, timeout_s: float = 30.0, say: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self.client, self._home, self._uri = client, home, uri
+        self._patience = Patience(public(uri), timeout_s, say, hopeless=is_refusal)
+        self._threaded = is_server(uri)
+        self.notices: list[str] = []
+        experiment = self._ask(self._experiment)
         if experiment is None:
-            experiment = self._create_experiment(name, location)
+            self._create_experiment(home.location if is_sql(uri) else None)
+            experiment = self._ask(self._experiment)
+        if experiment is None:
+            raise StoreClosed(f"{public(uri)} did not make experiment {home.experiment!r}")
+        if experiment.lifecycle_stage != "active":
+            raise StoreClosed(f"tracking.experiment is {home.experiment!r}, which is deleted; restore it or name another")
         self.experiment_id = str(experiment.experiment_id)
+        self._takes_artifacts = True
+        if is_sql(uri) and (notice := place(experiment.artifact_location, home, None).notice):
+            self._takes_artifacts = not experiment.artifact_location.startswith("mlflow-artifacts:")
+            self.notices.append(notice)
 
-    def _create_experiment(self, name: str, location: str | None) -> Any:
+    def _ask(self, call: Callable[[], T]) -> T:
+        return self._patience.ask(call, threaded=self._threaded)
+
+    def _experiment(self) -> Any:
+        found = self.client.get_experiment_by_name(self._home.experiment)
+        if found is not None and (not found.experiment_id or found.name != self._home.experiment):
+            raise Garbled(f"{self._patience.who} was asked for an experiment and answered with something else")
+        return found
+
+    def _create_experiment(self, location: str | None) -> None:
         from mlflow.exceptions import MlflowException
 
         try:
-            self.client.create_experiment(name, artifact_location=location)
-        except MlflowException:  # another sweep was quicker, or nobody can
-            if self.client.get_experiment_by_name(name) is None:
+            self._ask(lambda: self.client.create_experiment(self._home.experiment, artifact_location=location))
+        except MlflowException as error:  # another sweep was quicker, or an answer was lost
+            if getattr(error, "error_code", None) != "RESOURCE_ALREADY_EXISTS":
                 raise
-        return self.client.get_experiment_by_name(name)
+
+    @contextmanager
+    def exclusive(self, key: str, wait_s: float, waiting: Callable[[], None]) -> Iterator[bool]:
+        """Keep this machine's imports apart; those of others are told apart afterwards."""
+        who = f"{os.getuid() if hasattr(os, 'getuid') else ''}/{public(self._uri)}/{self.experiment_id}/{key}"
+        name = hashlib.sha256(who.encode(errors="backslashreplace")).hexdigest()[:16]
+        with exclusive(Path(tempfile.gettempdir()) / f"fa_sweep-{name}.lock", wait_s, waiting) as free:
+            yield free
+
+    def close(self) -> None:
+        pass
 
     def find(self, tags: Mapping[str, str]) -> list[StoredRun]:
-        condition = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
-        found = search(self.client, self.experiment_id, condition)
-        return [StoredRun(run.info.run_id, run.info.status, dict(run.data.tags)) for run in found]
+        found: list[StoredRun] = []
+        token = None
+        while True:
+            runs, token = self._ask(lambda token=token: page(self.client, self.experiment_id, tags, token, deleted=True))  # type: ignore[misc]
+            found += map(_stored, runs)
+            if not token:
+                return [run for run in found if DUPLICATE not in run.tags]
+
+    def members(self, group: Mapping[str, str]) -> dict[str, StoredRun]:
+        return one_per_job(run for run in self.find(group) if "fa_sweep.job_id" in run.tags)
 
     def begin(self, content: RunContent) -> str:
-        run = self.client.create_run(self.experiment_id, content.started_at_ms, content.tags, content.name)
-        return str(run.info.run_id)
+        own = {name: content.tags[name] for name in ("fa_sweep.sweep", "fa_sweep.kind")}
+        if not (there := self._only(own)):
+            self._create(content, own)
+            there = self._only(own)
+        if not there:
+            raise TrackingError(f"{self._patience.who} says that it made run {content.name!r}, and does not have it")
+        return there
+
+    def _create(self, content: RunContent, own: Mapping[str, str]) -> str:
+        """Make a run, and look for it before making it again: it may be there, and only the answer have been lost."""
+        again = iter((False,))
+
+        def make() -> str:
+            if next(again, True) and (there := [run for run in self.find(own) if not run.deleted]):
+                return there[0].run_id
+            run = self.client.create_run(self.experiment_id, content.started_at_ms, content.tags, content.name)
+            if not run.info.run_id:
+                raise Garbled(f"{self._patience.who} was asked for a run and answered with something else")
+            return str(run.info.run_id)
+
+        return self._ask(make)
+
+    def _only(self, own: Mapping[str, str]) -> str:
+        """Return the one run with these tags, empty if there is none.
+
+        Of several, which are there since answers were late, all but one are deleted.
+        """
+        there = sorted(run.run_id for run in self.find(own) if not run.deleted)
+        for run_id in there[1:]:
+            self._delete(run_id)
+        return there[0] if there else ""
+
+    def _delete(self, run_id: str) -> None:
+        self.tag(run_id, DUPLICATE, "true")
+        self._ask(lambda: self.client.delete_run(run_id))
+
+    def tag(self, run_id: str, name: str, value: str) -> None:
+        self._ask(lambda: self.client.set_tag(run_id, name, value))
 
     def end(self, run_id: str, content: RunContent, tags: Mapping[str, str]) -> None:
-        for name, value in tags.items():
-            self.client.set_tag(run_id, name, value)
-        self.client.set_terminated(run_id, content.status, end_time=content.ended_at_ms)
+        def do() -> None:
+            self._terminate(run_id, content)
+            for name, value in tags.items():
+                self.tag(run_id, name, value)
 
-    def add(self, contents: Iterable[RunContent], parent: str | None) -> list[str]:
-        children = self.find({"mlflow.parentRunId": parent}) if parent else []
-        there = {child.tags["fa_sweep.job_id"]: child for child in children}
-        made = []
+        def done() -> bool:
+            run = _stored(self._get(run_id))
+            return run.status == content.status and tags.items() <= run.tags.items()
+
+        self._until(do, done, f"the end of run {run_id}")
+
+    def _get(self, run_id: str) -> Any:
+        def get() -> Any:
+            run = self.client.get_run(run_id)
+            if run.info.run_id != run_id:
+                raise Garbled(f"{self._patience.who} was asked for run {run_id} and answered with something else")
+            return run
+
+        return self._ask(get)
+
+    def _terminate(self, run_id: str, content: RunContent) -> None:
+        self._ask(lambda: self.client.set_terminated(run_id, content.status, end_time=content.ended_at_ms))
+
+    def _until(self, do: Callable[[], None], done: Callable[[], bool], what: str) -> None:
+        """Do something until the store has it. Raises TrackingError where it says that it has, and has not."""
+        for _ in range(PASSES):
+            do()
+            if done():
+                return
+        raise TrackingError(f"{self._patience.who} says that it took {what}, and does not have it")
+
+    def add(self, contents: Callable[[], Iterable[RunContent]], group: Mapping[str, str]) -> int:
+        made: set[str] = set()
+        for number in range(PASSES):
+            lacking = self._add_lacking(contents(), group, made, at_all_costs=number == 0)
+            if not lacking:
+                return len(made)
+        raise TrackingError(f"{self._patience.who} says that it took run {lacking[0]!r}, and does not have it")
+
+    def _add_lacking(
+        self, contents: Iterable[RunContent], group: Mapping[str, str], made: set[str], *, at_all_costs: bool
+    ) -> list[str]:
+        """Add the runs that the store lacks, or whose values it has not got right. Returns the names of those it added.
+
+        `at_all_costs`: values that differ are sent once more, and then left: the store may have its own way with them.
+        """
+        there, lacking = self._members_once(group), []
         for content in contents:
-            child = there.get(content.tags["fa_sweep.job_id"])
-            if child is None or child.status not in ENDED:
-                made.append(self._add_one(content, parent, child))
-        return made
+            job_id = content.tags["fa_sweep.job_id"]
+            known = there.get(job_id)
+            if known is not None and known.deleted:
+                continue
+            ended = known is not None and known.status in ENDED
+            if (
+                known is None
+                or not ended
+                or (at_all_costs and known.fingerprint != _fingerprint(content.params, _last(content)))
+            ):
+                self._add_one(content.within(group), {**group, "fa_sweep.job_id": job_id}, known)
+                made.add(job_id)
+                lacking.append(content.name)
+        return lacking
 
-    def _add_one(self, content: RunContent, parent: str | None, child: StoredRun | None) -> str:
-        run_id = self.begin(content.under(parent)) if child is None else child.run_id
+    def _members_once(self, group: Mapping[str, str]) -> dict[str, StoredRun]:
+        """Return a group's runs by job, and delete those that were made twice since an answer was late."""
+        found = [run for run in self.find(group) if "fa_sweep.job_id" in run.tags]
+        kept = one_per_job(found)
+        for run in found:
+            if not run.deleted and kept[run.tags["fa_sweep.job_id"]].run_id != run.run_id:
+                self._delete(run.run_id)
+        return kept
+
+    def _add_one(self, content: RunContent, own: Mapping[str, str], known: StoredRun | None) -> None:
+        run_id = self._create(content, own) if known is None else known.run_id
         if content.overlong:
-            self.client.log_dict(run_id, content.overlong, OVERLONG)
+            self._artifact(lambda: self.client.log_dict(run_id, content.overlong, OVERLONG))
         self._log_values(run_id, content.metrics, content.ended_at_ms, content.params)
-        self.end(run_id, content, {})
-        return run_id
+        self._terminate(run_id, content)
 
     def _log_values(
         self, run_id: str, metrics: Iterable[tuple[str, float, int]], moment_ms: int, params: Mapping[str, str]
@@ -119,29 +303,94 @@ class ClientStore(Store):
 
         points = [Metric(name, value, moment_ms, step) for name, value, step in metrics]
         chosen = [Param(key, value) for key, value in params.items()]
-        for some, few in zip_longest(_chunks(points, METRICS_PER_BATCH), _chunks(chosen, PARAMS_PER_BATCH), fillvalue=()):
-            self.client.log_batch(run_id, metrics=some, params=few)
+        some_points = _chunks(points, METRICS_PER_BATCH, lambda point: 100 + 6 * len(point.key))
+        some_params = _chunks(chosen, PARAMS_PER_BATCH, lambda param: 100 + 6 * len(param.key) + 6 * len(param.value))
+        for some, few in zip_longest(some_points, some_params, fillvalue=()):
+            self._ask(lambda some=some, few=few: self.client.log_batch(run_id, metrics=some, params=few))  # type: ignore[misc]
 
     def log_points(self, run_id: str, points: Sequence[tuple[str, float, int]]) -> None:
-        self._log_values(run_id, points, self.client.get_run(run_id).info.start_time, {})
+        self._log_values(run_id, points, self._get(run_id).info.start_time, {})
 
     def log_datasets(self, run_id: str, datasets: Sequence[DatasetContent]) -> None:
         from mlflow.entities import Dataset, DatasetInput
-        from mlflow.exceptions import MlflowException
 
-        inputs = [DatasetInput(Dataset(d.name, d.digest, "code", d.source, profile=d.profile)) for d in datasets]
-        try:
-            self.client.log_inputs(run_id, datasets=inputs)
-        except MlflowException:
-            self.client.log_inputs(run_id, datasets=inputs)  # another sweep has just named the same data: now they are known
+        inputs = [
+            DatasetInput(
+                Dataset(short(d.name, DATASET_NAME), short(d.digest, DATASET_DIGEST), "code", d.source, profile=d.profile)
+            )
+            for d in datasets
+        ]
+        wanted = {(one.dataset.name, one.dataset.digest) for one in inputs}
+
+        def done() -> bool:
+            found = self._get(run_id).inputs.dataset_inputs
+            return wanted <= {(one.dataset.name, one.dataset.digest) for one in found}
+
+        if inputs:
+            self._until(lambda: self._ask(lambda: self.client.log_inputs(run_id, datasets=inputs)), done, "the data's names")
 
     def write_text(self, run_id: str, text: str, name: str) -> None:
-        self.client.log_text(run_id, text, name)
+        self._artifact(lambda: self.client.log_text(run_id, text, name))
 
     def add_file(self, run_id: str, path: Path, folder: str) -> None:
-        self.client.log_artifact(run_id, str(path), folder)
+        self._artifact(lambda: self.client.log_artifact(run_id, str(path), folder))
+
+    def _artifact(self, write: Callable[[], None]) -> None:
+        """Keep an artifact, unless the store's artifacts are out of this machine's reach: runs are tracked without, too."""
+        if not self._takes_artifacts:
+            return
+        try:
+            self._ask(write)
+        except Exception as error:
+            if isinstance(error, StoreClosed) or any(map(_is_out_of_reach, causes(error))):
+                raise
+            self._takes_artifacts = False
+            reason = " ".join(str(error).split())[:200]
+            self.notices.append(f"{self._patience.who} takes no artifacts from here: {type(error).__name__}: {reason}")
 
 
-def _chunks(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    for start in range(0, len(values), size):
-        yield values[start : start + size]
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, and what it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _is_out_of_reach(error: BaseException) -> bool:
+    """Whether a file or a server could not be reached, as opposed to a server that answered with a refusal."""
+    answered = {kind.__name__ for kind in type(error).__mro__} & {"RetryError", "HTTPError"}
+    return isinstance(error, OSError) and not answered
+
+
+def _stored(run: Any) -> StoredRun:
+    info, data = run.info, run.data
+    deleted = info.lifecycle_stage != "active"
+    prints = _fingerprint(data.params, data.metrics)
+    return StoredRun(str(info.run_id), info.status, dict(data.tags), int(info.start_time or 0), deleted, prints)
+
+
+def _fingerprint(params: Mapping[str, str], metrics: Mapping[str, float]) -> str:
+    """Return a hash of a run's parameters and of the last value of each metric."""
+    return hashlib.sha256(repr((sorted(params.items()), sorted(metrics.items()))).encode(errors="replace")).hexdigest()
+
+
+def _last(content: RunContent) -> dict[str, float]:
+    last: dict[str, tuple[int, float]] = {}
+    for name, value, step in content.metrics:
+        if name not in last or step > last[name][0]:
+            last[name] = step, float(value)
+    return {name: value for name, (_, value) in last.items()}
+
+
+def _chunks(values: Sequence[T], size: int, bytes_of: Callable[[T], int]) -> Iterator[Sequence[T]]:
+    """Yield values in order, so many at a time as MLflow takes in one request."""
+    chunk: list[T] = []
+    total = 0
+    for value in values:
+        if chunk and (len(chunk) == size or total + bytes_of(value) > BYTES_PER_BATCH):
+            yield chunk
+            chunk, total = [], 0
+        chunk.append(value)
+        total += bytes_of(value)
+    if chunk:
+        yield chunk

@@ -8,181 +8,230 @@ import hashlib
 import shutil
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fa_sweep.tracking.content import OVERLONG, DatasetContent, RunContent, overlong_text
-from fa_sweep.tracking.stores.base import ENDED, Store, StoredRun, TrackingError
-from fa_sweep.tracking.uris import absolute, is_sql
+from fa_sweep.tracking.errors import StoreClosed, TrackingError
+from fa_sweep.tracking.limits import DATASET_DIGEST, DATASET_NAME, USER, short
+from fa_sweep.tracking.locks import POLL_S, exclusive
+from fa_sweep.tracking.stores.artifacts import Home, local_folder, place, require_room
+from fa_sweep.tracking.stores.base import DUPLICATE, ENDED, Store, StoredRun, one_per_job
+from fa_sweep.tracking.stores.patience import Patience
+from fa_sweep.tracking.stores.schema import OF_A_RUN, PROVED_COLUMNS, is_lost, table
+from fa_sweep.tracking.uris import public, sqlite_file
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-_VALUES = ("key", "value", "run_uuid")
-_POINTS = ("key", "value", "timestamp", "step", "is_nan", "run_uuid")
-PROVED_COLUMNS = {
-    "runs": (
-        "run_uuid", "name", "source_type", "source_name", "entry_point_name", "user_id", "status", "start_time", "end_time",
-        "deleted_time", "source_version", "lifecycle_stage", "artifact_uri", "experiment_id",
-    ),
-    "tags": _VALUES,
-    "params": _VALUES,
-    "metrics": _POINTS,
-    "latest_metrics": _POINTS,
-    "experiments": (
-        "experiment_id", "name", "artifact_location", "lifecycle_stage", "creation_time", "last_update_time", "workspace",
-    ),
-    "datasets": (
-        "dataset_uuid", "experiment_id", "name", "digest", "dataset_source_type", "dataset_source", "dataset_schema",
-        "dataset_profile",
-    ),
-    "inputs": ("input_uuid", "source_type", "source_id", "destination_type", "destination_id", "step"),
-}  # fmt: skip
-OF_A_RUN = ("runs", "tags", "params", "metrics", "latest_metrics")  # a row that others refer to comes first
+T = TypeVar("T")
 RUNS_PER_TRANSACTION = 200
-LOCK_WAIT_S = 60  # SQLite has one writer at a time
-# The ends of five tables and ten indexes, of a transaction's new pages too: with SQLite's own 2 MB an import takes half as long
-# again, and readers are locked out while pages spill to the disk instead of at the commit alone.
-SQLITE_CACHE_KIB = 2**16
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
-def open_tables(uri: str) -> "Engine | None":
-    """Return an engine on a store whose tables are as proved; None for a server, an empty database or an unknown schema."""
-    if not is_sql(uri):
-        return None
-    import sqlalchemy
-
-    url = sqlalchemy.make_url(absolute(uri))
-    if url.get_backend_name() == "sqlite" and (url.database is None or not Path(url.database).exists()):
-        return None  # connecting would make it
-    waits = url.get_backend_name() == "sqlite" and "timeout" not in url.query
-    engine = sqlalchemy.create_engine(url, connect_args={"timeout": LOCK_WAIT_S} if waits else {})
-    if url.get_backend_name() == "sqlite":
-        sqlalchemy.event.listen(engine, "connect", _enlarge_cache)
-    inspector = sqlalchemy.inspect(engine)
-    present = set(inspector.get_table_names())
-    for name, proved in PROVED_COLUMNS.items():
-        if name not in present or {column["name"] for column in inspector.get_columns(name)} != set(proved):
-            return None
-    return engine
-
-
-def _enlarge_cache(connection: Any, _: Any) -> None:
-    connection.execute(f"PRAGMA cache_size = -{SQLITE_CACHE_KIB}").close()
-
-
-def table(name: str) -> Any:
-    """Return a table as SQLAlchemy's expressions take it in."""
-    import sqlalchemy
-
-    return sqlalchemy.table(name, *map(sqlalchemy.column, PROVED_COLUMNS[name]))
-
-
 class TableStore(Store):
-    """One experiment, made where it is not there, with artifacts at `location`."""
+    """One experiment, made where it is not there, with artifacts where this working folder keeps them."""
 
-    def __init__(self, engine: "Engine", uri: str, name: str, location: str) -> None:
-        self.engine, self._uri = engine, uri
-        found = self._experiment(name)
+    def __init__(self, engine: "Engine", uri: str, home: Home, timeout_s: float, say: Callable[[str], None]) -> None:
+        self.engine, self._uri, self._home, self._say = engine, uri, home, say
+        self._file = sqlite_file(uri)
+        self._patience = Patience(public(uri), timeout_s, say, hopeless=lambda error: not is_lost(error))
+        self._artifacts: dict[str, str] = {}
+        self.notices: list[str] = []
+        found = self._run(self._experiment)
         if found is None:
-            self._create_experiment(name, location)
-            found = self._experiment(name)
+            require_room(home.location, engine.dialect.name)
+            self._create_experiment()
+            found = self._run(self._experiment)
         assert found is not None
-        self.experiment_id, self.location, stage = found
+        self.experiment_id, location, stage = found
         if stage != "active":
-            raise TrackingError(f"tracking.experiment is {name!r}, which is deleted; restore it or name another")
+            raise StoreClosed(f"tracking.experiment is {home.experiment!r}, which is deleted; restore it or name another")
+        self.location = self._place(location)
 
-    def _experiment(self, name: str) -> tuple[int, str, str] | None:
+    def _place(self, location: str) -> str:
+        """Return where new runs keep their artifacts, and move an experiment that came here with its folder."""
+        placing = place(location, self._home, self._file)
+        require_room(placing.location, self.engine.dialect.name)
+        if placing.moved_from is not None:
+            old = local_folder(placing.moved_from)
+            with_runs = self._home.folder.exists() or old is None or not old.exists()
+            self._run(lambda connection: self._move(connection, location.rstrip("/"), placing.location, with_runs=with_runs))
+        if placing.notice is not None:
+            self.notices.append(placing.notice)
+        return placing.location
+
+    def _move(self, connection: "Connection", old: str, new: str, *, with_runs: bool) -> None:
+        from sqlalchemy import func, literal
+
+        experiments, runs = table("experiments"), table("runs")
+        mine = experiments.c.experiment_id == self.experiment_id
+        connection.execute(experiments.update().where(mine).values(artifact_location=new))
+        if with_runs:
+            rest = func.substr(runs.c.artifact_uri, len(old) + 1)
+            there = (runs.c.experiment_id == self.experiment_id) & (
+                func.substr(runs.c.artifact_uri, 1, len(old) + 1) == f"{old}/"
+            )
+            connection.execute(runs.update().where(there).values(artifact_uri=literal(new) + rest))
+
+    def _experiment(self, connection: "Connection") -> tuple[int, str, str] | None:
         from sqlalchemy import select
 
         t = table("experiments").c
-        where = (t.name == name) & (t.workspace == "default")
-        with self.engine.connect() as connection:
-            row = connection.execute(select(t.experiment_id, t.artifact_location, t.lifecycle_stage).where(where)).first()
-        return None if row is None else (int(row[0]), str(row[1]), str(row[2]))
+        where = (t.name == self._home.experiment) & (t.workspace == "default")
+        row = connection.execute(select(t.experiment_id, t.artifact_location, t.lifecycle_stage).where(where)).first()
+        return None if row is None else (int(row[0]), str(row[1] or ""), str(row[2]))
 
-    def _create_experiment(self, name: str, location: str) -> None:
+    def _create_experiment(self) -> None:
         from sqlalchemy.exc import IntegrityError
 
         now = time.time_ns() // 1_000_000
-        values = {"name": name, "artifact_location": location, "lifecycle_stage": "active", "workspace": "default"}
+        values = {"name": self._home.experiment, "artifact_location": self._home.location, "lifecycle_stage": "active"}
+        row = {**values, "workspace": "default", "creation_time": now, "last_update_time": now}
         try:
-            with self.engine.begin() as connection:
-                connection.execute(table("experiments").insert(), {**values, "creation_time": now, "last_update_time": now})
+            self._run(lambda connection: connection.execute(table("experiments").insert(), row))
         except IntegrityError:
-            return  # another sweep was quicker
+            return  # another sweep was quicker, or this one's answer was lost
+
+    def _run(self, work: "Callable[[Connection], T]") -> T:
+        """Do work in one transaction, again where the connection was lost: it must leave the same rows when it is repeated."""
+
+        def transaction() -> T:
+            with self.engine.begin() as connection:
+                return work(connection)
+
+        return self._patience.ask(transaction, threaded=self._file is None)
+
+    @contextmanager
+    def exclusive(self, key: str, wait_s: float, waiting: Callable[[], None]) -> Iterator[bool]:
+        name = hashlib.sha256(f"{self.experiment_id}/{key}".encode()).digest()
+        if self._file is not None:
+            with exclusive(self._file.with_name(f".mlflow-{name.hex()[:16]}.lock"), wait_s, waiting) as free:
+                yield free
+        elif self.engine.dialect.name == "postgresql":
+            with self._advisory(int.from_bytes(name[:8], signed=True), wait_s, waiting) as free:
+                yield free
+        else:
+            yield True
+
+    @contextmanager
+    def _advisory(self, number: int, wait_s: float, waiting: Callable[[], None]) -> Iterator[bool]:
+        """Hold a lock of PostgreSQL's, on a connection of its own: it goes when that does."""
+        from sqlalchemy import func, select
+
+        deadline, told = time.monotonic() + wait_s, False
+        connection = self._patience.ask(self.engine.connect)
+        try:
+            while not (
+                free := bool(self._patience.ask(lambda: connection.execute(select(func.pg_try_advisory_lock(number))).scalar()))
+            ):
+                if time.monotonic() >= deadline:
+                    break
+                if not told:
+                    waiting()
+                    told = True
+                time.sleep(POLL_S)
+            yield free
+        finally:
+            connection.invalidate()  # not back into the pool, where it would hold the lock
+            connection.close()
+
+    def close(self) -> None:
+        self.engine.dispose()
 
     def find(self, tags: Mapping[str, str]) -> list[StoredRun]:
         from sqlalchemy import select
 
         runs, known = table("runs").c, table("tags").c
-        where = (runs.experiment_id == self.experiment_id) & (runs.lifecycle_stage == "active")
+        where = runs.experiment_id == self.experiment_id
         for name, value in tags.items():
             having = select(known.run_uuid).where((known.key == name) & (known.value == value))
             where &= runs.run_uuid.in_(having)
+        columns = select(runs.run_uuid, runs.status, runs.start_time, runs.lifecycle_stage).where(where)
         chosen = select(runs.run_uuid).where(where)
-        with self.engine.connect() as connection:
-            found = connection.execute(
-                select(runs.run_uuid, runs.status).where(where).order_by(runs.start_time.desc(), runs.run_uuid)
-            ).all()
-            of: dict[str, dict[str, str]] = {run_id: {} for run_id, _ in found}
-            for run_id, key, value in connection.execute(
-                select(known.run_uuid, known.key, known.value).where(known.run_uuid.in_(chosen))
-            ):
+        theirs = select(known.run_uuid, known.key, known.value).where(known.run_uuid.in_(chosen))
+
+        def read(connection: "Connection") -> list[StoredRun]:
+            found = connection.execute(columns.order_by(runs.start_time.desc(), runs.run_uuid)).all()
+            of: dict[str, dict[str, str]] = {row[0]: {} for row in found}
+            for run_id, key, value in connection.execute(theirs):
                 if run_id in of:
                     of[run_id][key] = value
-        return [StoredRun(run_id, status, of[run_id]) for run_id, status in found]
+            return [StoredRun(row[0], row[1], of[row[0]], int(row[2]), row[3] != "active") for row in found]
+
+        return [run for run in self._run(read) if DUPLICATE not in run.tags]
+
+    def members(self, group: Mapping[str, str]) -> dict[str, StoredRun]:
+        from sqlalchemy import select
+
+        runs, known = table("runs").c, table("tags").c
+        of_job = (known.key == "fa_sweep.job_id") & (known.run_uuid == runs.run_uuid)
+        of_job &= runs.experiment_id == self.experiment_id
+        for name, value in group.items():
+            of_job &= runs.run_uuid.in_(select(known.run_uuid).where((known.key == name) & (known.value == value)))
+        query = select(known.value, runs.run_uuid, runs.status, runs.lifecycle_stage).where(of_job)
+        rows = self._run(lambda connection: connection.execute(query).all())
+        return one_per_job(StoredRun(row[1], row[2], {"fa_sweep.job_id": row[0]}, deleted=row[3] != "active") for row in rows)
 
     def begin(self, content: RunContent) -> str:
+        own = {name: content.tags[name] for name in ("fa_sweep.sweep", "fa_sweep.kind")}
         run_id = uuid.uuid4().hex
         rows: Rows = {name: [] for name in OF_A_RUN}
         rows["runs"].append(self._run_row(run_id, content, "RUNNING", None))
         rows["tags"] += _tag_rows(run_id, content)
-        self._insert(rows)
+        if there := [run for run in self.find(own) if not run.deleted]:
+            return there[0].run_id
+        self._insert(rows, (), (run_id,))
         return run_id
 
     def end(self, run_id: str, content: RunContent, tags: Mapping[str, str]) -> None:
-        runs, known = table("runs"), table("tags")
+        runs = table("runs")
         values = {"status": content.status, "end_time": content.ended_at_ms}
-        with self.engine.begin() as connection:
-            connection.execute(known.delete().where((known.c.run_uuid == run_id) & known.c.key.in_(list(tags))))
-            self._write(connection, "tags", [(key, value, run_id) for key, value in tags.items()])
-            connection.execute(runs.update().where(runs.c.run_uuid == run_id).values(values))
 
-    def add(self, contents: Iterable[RunContent], parent: str | None) -> list[str]:
-        there = self._children(parent) if parent else {}
-        absent = (content for content in contents if there.get(content.tags["fa_sweep.job_id"], ("", ""))[1] not in ENDED)
-        made: list[str] = []
+        def write(connection: "Connection") -> None:
+            connection.execute(runs.update().where(runs.c.run_uuid == run_id).values(values))
+            self._tag(connection, run_id, tags)
+
+        self._run(write)
+
+    def tag(self, run_id: str, name: str, value: str) -> None:
+        self._run(lambda connection: self._tag(connection, run_id, {name: value}))
+
+    def _tag(self, connection: "Connection", run_id: str, tags: Mapping[str, str]) -> None:
+        known = table("tags")
+        connection.execute(known.delete().where((known.c.run_uuid == run_id) & known.c.key.in_(list(tags))))
+        self._write(connection, "tags", [(key, value, run_id) for key, value in tags.items()])
+
+    def add(self, contents: Callable[[], Iterable[RunContent]], group: Mapping[str, str]) -> int:
+        from sqlalchemy.exc import IntegrityError
+
+        try:
+            return self._add(contents(), group)
+        except IntegrityError:
+            return self._add(contents(), group)  # another command has just added some of them: now they are known
+
+    def _add(self, contents: Iterable[RunContent], group: Mapping[str, str]) -> int:
+        there = self.members(group)
+        absent = (content for content in contents if not _is_there(there.get(content.tags["fa_sweep.job_id"])))
+        made = 0
         while some := list(islice(absent, RUNS_PER_TRANSACTION)):
             rows: Rows = {name: [] for name in OF_A_RUN}
-            half_made = []
+            half_made, all_of_them = [], []
             for content in some:
-                job_id = content.tags["fa_sweep.job_id"]
-                run_id = there[job_id][0] if job_id in there else _mint(parent, content)
-                if job_id in there:
-                    half_made.append(run_id)  # by a client that was cut off
+                known = there.get(content.tags["fa_sweep.job_id"])
+                run_id = known.run_id if known else _mint(group, content)
+                half_made += [run_id] if known else []  # by a client that was cut off
+                all_of_them.append(run_id)
                 if content.overlong:
+                    self._artifacts[run_id] = self._artifact_uri(run_id)
                     self.write_text(run_id, overlong_text(content), OVERLONG)
-                self._add_rows(rows, run_id, content.under(parent))
-                made.append(run_id)
-            self._insert(rows, half_made)
+                self._add_rows(rows, run_id, content.within(group))
+            self._insert(rows, half_made, all_of_them)
+            made += len(some)
         return made
-
-    def _children(self, parent: str) -> dict[str, tuple[str, str]]:
-        """Return run id and status of a parent's children by their job's id, those that somebody deleted included."""
-        from sqlalchemy import select
-
-        runs, known = table("runs").c, table("tags").c
-        of_parent = select(known.run_uuid).where((known.key == "mlflow.parentRunId") & (known.value == parent))
-        of_job = (known.key == "fa_sweep.job_id") & (known.run_uuid == runs.run_uuid) & runs.run_uuid.in_(of_parent)
-        with self.engine.connect() as connection:
-            found = connection.execute(select(known.value, runs.run_uuid, runs.status).where(of_job)).all()
-        return {job_id: (run_id, status) for job_id, run_id, status in found}
 
     def _add_rows(self, rows: Rows, run_id: str, content: RunContent) -> None:
         rows["runs"].append(self._run_row(run_id, content, content.status, content.ended_at_ms))
@@ -195,15 +244,19 @@ class TableStore(Store):
     def _run_row(self, run_id: str, content: RunContent, status: str, ended_at_ms: int | None) -> tuple[Any, ...]:
         # UNKNOWN is what create_run leaves: the tags hold the source.
         return (
-            run_id, content.name, "UNKNOWN", "", "", content.tags["mlflow.user"], status, content.started_at_ms, ended_at_ms,
-            None, "", "active", f"{self.location.rstrip('/')}/{run_id}/artifacts", self.experiment_id,
+            run_id, content.name, "UNKNOWN", "", "", short(content.tags["mlflow.user"], USER), status, content.started_at_ms,
+            ended_at_ms, None, "", "active", self._artifact_uri(run_id), self.experiment_id,
         )  # fmt: skip
+
+    def _artifact_uri(self, run_id: str) -> str:
+        return f"{self.location.rstrip('/')}/{run_id}/artifacts"
 
     def log_points(self, run_id: str, points: Sequence[tuple[str, float, int]]) -> None:
         from sqlalchemy import select
 
         runs = table("runs").c
-        with self.engine.begin() as connection:
+
+        def write(connection: "Connection") -> None:
             moment = connection.execute(select(runs.start_time).where(runs.run_uuid == run_id)).scalar_one()
             rows = [(key, value, moment, step, False, run_id) for key, value, step in dict.fromkeys(points)]
             for name, values in (("metrics", rows), ("latest_metrics", _latest(rows))):
@@ -212,29 +265,31 @@ class TableStore(Store):
                     connection.execute(known.delete().where((known.c.run_uuid == run_id) & (known.c.key == key)))
                 self._write(connection, name, values)
 
+        self._run(write)
+
     def log_datasets(self, run_id: str, datasets: Sequence[DatasetContent]) -> None:
         from sqlalchemy.exc import IntegrityError
 
         try:
-            self._log_datasets(run_id, datasets)
-        except IntegrityError:
-            self._log_datasets(run_id, datasets)  # another sweep has just named the same data: now they are known
+            self._run(lambda connection: self._log_datasets(connection, run_id, datasets))
+        except IntegrityError:  # another sweep has just named the same data: now they are known
+            self._run(lambda connection: self._log_datasets(connection, run_id, datasets))
 
-    def _log_datasets(self, run_id: str, datasets: Sequence[DatasetContent]) -> None:
+    def _log_datasets(self, connection: "Connection", run_id: str, datasets: Sequence[DatasetContent]) -> None:
         from sqlalchemy import select
 
         known, inputs = table("datasets").c, table("inputs").c
-        with self.engine.begin() as connection:
-            for data in datasets:
-                same = (known.experiment_id == self.experiment_id) & (known.name == data.name) & (known.digest == data.digest)
-                data_id = connection.execute(select(known.dataset_uuid).where(same)).scalar()
-                if data_id is None:
-                    data_id = uuid.uuid4().hex
-                    row = (data_id, self.experiment_id, data.name, data.digest, "code", data.source, None, data.profile)
-                    self._write(connection, "datasets", [row])
-                used = (inputs.source_id == data_id) & (inputs.destination_id == run_id)
-                if connection.execute(select(inputs.input_uuid).where(used)).first() is None:
-                    self._write(connection, "inputs", [(uuid.uuid4().hex, "DATASET", data_id, "RUN", run_id, 0)])
+        for data in datasets:
+            name, digest = short(data.name, DATASET_NAME), short(data.digest, DATASET_DIGEST)
+            same = (known.experiment_id == self.experiment_id) & (known.name == name) & (known.digest == digest)
+            data_id = connection.execute(select(known.dataset_uuid).where(same)).scalar()
+            if data_id is None:
+                data_id = uuid.uuid4().hex
+                row = (data_id, self.experiment_id, name, digest, "code", data.source, None, data.profile)
+                self._write(connection, "datasets", [row])
+            used = (inputs.source_id == data_id) & (inputs.destination_id == run_id)
+            if connection.execute(select(inputs.input_uuid).where(used)).first() is None:
+                self._write(connection, "inputs", [(uuid.uuid4().hex, "DATASET", data_id, "RUN", run_id, 0)])
 
     def write_text(self, run_id: str, text: str, name: str) -> None:
         folder = self._folder(run_id)
@@ -253,26 +308,45 @@ class TableStore(Store):
             shutil.copyfile(path, artifacts / folder / path.name)
 
     def _folder(self, run_id: str) -> Path | None:
-        """Return where a run's artifacts lie; None where that is no folder of this machine."""
-        parts = urlsplit(self.location)
-        if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost"):
-            return None
-        return Path(url2pathname(parts.path) if parts.scheme else self.location) / run_id / "artifacts"
+        """Return where a run's artifacts lie; None where that is no folder of this machine.
+
+        Raises TrackingError for a folder that is not this working folder's, unless the experiment as a whole keeps them there.
+        """
+        from sqlalchemy import select
+
+        if run_id not in self._artifacts:
+            runs = table("runs").c
+            query = select(runs.artifact_uri).where(runs.run_uuid == run_id)
+            self._artifacts[run_id] = str(self._run(lambda connection: connection.execute(query).scalar()) or "")
+        found = local_folder(self._artifacts[run_id])
+        if found is not None and not self._home.has(found) and not self._artifacts[run_id].startswith(self.location):
+            raise TrackingError(
+                f"the artifacts of run {run_id} lie in {found.parent.parent}, which is no folder of this command's"
+            )
+        return found
 
     def _client(self) -> Any:
         from fa_sweep.tracking.stores.client import connect
 
-        return connect(self._uri)
+        return connect(self._uri, self._patience.seconds)
 
-    def _insert(self, rows: Rows, replaced: Sequence[str] = ()) -> None:
-        """Insert rows in one transaction: all of them or none. `replaced`: runs whose rows go first."""
-        with self.engine.begin() as connection:
-            for name in reversed(OF_A_RUN):
-                for run_id in replaced:
-                    known = table(name)
-                    connection.execute(known.delete().where(known.c.run_uuid == run_id))
+    def _insert(self, rows: Rows, half_made: Sequence[str], run_ids: Sequence[str]) -> None:
+        """Insert the rows of runs in one transaction: all of them or none.
+
+        The rows of half made runs go first; so do all of them when it is repeated, since it may have been done already, and
+        only the answer been lost.
+        """
+        replaced = iter((half_made,))
+
+        def write(connection: "Connection") -> None:
+            first = next(replaced, run_ids)
+            for name in reversed(OF_A_RUN) if first else ():
+                known = table(name)
+                connection.execute(known.delete().where(known.c.run_uuid.in_(first)))
             for name in OF_A_RUN:
                 self._write(connection, name, rows[name])
+
+        self._run(write)
 
     def _write(self, connection: "Connection", name: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """Insert rows in the way that is quickest with the driver at hand."""
@@ -294,6 +368,11 @@ class TableStore(Store):
             connection.execute(insert, [dict(zip(columns, row, strict=True)) for row in rows])
 
 
+def _is_there(run: StoredRun | None) -> bool:
+    """Whether a run needs nothing: it has ended, or somebody has deleted it, which is respected."""
+    return run is not None and (run.deleted or run.status in ENDED)
+
+
 def _tag_rows(run_id: str, content: RunContent) -> list[tuple[str, str, str]]:
     tags = content.tags | {"mlflow.runName": content.name}
     return [(key, value, run_id) for key, value in tags.items()]
@@ -308,12 +387,12 @@ def _latest(points: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return list(latest.values())
 
 
-def _mint(parent: str | None, content: RunContent) -> str:
+def _mint(group: Mapping[str, str], content: RunContent) -> str:
     """Mint the run's MLflow id: the same again, so that a second import finds what the first one wrote.
 
     Time and number come first, so that runs are added at the end of every index and not all over it.
     """
     tags = content.tags
-    who = f"{parent}/{tags['fa_sweep.sweep']}/{tags['fa_sweep.job_id']}"
+    who = f"{group.get('mlflow.parentRunId')}/{tags['fa_sweep.sweep']}/{tags['fa_sweep.job_id']}"
     rest = hashlib.sha256(who.encode()).hexdigest()[:14]
     return f"{content.started_at_ms:012x}{int(tags['fa_sweep.number']):06x}{rest}"

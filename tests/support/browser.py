@@ -1,20 +1,19 @@
 """Debian's chromium, headless, over its DevTools protocol: what a page shows, says on its console and asks the network for."""
 
 import json
-import shutil
 import subprocess
 import tempfile
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from services import end
 from websockets.sync.client import ClientConnection, connect
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+from support.services import CHROMIUM, end
+from support.waiting import PATIENCE, until
+
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--remote-debugging-port=0",
@@ -31,42 +30,43 @@ class Page:
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """Return the answer to one call of the protocol."""
+        message = self._ask(method, params)
+        assert "error" not in message, message
+        return message["result"]
+
+    def _ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         self._number += 1
         self._socket.send(json.dumps({"id": self._number, "method": method, "params": params}))
-        while True:
-            message = json.loads(self._socket.recv(timeout=60))
-            if message.get("id") == self._number:
-                assert "error" not in message, message
-                return message["result"]
+        while (message := json.loads(self._socket.recv(timeout=PATIENCE))).get("id") != self._number:
             self.events.append(message)
+        return message
 
-    def open(self, url: str, settle_s: float = 0.5) -> None:
+    def open(self, url: str) -> None:
+        """Open an address and wait until it has loaded, pictures and all, and has been drawn."""
         self.events.clear()
-        self.call("Page.navigate", url=url)
-        deadline = time.monotonic() + 60
-        while self.run("document.readyState") != "complete":
-            assert time.monotonic() < deadline, f"{url} does not load"
-            time.sleep(0.1)
-        time.sleep(settle_s)
-        self.run("0")
+        if "loaderId" in self.call("Page.navigate", url=url):  # another document, and not another place in this one
+            until(lambda: self.run("true") and any(e["method"] == "Page.loadEventFired" for e in self.events), f"{url} to load")
+        self.run("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(() => drawn(true))))")
+
+    def grow(self, height: int) -> None:
+        """Make the window that many pixels high."""
+        self.call("Emulation.setDeviceMetricsOverride", width=1000, height=height, deviceScaleFactor=1, mobile=False)
 
     def run(self, script: str) -> Any:
-        return self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)["result"].get("value")
+        """Return what a script gives, once its promise is kept; nothing while a document gives way to the next."""
+        message = self._ask("Runtime.evaluate", {"expression": script, "returnByValue": True, "awaitPromise": True})
+        assert "error" not in message or "context" in message["error"]["message"], message
+        return message.get("result", {}).get("result", {}).get("value")
 
-    def wait_for(self, script: str, seconds: float = 60) -> Any:
-        deadline = time.monotonic() + seconds
-        while not (value := self.run(script)):
-            assert time.monotonic() < deadline, f"never came true: {script}"
-            time.sleep(0.25)
-        return value
+    def wait_for(self, script: str) -> Any:
+        """Return the first true answer of a script."""
+        return until(lambda: self.run(script), f"{script} to come true")
 
     @contextmanager
     def frame(self) -> Iterator["Page"]:
         """The sandboxed frame inside the page, which is a process of its own; past complaints come with it."""
-        deadline = time.monotonic() + 60
-        while not (frames := targets(self._port, "iframe")):
-            assert time.monotonic() < deadline, "no frame"
-            time.sleep(0.25)
+        frames = until(lambda: targets(self._port, "iframe"), "a frame")
         with connect(frames[0]["webSocketDebuggerUrl"], max_size=None) as socket:
             yield Page(socket, self._port)
 
@@ -91,7 +91,7 @@ class Page:
 
 def targets(port: str, kind: str) -> list[dict[str, Any]]:
     """Tabs ("page") or frames of their own process ("iframe") of a browser."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=30) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=PATIENCE) as answer:
         return [target for target in json.load(answer) if target["type"] == kind]
 
 
@@ -106,10 +106,7 @@ def browser() -> Iterator[Page]:
         )  # fmt: skip
         try:
             port_file = Path(profile) / "DevToolsActivePort"
-            deadline = time.monotonic() + 60
-            while not port_file.exists() or not port_file.read_text().strip():
-                assert time.monotonic() < deadline, "chromium does not start"
-                time.sleep(0.1)
+            until(lambda: port_file.exists() and port_file.read_text().strip(), "chromium")
             port = port_file.read_text().splitlines()[0]
             (tab, *_) = targets(port, "page")
             with connect(tab["webSocketDebuggerUrl"], max_size=None) as socket:

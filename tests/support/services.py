@@ -1,52 +1,77 @@
-"""Servers for tests: on loopback, on free ports, ended by their own process groups."""
+"""Servers for tests: on loopback, on free ports, ended by their own process groups. `INSTALLED`: which can be had here."""
 
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from support.waiting import PATIENCE, until
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 POSTGRES = max((str(p.parent) for p in Path("/usr/lib/postgresql").glob("*/bin/initdb")), default=None)
+
+INSTALLED: dict[str, Callable[[], bool]] = {
+    "chromium": lambda: CHROMIUM is not None,
+    "dask": lambda: find_spec("distributed") is not None,
+    "mlflow": lambda: find_spec("mlflow") is not None,
+    "postgresql": lambda: POSTGRES is not None,
+    "slurm": lambda: os.getuid() == 0 and all(map(shutil.which, ("slurmctld", "slurmd", "munged"))),
+}
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    """A port that nobody listens on: no outgoing connection gets it, and no other test until this process ends."""
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0fa_sweep tests: port {port}")
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", port))
+        except OSError:
+            mark.close()
+            continue
+        _MARKS.append(mark)
+        return port
+
+
+_MARKS: list[socket.socket] = []
+
+
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """A port that refuses whoever connects, for as long as the block runs."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])
 
 
 def end(process: "subprocess.Popen[bytes]", how: int = signal.SIGTERM) -> None:
     """End a process that was started in a session of its own, with its children and nothing else."""
     os.killpg(process.pid, how)
     try:
-        process.wait(20)
+        process.wait(30)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait(20)
+        process.wait()
 
 
-def wait_for(ready: Callable[[], bool], what: str, seconds: float = 120) -> None:
-    """Wait until something is there."""
-    deadline = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < deadline, f"{what} does not start"
-        time.sleep(0.2)
-
-
-def answers(url: str) -> bool:
-    """Whether a web server does."""
+def answers(process: "subprocess.Popen[bytes]", url: str) -> bool:
+    """Whether a web server does; one that has ended never will."""
+    assert process.poll() is None, f"the server at {url} has ended"
     try:
-        urllib.request.urlopen(url, timeout=5).close()
+        urllib.request.urlopen(url, timeout=30).close()
     except OSError:
         return False
     return True
@@ -62,7 +87,7 @@ def mlflow_server(store: str, artifacts: Path) -> Iterator[str]:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
-        wait_for(lambda: answers(f"http://127.0.0.1:{port}/health"), "mlflow server")
+        until(lambda: answers(process, f"http://127.0.0.1:{port}/health"), "mlflow server")
         yield f"http://127.0.0.1:{port}"
     finally:
         end(process)
@@ -79,19 +104,18 @@ def postgres() -> Iterator[str]:
     as_who = {"cwd": folder, "user": who.pw_uid, "group": who.pw_gid} if os.getuid() == 0 else {"cwd": folder}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     init = [f"{POSTGRES}/initdb", "--pgdata", "data", "--username", "tester", "--auth", "trust", "--no-sync"]
-    subprocess.run(init, check=True, timeout=120, **as_who, **quiet)  # type: ignore[call-overload]
+    subprocess.run(init, check=True, timeout=PATIENCE, **as_who, **quiet)  # type: ignore[call-overload]
     serve = [f"{POSTGRES}/postgres", "-D", "data", "-p", str(port), "-k", str(folder), "-c", "listen_addresses=127.0.0.1"]
     process = subprocess.Popen(serve, start_new_session=True, **as_who, **quiet)  # type: ignore[call-overload]
     try:
         connect = [f"{POSTGRES}/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
-        wait_for(lambda: subprocess.run(connect, check=False).returncode == 0, "postgres")
+        until(lambda: subprocess.run(connect, check=False).returncode == 0, "postgres")
         yield f"postgresql+psycopg://tester@127.0.0.1:{port}/postgres"
     finally:
         end(process, signal.SIGINT)  # its fast shutdown: whoever is still connected is cut off
         shutil.rmtree(folder, ignore_errors=True)
 
 
-SLURM = shutil.which("slurmctld") and shutil.which("slurmd") and shutil.which("munged") and os.getuid() == 0
 SLURM_CONF = """
 ClusterName=t
 SlurmctldHost={host}(127.0.0.1)
@@ -108,6 +132,10 @@ SelectTypeParameters=CR_Core
 MpiDefault=none
 JobAcctGatherType=jobacct_gather/none
 ReturnToService=2
+KillWait=1
+MessageTimeout=100
+TCPTimeout=60
+SlurmdTimeout=0
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -138,11 +166,13 @@ def slurm() -> Iterator[dict[str, str]]:
 
     started = [_munge(folder / "munge", quiet)]
     try:
-        wait_for((folder / "munge/socket").exists, "munged")
+        until((folder / "munge/socket").exists, "munged")
         for daemon in ("slurmctld", "slurmd"):
             started.append(subprocess.Popen([daemon, "-D", "-f", str(conf)], env=environment, **quiet))  # type: ignore[call-overload]
-        wait_for(idle, "slurm")
+        until(idle, "slurm")
         yield environment
+        subprocess.run(["scancel", "--full", "--signal", "KILL", "--user", "root"], env=environment, check=True)
+        until(idle, "the end of SLURM's tasks, which the end of its daemons would not be")
     finally:
         for process in reversed(started):
             end(process)

@@ -10,7 +10,7 @@ from fa_sweep.evaluation import metric_names
 from fa_sweep.feedback import MODES
 from fa_sweep.schema import AppConfig
 from fa_sweep.sweep.jobs import Job
-from fa_sweep.sweep.ledger import Record
+from fa_sweep.sweep.shards import Record
 
 STEPS = np.arange(51) * 100
 HORIZON = 4600.0

@@ -1,0 +1,65 @@
+"""Print a hash of every metric and weight of a broad set of runs: all modes, both layouts, both types, both engines."""
+
+import hashlib
+import json
+import sys
+
+import numpy as np
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from omegaconf import OmegaConf
+
+from fa_sweep.checks import ConfigError
+from fa_sweep.composition import Composer
+from fa_sweep.config import conf_dir
+from fa_sweep.feedback import MODES
+from fa_sweep.sweep.folder import fresh_id
+from fa_sweep.training import NUMERICS_VERSION, train
+
+REFUSED = "refused"  # how the entry of settings begins that a program does not take
+BASE = ("train.steps=301", "train.eval_every=100")
+KINDS: tuple[tuple[str, ...], ...] = (
+    (),
+    ("dtype=float32",),
+    ("engine=numba",),
+    ("model.hidden=[80,80]", "task=digits", "train.steps=41", "train.eval_every=20"),
+    ("task=linear_teacher", "init=orthogonal"),
+    ("train=batch", "task=parity", "train.epochs=20", "train.sampling=permutation", "model.activation=tanh", "model.bias=true"),
+    ("task=spirals", "train.optimiser=momentum", "train.weight_decay=0.01"),
+)
+
+
+def main() -> int:
+    """Print {overrides: hash} as JSON."""
+    OmegaConf.register_new_resolver("fresh_id", fresh_id, use_cache=True, replace=True)
+    hashes = {"numerics": str(NUMERICS_VERSION)}
+    with initialize_config_dir(config_dir=conf_dir(), version_base="1.3"):
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        master = hydra.compose_config(config_name="config", overrides=[], run_mode=RunMode.MULTIRUN)
+        composer = Composer(hydra.config_loader, master)
+        for mode in MODES:
+            for kind in KINDS:
+                overrides = [*BASE, f"feedback={mode}", *kind]
+                hashes[" ".join(overrides)] = _hash(composer, overrides)
+    json.dump(hashes, sys.stdout, indent=1)
+    return 0
+
+
+def _hash(composer: Composer, overrides: list[str]) -> str:
+    try:
+        runs = [composer.settings([*overrides, f"seed={seed}"]) for seed in (0, 5)]
+    except ConfigError as error:
+        return f"{REFUSED}: {error}"[:60]
+    histories = train(runs)
+    whole = hashlib.sha256()
+    for name in sorted(histories.metrics):
+        whole.update(name.encode() + np.ascontiguousarray(histories.metrics[name]).tobytes())
+    for weight in histories.weights:
+        whole.update(np.ascontiguousarray(weight).tobytes())
+    return whole.hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,220 @@
+"""Which runs lie in which shard, and which sweeps there are, without opening every file of a thousand sweeps.
+
+The catalogue is a cache, `outputs/.catalogue`. It can be deleted at any time, and each part of it is made anew when the files
+that it describes change. Nothing that it says is believed without the file itself: shards are verified when their rows are
+used, records when they are read.
+"""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from fa_sweep.sweep.record import RECORD, read_record
+from fa_sweep.sweep.shards import SHARDS, read_run_ids
+from fa_sweep.sweep.storage import CannotWrite, Unreadable, digest, read_bytes, read_json, remove_leavings, write_bytes
+
+Array = np.ndarray
+
+FILE = ".catalogue"
+TRACKED = "tracked.json"
+_VERSION = 2
+_NO_SWEEPS = ("artifacts", "reports")  # what else lies in outputs, by the thousand
+# A file that changes twice within one tick of the file system's clock keeps its time: younger ones are looked at again.
+_SETTLED_NS = 2_000_000_000
+Stamp = tuple[int, int]  # when a file was modified, in ns, and its size; zeros where there is no such file
+_NO_FILE = (0, 0)
+
+
+@dataclass
+class Shard:
+    """One shard: its file's name and stamp, how many runs it holds, and why it cannot be used, if so."""
+
+    name: str
+    stamp: Stamp
+    runs: int
+    fault: str
+
+
+@dataclass
+class Entry:
+    """What the catalogue knows of one folder; `stamps` are those of its record, its tracking note and its folder of shards.
+
+    `created_at_ms`, `single`, `planned`, `uri` and `experiment` are the record's, and `fault` says why it cannot be read.
+    `tracked` is the MLflow run that the tracking note names, empty where there is none, and `children` how many runs it has.
+    """
+
+    stamps: tuple[Stamp, ...]
+    created_at_ms: int = 0
+    single: bool = False
+    planned: int = 0
+    uri: str = ""
+    experiment: str = ""
+    fault: str = ""
+    tracked: str = ""
+    children: int = 0
+    shards: list[Shard] = field(default_factory=list)
+
+
+# What this process has found last, by folder of outputs: a command looks three times.
+_latest: dict[Path, tuple[dict[str, Entry], dict[str, Array]]] = {}
+
+
+class Catalogue:
+    """The sweeps and single runs under a folder of outputs, and the one in the folder `also`, which may lie elsewhere."""
+
+    def __init__(self, outputs: Path, also: Path | None = None) -> None:
+        self.outputs = outputs
+        self._before, self._ids_before = _latest.get(outputs.resolve()) or _load(outputs / FILE)
+        self._ids: dict[str, Array] = {}
+        self.entries: dict[str, Entry] = {}  # by folder
+        folders = list(_sweep_folders(str(outputs)))
+        changed = [self._look_at(folder) for folder in folders]
+        if any(changed) or len(self._before) != len(self.entries):
+            self._save()
+        _latest[outputs.resolve()] = dict(self.entries), dict(self._ids)
+        if also is not None and str(also) not in folders:
+            self._look_at(str(also))
+
+    def _look_at(self, folder: str) -> bool:
+        """Take note of a folder. Returns whether anything was new."""
+        stamps = tuple(_stamp(f"{folder}/{name}") for name in (RECORD, TRACKED, SHARDS))
+        if not any(time_ns for time_ns, _ in stamps):
+            remove_leavings(Path(folder))
+            return False
+        known = self._before.get(folder)
+        if known is not None and known.stamps == stamps:
+            self.entries[folder], self._ids[folder] = known, self._ids_before[folder]
+            return False
+        self.entries[folder] = self._read(Path(folder), stamps, known)
+        return True
+
+    def _read(self, folder: Path, stamps: tuple[Stamp, ...], known: Entry | None) -> Entry:
+        for place in (folder, folder / SHARDS):
+            remove_leavings(place)
+        entry = Entry(tuple(stamp if _is_settled(stamp) else (-1, -1) for stamp in stamps))
+        try:
+            if (record := read_record(folder)) is not None:
+                entry.created_at_ms, entry.single, entry.planned = record.created_at_ms, record.single, record.planned
+                entry.uri, entry.experiment = record.tracking.uri, record.tracking.experiment
+        except Unreadable as error:
+            entry.fault = str(error)
+        with contextlib.suppress(Unreadable):
+            noted = read_json(folder / TRACKED)
+            entry.tracked = str(noted.get("run_id", ""))
+            entry.children = children if type(children := noted.get("children")) is int else 0
+        self._read_shards(folder, entry, known)
+        return entry
+
+    def _read_shards(self, folder: Path, entry: Entry, known: Entry | None) -> None:
+        before = {(shard.name, shard.stamp): shard for shard in known.shards} if known is not None else {}
+        ids_before = self._split(self._ids_before[str(folder)], known) if known is not None else {}
+        ids: list[Array] = []
+        for path in sorted((folder / SHARDS).glob("*.parquet")):
+            stamp = _stamp(str(path))
+            shard = before.get((path.name, stamp))
+            if shard is None:
+                try:
+                    of_shard, fault = np.array([_number(i) for i in read_run_ids(path)], np.uint64), ""
+                except Unreadable as error:
+                    of_shard, fault = np.empty(0, np.uint64), str(error)
+                shard = Shard(path.name, stamp, len(of_shard), fault)
+            else:
+                of_shard = ids_before[path.name]
+            entry.shards.append(shard)
+            ids.append(of_shard)
+        self._ids[str(folder)] = np.concatenate([*ids, np.empty(0, np.uint64)])
+
+    def _split(self, ids: Array, entry: Entry) -> dict[str, Array]:
+        ends = np.cumsum([shard.runs for shard in entry.shards], dtype=int)
+        return {shard.name: ids[end - shard.runs : end] for shard, end in zip(entry.shards, ends, strict=True)}
+
+    def places(self, run_ids: Iterable[str]) -> dict[str, list[Path]]:
+        """Return the shards that claim to hold each run, by run id; nothing in them has been checked."""
+        wanted = {_number(run_id): run_id for run_id in run_ids}
+        numbers = np.sort(np.fromiter(wanted, np.uint64, len(wanted)))
+        ids = np.concatenate([*self._ids.values(), np.empty(0, np.uint64)])
+        if not len(numbers) or not len(ids):
+            return {}
+        shards = [(folder, shard) for folder in self._ids for shard in self.entries[folder].shards]
+        ends = np.cumsum([shard.runs for _, shard in shards])
+        hits = np.flatnonzero(numbers[np.minimum(np.searchsorted(numbers, ids), len(numbers) - 1)] == ids)
+        found: dict[str, list[Path]] = {}
+        for number, place in zip(ids[hits].tolist(), np.searchsorted(ends, hits, side="right").tolist(), strict=True):
+            folder, shard = shards[place]
+            found.setdefault(wanted[number], []).append(Path(folder, SHARDS, shard.name))
+        return found
+
+    def faults(self) -> list[str]:
+        """Return what is wrong with each shard that cannot be used."""
+        return [shard.fault for entry in self.entries.values() for shard in entry.shards if shard.fault]
+
+    def _save(self) -> None:
+        body = np.concatenate([*(self._ids[folder] for folder in self.entries), np.empty(0, np.uint64)]).tobytes()
+        entries = {os.path.relpath(folder, self.outputs): asdict(entry) for folder, entry in self.entries.items()}
+        text = json.dumps({"version": _VERSION, "entries": entries}).encode()
+        if self.outputs.is_dir():
+            remove_leavings(self.outputs)
+            with contextlib.suppress(CannotWrite):  # another user's folder, say: then every command reads all files
+                write_bytes(digest(text + body).encode() + b"\n" + text + b"\n" + body, self.outputs / FILE)
+
+
+def _load(path: Path) -> tuple[dict[str, Entry], dict[str, Array]]:
+    """Return the entries and run ids of a saved catalogue, by folder; nothing where there is none, or a damaged one."""
+    entries: dict[str, Entry] = {}
+    ids: dict[str, Array] = {}
+    try:
+        checksum, content = read_bytes(path).split(b"\n", 1)
+        text, body = content.split(b"\n", 1)
+        head = json.loads(text)
+        if digest(text + body).encode() != checksum or head["version"] != _VERSION:
+            return {}, {}
+    except (Unreadable, ValueError):
+        return {}, {}
+    numbers, start = np.frombuffer(body, np.uint64), 0
+    for name, values in head["entries"].items():
+        shards = [Shard(**{**shard, "stamp": tuple(shard["stamp"])}) for shard in values["shards"]]
+        folder, runs = f"{path.parent}/{name}", sum(shard.runs for shard in shards)
+        entries[folder] = Entry(**{**values, "stamps": tuple(map(tuple, values["stamps"])), "shards": shards})
+        ids[folder] = numbers[start : start + runs]
+        start += runs
+    return entries, ids
+
+
+def _sweep_folders(outputs: str) -> Iterator[str]:
+    for place in _subfolders(outputs):
+        if os.path.basename(place) not in _NO_SWEEPS:
+            yield from _subfolders(place)
+
+
+def _subfolders(folder: str) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return [f"{folder}/{entry.name}" for entry in entries if entry.is_dir()]
+    except OSError:
+        return []
+
+
+def _stamp(path: str) -> Stamp:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return _NO_FILE
+    return found.st_mtime_ns, found.st_size
+
+
+def _is_settled(stamp: Stamp) -> bool:
+    return stamp == _NO_FILE or time.time_ns() - stamp[0] > _SETTLED_NS
+
+
+def _number(run_id: str) -> int:
+    """Return a run id's 16 hex digits as a number; for any other text a number that no shard's rows will bear out."""
+    try:
+        return int(run_id, 16) % 2**64
+    except ValueError:
+        return int(digest(run_id.encode())[:16], 16)

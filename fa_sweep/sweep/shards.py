@@ -1,0 +1,167 @@
+"""Shards: the histories of a stack's finished runs in one Parquet file, one row per run.
+
+A shard's name holds the SHA-256 of its content, so that one rename makes it whole, and no byte of it can change unnoticed.
+Whoever reads a shard checks it. Shards of the first version have other names and no checksum; their content is checked as far
+as it tells.
+"""
+
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fa_sweep.evaluation import metric_names
+from fa_sweep.sweep.environment import environment
+from fa_sweep.sweep.jobs import Job
+from fa_sweep.sweep.storage import (
+    Unreadable,
+    digest,
+    lists,
+    numbers,
+    of_lists,
+    read_bytes,
+    table_bytes,
+    table_of,
+    texts,
+    write_bytes,
+)
+from fa_sweep.training import Histories
+
+Array = np.ndarray
+
+SHARDS = "shards"
+_PLAIN = {"run_id": str, "diverged_at_step": int, "finished_at_ms": int, "duration_s": float}
+_DIGITS = 32  # of the digest, in a shard's name
+_VERIFIED = re.compile(rf"[0-9a-f]{{12}}-([0-9a-f]{{{_DIGITS}}})(-[0-9a-f]+)?\.parquet")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One finished run: `metrics[name]` (E,) at `steps` (E,); `diverged_at_step` -1 for none.
+
+    `finished_at_ms` is Unix time; `duration_s` the run's share of its stack's training time; `environment` what the
+    numbers were computed with.
+    """
+
+    run_id: str
+    steps: Array
+    metrics: dict[str, Array]
+    diverged_at_step: int
+    finished_at_ms: int
+    duration_s: float
+    environment: dict[str, str]
+
+
+def write_shard(
+    folder: Path,
+    run_ids: Sequence[str],
+    histories: Histories,
+    made_with: Mapping[str, str] | None = None,
+    token: str = "",
+) -> None:
+    """Keep the histories of a stack's runs in a sweep's folder; on return they are on the disk.
+
+    `made_with`: the environment that they were computed in, where that is not this process's; `token`: hex digits to end the
+    shard's name with, for `shards_with_tokens` to find it by. Raises CannotWrite.
+    """
+    runs, evaluations, now_ms = len(run_ids), [len(histories.steps)] * len(run_ids), time.time_ns() // 1_000_000
+    columns = {
+        "run_id": texts(run_ids),
+        "diverged_at_step": numbers(histories.diverged_at_step),
+        "finished_at_ms": numbers(np.full(runs, now_ms)),
+        "duration_s": numbers(np.full(runs, histories.duration_s / runs)),
+        "steps": lists(evaluations, numbers(np.tile(histories.steps, runs))),
+    }
+    for metric, values in histories.metrics.items():
+        columns[metric] = lists(evaluations, numbers(values.T.astype(np.float64, copy=False).ravel()))
+    content = table_bytes(columns, {"environment": json.dumps(made_with or environment())})
+    # The time comes first, so that the newest of several shards with one run is the last in the order of names.
+    name = f"{now_ms:012x}-{digest(content)[:_DIGITS]}{f'-{token}' if token else ''}.parquet"
+    write_bytes(content, folder / SHARDS / name)
+
+
+def shards_with_tokens(folder: Path) -> set[str]:
+    """Return the tokens of the shards that a sweep's folder has by now."""
+    matches = (_VERIFIED.fullmatch(path.name) for path in (folder / SHARDS).glob("*.parquet"))
+    return {match[2].lstrip("-") for match in matches if match and match[2]}
+
+
+def is_verifiable(path: Path) -> bool:
+    """Whether a shard's name says what its content must be; those of the first version's do not."""
+    return _VERIFIED.fullmatch(path.name) is not None
+
+
+def read_shard(path: Path, jobs: Mapping[str, Job]) -> dict[str, Record]:
+    """Return the records that a shard has of `jobs`, by run id. Raises Unreadable for one that is damaged or no ledger's."""
+    table = table_of(_verified(path), path)
+    missing = [name for name in (*_PLAIN, "steps") if name not in table.column_names]
+    if missing:
+        raise Unreadable(f"{path} is no shard of a ledger: it has no column {missing[0]}")
+    try:
+        plain = {name: _plain_column(table[name], kind) for name, kind in _PLAIN.items()}
+        mine = {run_id: row for row, run_id in enumerate(plain["run_id"]) if run_id in jobs}
+        if not mine:
+            return {}
+        histories = {name: of_lists(table[name]) for name in table.column_names if name not in _PLAIN}
+        made_with = _environment((table.schema.metadata or {}).get(b"environment"))
+    except ValueError as error:
+        raise Unreadable(f"{path} is damaged, or is no shard of a ledger: {error}") from error
+    steps = histories.pop("steps")
+    records = {}
+    expected: dict[int, Array] = {}  # jobs share their settings
+    for run_id, row in mine.items():
+        train = jobs[run_id].run.train
+        if id(train) not in expected:
+            expected[id(train)] = np.array(train.evaluation_steps())
+        _check_history(jobs[run_id], steps[row], expected[id(train)], histories, path)
+        metrics = {name: values[row] for name, values in histories.items()}
+        own = {name: values[row] for name, values in plain.items()}
+        records[run_id] = Record(steps=steps[row], metrics=metrics, environment=made_with, **own)
+    return records
+
+
+def read_run_ids(path: Path) -> list[str]:
+    """Return the ids of the runs that a shard holds. Raises Unreadable for a shard that is damaged or no ledger's."""
+    try:
+        return _plain_column(table_of(_verified(path), path, ["run_id"])["run_id"], str)
+    except (KeyError, ValueError) as error:
+        raise Unreadable(f"{path} is no shard of a ledger: it has no run ids") from error
+
+
+def _verified(path: Path) -> bytes:
+    """Return a shard's content. Raises Unreadable where that is not what the shard's name says."""
+    content = read_bytes(path)
+    named = _VERIFIED.fullmatch(path.name)
+    if named and digest(content)[:_DIGITS] != named[1]:
+        raise Unreadable(f"{path} is damaged: its content is not what was written")
+    return content
+
+
+def _plain_column(column: Any, kind: type) -> list[Any]:
+    values: list[Any] = column.to_pylist()
+    if any(type(value) is not kind for value in values):
+        raise ValueError("a column has missing values, or values of another type")
+    return values
+
+
+def _environment(text: bytes | None) -> dict[str, str]:
+    try:
+        values = json.loads(text or b"{}")
+    except RecursionError as error:
+        raise ValueError("its environment is no JSON") from error
+    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+        raise ValueError("its environment is no mapping of texts")
+    return values
+
+
+def _check_history(job: Job, steps: Array, expected: Array, histories: Mapping[str, Array], path: Path) -> None:
+    if not np.array_equal(steps, expected):
+        raise Unreadable(f"{path} has {len(steps)} evaluations of run {job.run_id}, not the {len(expected)} that it must have")
+    for name in metric_names(len(job.widths) - 1, job.targets):
+        if name not in histories or histories[name].dtype != np.float64 or histories[name].shape[1] != len(steps):
+            raise Unreadable(f"{path} has no whole history of {name}")

@@ -1,0 +1,249 @@
+"""The SQLite file that MLflow keeps runs in: made, or brought to MLflow's newest schema, all at once or not at all.
+
+MLflow makes a database in dozens of steps that take seconds, and alters an old one in place. Here both happen to a file under
+a temporary name that is renamed when it is whole. A file that an interrupted command or MLflow itself left half made holds no
+runs yet, and is made anew.
+"""
+
+import atexit
+import hashlib
+import os
+import re
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import cache
+from pathlib import Path
+
+from fa_sweep.tracking.errors import NotWritten, TrackingError
+from fa_sweep.tracking.locks import exclusive
+
+WAIT_S = 60  # making a database takes seconds; on a busy machine, tens of them
+SIDE_FILES = ("-journal", "-wal", "-shm")
+NEEDED = {"experiments", "runs", "tags", "params", "metrics", "latest_metrics", "datasets", "inputs"}
+HEADER = b"SQLite format 3\0"
+Say = Callable[[str], None]
+
+
+def why_not(file: Path) -> str | None:
+    """Return why a database cannot be kept at a path, with the remedy; None if it can. Nothing is left on the disk."""
+    try:
+        if file.is_dir():
+            return "it is a folder: name a file in it"
+        folder = next(parent for parent in file.parents if parent.exists())
+        with tempfile.TemporaryFile(dir=folder):
+            pass  # SQLite keeps a journal there
+        if not file.exists():
+            return None
+        with file.open("r+b") as opened:
+            if opened.read(len(HEADER)) in (b"", HEADER):
+                return None
+        return "it is no SQLite database: name another file, or move this one away"
+    except OSError as error:
+        what = "written" if os.path.exists(file) else "made"
+        return f"it cannot be {what}: {error.strerror or error}; name a file in a folder that you can write to"
+
+
+def prepare(file: Path, artifacts: Path, say: Say) -> None:
+    """Make a database, or bring it to the newest schema, unless it is there already.
+
+    Args:
+        file: Where the database is to lie.
+        artifacts: The folder that MLflow's own experiment, Default, is to keep its artifacts in.
+        say: Tells the user of what takes time.
+
+    Raises:
+        TrackingError: If the file is another program's or a newer MLflow's, or if another process has it open.
+        OSError or sqlite3.Error: If it cannot be written.
+    """
+    if (wrong := why_not(file)) is not None:
+        raise NotWritten(f"{file}: {wrong}")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with exclusive(
+        _beside(file, "lock"), WAIT_S, lambda: say(f"waiting for another command that makes {_short(file)}")
+    ) as free:
+        if not free:
+            raise TrackingError(f"{_short(file)} is still being made by another command; the next command tries again")
+        _bring_up_to_date(file, artifacts, say)
+
+
+def require_whole(file: Path) -> None:
+    """Raise TrackingError unless a database that is only to be read has MLflow's newest schema."""
+    if _revision(file, _tables(file)) != _revisions()[0]:
+        raise TrackingError(f"{_short(file)} is no database of this MLflow; a sweep that is tracked there makes or migrates it")
+
+
+def _bring_up_to_date(file: Path, artifacts: Path, say: Say) -> None:
+    if not (tables := _tables(file)):
+        _require_unused(file, "is empty")
+        say(f"creating {_short(file)} (once, a few seconds)")
+        return _replace(file, lambda new: make(new, artifacts))
+    if not {"experiments", "runs"} & tables and "alembic_version" not in tables:
+        raise TrackingError(f"{_short(file)} is another program's database; name a file of its own with tracking.uri")
+    revision, known = _revision(file, tables), _revisions()
+    if revision == known[0] and tables >= NEEDED:
+        return None
+    if _is_empty(file, tables):
+        _require_unused(file, "was left half made")
+        say(f"{_short(file)} was left half made, without runs; creating it anew (a few seconds)")
+        return _replace(file, lambda new: make(new, artifacts))
+    if revision is not None and revision not in known:
+        raise TrackingError(f"{_short(file)} was made by a newer MLflow; update this one: pip install -U mlflow")
+    _require_unused(file, "has an old schema")
+    kept = file.with_name(f"{file.name}.before-{known[0]}")
+    say(f"{_short(file)} has an old schema; migrating a copy of it (the old one is kept as {kept.name})")
+    return _replace(file, lambda new: _migrate(file, new), kept)
+
+
+def _replace(file: Path, fill: Callable[[Path], None], kept: Path | None = None) -> None:
+    """Fill a new file and give it the name of the old one, which is kept under another name, or removed."""
+    new = _beside(file, "new")
+    _remove(new)
+    try:
+        fill(new)
+        with new.open("r+b") as written:
+            os.fsync(written.fileno())
+        if kept is not None:
+            shutil.copy2(file, kept)
+        else:
+            _remove(file)  # with its journal, which would be played back into the new file
+        os.replace(new, file)
+    finally:
+        _remove(new)
+    with _folder(file.parent) as opened:
+        os.fsync(opened)
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[int]:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        yield opened
+    finally:
+        os.close(opened)
+
+
+def _remove(file: Path) -> None:
+    file.unlink(missing_ok=True)
+    for ending in SIDE_FILES:
+        file.with_name(file.name + ending).unlink(missing_ok=True)
+
+
+def make(new: Path, artifacts: Path) -> None:
+    """Have MLflow make its tables in a new file."""
+    from fa_sweep.tracking.stores.client import quiet
+
+    quiet()
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    uri = f"sqlite:///{plain(new)}"
+    try:
+        SqlAlchemyStore(uri, artifacts.absolute().as_uri())
+    finally:
+        if (engine := SqlAlchemyStore._engine_map.pop(uri, None)) is not None:
+            engine.dispose()  # MLflow would keep the file open
+
+
+def _migrate(file: Path, new: Path) -> None:
+    """Copy a database, other commands' unfinished transactions aside, and have MLflow migrate the copy."""
+    from fa_sweep.tracking.stores.client import quiet
+
+    quiet()
+    from mlflow.store.db.utils import _upgrade_db, create_sqlalchemy_engine
+
+    with closing(_open(file)) as old, closing(sqlite3.connect(new)) as copy:
+        old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        old.execute("BEGIN IMMEDIATE")  # nobody writes from here on
+        old.backup(copy)
+    engine = create_sqlalchemy_engine(f"sqlite:///{plain(new)}")
+    try:
+        _upgrade_db(engine)
+    except Exception as error:
+        raise TrackingError(
+            f"{_short(file)} has an old schema that MLflow cannot migrate ({type(error).__name__}); move it away, and the next "
+            "command brings every sweep of the ledger into a new one"
+        ) from error
+    finally:
+        engine.dispose()
+
+
+def _open(file: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, timeout=10, isolation_level=None)
+
+
+def _tables(file: Path) -> set[str]:
+    if not file.exists():
+        return set()
+    with closing(_open(file)) as connection:
+        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def _revision(file: Path, tables: set[str]) -> str | None:
+    """Return the version of the schema, None where MLflow never got to note one."""
+    if "alembic_version" not in tables:
+        return None
+    with closing(_open(file)) as connection:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return None if row is None else str(row[0])
+
+
+def _is_empty(file: Path, tables: set[str]) -> bool:
+    """Whether nobody has kept anything: no runs, and no experiment but MLflow's own."""
+    most = {"runs": 0, "experiments": 1}
+    with closing(_open(file)) as connection:
+        counts = {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in most if name in tables}  # noqa: S608
+    return all(counts[name] <= most[name] for name in counts)
+
+
+@cache
+def _revisions() -> list[str]:
+    """Return the versions of the schema that this MLflow knows, the newest first."""
+    from fa_sweep.tracking.stores.client import quiet
+
+    quiet()
+    from alembic.script import ScriptDirectory
+    from mlflow.store.db.utils import _get_alembic_config
+
+    return [script.revision for script in ScriptDirectory.from_config(_get_alembic_config("")).walk_revisions()]
+
+
+def _require_unused(file: Path, state: str) -> None:
+    """Raise TrackingError if another process has a file open: what it writes would go to the file that is replaced."""
+    for held in Path("/proc").glob("[0-9]*/fd/*") if file.exists() else ():
+        try:
+            if held.parts[2] != str(os.getpid()) and os.path.samestat(held.stat(), file.stat()):
+                break
+        except OSError:
+            continue  # over by now, or another user's
+    else:
+        return
+    raise TrackingError(
+        f"{_short(file)} {state}, and process {held.parts[2]} has it open; end that process (an MLflow server?), and the next "
+        "command tries again"
+    )
+
+
+def _beside(file: Path, what: str) -> Path:
+    """Return the name of a file of ours beside a database, whose own name may be as long as names can be."""
+    return file.with_name(f".mlflow-{hashlib.sha256(os.fsencode(file.name)).hexdigest()[:12]}.{what}")
+
+
+def _short(file: Path) -> str:
+    return os.path.relpath(file) if file.is_relative_to(Path.cwd()) else str(file)
+
+
+@cache
+def plain(file: Path) -> Path:
+    """Return a path of the same file that needs no quoting: MLflow takes paths out of URIs as they are written there.
+
+    Where the path itself does, it is a link in a temporary folder that goes with this process.
+    """
+    if re.fullmatch(r"[\w/.+-]*", str(file), re.ASCII):
+        return file
+    folder = Path(tempfile.mkdtemp(prefix="fa_sweep-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    link = folder / "mlflow.db"
+    link.symlink_to(file)
+    return link

@@ -1,0 +1,79 @@
+"""Locks between commands: a file that one process holds at a time. A lock goes with its process, however that ends."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+try:
+    from fcntl import LOCK_EX, LOCK_NB, flock
+except ImportError:  # Windows: commands are not kept apart
+    flock = None  # type: ignore[assignment]
+
+POLL_S = 0.05
+
+
+@contextmanager
+def exclusive(file: Path, wait_s: float, waiting: Callable[[], None] = lambda: None) -> Iterator[bool]:
+    """Hold a lock file, and remove it afterwards.
+
+    Args:
+        file: The lock file, in a folder that exists.
+        wait_s: How long to wait for another process that holds it.
+        waiting: Called once if there is something to wait for.
+
+    Yields:
+        Whether the lock was free in time. Where there are no locks (Windows, some network file systems, a folder that cannot
+        be written), it always is.
+    """
+    held = _hold(file, wait_s, waiting)
+    try:
+        yield held is not None
+    finally:
+        if held:
+            file.unlink(missing_ok=True)
+            os.close(held)
+
+
+def _hold(file: Path, wait_s: float, waiting: Callable[[], None]) -> int | None:
+    """Return the lock file's descriptor, 0 where there are no locks, None where another process kept it."""
+    deadline, told = time.monotonic() + wait_s, False
+    while True:
+        try:
+            opened = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError:
+            return 0
+        if (free := _try(opened)) is None:
+            os.close(opened)
+            return 0
+        if free and _is(opened, file):  # whoever held it before removes it: then this one locks nothing
+            return opened
+        os.close(opened)
+        if free:
+            continue
+        if time.monotonic() >= deadline:
+            return None
+        if not told:
+            waiting()
+            told = True
+        time.sleep(POLL_S)
+
+
+def _try(opened: int) -> bool | None:
+    if flock is None:
+        return None
+    try:
+        flock(opened, LOCK_EX | LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _is(opened: int, file: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(opened), os.stat(file))
+    except OSError:
+        return False

@@ -1,0 +1,137 @@
+"""The tables of MLflow's SQL store as the tests have proved them, and connections to them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fa_sweep.tracking.uris import absolute, is_sql, sqlite_file
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+_VALUES = ("key", "value", "run_uuid")
+_POINTS = ("key", "value", "timestamp", "step", "is_nan", "run_uuid")
+PROVED_COLUMNS = {
+    "runs": (
+        "run_uuid", "name", "source_type", "source_name", "entry_point_name", "user_id", "status", "start_time", "end_time",
+        "deleted_time", "source_version", "lifecycle_stage", "artifact_uri", "experiment_id",
+    ),
+    "tags": _VALUES,
+    "params": _VALUES,
+    "metrics": _POINTS,
+    "latest_metrics": _POINTS,
+    "experiments": (
+        "experiment_id", "name", "artifact_location", "lifecycle_stage", "creation_time", "last_update_time", "workspace",
+    ),
+    "datasets": (
+        "dataset_uuid", "experiment_id", "name", "digest", "dataset_source_type", "dataset_source", "dataset_schema",
+        "dataset_profile",
+    ),
+    "inputs": ("input_uuid", "source_type", "source_id", "destination_type", "destination_id", "step"),
+}  # fmt: skip
+OF_A_RUN = ("runs", "tags", "params", "metrics", "latest_metrics")  # a row that others refer to comes first
+# Versions of the schema that the tests have seen. Under another one the same columns may belong to a database that MLflow has
+# not finished making.
+PROVED_REVISIONS = ("dc11669786a5",)
+# The ends of five tables and ten indexes, of a transaction's new pages too: with SQLite's own 2 MB an import takes half as long
+# again, and readers are locked out while pages spill to the disk instead of at the commit alone.
+SQLITE_CACHE_KIB = 2**16
+MAKING = 4036121  # the lock of PostgreSQL's that keeps apart those who make its tables
+CONNECT_TIMEOUTS = {"postgresql": "connect_timeout", "mysql": "connect_timeout"}
+
+
+def open_tables(uri: str, timeout_s: float, *, whole: bool = False) -> "Engine | None":
+    """Return an engine on a store whose tables are as proved; None for a server, an empty database or an unknown schema.
+
+    Args:
+        uri: The store's URI.
+        timeout_s: How long to wait for a connection, or for SQLite's one writer, in seconds.
+        whole: MLflow has finished making the tables; else they must be of a proved version, or hold runs.
+    """
+    if not is_sql(uri):
+        return None
+    import sqlalchemy
+
+    url = sqlalchemy.make_url(absolute(uri))
+    options: dict[str, Any] = {}
+    if (file := sqlite_file(uri)) is not None:
+        if not file.exists():
+            return None  # connecting would make it
+        url = sqlalchemy.URL.create(url.drivername, database=str(file), query=url.query)
+        options = {} if "timeout" in url.query else {"timeout": timeout_s}
+    elif (name := CONNECT_TIMEOUTS.get(url.get_backend_name())) is not None and name not in url.query:
+        options = {name: max(1, round(timeout_s))}
+    engine = sqlalchemy.create_engine(url, connect_args=options)
+    if file is not None:
+        sqlalchemy.event.listen(engine, "connect", _enlarge_cache)
+    if _are_proved(engine) and (whole or _are_whole(engine)):
+        return engine
+    engine.dispose()
+    return None
+
+
+def _are_proved(engine: "Engine") -> bool:
+    import sqlalchemy
+
+    inspector = sqlalchemy.inspect(engine)
+    present = set(inspector.get_table_names())
+    return all(
+        name in present and {column["name"] for column in inspector.get_columns(name)} == set(proved)
+        for name, proved in PROVED_COLUMNS.items()
+    )
+
+
+def _are_whole(engine: "Engine") -> bool:
+    import sqlalchemy
+    from sqlalchemy import select
+
+    with engine.connect() as connection:
+        if sqlalchemy.inspect(connection).has_table("alembic_version"):
+            version = sqlalchemy.table("alembic_version", sqlalchemy.column("version_num"))
+            if connection.execute(select(version.c.version_num)).scalar() in PROVED_REVISIONS:
+                return True
+        return connection.execute(select(table("runs").c.run_uuid).limit(1)).first() is not None
+
+
+def make_tables(uri: str, artifacts: Path) -> None:
+    """Have MLflow make or migrate the tables of a database on a server, one command at a time.
+
+    Args:
+        uri: The database's URI.
+        artifacts: The folder that MLflow's own experiment, Default, is to keep its artifacts in.
+    """
+    import sqlalchemy
+
+    from fa_sweep.tracking.stores.client import quiet
+
+    quiet()
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    engine = sqlalchemy.create_engine(uri)
+    try:
+        with engine.connect() as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_lock(MAKING)))
+            SqlAlchemyStore(uri, artifacts.as_uri())
+    finally:
+        engine.dispose()
+
+
+def _enlarge_cache(connection: Any, _: Any) -> None:
+    connection.execute(f"PRAGMA cache_size = -{SQLITE_CACHE_KIB}").close()
+
+
+def table(name: str) -> Any:
+    """Return a table as SQLAlchemy's expressions take it in."""
+    import sqlalchemy
+
+    return sqlalchemy.table(name, *map(sqlalchemy.column, PROVED_COLUMNS[name]))
+
+
+def is_lost(error: Exception) -> bool:
+    """Whether an error says that a connection was lost, not that the database refused something."""
+    from sqlalchemy.exc import DBAPIError
+
+    if isinstance(error, DBAPIError):
+        return bool(error.connection_invalidated)
+    kinds = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
+    return "psycopg.OperationalError" in kinds  # COPY goes past SQLAlchemy

@@ -1,0 +1,54 @@
+"""MLflow's empty database, made once a session: each of its own would cost a test two seconds and fifty migrations."""
+
+import fcntl
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def template(folder: Path) -> Path:
+    """Return an empty database in a folder that all workers of a session share; the first that asks makes it."""
+    path = folder / "empty.db"
+    with (folder / "empty.db.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+            new = folder / "new.db"
+            new.unlink(missing_ok=True)
+            SqlAlchemyStore(f"sqlite:///{new}", str(folder / "mlruns"))
+            new.rename(path)
+    return path
+
+
+@contextmanager
+def quick_creation(path: Path) -> Iterator[None]:
+    """Have MLflow fill a new SQLite database in this process by copying that one, in whatever way it is asked to make it."""
+    from mlflow.store.db import utils
+
+    original = utils._initialize_tables
+
+    def copy(engine: Any) -> None:
+        if engine.dialect.name != "sqlite":
+            original(engine)
+            return
+        connection = engine.raw_connection()
+        with sqlite3.connect(path) as whole:
+            whole.backup(connection.driver_connection)
+        whole.close()
+        connection.close()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utils, "_initialize_tables", copy)
+        yield
+
+
+def place(path: Path, folder: Path) -> None:
+    """Put a copy where a command in a folder keeps its runs: for commands in processes of their own."""
+    (folder / "outputs").mkdir(exist_ok=True)
+    shutil.copyfile(path, folder / "outputs/mlflow.db")

@@ -1,0 +1,22 @@
+"""Small files of data, as tasks read them."""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+def idx_bytes(array: np.ndarray) -> bytes:
+    """An array as MNIST's files have it."""
+    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.astype(">u1").tobytes()
+
+
+def write_small_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a folder with a few images and a table the working folder."""
+    monkeypatch.chdir(folder)
+    generator = np.random.default_rng(0)
+    Path("small-images-idx3").write_bytes(idx_bytes(generator.integers(0, 256, (40, 3, 3))))
+    Path("small-labels-idx1").write_bytes(idx_bytes(np.arange(40) % 3))
+    rows = [f"{a:.3f},{b:.3f},{i % 2}" for i, (a, b) in enumerate(generator.normal(size=(40, 2)))]
+    Path("small.csv").write_text("a,b,y\n" + "\n".join(rows) + "\n")

@@ -1,0 +1,21 @@
+"""A feedback mode that is `random`, held at its first step until a test lets it in: see support/gate.py."""
+
+import os
+import time
+import uuid
+from pathlib import Path
+
+from fa_sweep.feedback.random import Random
+
+
+class Gated(Random):
+    """Random feedback that waits."""
+
+    def begin_step(self, step: int) -> None:
+        """Say that the first step has come, and wait."""
+        if step == 0:
+            gate = Path(os.environ["FA_SWEEP_TESTS_GATE"])
+            (gate / f"arrived-{os.getpid()}-{uuid.uuid4().hex}").touch()
+            while not ((gate / "open").exists() or (gate / f"open-{os.getpid()}").exists()):
+                time.sleep(0.02)
+        super().begin_step(step)
