@@ -64,7 +64,7 @@ class Descent:
             delta[...] = rows.reshape(delta.shape)
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)  # a signal ends the command while it computes
+@numba.njit(cache=True, error_model="numpy")
 def _descend(
     block, update, rate, last_deltas, inputs, targets, outputs, matrices, projections, feedback,
     widths, bias, activation, slope, absolute, scale, zero, one,
