@@ -17,7 +17,7 @@ from fa_sweep.sweep.executors.local import open_local
 from fa_sweep.sweep.jobs import make_jobs
 from fa_sweep.sweep.plan import make_shards
 
-ENDLESS = ("train.steps=1000000001", "train.eval_every=500000000", "train.hold=1")  # no machine is that quick
+ENDLESS = ("train.steps=1000000001", "train.eval_every=500000000", "train.hold=1", "confirm=true")  # no machine is that quick
 
 
 def test_a_killed_process_is_said_and_made_good(with_database, gate):

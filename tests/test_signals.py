@@ -11,7 +11,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from conftest import short
+from support.commands import short
+from support.waiting import PATIENCE
 
 from fa_sweep import signals
 
@@ -195,7 +196,7 @@ def test_no_signal_is_swallowed(code):
         text=True,
         start_new_session=True,
     )
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (130, "it: interrupted; so far, so good\n")
     assert ("held" in out) == ("held" in code)
     assert "on and on" not in out or "atexit" in code
@@ -206,7 +207,7 @@ def test_what_is_finished_keeps_its_status():
     code = (
         f"{SWALLOWED}\nimport atexit; atexit.register(os.kill, os.getpid(), signal.SIGINT); print('all'); sys.exit(finished(7))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE)
     assert (done.returncode, done.stdout, done.stderr) == (7, "all\n", "")
 
 
@@ -214,7 +215,9 @@ def test_children_that_are_not_ours_are_left_alone():
     """A shell that replaces itself by the command, as a container's entry point does, had started one before."""
     code = f"{SWALLOWED}\nos.kill(os.getpid(), signal.SIGTERM)"
     shell = 'sleep 1000 >/dev/null 2>&1 & echo $!; exec "$@"'
-    done = subprocess.run(["sh", "-c", shell, "sh", sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        ["sh", "-c", shell, "sh", sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE
+    )
     assert done.returncode == 143
     os.kill(int(done.stdout), signal.SIGKILL)  # it is there
 
@@ -222,7 +225,7 @@ def test_children_that_are_not_ours_are_left_alone():
 def test_what_is_undone_by_a_signal(tmp_path):
     code = f"{SWALLOWED}\nfrom fa_sweep.signals import undone_by_signal\n"
     code += "with undone_by_signal(lambda: open('note', 'w')), undone_by_signal(lambda: 1 / 0): signal.raise_signal(2)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, cwd=tmp_path)
     assert done.returncode == 130
     assert (tmp_path / "note").exists()
 
@@ -234,7 +237,7 @@ def test_imports_and_callers_in_the_same_process_keep_their_handlers(fa_sweep):
     code = "import signal; b = [*map(signal.getsignal, (1, 2, 15))]\n"
     code += "import fa_sweep.__main__, fa_sweep.entry, fa_sweep.signals, analysis.__main__, analysis.report\n"
     code += "assert b == [*map(signal.getsignal, (1, 2, 15))]; assert signal.set_wakeup_fd(-1) == -1"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE)
 
 
 def test_a_caller_in_the_same_process_gets_an_interrupt_as_a_status(fa_sweep, capfd, monkeypatch):
@@ -250,7 +253,7 @@ def test_both_names_of_the_command_begin_with_the_handlers():
     scripts = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
     assert scripts == {"fa-sweep": "fa_sweep.__main__:command"}
     code = "import sys; from fa_sweep.__main__ import command; print(sorted(m for m in sys.modules if 'fa_sweep' in m))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE)
     assert done.stdout == "['fa_sweep', 'fa_sweep.__main__']\n"
 
 
