@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fa_sweep.arguments import check_arguments
 from fa_sweep.checks import ConfigError
+from fa_sweep.composition import is_public
 from fa_sweep.config import conf_dir, resolve, yaml_without_secrets
 from fa_sweep.config_files import checked_files
 from fa_sweep.refusals import begins_anew, exit_status, one_line
@@ -37,7 +38,7 @@ def job(config: DictConfig) -> None:
 
     composed = HydraConfig.get()
     os.chdir(composed.runtime.cwd)  # hydra.job.chdir would have results, pieces and data looked for in the run's own folder
-    overrides = list(composed.overrides.task)
+    overrides = [override for override in composed.overrides.task if is_public(override)]
     if composed.mode is RunMode.MULTIRUN:
         train_job(resolve(config), overrides, Path(composed.sweep.dir))
     else:
@@ -64,9 +65,9 @@ def _main() -> int:
     sys.argv += _mode_of_preset(sys.argv[1:])
     begins_anew()
     try:
-        check_arguments(sys.argv[1:])
-        _make_plugins_visible()
         with _hydra_s_ways(), checked_files():
+            check_arguments(sys.argv[1:])
+            _make_plugins_visible()
             hydra.main(config_path=conf_dir(), config_name="config", **_MAIN_ARGUMENTS)(job)()
     except CannotWrite as error:
         kept = "what was finished before is kept; make room, or choose another folder, and run the same command again"

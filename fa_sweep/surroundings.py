@@ -15,6 +15,7 @@ from typing import Any, TextIO
 # Variables that mean this process too when somebody has set them for another one.
 _MEANT_FOR_OTHERS = ("HYDRA_MAIN_MODULE", "FB_PAR_MAIN_MODULE", "FB_XAR_MAIN_MODULE")
 _LIBRARIES = r"(alembic|distributed|joblib|matplotlib|mlflow|pandas|seaborn|sqlalchemy)\b"
+_OF_KILLED_PROCESSES = "ignore:resource_tracker"  # which removes what they leave, and then complains
 _OWNER_MAY_ALL = 0o700
 _NOBODY_READS = (errno.EPIPE, errno.EIO)  # `| head`; a terminal that was closed
 
@@ -47,14 +48,17 @@ def _tolerate_warnings() -> None:
 
     Libraries warn their callers for years; and they warn where matplotlib finds no folder to write to, or under `python -OO`.
     """
-    sys.warnoptions[:] = [option for option in sys.warnoptions if option.split(":")[0] != "error"]
-    if "PYTHONWARNINGS" in os.environ:
-        options = os.environ["PYTHONWARNINGS"].split(",")
-        os.environ["PYTHONWARNINGS"] = ",".join(option for option in options if option.split(":")[0] != "error")
+    sys.warnoptions[:] = [option for option in sys.warnoptions if not _ends_programs(option)]
+    options = [option for option in os.environ.get("PYTHONWARNINGS", "").split(",") if option and not _ends_programs(option)]
+    os.environ["PYTHONWARNINGS"] = ",".join([*options, _OF_KILLED_PROCESSES])
     filters: list[Any] = warnings.filters  # type: ignore[assignment]
     filters[:] = [each for each in filters if each[0] != "error"]
     warnings.filterwarnings("ignore", module=_LIBRARIES)
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
+
+
+def _ends_programs(option: str) -> bool:
+    return option.split(":")[0] == "error"
 
 
 def _tolerant(stream: TextIO | None, number: int, errors: str) -> TextIO:

@@ -113,7 +113,8 @@ def _outcome(sweep: Sweep, imported: Imported, where: Target) -> str:
         gone = f"{count} of its {imported.children} runs {'is' if count == 1 else 'are'} deleted there"
         them = "it" if count == 1 else "them"
         restore = f"restore {them} (mlflow runs restore --run-id {imported.deleted[0]}{', ...' if count > 1 else ''})"
-        return f"{done} {gone}: {restore}, or purge {them} (mlflow gc) and run this again."
+        held = done if imported.created else f"MLflow holds this sweep as run {run} {place}."
+        return f"{held} {gone}: {restore}, or purge {them} (mlflow gc) and run this again."
     return done
 
 

@@ -41,6 +41,9 @@ IMPATIENT = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 hypothesis_settings.register_profile("suite", derandomize=True, deadline=None, database=None, suppress_health_check=IMPATIENT)
 hypothesis_settings.load_profile("suite")
 
+# Of all tests whose address has one of these words in it one worker takes care: they share what is dear to make.
+TOGETHER = ("test_slurm.py", "test_compiled.py", "test_pieces.py", "postgresql", "the_wheel")
+
 Settings = Callable[..., AppConfig]
 
 
@@ -55,6 +58,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         random.Random(seed).shuffle(items)  # noqa: S311  no secret
     else:
         items.sort(key=lambda item: item.get_closest_marker("service") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out tests one by one, but those that belong together to one worker."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):  # `--dist loadgroup` has no effect in xdist 3.8 under pytest 9.2
+        def _split_scope(self, nodeid: str) -> str:
+            return next((word for word in TOGETHER if word in nodeid), nodeid)
+
+    return Scheduling(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -45,7 +45,7 @@ REFUSED = {
     "seed=-1": ["seed", "-1", "at least 0"],
     "seed=9223372036854775808": ["seed", "2^63"],
     "seed=[": ["seed=["],
-    "seed": ["seed", "EQUAL"],
+    "seed": ["seed", "NAME=VALUE"],
     "~train": ["train", "missing"],
     "+experiment=nope": ["experiment", "nope", "seed_post"],
     "tracking.uri=": ["tracking.uri", "empty"],

@@ -37,6 +37,21 @@ def test_a_killed_process_is_said_and_made_good(with_database, gate):
     assert "40 jobs, 20 reused, 20 runs to train" in again.stdout
 
 
+def test_a_killed_server_of_training_processes_is_said(tmp_path, gate):
+    with endless_sweep(tmp_path, gate) as sweep:
+        training = gate.wait_for(2, sweep)
+        (server,) = [child for child in descendants(sweep.pid) if set(training) & set(descendants(child))]
+        os.kill(server, signal.SIGKILL)
+        for process in training:  # nobody's children now, and so not the sweep's to end
+            os.kill(process, signal.SIGKILL)
+        _, err = sweep.communicate(timeout=PATIENCE)
+    assert sweep.returncode == 1
+    *shards, end = err.splitlines()
+    assert shards
+    assert all("a training process was killed, and the pool with it" in line for line in shards)
+    assert "400 of 400 runs are missing; the same command trains them" in end
+
+
 @contextlib.contextmanager
 def endless_sweep(folder, gate):
     """A sweep in two processes that never ends by itself."""

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from support.waiting import PATIENCE
 
-pytestmark = pytest.mark.xdist_group("pieces")  # one worker installs them
-
 FILES = {
     "pyproject.toml": """
 [build-system]

@@ -2,6 +2,8 @@
 
 import dataclasses
 import shutil
+import subprocess
+import sys
 
 import pytest
 from support.commands import short
@@ -123,3 +125,13 @@ def test_a_sweep_whose_shards_are_gone_says_whose_and_what_trains_them_again(fa_
     assert fa_sweep(*short("feedback=symmetric,random", "seed=range(5)")) == 0
     assert "10 jobs, 4 reused, 6 runs to train" in capfd.readouterr().out
     assert analysis(["--sweep", second.id, "--format", "md", "--no-attach"]) == 0
+
+
+def test_the_environment_is_the_same_whatever_else_is_imported(tmp_path):
+    """SciPy loads a BLAS library of its own."""
+    ask = "from fa_sweep.sweep.environment import DECIDES_BITS, environment; print({n: environment()[n] for n in DECIDES_BITS})"
+    said = {
+        subprocess.run([sys.executable, "-c", before + ask], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        for before in ("", "import scipy.linalg; import sklearn.datasets; ")
+    }
+    assert len(said) == 1

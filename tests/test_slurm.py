@@ -15,17 +15,13 @@ from support.waiting import PATIENCE, until
 
 from fa_sweep.sweep.executors import slurm as executor
 from fa_sweep.sweep.folder import all_sweeps
+from fa_sweep.sweep.jobs import make_jobs
+from fa_sweep.sweep.shards import shards_with_tokens
+from fa_sweep.sweep.work import work_of
 from fa_sweep.training import train
 
 STEPS = tuple(short()[1:4])
-on_slurm = [pytest.mark.service("slurm"), pytest.mark.xdist_group("slurm")]
-
-
-def needs_slurm(test):
-    """Mark a test; all of them have one SLURM, in one of pytest's workers."""
-    for mark in on_slurm:
-        test = mark(test)
-    return test
+needs_slurm = pytest.mark.service("slurm")
 
 
 @pytest.fixture(scope="module")
@@ -181,12 +177,14 @@ def test_what_nobody_can_give_is_refused(tmp_path, cluster, asked, words):
 def test_a_shard_that_fails_costs_its_own_runs_alone(settings, tmp_path, monkeypatch):
     """What a task does, here: errors come back shard by shard."""
     runs = [settings("train.steps=21"), settings("train.steps=21", "seed=1")]
-    work = [executor._Work([str(n)], [run], tmp_path / f"{n}.parquet") for n, run in enumerate(runs)]
+    tokens = ["a" * 12, "b" * 12]
+    shards = [(work_of(make_jobs([(run, {}, ())])), token) for run, token in zip(runs, tokens, strict=True)]
     original = executor.train_runs
-    monkeypatch.setattr(executor, "train_runs", lambda runs: original(runs) if runs[0].seed else 1 / 0)
-    assert executor.train_and_keep(tmp_path, work) == ["ZeroDivisionError: division by zero", ""]
-    assert not work[0].path.exists()
-    assert work[1].path.exists()
+    monkeypatch.setattr(executor, "train_runs", lambda work: original(work) if work.runs[0].seed else 1 / 0)
+    failed, kept = executor.train_and_keep(tmp_path, shards)
+    assert failed.message == "ZeroDivisionError: division by zero"
+    assert kept is None
+    assert shards_with_tokens(tmp_path) == {tokens[1]}
 
 
 def test_without_slurm_it_is_said(fa_sweep, capfd, monkeypatch, tmp_path):

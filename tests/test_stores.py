@@ -167,7 +167,6 @@ def database():
 
 
 @pytest.mark.service("postgresql", "mlflow")
-@pytest.mark.xdist_group("postgresql")
 def test_the_same_in_postgresql(fa_sweep, monkeypatch, database):
     from mlflow import MlflowClient
 
@@ -177,7 +176,6 @@ def test_the_same_in_postgresql(fa_sweep, monkeypatch, database):
 
 
 @pytest.mark.service("postgresql", "mlflow")
-@pytest.mark.xdist_group("postgresql")
 def test_two_sweeps_at_once_on_a_server_over_postgresql(tmp_path, database):
     from mlflow import MlflowClient
 

@@ -92,9 +92,6 @@ def test_heavy_imports_wait(tmp_path, arguments):
     assert not loaded & {"mlflow", "pandas", "seaborn", "scipy.stats", "matplotlib"}
 
 
-of_the_wheel = pytest.mark.xdist_group("wheel")  # one worker makes it
-
-
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     """The wheel, unpacked as an installer would, without the checkout anywhere on the path."""
@@ -107,7 +104,6 @@ def installed(tmp_path_factory):
     return folder / "site"
 
 
-@of_the_wheel
 def test_the_wheel_works_from_any_folder(installed, with_database):
     # -P and -I would drop PYTHONPATH with the checkout; an editable install is shadowed by what stands first on the path.
     environment = {**os.environ, "PYTHONPATH": str(installed)}
@@ -135,7 +131,6 @@ def test_the_wheel_works_from_any_folder(installed, with_database):
     assert list((with_database / "outputs/reports").glob("*/report.html"))
 
 
-@of_the_wheel
 def test_the_wheel_carries_conf_and_templates(installed):
     assert (installed / "fa_sweep/conf/config.yaml").is_file()
     assert (installed / "fa_sweep/conf/experiment/seed_post.yaml").is_file()

@@ -31,9 +31,10 @@ def environment() -> dict[str, str]:
     The same settings give the same bits wherever the values named in `DECIDES_BITS` are equal. Another BLAS kernel, another
     SIMD level or another version of NumPy may round otherwise.
     """
-    blas = [
-        f"{i['internal_api']} {i['version']} {i.get('architecture', '?')}" for i in threadpool_info() if i["user_api"] == "blas"
-    ]
+    loaded = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    # SciPy brings a library of its own: it is there only where SciPy is imported, and computes none of our numbers.
+    numpys = [library for library in loaded if "numpy" in Path(library["filepath"]).parent.name] or loaded
+    blas = [f"{i['internal_api']} {i['version']} {i.get('architecture', '?')}" for i in numpys]
     simd = np.show_config(mode="dicts").get("SIMD Extensions", {})
     return {
         "fa_sweep": __version__,

@@ -13,6 +13,7 @@ from fa_sweep.checks import ConfigError
 from fa_sweep.config import build
 from fa_sweep.identity import identify_seeds, nested_settings
 from fa_sweep.schema import RunConfig, run_alone
+from fa_sweep.secrets import redact
 from fa_sweep.stack import widths_of
 from fa_sweep.sweep.storage import Unreadable, digest, lists, numbers, read_bytes, table_bytes, table_of, texts
 from fa_sweep.tasks import task_of
@@ -58,7 +59,7 @@ class Job:
         """A command that runs this one run."""
         preset = any(override.lstrip("+").startswith("experiment=") for override in self.overrides)
         arguments = [*self.flags, *self.overrides, *(["hydra.mode=RUN"] if preset else [])]
-        return shlex.join(["python", "-m", "fa_sweep", *arguments])
+        return redact(shlex.join(["python", "-m", "fa_sweep", *arguments]))
 
 
 def make_jobs(runs: Iterable[Asked], flags: Sequence[str] = ()) -> list[Job]:
@@ -146,12 +147,12 @@ def jobs_bytes(jobs: Iterable[Job]) -> bytes:
         "reused": numbers(np.array([job.reused for job in listed], np.uint8)),
         "source": texts([job.source for job in listed]),
         "factors": texts([json.dumps(job.factors) for job in listed]),
-        "overrides": _lists_of_texts([job.overrides for job in listed]),
+        "overrides": _lists_of_texts([list(map(redact, job.overrides)) for job in listed]),
         "widths": lists(
             [len(job.widths) for job in listed], numbers(np.array([w for job in listed for w in job.widths], np.int64))
         ),
         "targets": texts([job.targets for job in listed]),
-        "flags": _lists_of_texts([job.flags for job in listed]),
+        "flags": _lists_of_texts([list(map(redact, job.flags)) for job in listed]),
         "settings": texts([json.dumps(nested_settings(job.run)) for job in listed]),
     }
     return table_bytes(columns)

@@ -22,6 +22,7 @@ from fa_sweep.tracking.locks import exclusive
 
 WAIT_S = 60  # making a database takes seconds; on a busy machine, tens of them
 SIDE_FILES = ("-journal", "-wal", "-shm")
+NEEDED = {"experiments", "runs", "tags", "params", "metrics", "latest_metrics", "datasets", "inputs"}
 HEADER = b"SQLite format 3\0"
 Say = Callable[[str], None]
 
@@ -82,7 +83,7 @@ def _bring_up_to_date(file: Path, artifacts: Path, say: Say) -> None:
     if not {"experiments", "runs"} & tables and "alembic_version" not in tables:
         raise TrackingError(f"{_short(file)} is another program's database; name a file of its own with tracking.uri")
     revision, known = _revision(file, tables), _revisions()
-    if revision == known[0]:
+    if revision == known[0] and tables >= NEEDED:
         return None
     if _is_empty(file, tables):
         _require_unused(file, "was left half made")

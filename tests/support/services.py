@@ -171,6 +171,8 @@ def slurm() -> Iterator[dict[str, str]]:
             started.append(subprocess.Popen([daemon, "-D", "-f", str(conf)], env=environment, **quiet))  # type: ignore[call-overload]
         until(idle, "slurm")
         yield environment
+        subprocess.run(["scancel", "--full", "--signal", "KILL", "--user", "root"], env=environment, check=True)
+        until(idle, "the end of SLURM's tasks, which the end of its daemons would not be")
     finally:
         for process in reversed(started):
             end(process)

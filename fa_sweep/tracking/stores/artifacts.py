@@ -4,10 +4,11 @@ MLflow notes an absolute place with every experiment and every run. In a folder 
 the original.
 """
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 from urllib.request import url2pathname
 
 from fa_sweep.tracking.errors import StoreClosed
@@ -57,7 +58,10 @@ def local_folder(location: str) -> Path | None:
     parts = urlsplit(location)
     if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost"):
         return None
-    return Path(url2pathname(parts.path) if parts.scheme else location)
+    if not parts.scheme:
+        return Path(location)
+    # A name need not be UTF-8, which url2pathname takes it for.
+    return Path(os.fsdecode(unquote_to_bytes(parts.path)) if os.name == "posix" else url2pathname(parts.path))
 
 
 def place(location: str, home: Home, database: Path | None) -> Placing:
