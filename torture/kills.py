@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from torture.case import Common, Outcome, Task, traceback_in
-from torture.phases import PHASES, Watch, measure
+from torture.phases import Watch, measure
 from torture.program import Ended, Started, end_all, left_over
 from torture.truth import Truth, wrong_in
 
@@ -83,29 +83,32 @@ class Kills(Common):
         return [self.task(n, partial(self._chain, number=n, name=name)) for n, name in enumerate(CHAINS)]
 
     def _chain(self, folder: Path, number: int, name: str) -> list[Outcome]:
-        cwd = folder / "work"
-        cwd.mkdir(parents=True)
-        outcomes = []
         late = ("import", "report", "ending")
         phases = [phase for phase in self.timelines[name] if name != "report" or phase in late]
+        outcomes, since, cwd = [], 0, new_folder(folder)
         for kill in kills_of(self.random(number), phases, PER_CHAIN.get(name, 8)):
-            outcomes += self._kill(kill, cwd, name)
+            found = self._kill(kill, cwd, name)
+            outcomes += found
+            since += len(found)
+            if not found:  # the command has ended before: everything has to be there, and the next one begins anew
+                outcomes.append(self._completed(cwd, name, since))
+                since, cwd = 0, new_folder(folder)
+        return [*outcomes, self._completed(cwd, name, since)] if since else outcomes
+
+    def _completed(self, cwd: Path, name: str, kills: int) -> Outcome:
+        """Run the command undisturbed and look at everything."""
         last = self.program.run(COMMANDS[name], cwd)
-        problems = (
-            [f"status {last.status}: {last.err.strip()[-200:]}"] if last.status != 0 else wrong_in(cwd, self.truths[name])
-        )
-        problems += [traceback_in(last.said)] if traceback_in(last.said) else []
-        outcomes.append(Outcome("same command again", f"{name}, after {len(outcomes)} kills", "; ".join(problems)))
-        return outcomes
+        failed = "" if last.status == 0 else f"status {last.status}: {last.err.strip()[-200:]}"
+        problems = [wrong for wrong in (failed, traceback_in(last.said)) if wrong] or wrong_in(cwd, self.truths[name])
+        return Outcome("same command again", f"{name}, after {kills} kills", "; ".join(problems))
 
     def _kill(self, kill: Kill, cwd: Path, name: str) -> list[Outcome]:
         """Start the command and kill it; no outcome where it ended before."""
         timeline = self.timelines[name]
         started = self.program.start(COMMANDS[name], cwd)
         watch = Watch(cwd, started, timeline["imports"])
-        if kill.phase == "imports":
-            watch.wait_for("imports", SETTLE_S)
-        elif not watch.wait_for(kill.phase, 60):
+        watch.wait_for("imports", SETTLE_S)
+        if kill.phase != "imports" and not watch.wait_for(kill.phase, 60):
             started.wait(60)
             return []
         time.sleep(kill.share * timeline[kill.phase])
@@ -119,14 +122,23 @@ class Kills(Common):
         return [Outcome(kill.number.name, f"{kill}, {name}", "; ".join(problems))]
 
 
+def new_folder(folder: Path) -> Path:
+    """Make a working folder that nothing was run in."""
+    cwd = folder / f"{len(list(folder.iterdir()))}" / "work"
+    cwd.mkdir(parents=True)
+    return cwd
+
+
 def kills_of(chance: random.Random, phases: Sequence[str], count: int) -> list[Kill]:
     """Draw a chain's kills, earlier phases first: what a later one needs (a trained run, a database) is then there."""
     kills = []
     for _ in range(count):
         number = chance.choice(SIGNALS)
         group = chance.random() < (0.5 if number is signal.SIGINT else 0.25)
-        kills.append(Kill(chance.choice(phases), chance.random(), number, chance.random() < 0.35, group, chance.random() * 0.2))
-    return sorted(kills, key=lambda kill: PHASES.index(kill.phase))
+        kills.append(
+            Kill(chance.choice(phases), 0.9 * chance.random(), number, chance.random() < 0.35, group, chance.random() * 0.2)
+        )
+    return sorted(kills, key=lambda kill: phases.index(kill.phase))
 
 
 def after(kill: Kill, started: Started) -> list[str]:

@@ -1,9 +1,7 @@
 """The phases of a sweep as they can be seen from outside, and how long each takes undisturbed."""
 
-import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,9 +20,10 @@ class Watch:
     composing_s: float
     """When composing begins, in seconds after the start: nothing on the disk shows it."""
     before: frozenset[Path] = field(init=False)
+    database: tuple[int, int] | None = field(init=False)
 
     def __post_init__(self) -> None:
-        self.before = frozenset(self._folders())
+        self.before, self.database = frozenset(self._folders()), self._database()
 
     def _folders(self) -> list[Path]:
         return [*self.cwd.glob("outputs/sweeps/*"), *self.cwd.glob("outputs/runs/*")]
@@ -40,28 +39,28 @@ class Watch:
             return catches_sigterm(self.started.process.pid)
         if phase == "composing":
             return time.monotonic() - self.started.since >= self.composing_s
-        if phase == "database":
-            return any("db" in path.name for path in self.cwd.glob("outputs/*"))
+        if phase == "database":  # it, or what becomes it
+            return any("mlflow" in path.name and path.suffix != ".lock" for path in self.cwd.glob("outputs/*"))
+        if phase == "import":
+            return self._database() not in (None, self.database)
         folder = self.folder
         if folder is None:
             return False
         seen: dict[str, Callable[[Path], bool]] = {
             "training": lambda folder: (folder / "jobs.parquet").exists(),
             "shards": lambda folder: any((folder / "shards").glob("*")),
-            "import": self._has_parent,
             "report": lambda folder: (folder / "tracked.json").exists(),
             "ending": lambda folder: (self.cwd / "outputs/reports" / folder.name / "report.html").exists(),
         }
         return seen[phase](folder)
 
-    def _has_parent(self, folder: Path) -> bool:
-        """Whether the store has a run of this sweep; read without any lock, for a look must not disturb."""
-        database = self.cwd / "outputs/mlflow.db"
+    def _database(self) -> tuple[int, int] | None:
+        """Return the database's time and size; None where there is none."""
         try:
-            with closing(sqlite3.connect(f"{database.absolute().as_uri()}?immutable=1", uri=True)) as tables:
-                return bool(tables.execute("select 1 from tags where value = ?", (folder.name,)).fetchall())
-        except sqlite3.Error:
-            return False
+            found = (self.cwd / "outputs/mlflow.db").stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size
 
     def wait_for(self, phase: str, limit: float) -> bool:
         """Wait until a phase has begun; False where the command ended before or took longer."""
