@@ -51,7 +51,7 @@ class FakeMlflow:
         """Do what a request asks, and return what MLflow answers."""
         with self.lock:
             if "mlflow-artifacts/artifacts" in path:
-                return self._artifact(method, unquote(path.partition("mlflow-artifacts/artifacts/")[2]), body)
+                return self._artifact(method, unquote(path.partition("mlflow-artifacts/artifacts/")[2]), body, query)
             name = path.partition("/mlflow/")[2].replace("/", "_").replace("-", "_")
             given = query if method == "GET" else json.loads(body or b"{}")
             act = getattr(self, f"_{name}", None)
@@ -60,10 +60,13 @@ class FakeMlflow:
             found: Json = act(given)
             return found
 
-    def _artifact(self, method: str, path: str, body: bytes) -> Json:
+    def _artifact(self, method: str, path: str, body: bytes, query: Json) -> Json:
         if method == "PUT":
             self.artifacts[path] = body
-        return {}
+            return {}
+        folder = query["path"]
+        names = [name.removeprefix(f"{folder}/") for name in self.artifacts if name.startswith(f"{folder}/")]
+        return {"files": [{"path": n, "is_dir": False, "file_size": len(self.artifacts[f"{folder}/{n}"])} for n in names]}
 
     def _experiments_get_by_name(self, given: Json) -> Json:
         for experiment in self.experiments.values():
