@@ -1,14 +1,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: sweep test check bench findings clean
+.PHONY: sweep test test-all check torture bench manifest findings clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make sweep   the main job: 3 feedback modes x 50 seeds, tracked, with a report"
-	@echo "make test    the test suite"
+	@echo "make test    the tests that need no service (two or three minutes on two cores)"
+	@echo "make test-all  all tests: also browser, PostgreSQL, SLURM, Dask, MLflow's server, and longer ones"
 	@echo "make check   lint, format, types"
+	@echo "make torture  attacks on the program from outside; writes the table of docs/reliability.md (20 minutes)"
 	@echo "make bench   timings against other ways, as ratios; writes benchmarks/RESULTS.md (half an hour)"
+	@echo "make manifest  after an edit of sources that decide numbers: prove that the numbers stay, list the sources anew"
 	@echo "make findings  run every preset that is not in the ledger yet, write analysis/findings"
 	@echo "make clean   remove the environment and caches (outputs/ stays)"
 
@@ -22,15 +25,24 @@ sweep: .venv/ready
 	$(BIN)/python -m fa_sweep -m feedback=symmetric,random,rerandom 'seed=range(50)'
 
 test: .venv/ready
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto -m 'not service and not slow' $(PYTEST)
+
+test-all: .venv/ready
+	$(BIN)/pytest -n auto $(PYTEST)
 
 check: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+torture: .venv/ready
+	$(BIN)/python -m torture --minutes 20 --seed 0 --out docs/reliability.md
+
 bench: .venv/ready
 	$(BIN)/python -m benchmarks --out benchmarks
+
+manifest: .venv/ready
+	$(BIN)/python -m benchmarks.manifest
 
 PRESETS := $(basename $(notdir $(wildcard conf/experiment/*.yaml)))
 findings: .venv/ready

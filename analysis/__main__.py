@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from fa_sweep.checks import ConfigError
+from fa_sweep.secrets import redacted_output, remember_secrets_of_the_process
 from fa_sweep.surroundings import final_status, settle
 from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps
+from fa_sweep.sweep.reuse import what_is_gone
 from fa_sweep.sweep.storage import Unreadable
 from fa_sweep.tracking.errors import TrackingError
 from fa_sweep.tracking.uris import AUTO, DEFAULT, VARIABLE, choose, public, sqlite_file
@@ -72,11 +74,22 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command.
 
     Returns:
-        The exit status: 2 for what cannot be reported on, 1 for a report that could not be written.
+        The exit status: 2 for what cannot be reported on, 1 for a report that could not be written, or from which runs are
+        missing whose shards are gone.
     """
+    remember_secrets_of_the_process()
+    with redacted_output():
+        return _main(argv)
+
+
+def _main(argv: list[str] | None) -> int:
     try:
-        print(_report(arguments().parse_args(argv)))
-    except (ConfigError, TrackingError) as error:
+        path, gone = _report(arguments().parse_args(argv))
+        print(path)
+        if gone:
+            _say(gone)
+            return 1
+    except (ConfigError, TrackingError, Unreadable) as error:
         print(f"analysis: {error}", file=sys.stderr)
         return 2
     except OSError as error:
@@ -86,8 +99,8 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _report(options: argparse.Namespace) -> Path:
-    """Write the report that a command line asks for. Returns the path of its first document."""
+def _report(options: argparse.Namespace) -> tuple[Path, str]:
+    """Write the report that a command line asks for. Returns the path of its first document, and what it lacks, if anything."""
     formats = options.format.split(",")
     for name in formats:
         if name not in FORMATS:
@@ -106,15 +119,16 @@ def _report(options: argparse.Namespace) -> Path:
 
         frames = from_mlflow(store.uri, options.experiment, options.sweep, _say)
         _say(f"reading from {store.shown}")
-        return write_report(frames, options.out or OUTPUTS / "reports" / frames.about.id, **chosen)
+        return write_report(frames, options.out or OUTPUTS / "reports" / frames.about.id, **chosen), ""
     from analysis.attach import report_and_attach
 
     out = options.out or OUTPUTS / "reports" / sweep.id
+    gone = what_is_gone(sweep, sweep.records())
     if options.no_attach:
-        return write_report(sweep, out, **chosen)
+        return write_report(sweep, out, **chosen), gone
     if sweep.tracked:
         _say(f"attaching the report to {store.shown}")
-    return report_and_attach(sweep, out, replace(sweep.record.tracking, uri=store.uri), **chosen)
+    return report_and_attach(sweep, out, replace(sweep.record.tracking, uri=store.uri), **chosen), gone
 
 
 def _say(text: str) -> None:

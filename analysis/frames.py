@@ -66,7 +66,7 @@ class Frames:
 
 def from_sweep(sweep: Sweep) -> Frames:
     """Read a sweep from its folder and the ledger around it."""
-    records = sweep.records()
+    records = sweep.records(quiet=True)
     record = sweep.record
     errors = sweep.failures
     failures = {job.name: str(errors[job.run_id]) for job in sweep.jobs if job.run_id in errors and job.run_id not in records}

@@ -11,14 +11,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from analysis.comparisons import compare
 from analysis.estimates import group_table
 from analysis.figures import Drawn, draw_all, save
-from analysis.figures.style import SETTINGS
+from analysis.figures.style import house_style
 from analysis.frames import Frames, from_sweep
 from analysis.statements import findings
 from analysis.studies import study_of
@@ -67,7 +66,7 @@ def write_report(
     for name, table in tables.items():
         table.to_csv(out / "tables" / f"{name}.csv", index=False)
         table.to_parquet(out / "tables" / f"{name}.parquet", index=False)
-    with mpl.rc_context(SETTINGS):
+    with house_style():
         study = study_of(frames.about.command)
         whole = study is not None and not frames.about.missing and not frames.about.failed
         drawn = [study.draw(frames, study.numbers(frames))] if study is not None and whole else []

@@ -14,7 +14,7 @@ from fa_sweep.config import conf_dir, resolve
 from fa_sweep.feedback import MODES
 from fa_sweep.schema import RunConfig
 from fa_sweep.stack import Stack, parts_of
-from fa_sweep.sweep.plan import seconds as expected_seconds
+from fa_sweep.sweep.timing import seconds as expected_seconds
 from fa_sweep.training import _Training, train
 
 STEPS = 5001

@@ -17,14 +17,15 @@ from fa_sweep.feedback import MODES
 from fa_sweep.sweep.folder import fresh_id
 from fa_sweep.training import NUMERICS_VERSION, train
 
+REFUSED = "refused"  # how the entry of settings begins that a program does not take
 BASE = ("train.steps=301", "train.eval_every=100")
-KINDS = (
+KINDS: tuple[tuple[str, ...], ...] = (
     (),
     ("dtype=float32",),
     ("engine=numba",),
     ("model.hidden=[80,80]", "task=digits", "train.steps=41", "train.eval_every=20"),
     ("task=linear_teacher", "init=orthogonal"),
-    ("train=batch", "task=parity", "train.epochs=20", "train.batch_size=4", "model.activation=tanh", "model.bias=true"),
+    ("train=batch", "task=parity", "train.epochs=20", "train.sampling=permutation", "model.activation=tanh", "model.bias=true"),
     ("task=spirals", "train.optimiser=momentum", "train.weight_decay=0.01"),
 )
 
@@ -50,7 +51,7 @@ def _hash(composer: Composer, overrides: list[str]) -> str:
     try:
         runs = [composer.settings([*overrides, f"seed={seed}"]) for seed in (0, 5)]
     except ConfigError as error:
-        return f"refused: {error}"[:60]
+        return f"{REFUSED}: {error}"[:60]
     histories = train(runs)
     whole = hashlib.sha256()
     for name in sorted(histories.metrics):

@@ -1,6 +1,5 @@
 """What the command line does, apart from Hydra: plan, open, train and close a sweep; run one run."""
 
-import os
 import re
 import shlex
 import sys
@@ -11,24 +10,26 @@ from pathlib import Path
 from typing import Any
 
 from fa_sweep import console
+from fa_sweep.arguments import absolute_places, config_flags
 from fa_sweep.checks import ConfigError
-from fa_sweep.schema import AppConfig, RunConfig
+from fa_sweep.resources import available_memory, free_disk, in_bytes
+from fa_sweep.schema import AppConfig, TrainConfig
 from fa_sweep.secrets import redact
 from fa_sweep.signals import meanwhile
 from fa_sweep.sweep.conduct import plan_shards, train_shards
 from fa_sweep.sweep.executors import ExecutorSettings, open_executor
 from fa_sweep.sweep.failures import FAILURES, failure
 from fa_sweep.sweep.folder import OUTPUTS, Sweep, create_sweep
-from fa_sweep.sweep.jobs import TABLE, Job, make_jobs
+from fa_sweep.sweep.jobs import TABLE, Asked, Job, emptied, make_jobs
 from fa_sweep.sweep.ledger import Ledger
 from fa_sweep.sweep.plan import make_shards
 from fa_sweep.sweep.reuse import changed_numbers, other_environments, reusable
+from fa_sweep.sweep.room import Plan, plan_sweep, require_room
 from fa_sweep.sweep.shards import write_shard
 from fa_sweep.sweep.storage import write_bytes
 from fa_sweep.tracked import target, track, tracking_of, ui_command
 from fa_sweep.training import train
 
-_LONG = {"-cd": "--config-dir", "-cn": "--config-name", "-cp": "--config-path"}
 TRACKING_S_PER_RUN = 0.0035  # for the estimate; fifteen times that on a server
 
 
@@ -39,33 +40,44 @@ class RunsFailed(Exception):
     """Some runs ended in an error, or never ended; the message is one line."""
 
 
-def prepare(candidates: Sequence[tuple[AppConfig, dict[str, Any], Sequence[str]]]) -> tuple[list[Job], AppConfig]:
-    """Make the jobs of a sweep from settings, what the overrides chose, and the overrides; mark what need not be trained.
+def prepare(candidates: list[Asked], app: AppConfig, executor: str) -> tuple[list[Job], Plan]:
+    """Make the jobs of a sweep, mark those that need not be trained, and plan the training of the others.
 
-    Raises ConfigError where jobs differ in what concerns the sweep as a whole.
+    Args:
+        candidates: settings, what the overrides chose, and the overrides, of each job; the list is emptied.
+        app: the application's settings.
+        executor: the name of the one that will train.
+
+    Raises:
+        ConfigError: what is to be trained does not fit into memory, onto the disk, or into a month.
     """
-    app = candidates[0][0]
-    for other, _, _ in candidates:
-        for name in ("tracking", "resume", "report", "dry_run", "n_jobs"):
-            if getattr(other, name) != getattr(app, name):
-                raise ConfigError(f"{name} differs between jobs; a sweep has one, so give it one value")
     target(app)
-    jobs = make_jobs(candidates, _config_flags())
-    if len(jobs) < len(candidates):
-        console.say(f"{len(candidates) - len(jobs)} of {len(candidates)} jobs repeat another one and are left out.")
-    if app.resume != "false":
-        places = Ledger(OUTPUTS).find(jobs, reusable(app.resume))
+    asked = len(candidates)
+    jobs = make_jobs(emptied(candidates), config_flags(sys.argv[1:]))
+    if len(jobs) < asked:
+        console.say(f"{asked - len(jobs)} of {asked} jobs repeat another one and are left out.")
+    if app.resume != "false" and (places := Ledger(OUTPUTS).find(jobs, reusable(app.resume))):
         sources = {run_id: path.parent.parent.name for run_id, path in places.items()}
-        jobs = [replace(job, reused=job.run_id in sources, source=sources.get(job.run_id, "")) for job in jobs]
+        jobs = [replace(job, reused=True, source=sources[job.run_id]) if job.run_id in sources else job for job in jobs]
         if warning := other_environments(jobs, places):
             console.say(f"warning: {warning}", error=True)
-    for message in {_too_few_evaluations(job.run) for job in jobs} - {None}:
+    plan = plan_sweep(to_train(jobs), len(jobs), app.n_jobs, executor)
+    require_room(plan, confirmed=app.confirm)
+    if app.report and plan.histories > available_memory():
+        console.say(f"warning: the report holds {in_bytes(plan.histories)} in memory; report=false leaves it out", error=True)
+    trainings = {id(job.run.train): job.run.train for job in jobs}.values()
+    for message in {_too_few_evaluations(training) for training in trainings} - {None}:
         console.say(f"warning: {message}", error=True)
-    return jobs, app
+    return jobs, plan
 
 
-def _too_few_evaluations(run: RunConfig) -> str | None:
-    evaluations, hold = len(run.train.evaluation_steps()), run.train.hold
+def prepare_single(app: AppConfig) -> tuple[list[Job], Plan]:
+    """Make the job of a single run. Raises ConfigError as `prepare` does."""
+    return prepare([(app, {}, [])], app, "local")
+
+
+def _too_few_evaluations(train: TrainConfig) -> str | None:
+    evaluations, hold = train.evaluations(), train.hold
     if evaluations >= hold:
         return None
     return f"{evaluations} evaluations are fewer than train.hold, {hold}: no run can count as converged"
@@ -76,18 +88,18 @@ def to_train(jobs: Sequence[Job]) -> list[Job]:
     return list({job.run_id: job for job in jobs if not job.reused}.values())
 
 
-def show_plan(jobs: Sequence[Job], app: AppConfig, executor: str = "local") -> None:
+def show_plan(jobs: Sequence[Job], plan: Plan, app: AppConfig) -> None:
     """Print what would be done, and do none of it."""
-    missing = to_train(jobs)
-    shards, processes = plan_shards(missing, app.n_jobs, executor)
-    training = sum(shard.seconds for shard in shards) / max(1, min(processes, len(shards)))
+    shards = plan.shards
     console.say(f"jobs       {len(jobs)}")
     console.say(f"reused     {sum(job.reused for job in jobs)}")
-    console.say(f"to train   {len(missing)}")
+    console.say(f"to train   {sum(len(shard.jobs) for shard in shards)}")
     sizes = ", ".join(str(len(shard.jobs)) for shard in shards[:8]) + (", ..." if len(shards) > 8 else "")
     console.say(f"stacks     {len(shards)}" + (f" (runs: {sizes})" if shards else ""))
-    console.say(f"processes  {min(processes, max(1, len(shards)))}")
-    console.say(f"estimated  {training:.1f} s of training, {TRACKING_S_PER_RUN * len(jobs):.1f} s of tracking")
+    console.say(f"processes  {min(plan.processes, max(1, len(shards)))}")
+    console.say(f"estimated  {plan.seconds:.1f} s of training, {TRACKING_S_PER_RUN * len(jobs):.1f} s of tracking")
+    console.say(f"memory     {in_bytes(plan.memory)} of {in_bytes(available_memory())} free")
+    console.say(f"disk       {in_bytes(plan.disk)} of {in_bytes(free_disk(OUTPUTS))} free")
     console.say(f"tracking   experiment {app.tracking.experiment} in {target(app).shown}")
     for title, names in (("groups", dict.fromkeys(job.group for job in jobs)), ("runs", [job.name for job in jobs])):
         listed = list(names)
@@ -150,7 +162,7 @@ def close_sweep(sweep: Sweep, app: AppConfig) -> None:
 
 def run_single(app: AppConfig, overrides: Sequence[str], folder: Path, settings_yaml: str) -> None:
     """Run one run, or print it again from the ledger, one evaluation per line; `settings_yaml` is kept beside its record."""
-    (job,), _ = prepare([(app, {}, overrides)])
+    (job,), _ = prepare([(app, {}, overrides)], app, "local")
     meanwhile("the run was not finished, the same command starts it again")
     sweep = create_sweep(folder, [job], _command(), tracking_of(app), single=True, resume=app.resume)
     with closing(sweep):
@@ -220,20 +232,7 @@ def _report(sweep: Sweep, app: AppConfig) -> tuple[Path | None, str]:
 
 def _command() -> str:
     """Return the command line, without tracking settings and without secrets."""
-    return redact(shlex.join(["python", "-m", "fa_sweep", *_public(sys.argv[1:])]))
-
-
-def _config_flags() -> list[str]:
-    """Return Hydra's flags that say where configurations lie: without them the overrides may mean nothing."""
-    flags: list[str] = []
-    arguments = iter(sys.argv[1:])
-    for argument in arguments:
-        name, given, value = argument.partition("=")
-        if name in ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp"):
-            value = value if given else next(arguments, "")
-            is_name = name in ("--config-name", "-cn")
-            flags.append(f"{_LONG.get(name, name)}={value if is_name else os.path.abspath(value)}")
-    return flags
+    return redact(shlex.join(["python", "-m", "fa_sweep", *absolute_places(_public(sys.argv[1:]))]))
 
 
 def _public(arguments: Iterable[str]) -> list[str]:

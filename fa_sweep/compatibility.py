@@ -3,23 +3,24 @@
 from dataclasses import replace
 from importlib.util import find_spec
 
-from fa_sweep.checks import ConfigError, one_of
+from fa_sweep.checks import WHOLE_LIMIT, ConfigError, at_most, one_of
 from fa_sweep.feedback import MODES, FeedbackMode
 from fa_sweep.layout import LanesLast
 from fa_sweep.losses import LOSSES
 from fa_sweep.schema import AppConfig
 from fa_sweep.stack import layout_for
-from fa_sweep.tasks import METRICS, Task, make_task
+from fa_sweep.tasks import METRICS, Task, task_of
 
 
 def completed(app: AppConfig) -> AppConfig:
     """Return settings that go together, `train.steps` set where epochs are given. Raises ConfigError for any that do not."""
-    task = make_task(app.task)
+    task = task_of(app)
     _check_targets(app, task)
     _check_sampling(app, task)
     _check_engine(app)
     if app.train.epochs is not None and task.training is not None:
         steps = app.train.epochs * (len(task.training.inputs) // app.train.batch_size)
+        at_most("train.epochs", app.train.epochs, WHOLE_LIMIT // max(1, steps // app.train.epochs) - 1)
         app = replace(app, train=replace(app.train, steps=steps))  # jobs of a sweep share their groups
     if isinstance(app.train.eval_at, list) and max(app.train.eval_at, default=0) >= app.train.steps:
         last = app.train.steps - 1
@@ -78,6 +79,11 @@ def _check_sampling(app: AppConfig, task: Task) -> None:
         if train.epochs is not None:
             raise ConfigError(f"train.epochs is {train.epochs}; {name} draws new examples for ever: give train.steps")
         return
+    if train.epochs is not None and train.sampling == "with_replacement":
+        raise ConfigError(
+            f"train.epochs is {train.epochs}; examples that are drawn with replacement make no epochs: "
+            "choose train.sampling=permutation, or train.epochs=null and train.steps"
+        )
     if train.sampling == "fresh":
         raise ConfigError(
             f"train.sampling is 'fresh'; {name} has a fixed set: choose with_replacement, permutation or in_order"

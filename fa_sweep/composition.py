@@ -8,7 +8,8 @@ import copy
 import json
 import pickle
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import is_dataclass
 from typing import Any, NamedTuple
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -16,11 +17,23 @@ from hydra.core.override_parser.types import Override, OverrideType, ValueType
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from fa_sweep.choices import Choices
 from fa_sweep.config import resolve, settings_of
-from fa_sweep.schema import AppConfig
+from fa_sweep.schema import AppConfig, RunConfig, run_alone, with_seed
 
 # A command line's own business: none of it changes a run's numbers, and a tracking URI may hold a password.
-NOT_PART_OF_A_RUN = ("tracking", "hydra", "resume", "report", "dry_run", "n_jobs")
+NOT_PART_OF_A_RUN = ("tracking", "hydra", "resume", "report", "dry_run", "confirm", "n_jobs")
+
+
+_SEED = re.compile(r"seed=(0|[1-9][0-9]{0,17})")  # the whole numbers below 10^18 mean the same to Hydra and to Python
+
+
+class Candidate(NamedTuple):
+    """A job that is asked for: its run, what its overrides chose by key (the seed aside), and those that concern the run."""
+
+    run: RunConfig
+    chosen: dict[str, Any]
+    overrides: tuple[str, ...]
 
 
 class Composer:
@@ -34,12 +47,56 @@ class Composer:
         self._groups: dict[str, bool] = {}
         self._bases: dict[tuple[str, ...], _Base] = {}
         self._shared: dict[Any, Any] = {}
+        self._choices = Choices(loader)
+        self._any_seed: dict[tuple[Sequence[str], Sequence[str]], _AnySeed | None] = {}
+        self.applications: list[AppConfig] = []  # settings that were checked in full: one of them for all seeds
+
+    def candidate(self, overrides: Sequence[str], place: int | None = None) -> Candidate:
+        """Return one job of a sweep; one that differs from an earlier one in its seed alone costs next to nothing.
+
+        Args:
+            overrides: of the job.
+            place: which of them sets the seed, the same in all jobs; None where none does, or not one alone.
+
+        Raises:
+            ConfigError: the settings cannot be used; or an error of Hydra's or OmegaConf's own.
+        """
+        seed = None if place is None else _SEED.fullmatch(overrides[place])
+        if place is None or seed is None:
+            return self._candidate(overrides)
+        others = overrides[:place], overrides[place + 1 :]
+        if others not in self._any_seed:
+            first = self._candidate(overrides)
+            structural, _ = self._split(overrides)
+            follows = self._base(structural).is_referred_to(["seed"])
+            public = [n for n, text in enumerate(overrides) if is_public(text)]
+            self._any_seed[others] = None if follows else _AnySeed(first.run, first.chosen, public)
+            return first
+        known = self._any_seed[others]
+        if known is None:
+            return self._candidate(overrides)
+        return Candidate(with_seed(known.run, int(seed[1])), known.chosen, tuple([overrides[n] for n in known.public]))
+
+    def _candidate(self, overrides: Sequence[str]) -> Candidate:
+        app = self.settings(overrides)
+        self.applications.append(app)
+        chosen: dict[str, Any] = {}
+        for override in overrides:
+            found = self.factor(override)
+            if found is not None and found[0] != "seed":
+                key, option = found
+                chosen[key] = _setting(app, key, override.partition("=")[2]) if option is None else option
+        return Candidate(run_alone(app), chosen, tuple(text for text in overrides if is_public(text)))
 
     def settings(self, overrides: Sequence[str]) -> AppConfig:
         """Return the checked settings of one job. Raises ConfigError or Hydra's and OmegaConf's own errors."""
         structural, plain = self._split(overrides)
-        resolved = self._base(structural).with_values(plain)
-        return resolve(self.compose(overrides)) if resolved is None else settings_of(resolved, self._shared)
+        base = self._base(structural)
+        resolved = base.with_values(plain)
+        if resolved is not None:
+            self._choices.check(resolved, base.choices)
+            return settings_of(resolved, self._shared)
+        return resolve(self.compose(overrides), lambda plain: self._choices.check(plain, base.choices))
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """Return one job's configuration without its `hydra` node: what ConfigLoader.load_sweep_config makes of it."""
@@ -94,14 +151,19 @@ class Composer:
 
     def _base(self, overrides: tuple[str, ...]) -> "_Base":
         if overrides not in self._bases:
-            self._bases[overrides] = _Base(self._load(overrides))
+            config, choices = self._load_with_choices(overrides)
+            self._bases[overrides] = _Base(config, choices)
         return self._bases[overrides]
 
     def _load(self, overrides: Sequence[str]) -> DictConfig:
+        return self._load_with_choices(overrides)[0]
+
+    def _load_with_choices(self, overrides: Sequence[str]) -> tuple[DictConfig, dict[str, Any]]:
         config: DictConfig = self._loader.load_sweep_config(self._master, list(overrides))
+        choices = dict(config.hydra.runtime.choices)
         with open_dict(config):
             del config["hydra"]
-        return config
+        return config, choices
 
 
 class _Parsed(NamedTuple):
@@ -111,10 +173,20 @@ class _Parsed(NamedTuple):
     plain: bool
 
 
+class _AnySeed(NamedTuple):
+    """What jobs share that differ in their seed alone; `public`: which of their overrides concern the run."""
+
+    run: RunConfig
+    chosen: dict[str, Any]
+    public: list[int]
+
+
 class _Base:
     """One composed configuration, for values to be set on copies of it."""
 
-    def __init__(self, config: DictConfig) -> None:
+    def __init__(self, config: DictConfig, choices: Mapping[str, Any]) -> None:
+        """`choices`: the option of each group, as Hydra tells them."""
+        self.choices = choices
         self.pickled = pickle.dumps(config)
         raw = OmegaConf.to_container(config, resolve=False)
         self._references = re.findall(r"\$\{([^${}]*)", json.dumps(raw))
@@ -139,12 +211,12 @@ class _Base:
             name = parsed.path[-1]
             if not isinstance(node, dict) or name not in node or isinstance(node[name], (dict, list)):
                 return None
-            if isinstance(value, (dict, list)) or "${" in str(value) or value == "???" or self._is_referred_to(parsed.path):
+            if isinstance(value, (dict, list)) or "${" in str(value) or value == "???" or self.is_referred_to(parsed.path):
                 return None
             node[name] = value
         return resolved if isinstance(resolved, dict) else None
 
-    def _is_referred_to(self, path: list[str]) -> bool:
+    def is_referred_to(self, path: list[str]) -> bool:
         """Whether an interpolation may speak of a setting; too often yes rather than once too seldom."""
         for reference in self._references:
             names = [name for name in re.split(r"[^\w]+", reference) if name]
@@ -159,3 +231,16 @@ class _Base:
 def _nested(a: list[str], b: list[str]) -> bool:
     shared = min(len(a), len(b))
     return a[:shared] == b[:shared]
+
+
+def _setting(app: AppConfig, key: str, given: str) -> Any:
+    """Return the value of a dotted key; what was given where that is no single value."""
+    value: Any = app
+    for name in key.split("."):
+        value = getattr(value, name, app)
+    return given if is_dataclass(value) else value
+
+
+def is_public(override: str) -> bool:
+    """Whether an override concerns the run itself: no tracking URI, which may hold a password."""
+    return re.split(r"[=./@:]", override.lstrip("+~"), maxsplit=1)[0] not in NOT_PART_OF_A_RUN

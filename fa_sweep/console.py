@@ -1,6 +1,7 @@
 """What a person sees in the terminal: progress, the summary table, one run's evaluations, the plan."""
 
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,8 +18,11 @@ from fa_sweep.sweep.plan import Shard
 from fa_sweep.sweep.shards import Record
 from fa_sweep.tasks import METRICS
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+# Whether there is a terminal, and how wide it is, is asked of the system alone: what FORCE_COLOR, COLUMNS and their like say,
+# somebody has set for another program, or for a pipe.
+_TERMINAL = {name: os.environ[name] for name in ("TERM", "COLORTERM", "NO_COLOR") if name in os.environ}
+console = Console(highlight=False, _environ=_TERMINAL)
+errors = Console(stderr=True, highlight=False, _environ=_TERMINAL)
 
 
 def say(text: str, *, error: bool = False) -> None:

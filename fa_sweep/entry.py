@@ -14,14 +14,16 @@ from typing import NoReturn
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser import overrides_parser, overrides_visitor
-from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
+from fa_sweep.arguments import check_arguments
 from fa_sweep.checks import ConfigError
-from fa_sweep.config import conf_dir, one_line, resolve, yaml_without_secrets
-from fa_sweep.secrets import redacted_stream, remember_secrets_of_the_process
+from fa_sweep.composition import is_public
+from fa_sweep.config import conf_dir, resolve, yaml_without_secrets
+from fa_sweep.config_files import checked_files
+from fa_sweep.refusals import begins_anew, exit_status, one_line
+from fa_sweep.secrets import redacted_output, remember_secrets_of_the_process
 from fa_sweep.signals import UNTOUCHED, interrupted, meanwhile
 from fa_sweep.sweep.storage import CannotWrite
 
@@ -36,7 +38,7 @@ def job(config: DictConfig) -> None:
 
     composed = HydraConfig.get()
     os.chdir(composed.runtime.cwd)  # hydra.job.chdir would have results, pieces and data looked for in the run's own folder
-    overrides = list(composed.overrides.task)
+    overrides = [override for override in composed.overrides.task if is_public(override)]
     if composed.mode is RunMode.MULTIRUN:
         train_job(resolve(config), overrides, Path(composed.sweep.dir))
     else:
@@ -48,32 +50,25 @@ def main() -> int:
 
     The command installs handlers of signals (`fa_sweep.signals`); called from elsewhere, this leaves the caller's alone.
     """
+    remember_secrets_of_the_process()
+    with redacted_output():
+        return _main()
+
+
+def _main() -> int:
     from fa_sweep.application import RunsFailed
     from fa_sweep.sweep.folder import fresh_id
 
     meanwhile(UNTOUCHED)
-    remember_secrets_of_the_process()
-    plain = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = map(redacted_stream, plain)
     OmegaConf.register_new_resolver("fresh_id", fresh_id, use_cache=True, replace=True)
     wants_whole_story = os.environ.get("HYDRA_FULL_ERROR") == "1"
     sys.argv += _mode_of_preset(sys.argv[1:])
+    begins_anew()
     try:
-        _make_plugins_visible()
-        with _hydra_s_ways():
+        with _hydra_s_ways(), checked_files():
+            check_arguments(sys.argv[1:])
+            _make_plugins_visible()
             hydra.main(config_path=conf_dir(), config_name="config", **_MAIN_ARGUMENTS)(job)()
-    except (ConfigError, HydraException, OmegaConfBaseException) as error:
-        if wants_whole_story:
-            traceback.print_exc()  # here, where secrets are masked
-        print(f"fa_sweep: {one_line(error)}", file=sys.stderr)
-        return 2
-    except ValueError as error:
-        if not _raised_in(error, "hydra"):
-            raise
-        if wants_whole_story:
-            traceback.print_exc()
-        print(f"fa_sweep: {one_line(error)}; given: {' '.join(sys.argv[1:])}", file=sys.stderr)
-        return 2
     except CannotWrite as error:
         kept = "what was finished before is kept; make room, or choose another folder, and run the same command again"
         print(f"fa_sweep: {error.strerror}; {kept}", file=sys.stderr)
@@ -84,8 +79,11 @@ def main() -> int:
     except KeyboardInterrupt:
         print(interrupted(), file=sys.stderr)
         return 130
-    finally:
-        sys.stdout, sys.stderr = plain
+    except Exception as error:
+        if wants_whole_story:
+            traceback.print_exc()  # here, where secrets are masked
+        print(f"fa_sweep: {one_line(error)}", file=sys.stderr)
+        return exit_status(error)
     return 0
 
 
@@ -138,14 +136,6 @@ if sys.flags.optimize:
 def _refuse(parser: ArgumentParser, message: str) -> NoReturn:
     """Stand in for argparse's own way with a wrong flag, eight lines of usage: Hydra's parser gives no other handle on it."""
     raise ConfigError(f"{message}; --hydra-help lists the flags")
-
-
-def _raised_in(error: BaseException, package: str) -> bool:
-    """Whether an error comes from a package's own lines: Hydra has bare ValueErrors for some malformed overrides."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    return traceback is not None and str(traceback.tb_frame.f_globals.get("__name__", "")).split(".")[0] == package
 
 
 def _mode_of_preset(arguments: list[str]) -> list[str]:

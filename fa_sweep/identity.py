@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import is_dataclass
 from typing import Any
 
@@ -67,11 +67,19 @@ def run_settings(run: RunConfig) -> dict[str, Any]:
     return flatten(nested_settings(run))
 
 
+_ANY_SEED = "any seed"  # stands for the seed in what is hashed
+
+
 def identify(run: RunConfig) -> tuple[str, str]:
     """Return a run's id and its job's, 16 hex digits each.
 
     Same run id, same numbers. A job is a run together with how its outcome is judged: one run may be judged in several ways.
     """
+    return identify_seeds(run)(run.seed)
+
+
+def identify_seeds(run: RunConfig) -> Callable[[int], tuple[str, str]]:
+    """Return what gives the two ids of a run under any seed: of a million runs most differ in nothing else."""
     elsewhere = {f"task.{name}" for name in TASKS[run.task.name].not_science}  # where data lie, not what they are
     settings = run_settings(run)
     science = {name: value for name, value in settings.items() if name not in NOT_SCIENCE and name not in elsewhere}
@@ -80,8 +88,16 @@ def identify(run: RunConfig) -> tuple[str, str]:
     foreign: dict[str, Any] = {f"{kind} from": version for kind, version in pieces.items() if version is not None}
     if edited := sources_of(run):
         foreign["sources"] = edited
-    run_id = _hash({"numerics": NUMERICS_VERSION, **foreign, **science})
-    return run_id, _hash([run_id, judged])
+    before, after = _text({"numerics": NUMERICS_VERSION, **foreign, **science, "seed": _ANY_SEED}).split(_text(_ANY_SEED))
+    begun, judging = hashlib.sha256(before.encode()), f'", {_text(judged)}]'
+
+    def ids(seed: int) -> tuple[str, str]:
+        digest = begun.copy()
+        digest.update(f"{seed}{after}".encode())
+        run_id = digest.hexdigest()[:16]
+        return run_id, hashlib.sha256(f'["{run_id}{judging}'.encode()).hexdigest()[:16]
+
+    return ids
 
 
 def sources_of(run: RunConfig) -> dict[str, str]:
@@ -90,8 +106,8 @@ def sources_of(run: RunConfig) -> dict[str, str]:
     return dict(unreleased(MODES.module(run.feedback.mode), TASKS.module(run.task.name), *compiled))
 
 
-def _hash(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def run_id(run: RunConfig) -> str:

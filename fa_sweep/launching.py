@@ -1,74 +1,51 @@
 """A Hydra sweep: from the command line's overrides to checked jobs, through any launcher, to a closed sweep."""
 
-import itertools
-import re
 from collections.abc import Iterable, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, open_dict, read_write
 
 from fa_sweep.application import close_sweep, open_sweep, prepare, show_plan, to_train
-from fa_sweep.checks import ConfigError
-from fa_sweep.composition import NOT_PART_OF_A_RUN, Composer
-from fa_sweep.config import one_line, yaml_without_secrets
+from fa_sweep.checks import ConfigError, shown
+from fa_sweep.composition import Composer, is_public
+from fa_sweep.config import yaml_without_secrets
+from fa_sweep.console import say
+from fa_sweep.lines import JOB_BYTES, MOST_JOBS, Lines, parse_jobs
+from fa_sweep.refusals import begin, one_line
+from fa_sweep.resources import available_memory
 from fa_sweep.schema import AppConfig
-from fa_sweep.secrets import redact
 from fa_sweep.signals import children_deaf_to_ctrl_c, meanwhile
 from fa_sweep.sweep.failures import failure
 from fa_sweep.sweep.folder import Sweep, make_folder, remove_folder
-from fa_sweep.sweep.jobs import Job
+from fa_sweep.sweep.jobs import Asked, Job
 from fa_sweep.sweep.storage import CannotWrite, write_bytes
 
-Candidate = tuple[AppConfig, dict[str, Any], tuple[str, ...]]  # settings, what the overrides chose, the overrides
-
-
-def parse_jobs(arguments: Sequence[str], loader: Any) -> list[list[str]]:
-    """Return every job's overrides, in BasicSweeper's order. Raises ConfigError for an empty or a continuous sweep."""
-    choices: dict[str, list[str]] = {}
-    for override in OverridesParser.create(config_loader=loader).parse_overrides(list(arguments)):
-        key = override.get_key_element()
-        if not override.is_sweep_override():
-            choices[key] = [f"{key}={override.get_value_element_as_str()}"]
-        elif override.is_discrete_sweep():
-            choices[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
-            if not choices[key]:
-                raise ConfigError(f"{override.input_line} is an empty sweep; give it at least one value")
-        else:
-            raise ConfigError(f"{override.input_line} has no list of values; sweep over a,b,c, choice() or range()")
-    return [list(job) for job in itertools.product(*choices.values())]
+# Settings of the application itself, of which a sweep has one each.
+_ONE_PER_SWEEP = ("tracking", "resume", "report", "dry_run", "confirm", "n_jobs")
 
 
 def sweep(arguments: Sequence[str], sweeper: Any) -> list[Any]:
     """Conduct a sweep for a Hydra sweeper that has `hydra_context`, `config` and `launcher`. Returns Hydra's job returns."""
     config: DictConfig = sweeper.config
     composer = Composer(sweeper.hydra_context.config_loader, config)
-    lines = parse_jobs(arguments, sweeper.hydra_context.config_loader)
+    lines = parse_jobs(arguments, sweeper.hydra_context.config_loader, most=_most_jobs(config, arguments))
     ours = hasattr(sweeper.launcher, "check")  # Hydra's own have checked their settings by now
     if ours:
         sweeper.launcher.check()
-    candidates = []
-    for number, overrides in enumerate(lines):
-        try:
-            app = composer.settings(overrides)
-        except Exception as error:
-            where = f" (job {number}: {' '.join(overrides)})" if len(lines) > 1 else ""
-            raise ConfigError(one_line(error) + where) from error
-        candidates.append((app, _chosen(composer, overrides, app), _public(overrides)))
-        if number == 0 and not app.dry_run:
-            meanwhile("finished shards are kept, the same command goes on from there")
-            if ours:
-                sweeper.launcher.expect(app, len(lines))
-    jobs, app = prepare(candidates)
+    candidates = _candidates(lines, composer, sweeper.launcher if ours else None)
+    app = _one_for_all(composer.applications)
+    executor = getattr(sweeper.launcher, "executor", "local")
+    jobs, plan = prepare(candidates, app, executor)
+    _hint_at_seeds(arguments)
     if app.dry_run:
-        show_plan(jobs, app, getattr(sweeper.launcher, "executor", "local"))
+        show_plan(jobs, plan, app)
         return []
+    begin()
     folder = _make_folder(config)
     with closing(_open(folder, jobs, app, config)) as opened:
-        return _conduct(opened, app, sweeper.launcher, candidates, lines)
+        return _conduct(opened, app, sweeper.launcher, lines)
 
 
 def _open(folder: Path, jobs: Sequence[Job], app: AppConfig, config: DictConfig) -> Sweep:
@@ -82,10 +59,9 @@ def _open(folder: Path, jobs: Sequence[Job], app: AppConfig, config: DictConfig)
     return opened
 
 
-def _conduct(
-    opened: Sweep, app: AppConfig, launcher: Any, candidates: Sequence[Candidate], lines: Sequence[list[str]]
-) -> list[Any]:
-    lines_of = {candidate[2]: tuple(line) for candidate, line in zip(candidates, lines, strict=True)}
+def _conduct(opened: Sweep, app: AppConfig, launcher: Any, lines: Lines) -> list[Any]:
+    public = [place for place, override in enumerate(next(iter(lines))) if is_public(override)]
+    lines_of = {tuple([line[place] for place in public]): line for line in lines}
     missing = {lines_of[job.overrides]: job for job in to_train(opened.jobs)}
     launcher.jobs, launcher.n_jobs = missing, app.n_jobs  # ours need not compose them again
     try:
@@ -99,29 +75,45 @@ def _conduct(
     return returns
 
 
-def _chosen(composer: Composer, overrides: Sequence[str], app: AppConfig) -> dict[str, Any]:
-    """Return what a job's overrides set, by key: the option of a group, or the value as the settings have it."""
-    chosen: dict[str, Any] = {}
-    for override in overrides:
-        found = composer.factor(override)
-        if found is not None:
-            key, option = found
-            chosen[key] = _setting(app, key, override.partition("=")[2]) if option is None else option
-    return chosen
+def _candidates(lines: Lines, composer: Composer, launcher: Any) -> list[Asked]:
+    """Compose and check every job; `launcher`, if it is ours, is told as early as possible what it will be needed for."""
+    candidates: list[Asked] = []
+    place = lines.place_of_seed
+    for number, overrides in enumerate(lines):
+        try:
+            candidates.append(composer.candidate(overrides, place))
+        except Exception as error:
+            where = f" (job {number}: {shown(' '.join(overrides))[1:-1]})" if len(lines) > 1 else ""
+            raise ConfigError(one_line(error) + where) from error
+        if number == 0 and not composer.applications[0].dry_run:
+            meanwhile("finished shards are kept, the same command goes on from there")
+            if launcher is not None:
+                launcher.expect(composer.applications[0], len(lines))
+    return candidates
 
 
-def _setting(app: AppConfig, key: str, given: str) -> Any:
-    """Return the value of a dotted key; what was given where that is no single value."""
-    value: Any = app
-    for name in key.split("."):
-        value = getattr(value, name, app)
-    return given if is_dataclass(value) else value
+def _one_for_all(applications: Sequence[AppConfig]) -> AppConfig:
+    """Return the settings of the application. Raises ConfigError where jobs differ in what concerns the sweep as a whole."""
+    first = applications[0]
+    for other in applications:
+        for name in _ONE_PER_SWEEP:
+            if getattr(other, name) != getattr(first, name):
+                raise ConfigError(f"{name} differs between jobs; a sweep has one, so give it one value")
+    return first
 
 
-def _public(overrides: Sequence[str]) -> tuple[str, ...]:
-    """Return the overrides that concern the run itself: no tracking URI, which may hold a password."""
-    own = (o for o in overrides if re.split(r"[=./@:]", o.lstrip("+~"), maxsplit=1)[0] not in NOT_PART_OF_A_RUN)
-    return tuple(map(redact, own))
+def _most_jobs(config: DictConfig, arguments: Sequence[str]) -> int:
+    """Return how many jobs the sweep may have: a million, or with `confirm=true` as many as the memory holds."""
+    confirmed = any(argument.lstrip("+").lower() == "confirm=true" for argument in arguments) or config.get("confirm") is True
+    return max(MOST_JOBS, available_memory() // JOB_BYTES) if confirmed else MOST_JOBS
+
+
+def _hint_at_seeds(arguments: Sequence[str]) -> None:
+    """Say it where somebody who asks for a sweep over 50 seeds would get the one seed 50."""
+    for argument in arguments:
+        seed = argument.removeprefix("seed=")
+        if seed != argument and seed.isdecimal() and int(seed) > 1:
+            say(f"note: {argument} is one seed; 'seed=range({seed})' sweeps over {seed} of them", error=True)
 
 
 def _make_folder(config: DictConfig) -> Path:

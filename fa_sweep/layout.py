@@ -33,8 +33,6 @@ class Layout(ABC):
     lane_multiple: ClassVar[int]
     # Of the examples and outputs that training holds at a time: more steps spread calls, fewer stay in the cache.
     segment_bytes: ClassVar[int]
-    # A training step's time for one weight and one example, in both directions: for estimates.
-    seconds_per_product: ClassVar[float]
 
     def __init__(self, dtype: Any) -> None:
         self.dtype = np.dtype(dtype)
@@ -109,7 +107,6 @@ class LanesLast(Layout):
     # networks of zeros. To 8, because a slice then begins and ends where a vector register does.
     lane_multiple = 8
     segment_bytes = 2**24
-    seconds_per_product = 1.8e-9
 
     def together(self, widths: Sequence[int], examples: int, runs: int) -> tuple[list[Array], list[Array]]:
         if not widths:
@@ -159,7 +156,6 @@ class RunsFirst(Layout):
     order = "F"
     lane_multiple = 1
     segment_bytes = 2**20
-    seconds_per_product = 1.6e-10
 
     def for_feedback(self, matrix: Array) -> Array:
         return np.ascontiguousarray(matrix.transpose(2, 0, 1)).transpose(1, 2, 0)

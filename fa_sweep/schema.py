@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from fa_sweep.activations import ACTIVATIONS
-from fa_sweep.checks import ConfigError, at_least, one_of, positive
+from fa_sweep.checks import WHOLE_LIMIT, ConfigError, at_least, one_of, positive
 from fa_sweep.distributions import DISTRIBUTIONS
 from fa_sweep.feedback import MODES, FeedbackConfig
 from fa_sweep.losses import LOSSES
@@ -17,8 +17,9 @@ from fa_sweep.sampling import SAMPLINGS
 from fa_sweep.secrets import remember_secrets_of
 from fa_sweep.tasks import TASKS, TaskConfig
 
-SEED_LIMIT = 2**63  # what Parquet's integers and MLflow's parameters carry without loss
 RESUME = ("true", "same_environment", "false")
+MOST_PROCESSES = 9999
+FEW_EVALUATIONS = 10_000  # so many are listed in a few milliseconds
 
 
 @dataclass
@@ -120,6 +121,23 @@ class TrainConfig:
             chosen = [round(last * p if spacing == "linear" else self.steps**p - 1) for p in parts]
         return sorted({*chosen, last})
 
+    def evaluations(self) -> int:
+        """Return how many evaluations there are without listing them, almost exactly where `log:` asks for very many."""
+        last = self.steps - 1
+        if isinstance(self.eval_at, list):
+            return len({step for step in self.eval_at if step < last}) + 1
+        if self.eval_at == "every":
+            return -(-last // self.eval_every) + 1
+        spacing, count = self.eval_at.split(":")
+        if spacing == "linear" and int(count) > 1:
+            return min(int(count), self.steps)
+        if int(count) <= FEW_EVALUATIONS or self.steps == 1:
+            return len(self.evaluation_steps())
+        # Below `dense` the steps are closer than 1, so that every step is among them; above it every one is another step.
+        last, scale = int(count) - 1, math.log(self.steps)
+        dense = min(last / scale, self.steps)
+        return min(self.steps, round(dense + last * (1 - math.log(max(dense, 1)) / scale)))
+
 
 @dataclass
 class RunConfig:
@@ -135,7 +153,7 @@ class RunConfig:
     engine: str
 
     def __post_init__(self) -> None:
-        if not 0 <= self.seed < SEED_LIMIT:
+        if not 0 <= self.seed < WHOLE_LIMIT:
             raise ConfigError(f"seed is {self.seed}; it must be at least 0 and below 2^63")
         one_of("task.name", self.task.name, TASKS)
         one_of("feedback.mode", self.feedback.mode, MODES)
@@ -186,10 +204,25 @@ class AppConfig(RunConfig):
     resume: str
     report: bool
     dry_run: bool
+    confirm: bool
     n_jobs: str
 
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of("resume", self.resume, RESUME)
-        if self.n_jobs != "auto" and not (self.n_jobs.isdigit() and int(self.n_jobs) > 0):
-            raise ConfigError(f"n_jobs is {self.n_jobs}; it must be auto or a number of processes, at least 1")
+        if not re.fullmatch(r"auto|0*[1-9][0-9]{0,3}", self.n_jobs):
+            raise ConfigError(f"n_jobs is {self.n_jobs}; it must be auto or a number of processes, from 1 to {MOST_PROCESSES}")
+
+
+def run_alone(settings: RunConfig) -> RunConfig:
+    """Return the run of checked settings, without what concerns the application."""
+    return with_seed(settings, settings.seed)
+
+
+def with_seed(run: RunConfig, seed: int) -> RunConfig:
+    """Return the same checked run with another seed, 0 <= seed < 2^63; nothing is checked again, by the million."""
+    other = object.__new__(RunConfig)  # attribute by attribute: an update of its dictionary would take twice the memory
+    other.seed = seed
+    other.task, other.model, other.feedback, other.init, other.train = run.task, run.model, run.feedback, run.init, run.train
+    other.dtype, other.engine = run.dtype, run.engine
+    return other

@@ -3,6 +3,8 @@
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO, cast
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
@@ -102,6 +104,12 @@ class RedactedStream:
         return getattr(self._stream, name)
 
 
-def redacted_stream(stream: TextIO) -> TextIO:
-    """Return a stream that redacts what is written to it."""
-    return stream if isinstance(stream, RedactedStream) else cast(TextIO, RedactedStream(stream))
+@contextmanager
+def redacted_output() -> Iterator[None]:
+    """Have whatever this process prints inside the block redacted."""
+    plain = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (cast(TextIO, RedactedStream(stream)) if stream is not None else stream for stream in plain)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = plain

@@ -56,6 +56,7 @@ def take_over(name: str) -> None:
         name: the command, as its messages begin.
     """
     _now.name = name
+    _open_standard_files()
     known = [getattr(signal, each) for each in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, each)]
     _now.handled = tuple(number for number in known if signal.getsignal(number) != signal.SIG_IGN)
     for number in _now.handled:
@@ -136,6 +137,15 @@ class children_deaf_to_ctrl_c:  # noqa: N801 (used as a function is)
 
     def __exit__(self, *_: object) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, self.blocked)
+
+
+def _open_standard_files() -> None:
+    """Open /dev/null for what is closed of 0, 1 and 2: the next file to be opened, a database, would take its number."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
 
 
 def _on_signal(number: int, _: "FrameType | None") -> None:

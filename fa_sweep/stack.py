@@ -3,6 +3,7 @@
 Axes: R lanes (runs and padding), N examples of a batch, S steps, E evaluations, K sampled examples, I and O units.
 """
 
+import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -17,7 +18,7 @@ from fa_sweep.network import Network, Parameters
 from fa_sweep.sampling import SAMPLINGS
 from fa_sweep.schema import RunConfig
 from fa_sweep.streams import streams
-from fa_sweep.tasks import TASKS, Examples, Task, make_task
+from fa_sweep.tasks import TASKS, Examples, Task, task_of
 
 Array = np.ndarray
 K = TypeVar("K", bound=Hashable)
@@ -47,7 +48,7 @@ def slice_key(run: RunConfig) -> tuple[str, Hashable]:
 
 def widths_of(run: RunConfig) -> list[int]:
     """Return the layer widths n_0 ... n_L, of which the task gives the first and the last."""
-    task = make_task(run.task)
+    task = task_of(run)
     return [task.inputs, *run.model.hidden, task.outputs]
 
 
@@ -61,14 +62,25 @@ def parts_of(runs: Sequence[RunConfig]) -> list[list[int]]:
 
     Neighbours of one mode where there is more than one part: the fewer modes in a stack, the fewer calls.
     """
-    parts = max(1, round(len(runs) / _runs_that_fit(runs[0])))
+    parts = parts_for(runs[0], len(runs))
     order = sorted(range(len(runs)), key=lambda number: repr(slice_key(runs[number]))) if parts > 1 else range(len(runs))
     # Equal parts: a last one of a single run would cost nearly as much as one of three.
     return [part.tolist() for part in np.array_split(np.array(order), parts)]
 
 
+def lanes_of_part(run: RunConfig, runs: int) -> int:
+    """Return how many lanes the largest part of so many runs like this one has, padding of one mode included."""
+    multiple = layout_for(run).lane_multiple
+    return -(-math.ceil(runs / parts_for(run, runs)) // multiple) * multiple
+
+
+def parts_for(run: RunConfig, runs: int) -> int:
+    """Return how many parts so many runs like this one are trained in."""
+    return max(1, round(runs / _runs_that_fit(run)))
+
+
 def _runs_that_fit(run: RunConfig) -> int:
-    widths, examples, layout = widths_of(run), len(make_task(run.task).evaluation.inputs), layout_for(run)
+    widths, examples, layout = widths_of(run), len(task_of(run).evaluation.inputs), layout_for(run)
     weights = sum(i * o for i, o in pairwise(widths))
     training = int(layout.dtype.itemsize) * (3 * weights + 3 * run.train.batch_size * sum(widths[1:]))
     if not isinstance(layout, LanesLast):
@@ -93,7 +105,7 @@ class Stack:
         self.lane_of = np.array([place[number] for number in range(len(runs))])
         self._lanes_of_seed = self._lanes_by(lambda run: run.seed)
         self._seeded = TASKS[first.task.name].seeded
-        self._tasks = {s: make_task(first.task, s) for s in (self._lanes_of_seed if self._seeded else [0])}
+        self._tasks = {s: task_of(first, s) for s in (self._lanes_of_seed if self._seeded else [0])}
         self.task = next(iter(self._tasks.values()))
 
         self.activation = ACTIVATIONS[self.model.activation](self.model.negative_slope)
@@ -106,6 +118,7 @@ class Stack:
         self.rate = self.per_lane(lambda run: run.train.lr / examples * self.output_scale)
         self.keeps = self._kept_fractions()
         self._sources = self._sources_by_seed()
+        self._samplers: list[np.random.Generator] = []
         self._numbers = np.empty((len(self.runs), 0, self.train.batch_size), dtype=np.intp)
 
     def _arrange(self, runs: Sequence[RunConfig]) -> tuple[list[int | None], dict[tuple[str, Hashable], slice]]:
@@ -242,11 +255,15 @@ class Stack:
         return inputs, targets
 
     def sampled_examples(self, evaluations: int) -> Array:
-        """Draw which examples of the evaluation set accuracy_sampled looks at: (E, K, R)."""
+        """Draw which examples of the evaluation set accuracy_sampled looks at in the next evaluations: (E, K, R).
+
+        How the evaluations are cut into calls changes nothing.
+        """
         shape = (evaluations, self.train.eval_samples)
         sampled = np.zeros((*shape, len(self.runs)), dtype=np.intp)
-        generators = streams(list(self._lanes_of_seed), "evaluation")
-        for lanes, generator in zip(self._lanes_of_seed.values(), generators, strict=True):
+        if not self._samplers:
+            self._samplers = streams(list(self._lanes_of_seed), "evaluation")
+        for lanes, generator in zip(self._lanes_of_seed.values(), self._samplers, strict=True):
             sampled[..., lanes] = generator.integers(len(self.task.evaluation.inputs), size=shape)[..., None]
         return sampled
 

@@ -5,6 +5,7 @@ What is computed never depends on either. Called by the command alone, in a proc
 
 import errno
 import io
+import logging
 import os
 import select
 import sys
@@ -13,6 +14,8 @@ from typing import Any, TextIO
 
 # Variables that mean this process too when somebody has set them for another one.
 _MEANT_FOR_OTHERS = ("HYDRA_MAIN_MODULE", "FB_PAR_MAIN_MODULE", "FB_XAR_MAIN_MODULE")
+_LIBRARIES = r"(alembic|distributed|joblib|matplotlib|mlflow|pandas|seaborn|sqlalchemy)\b"
+_OF_KILLED_PROCESSES = "ignore:resource_tracker"  # which removes what they leave, and then complains
 _OWNER_MAY_ALL = 0o700
 _NOBODY_READS = (errno.EPIPE, errno.EIO)  # `| head`; a terminal that was closed
 
@@ -24,7 +27,6 @@ def settle() -> None:
         os.environ.pop(name, None)
     _tolerate_warnings()
     if os.name == "posix":
-        _open_standard_files()
         sys.stdout = _tolerant(sys.stdout, 1, "replace")
         sys.stderr = _tolerant(sys.stderr, 2, "backslashreplace")
 
@@ -42,22 +44,21 @@ def final_status(status: int, name: str) -> int:
 
 
 def _tolerate_warnings() -> None:
-    """Have no warning end the program, here and in the processes that it starts: libraries that it uses warn for years."""
-    sys.warnoptions[:] = [option for option in sys.warnoptions if option.split(":")[0] != "error"]
-    if "PYTHONWARNINGS" in os.environ:
-        options = os.environ["PYTHONWARNINGS"].split(",")
-        os.environ["PYTHONWARNINGS"] = ",".join(option for option in options if option.split(":")[0] != "error")
+    """Have no warning end the program, here and in the processes that it starts, and leave out those that are of no use here.
+
+    Libraries warn their callers for years; and they warn where matplotlib finds no folder to write to, or under `python -OO`.
+    """
+    sys.warnoptions[:] = [option for option in sys.warnoptions if not _ends_programs(option)]
+    options = [option for option in os.environ.get("PYTHONWARNINGS", "").split(",") if option and not _ends_programs(option)]
+    os.environ["PYTHONWARNINGS"] = ",".join([*options, _OF_KILLED_PROCESSES])
     filters: list[Any] = warnings.filters  # type: ignore[assignment]
     filters[:] = [each for each in filters if each[0] != "error"]
+    warnings.filterwarnings("ignore", module=_LIBRARIES)
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 
-def _open_standard_files() -> None:
-    """Open /dev/null for what is closed of 0, 1 and 2: the next file to be opened, a database, would take its number."""
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+def _ends_programs(option: str) -> bool:
+    return option.split(":")[0] == "error"
 
 
 def _tolerant(stream: TextIO | None, number: int, errors: str) -> TextIO:

@@ -17,7 +17,7 @@ from fa_sweep.losses import LOSSES
 from fa_sweep.network import Parameters
 from fa_sweep.optimisers import OPTIMISERS
 from fa_sweep.schema import RunConfig
-from fa_sweep.stack import Stack, parts_of, structure
+from fa_sweep.stack import AHEAD_BYTES, Stack, parts_of, structure
 
 if TYPE_CHECKING:
     from fa_sweep.compiled import Descent
@@ -104,9 +104,11 @@ class _Training:
         self._updates = [[w[..., lanes] for w in self.update.weights] for lanes, _ in stack.parts]
         self.evaluate = Evaluation(stack, self.loss)
         self.steps = np.array(settings.evaluation_steps())
-        self.sampled = stack.sampled_examples(len(self.steps))
+        # Drawn for as many evaluations ahead as cost little memory.
+        self._ahead = max(1, AHEAD_BYTES // (8 * settings.eval_samples * size))
+        self._sampled = np.empty((0, settings.eval_samples, size), np.intp)
         names = metric_names(self.network.layers, stack.task.targets)
-        self.metrics = {name: np.full((len(self.steps), size), np.nan) for name in names}
+        self.metrics = {name: np.full((len(self.steps), len(stack.lane_of)), np.nan) for name in names}
         self.diverged = np.full(size, -1)
         each = stack.layout.dtype.itemsize * settings.batch_size * size * (stack.widths[0] + 2 * stack.widths[-1])
         self._segment = max(1, min(SEGMENT_STEPS, stack.layout.segment_bytes // each))
@@ -188,10 +190,12 @@ class _Training:
             mode.learn(updates)
 
     def _evaluate(self, number: int, step: int) -> None:
-        metrics = self.evaluate(self.sampled[number], self.update.weights, first=number == 0)
+        if number % self._ahead == 0:
+            self._sampled = self.stack.sampled_examples(min(self._ahead, len(self.steps) - number))
+        metrics = self.evaluate(self._sampled[number % self._ahead], self.update.weights, first=number == 0)
         self._freeze(~metrics.pop("finite"), np.full(len(self.diverged), step))
         for name, values in metrics.items():
-            self.metrics[name][number] = np.where(self.diverged < 0, values, np.nan)
+            self.metrics[name][number] = np.where(self.diverged < 0, values, np.nan)[self.stack.lane_of]
 
     def _freeze(self, lost: Array, step: Array) -> None:
         """Record where runs became non-finite; they stay so, even if a later batch happened to miss the bad weights."""
@@ -201,14 +205,14 @@ class _Training:
 
     def at(self, evaluation: int) -> dict[str, Array]:
         """Return one evaluation's metrics, run by run in the order given."""
-        return {name: values[evaluation, self.stack.lane_of] for name, values in self.metrics.items()}
+        return {name: values[evaluation] for name, values in self.metrics.items()}
 
     def histories(self) -> Histories:
         """Return what was recorded, run by run in the order given, without the padding."""
         lanes = self.stack.lane_of
         return Histories(
             steps=self.steps,
-            metrics={name: values[:, lanes] for name, values in self.metrics.items()},
+            metrics=self.metrics,
             diverged_at_step=self.diverged[lanes],
             weights=[weight[..., lanes] for weight in self.stack.parameters.weights],
             duration_s=0.0,

@@ -11,14 +11,16 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra import initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from support import databases, services
 from support.commands import short
 from support.files import idx_bytes, write_small_files
@@ -39,6 +41,9 @@ IMPATIENT = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 hypothesis_settings.register_profile("suite", derandomize=True, deadline=None, database=None, suppress_health_check=IMPATIENT)
 hypothesis_settings.load_profile("suite")
 
+# Of all tests whose address has one of these words in it one worker takes care: they share what is dear to make.
+TOGETHER = ("test_slurm.py", "test_compiled.py", "test_pieces.py", "postgresql", "the_wheel")
+
 Settings = Callable[..., AppConfig]
 
 
@@ -53,6 +58,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         random.Random(seed).shuffle(items)  # noqa: S311  no secret
     else:
         items.sort(key=lambda item: item.get_closest_marker("service") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out tests one by one, but those that belong together to one worker."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):  # `--dist loadgroup` has no effect in xdist 3.8 under pytest 9.2
+        def _split_scope(self, nodeid: str) -> str:
+            return next((word for word in TOGETHER if word in nodeid), nodeid)
+
+    return Scheduling(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -78,20 +95,32 @@ def _nothing_stays() -> Iterator[None]:
     root.handlers[:] = handlers
 
 
-@pytest.fixture
-def composer() -> Iterator[Composer]:
-    """A composer over conf/, as a sweep has one."""
+@pytest.fixture(scope="session")
+def hydra_master() -> tuple[ConfigLoader, DictConfig]:
+    """Hydra's loader of conf/, and the configuration of a sweep without overrides."""
     OmegaConf.register_new_resolver("fresh_id", fresh_id, use_cache=True, replace=True)
     with initialize_config_dir(config_dir=conf_dir(), version_base="1.3"):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
-        master = hydra.compose_config(config_name="config", overrides=[], run_mode=RunMode.MULTIRUN)
-        yield Composer(hydra.config_loader, master)
+        return hydra.config_loader, hydra.compose_config(config_name="config", overrides=[], run_mode=RunMode.MULTIRUN)
 
 
 @pytest.fixture
-def settings(composer: Composer) -> Settings:
+def composer(hydra_master: tuple[ConfigLoader, DictConfig]) -> Composer:
+    """A composer over conf/, as a sweep has one."""
+    return Composer(*hydra_master)
+
+
+@pytest.fixture(scope="session")
+def composed() -> dict[tuple[str, ...], Any]:
+    """What composers have composed: all tests of a session ask for much the same."""
+    return {}
+
+
+@pytest.fixture
+def settings(composer: Composer, composed: dict[tuple[str, ...], Any]) -> Settings:
     """settings("seed=3", "train.lr=0.1") -> checked settings."""
+    composer._bases = composed
     return lambda *overrides: composer.settings(overrides)
 
 

@@ -59,7 +59,7 @@ def test_every_metric_against_one_network_at_a_time(settings, loss):
         weights = [w[..., lane] for w in training.stack.parameters.weights]
         lanes, mode = next((s, m) for s, m in training.stack.parts if s.start <= lane < s.stop)
         feedback = [b[..., lane - lanes.start] for b in mode.matrices]
-        expected = expected_metrics(weights, feedback, task.evaluation, loss, training.sampled[-1][:, lane])
+        expected = expected_metrics(weights, feedback, task.evaluation, loss, training._sampled[-1][:, lane])
         for layer, update in enumerate(training.update.weights, start=1):
             expected[f"norm/update_layer_{layer}"] = np.linalg.norm(update[..., lane])
         assert set(metrics) - set(expected) == {name for name in metrics if name.startswith("chance_deg")}

@@ -48,7 +48,12 @@ def assert_same_bits(ours, theirs):
         assert np.array_equal(values, theirs.metrics[name], equal_nan=True), name
 
 
-@pytest.mark.parametrize("overrides", STRUCTURES.values(), ids=STRUCTURES)
+def is_slow(name):
+    """Whether to leave a structure to `make test-all`: each type of numbers takes half a minute to compile."""
+    return [pytest.mark.slow] if "float32" in name else []
+
+
+@pytest.mark.parametrize("overrides", [pytest.param(o, id=name, marks=is_slow(name)) for name, o in STRUCTURES.items()])
 def test_same_bits_as_numpy(settings, overrides):
     runs = runs_of(settings, overrides, 3)
     expected = train(runs)

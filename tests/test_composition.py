@@ -9,7 +9,7 @@ from omegaconf import OmegaConf, open_dict
 
 from fa_sweep.checks import ConfigError
 from fa_sweep.config import resolve
-from fa_sweep.launching import parse_jobs
+from fa_sweep.lines import parse_jobs
 
 POOL = [
     "feedback=random", "feedback=symmetric", "feedback=rerandom", "feedback=nope", "task=xor", "init=he", "tracking=server",
@@ -45,23 +45,25 @@ def hydras_own(composer, overrides):
     return config
 
 
-def test_equals_hydras_own_composition(composer):
+@pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.slow) for part in (1, 2, 3))])
+def test_equals_hydras_own_composition(composer, part):
     generator = random.Random(0)  # noqa: S311  no secret
+    samples = [generator.sample(POOL, generator.randint(1, 5)) for _ in range(120)]
     compared = refused = 0
-    for _ in range(120):
-        overrides = generator.sample(POOL, generator.randint(1, 5))
+    for overrides in samples[30 * part : 30 * part + 30]:
         ours = outcome(lambda o=overrides: described(composer.compose(o)))
-        theirs = outcome(lambda o=overrides: described(hydras_own(composer, o)))
+        hydras = outcome(lambda o=overrides: hydras_own(composer, o))
+        theirs = ("ok", described(hydras[1])) if hydras[0] == "ok" else hydras
         assert ours == theirs, overrides
         # Values that are set on a copy of resolved settings: the same settings, or the same words of refusal.
         fast = outcome(lambda o=overrides: composer.settings(o))
-        slow = outcome(lambda o=overrides: resolve(hydras_own(composer, o)))
+        slow = outcome(lambda h=hydras: resolve(h[1])) if hydras[0] == "ok" else hydras
         assert fast[0] == slow[0], overrides
         assert fast == slow or fast[0] == "error", overrides
         compared += ours[0] == "ok"
         refused += ours[0] == "error"
-    assert compared > 15
-    assert refused > 15
+    assert compared > 3
+    assert refused > 3
 
 
 def test_values_that_others_follow_are_followed(composer):
@@ -105,7 +107,7 @@ def test_same_jobs_and_order_as_basic_sweeper(composer, arguments):
         return batch
 
     expected = outcome(basic)
-    ours = outcome(lambda: parse_jobs(arguments, loader))
+    ours = outcome(lambda: [list(line) for line in parse_jobs(arguments, loader)])
     if expected[0] == "error":
         assert ours[0] == "error"
     else:

@@ -20,8 +20,6 @@ from support.waiting import PATIENCE, until
 from fa_sweep.sweep.folder import all_sweeps
 from fa_sweep.training import train
 
-distributed = pytest.importorskip("distributed")
-
 STEPS = tuple(short()[1:4])
 with_dask = pytest.mark.service("dask")
 
@@ -49,13 +47,15 @@ class Cluster:
 @contextlib.contextmanager
 def cluster(gate, workers, port=None):
     """Run a cluster of so many workers; yields it, and a client."""
+    from distributed import Client
+
     port = port or free_port()
     own = Cluster(gate, f"tcp://127.0.0.1:{port}")
     own.start("distributed.cli.dask_scheduler", "--port", str(port))
     for _ in range(workers):
         own.add_worker()
     try:
-        with distributed.Client(own.address, timeout=PATIENCE) as client:
+        with Client(own.address, timeout=PATIENCE) as client:
             if workers:
                 client.wait_for_workers(workers, timeout=PATIENCE)
             yield own, client
@@ -65,10 +65,10 @@ def cluster(gate, workers, port=None):
                 end(process, signal.SIGKILL)
 
 
-def command(address, *arguments):
-    """A sweep on the scheduler at an address; none: on a cluster of its own."""
+def command(address, *arguments, **constants):
+    """A sweep on the scheduler at an address, which may take its time to answer; none: on a cluster of its own."""
     at = [] if address is None else [f"hydra.launcher.address={address}"]
-    return line(*short("hydra.launcher.executor=dask", *at, *arguments))
+    return line(*short("hydra.launcher.executor=dask", *at, *arguments), CONNECT_S=PATIENCE, **constants)
 
 
 def assert_numbers_of_this_process(settings, folder, seeds):
@@ -124,10 +124,8 @@ def test_a_scheduler_without_workers_is_said(with_database, gate):
 
 @with_dask
 def test_workers_that_are_all_gone_are_said(with_database, gate):
-    patient = "import fa_sweep.sweep.executors.dask as d; d.WORKERLESS_S = 0; import sys; from fa_sweep.entry import main"
-    start = [sys.executable, "-c", f"{patient}; sys.argv[0] = 'fa_sweep'; sys.exit(main())"]
     with cluster(gate, 1) as (dask, _):
-        arguments = [*start, *command(dask.address, "feedback=gated", "seed=range(80)")[3:]]
+        arguments = command(dask.address, "feedback=gated", "seed=range(80)", WORKERLESS_S=0)
         with started(arguments, with_database, gate.environment) as sweep:
             gate.wait_for(1, sweep)
             end(dask.processes[-1], signal.SIGKILL)

@@ -17,7 +17,7 @@ from fa_sweep.sweep.executors.local import open_local
 from fa_sweep.sweep.jobs import make_jobs
 from fa_sweep.sweep.plan import make_shards
 
-ENDLESS = ("train.steps=1000000001", "train.eval_every=500000000", "train.hold=1")  # no machine is that quick
+ENDLESS = ("train.steps=1000000001", "train.eval_every=500000000", "train.hold=1", "confirm=true")  # no machine is that quick
 
 
 def test_a_killed_process_is_said_and_made_good(with_database, gate):
@@ -35,6 +35,21 @@ def test_a_killed_process_is_said_and_made_good(with_database, gate):
     again = finished(arguments, with_database, gate.environment)
     assert again.returncode == 0, again.stderr
     assert "40 jobs, 20 reused, 20 runs to train" in again.stdout
+
+
+def test_a_killed_server_of_training_processes_is_said(tmp_path, gate):
+    with endless_sweep(tmp_path, gate) as sweep:
+        training = gate.wait_for(2, sweep)
+        (server,) = [child for child in descendants(sweep.pid) if set(training) & set(descendants(child))]
+        os.kill(server, signal.SIGKILL)
+        for process in training:  # nobody's children now, and so not the sweep's to end
+            os.kill(process, signal.SIGKILL)
+        _, err = sweep.communicate(timeout=PATIENCE)
+    assert sweep.returncode == 1
+    *shards, end = err.splitlines()
+    assert shards
+    assert all("a training process was killed, and the pool with it" in line for line in shards)
+    assert "400 of 400 runs are missing; the same command trains them" in end
 
 
 @contextlib.contextmanager

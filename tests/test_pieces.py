@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.waiting import PATIENCE
 
 FILES = {
     "pyproject.toml": """
@@ -84,7 +85,7 @@ def site(tmp_path_factory):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(target)]
-    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(source)], check=True, timeout=120)
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(source)], check=True, timeout=PATIENCE)
     return target
 
 
@@ -92,29 +93,29 @@ def run(site, folder, *arguments):
     path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": path}
     command = [sys.executable, "-m", "fa_sweep", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
 
-def test_an_installed_mode_and_task_are_as_good_as_our_own(site, tmp_path):
+def test_an_installed_mode_and_task_are_as_good_as_our_own(site, with_database):
     arguments = ("-m", "feedback=halved,symmetric", "task=majority", "seed=range(2)", "train.steps=801", "report=false")
-    done = run(site, tmp_path, *arguments, "feedback.scale=1.5")
+    done = run(site, with_database, *arguments, "feedback.scale=1.5")
     assert done.returncode == 0, done.stderr
     assert "halved" in done.stdout
     assert "4 jobs, 0 reused" in done.stdout
-    again = run(site, tmp_path, *arguments, "feedback.scale=1.5")
+    again = run(site, with_database, *arguments, "feedback.scale=1.5")
     assert "4 jobs, 4 reused" in again.stdout
 
 
-def test_its_version_is_part_of_the_run_s_id(site, tmp_path):
+def test_its_version_is_part_of_the_run_s_id(site, with_database):
     record = next(site.glob("somebodys_pieces-0.3.dist-info"))
     arguments = ("feedback=halved", "train.steps=51")
-    assert run(site, tmp_path, *arguments).returncode == 0
-    assert "from the ledger" in run(site, tmp_path, *arguments).stdout
+    assert run(site, with_database, *arguments).returncode == 0
+    assert "from the ledger" in run(site, with_database, *arguments).stdout
     metadata = record / "METADATA"
     text = metadata.read_text()
     metadata.write_text(text.replace("Version: 0.3", "Version: 0.4"))
     try:
-        assert "from the ledger" not in run(site, tmp_path, *arguments).stdout
+        assert "from the ledger" not in run(site, with_database, *arguments).stdout
     finally:
         metadata.write_text(text)
 

@@ -31,13 +31,13 @@ def test_processes_are_started_while_jobs_are_composed(fa_sweep, monkeypatch):
     monkeypatch.setattr("fa_sweep.sweep.conduct.expect_work", lambda executor, processes: told.append((executor, processes)))
     original = Composer.settings
     monkeypatch.setattr(Composer, "settings", lambda *a: told.append("composed") or original(*a))
-    assert fa_sweep(*short("seed=range(3)", "n_jobs=2")) == 0
+    assert fa_sweep(*short("train.lr=0.1,0.2,0.3", "n_jobs=2")) == 0
     assert told == ["composed", ("local", 2), "composed", "composed"]
     told.clear()
-    assert fa_sweep(*short("seed=range(3)", "n_jobs=2", "dry_run=true")) == 0
+    assert fa_sweep(*short("train.lr=0.1,0.2,0.3", "n_jobs=2", "dry_run=true")) == 0
     assert told == ["composed"] * 3
     told.clear()
-    assert fa_sweep(*short("seed=range(3)")) == 0
+    assert fa_sweep(*short("train.lr=0.1,0.2,0.3")) == 0
     assert told == ["composed", ("local", 1), "composed", "composed"]
 
 

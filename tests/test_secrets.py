@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from conftest import short
+from support.commands import short
 
 from fa_sweep import secrets
 from fa_sweep.secrets import redact, redacted, remember_secrets_of

@@ -12,11 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from fa_sweep import doctor
+from fa_sweep.sweep import catalogue
 from fa_sweep.sweep.folder import Sweep, create_sweep
 from fa_sweep.sweep.jobs import TABLE, make_jobs, read_jobs
 from fa_sweep.sweep.ledger import Ledger
 from fa_sweep.sweep.shards import SHARDS, read_run_ids, read_shard, write_shard
-from fa_sweep.sweep.storage import CannotWrite, Unreadable
+from fa_sweep.sweep.storage import CannotWrite, Unreadable, lock
 from fa_sweep.training import train
 
 FLIPS = 1500
@@ -96,6 +98,7 @@ def test_a_flip_is_noticed_however_fresh_the_catalogue_is(sweep, capfd):
         assert found(sweep) == {}
         assert f"{path} is damaged: its content is not what was written; its runs count as absent" in capfd.readouterr().err
     Path("outputs/.catalogue").unlink()
+    catalogue._latest.clear()
     assert found(sweep) == {}
     assert capfd.readouterr().err.count("its runs count as absent") == 1
 
@@ -213,9 +216,11 @@ def test_a_catalogue_that_is_damaged_or_foreign_is_made_anew(sweep):
         b"\xff" * 99,
     ):
         path.write_bytes(damaged)
+        catalogue._latest.clear()  # as in another process
         assert len(found(sweep)) == 4
     path.unlink()
     path.mkdir()
+    catalogue._latest.clear()
     assert len(found(sweep)) == 4
 
 
@@ -228,3 +233,35 @@ def test_a_full_disk_leaves_no_half_of_a_file(sweep, monkeypatch):
     with pytest.raises(CannotWrite, match="cannot be written: No space left on device"):
         write_shard(sweep.folder, ["x" * 16], train([sweep.jobs[0].run]))
     assert sorted(Path().rglob("*")) == before
+
+
+def test_what_a_killed_process_left_half_written_is_removed_and_what_is_being_written_stays(sweep):
+    half, written = sweep.folder / SHARDS / ".a.parquet.17.tmp", sweep.folder / ".b.json.18.tmp"
+    half.write_bytes(b"PAR1")
+    with written.open("w+b") as file:
+        lock(file)
+        assert len(found(sweep)) == 4
+        assert not half.exists()
+        assert written.exists()
+    (sweep.folder / SHARDS).touch()  # something has changed
+    assert len(found(sweep)) == 4
+    assert not written.exists()
+
+
+def test_the_doctor_says_what_is_wrong_and_what_to_do(sweep, capfd):
+    (sweep.folder / "tracked.json").write_text('{"run_id": "abc"}')
+    assert doctor.main() == 0
+    assert capfd.readouterr().out.splitlines()[1:] == ["ledger: 1 sweeps and single runs, 1 shards", "nothing is wrong"]
+    path = shard_of(sweep)
+    old = path.with_name("0123456789ab.parquet")
+    old.write_bytes(path.read_bytes())
+    path.write_bytes(path.read_bytes()[:-1])
+    (sweep.folder / "tracked.json").unlink()
+    assert doctor.main() == 1
+    out = capfd.readouterr().out
+    assert "1 shards were written by the first version, which kept no checksum: they are read, but not verified" in out
+    assert f"{path} is damaged: its content is not what was written; remove it" in out
+    assert "one is not in MLflow (auto); the next command that tracks there imports it" in out
+    (sweep.folder / TABLE).write_bytes(b"PAR1")
+    assert doctor.main() == 1
+    assert "jobs.parquet is damaged" in capfd.readouterr().out

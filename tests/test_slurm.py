@@ -4,58 +4,58 @@ import os
 import re
 import signal
 import subprocess
-import sys
-import time
+from pathlib import Path
 
 import numpy as np
 import pytest
-from support.services import SLURM, slurm, wait_for
+from support.commands import short
+from support.processes import finished, line, started
+from support.services import slurm
+from support.waiting import PATIENCE, until
 
 from fa_sweep.sweep.executors import slurm as executor
 from fa_sweep.sweep.folder import all_sweeps
+from fa_sweep.sweep.jobs import make_jobs
+from fa_sweep.sweep.shards import shards_with_tokens
+from fa_sweep.sweep.work import work_of
 from fa_sweep.training import train
 
-LONG = ("train.steps=300001", "train.eval_every=60000")
-ENDLESS = ("train.steps=1000000001", "train.eval_every=500000000")  # no machine is that quick
-needs_slurm = pytest.mark.skipif(not SLURM, reason="needs root and slurm-wlm, which .ci/run installs")
+STEPS = tuple(short()[1:4])
+needs_slurm = pytest.mark.service("slurm")
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def node():
     """The environment of a SLURM of one node."""
     with slurm() as environment:
         yield environment
 
 
-def command(*arguments):
-    launcher = (
-        "hydra.launcher.executor=slurm",
-        "report=false",
-        *(() if any("n_jobs" in a for a in arguments) else ("n_jobs=2",)),
-    )
-    return [sys.executable, "-m", "fa_sweep", "-m", *launcher, "feedback=random", *arguments]
+@pytest.fixture
+def cluster(node, gate):
+    """The environment of a sweep on SLURM whose tasks wait at the gate."""
+    return {**node, **gate.environment}
 
 
-def start(folder, environment, *arguments):
-    return subprocess.Popen(
-        command(*arguments), cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+def command(*arguments, **constants):
+    tasks = () if any("n_jobs" in a for a in arguments) else ("n_jobs=2",)
+    return line(*short("hydra.launcher.executor=slurm", *tasks, "feedback=gated", *arguments), **constants)
 
 
 def states(environment):
     ask = ["squeue", "--array", "--noheader", "--states", "all", "--format", "%F_%K %T"]
     said = subprocess.run(ask, env=environment, capture_output=True, text=True, check=True).stdout
-    return dict(line.split() for line in said.splitlines())
+    return dict(row.split() for row in said.splitlines())
 
 
-def running(environment, known):
-    """Wait until both tasks of a new array run; returns their ids."""
+def running(sweep, gate):
+    """Wait until both tasks of an array are at the gate; returns their processes by SLURM's ids of them."""
+    return {task_of(pid): pid for pid in gate.wait_for(2, sweep)}
 
-    def both():
-        return [i for i, state in states(environment).items() if state == "RUNNING" and i not in known]
 
-    wait_for(lambda: len(both()) == 2, "the array")
-    return sorted(both())
+def task_of(pid):
+    own = dict(entry.split("=", 1) for entry in Path(f"/proc/{pid}/environ").read_text().split("\0") if entry)
+    return f"{own['SLURM_ARRAY_JOB_ID']}_{own['SLURM_ARRAY_TASK_ID']}"
 
 
 def assert_complete(settings, folder, seeds):
@@ -63,91 +63,95 @@ def assert_complete(settings, folder, seeds):
     records = sweep.records(folder / "outputs")
     assert len(records) == len(sweep.jobs)
     assert sweep.failures == {}
-    alone = train([settings("feedback=random", f"seed={seed}", *LONG) for seed in seeds])
+    alone = train([settings("feedback=random", f"seed={seed}", *STEPS) for seed in seeds])
     for number, seed in enumerate(seeds):
         (job,) = [j for j in sweep.jobs if j.run.seed == seed]
         for name, values in alone.metrics.items():
             assert np.array_equal(records[job.run_id].metrics[name], values[:, number], equal_nan=True), name
 
 
-def first_then_again(settings, folder, environment, arguments, lose):
-    """Run a sweep of which a task is lost; what is missing is said, and the same command completes it."""
-    known = states(environment)
-    sweep = start(folder, environment, *arguments)
-    lose(running(environment, known))
-    out, _ = sweep.communicate(timeout=180)
+@needs_slurm
+def test_a_cancelled_task_loses_itself_alone(settings, with_database, gate, cluster):
+    arguments = command("seed=range(40)")
+    with started(arguments, with_database, cluster) as sweep:
+        (kept, (cancelled, _)) = sorted(running(sweep, gate).items())
+        subprocess.run(["scancel", cancelled], env=cluster, check=True)
+        gate.admit(kept[1])
+        out, _ = sweep.communicate(timeout=PATIENCE)
     assert sweep.returncode == 1, out
-    lost = re.findall(r"shard \d of 2 is missing \((\d+) runs, random-s\d+ to random-s\d+\): SLURM's task \d+_\d ended", out)
-    missing = sum(map(int, lost))
-    assert f"{missing} of 40 runs are missing; the same command trains them" in out
-    again = subprocess.run(command(*arguments), cwd=folder, env=environment, capture_output=True, text=True, timeout=180)
+    assert re.search(r"shard \d of 2 is missing \(20 runs, gated-s\d+ to gated-s\d+\): SLURM's task \d+_\d ended", out)
+    assert "20 of 40 runs are missing; the same command trains them" in out
+    gate.open()
+    again = finished(arguments, with_database, cluster)
     assert again.returncode == 0, again.stderr
-    assert f"40 jobs, {40 - missing} reused, {missing} runs to train" in again.stdout
-    assert_complete(settings, folder, (0, 39))
-    return missing
+    assert "40 jobs, 20 reused, 20 runs to train" in again.stdout
+    assert_complete(settings, with_database, (0, 39))
+
+
+@pytest.fixture
+def asked(tmp_path, cluster):
+    """How often SLURM has been asked what became of tasks; `cluster` leads to the real squeue by way of a note."""
+    folder, notes = tmp_path / "bin", tmp_path / "asked"
+    folder.mkdir()
+    real = next(f"{place}/squeue" for place in os.get_exec_path() if Path(place, "squeue").exists())
+    (folder / "squeue").write_text(f'#!/bin/sh\necho >> {notes}\nexec {real} "$@"\n')
+    (folder / "squeue").chmod(0o755)
+    cluster["PATH"] = f"{folder}:{os.environ['PATH']}"
+    return lambda: len(notes.read_text()) if notes.exists() else 0
 
 
 @needs_slurm
-def test_a_cancelled_task_loses_itself_alone(settings, tmp_path, cluster):
-    def cancel(tasks):
-        subprocess.run(["scancel", tasks[1]], env=cluster, check=True)
-
-    assert first_then_again(settings, tmp_path, cluster, ("seed=range(40)", *LONG), cancel) == 20
-
-
-@needs_slurm
-def test_a_single_task_is_waited_for_in_the_queue_and_at_work(settings, tmp_path, cluster):
+def test_a_single_task_is_waited_for_in_the_queue_and_at_work(with_database, gate, cluster, asked):
     """It is no array, and squeue names it in another way. Longer than a file may take, in the queue and at its work."""
     subprocess.run(["scontrol", "update", "PartitionName=p", "State=DOWN"], env=cluster, check=True)
-    known = states(cluster)
-    sweep = start(tmp_path, cluster, "seed=range(40)", "n_jobs=1", "train.steps=400001", "train.eval_every=200000")
-    wait_for(lambda: len(states(cluster)) > len(known), "the job")
-    time.sleep(executor.SETTLE_S + 3)
-    assert sweep.poll() is None
-    subprocess.run(["scontrol", "update", "PartitionName=p", "State=UP"], env=cluster, check=True)
-    out, _ = sweep.communicate(timeout=180)
+    with started(command("seed=range(40)", "n_jobs=1", SETTLE_S=0), with_database, cluster) as sweep:
+        until(lambda: asked() > 2 or sweep.poll() is not None, "its patience in the queue")
+        subprocess.run(["scontrol", "update", "PartitionName=p", "State=UP"], env=cluster, check=True)
+        gate.wait_for(1, sweep)
+        before = asked()
+        until(lambda: asked() > before + 2 or sweep.poll() is not None, "its patience at work")
+        gate.open()
+        out, _ = sweep.communicate(timeout=PATIENCE)
     assert sweep.returncode == 0, out
-    assert len(all_sweeps(tmp_path / "outputs")[-1].records(tmp_path / "outputs")) == 40
+    assert len(all_sweeps(with_database / "outputs")[-1].records(with_database / "outputs")) == 40
 
 
 @needs_slurm
-def test_tasks_out_of_time(settings, tmp_path, cluster):
-    """SLURM warns them 50 s or more before the end of their minute; they end there and then, which is no fault of the runs."""
-    limit = "hydra.launcher.slurm={timeout_min: 1, slurm_signal_delay_s: 55}"
-    sweep = start(tmp_path, cluster, "seed=range(40)", limit, *ENDLESS)
-    out, _ = sweep.communicate(timeout=180)
+def test_tasks_out_of_time(with_database, gate, cluster):
+    """SLURM warns tasks by a signal before the end of their minute; they end there and then, which is no fault of the runs."""
+    limit = "hydra.launcher.slurm={timeout_min: 1, slurm_signal_delay_s: 59}"
+    with started(command("seed=range(40)", limit), with_database, cluster) as sweep:
+        running(sweep, gate)
+        out, _ = sweep.communicate(timeout=PATIENCE)
     assert sweep.returncode == 1, out
-    assert sorted(re.findall(r"is missing \(random-s(\d+)\)", out)) == [f"{seed:03}" for seed in range(40)]
+    assert len(re.findall(r"is missing \(20 runs, ", out)) == 2
     assert "40 of 40 runs are missing" in out
-    (folder,) = all_sweeps(tmp_path / "outputs")
+    (folder,) = all_sweeps(with_database / "outputs")
     assert folder.failures == {}
 
 
 @needs_slurm
-def test_a_launcher_that_dies_loses_nothing(settings, tmp_path, cluster):
-    known = states(cluster)
-    sweep = start(tmp_path, cluster, "seed=range(40)", *LONG)
-    tasks = running(cluster, known)
-    os.kill(sweep.pid, signal.SIGKILL)
-    sweep.wait(20)
-    wait_for(lambda: all(states(cluster).get(task) == "COMPLETED" for task in tasks), "the end of the array")
-    again = subprocess.run(
-        command("seed=range(40)", *LONG), cwd=tmp_path, env=cluster, capture_output=True, text=True, timeout=180
-    )
+def test_a_launcher_that_dies_loses_nothing(settings, with_database, gate, cluster):
+    with started(command("seed=range(40)"), with_database, cluster) as sweep:
+        tasks = running(sweep, gate)
+        os.kill(sweep.pid, signal.SIGKILL)
+        sweep.wait(PATIENCE)
+    gate.open()
+    until(lambda: all(states(cluster).get(task) == "COMPLETED" for task in tasks), "the end of the array")
+    again = finished(command("seed=range(40)"), with_database, cluster)
     assert again.returncode == 0, again.stderr
     assert "40 jobs, 40 reused, nothing to train" in again.stdout
-    assert_complete(settings, tmp_path, (0, 39))
+    assert_complete(settings, with_database, (0, 39))
 
 
 @needs_slurm
-def test_an_interrupt_takes_the_array_along(tmp_path, cluster):
-    known = states(cluster)
-    sweep = start(tmp_path, cluster, "seed=range(40)", *ENDLESS)
-    tasks = running(cluster, known)
-    sweep.send_signal(signal.SIGINT)
-    out, _ = sweep.communicate(timeout=60)
+def test_an_interrupt_takes_the_array_along(tmp_path, gate, cluster):
+    with started(command("seed=range(40)"), tmp_path, cluster) as sweep:
+        tasks = running(sweep, gate)
+        sweep.send_signal(signal.SIGINT)
+        out, _ = sweep.communicate(timeout=PATIENCE)
     assert sweep.returncode == 130, out
-    wait_for(lambda: all(states(cluster).get(task) == "CANCELLED" for task in tasks), "the end of the array")
+    until(lambda: all(states(cluster).get(task) == "CANCELLED" for task in tasks), "the end of the array")
 
 
 @needs_slurm
@@ -163,7 +167,7 @@ def test_an_interrupt_takes_the_array_along(tmp_path, cluster):
 )
 def test_what_nobody_can_give_is_refused(tmp_path, cluster, asked, words):
     arguments = command("seed=0,1", f"hydra.launcher.slurm={asked}")
-    done = subprocess.run(arguments, cwd=tmp_path, env=cluster, capture_output=True, text=True, timeout=60)
+    done = finished(arguments, tmp_path, cluster)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert words in line
@@ -173,12 +177,14 @@ def test_what_nobody_can_give_is_refused(tmp_path, cluster, asked, words):
 def test_a_shard_that_fails_costs_its_own_runs_alone(settings, tmp_path, monkeypatch):
     """What a task does, here: errors come back shard by shard."""
     runs = [settings("train.steps=21"), settings("train.steps=21", "seed=1")]
-    work = [executor._Work([str(n)], [run], tmp_path / f"{n}.parquet") for n, run in enumerate(runs)]
+    tokens = ["a" * 12, "b" * 12]
+    shards = [(work_of(make_jobs([(run, {}, ())])), token) for run, token in zip(runs, tokens, strict=True)]
     original = executor.train_runs
-    monkeypatch.setattr(executor, "train_runs", lambda runs: original(runs) if runs[0].seed else 1 / 0)
-    assert executor.train_and_keep(tmp_path, work) == ["ZeroDivisionError: division by zero", ""]
-    assert not work[0].path.exists()
-    assert work[1].path.exists()
+    monkeypatch.setattr(executor, "train_runs", lambda work: original(work) if work.runs[0].seed else 1 / 0)
+    failed, kept = executor.train_and_keep(tmp_path, shards)
+    assert failed.message == "ZeroDivisionError: division by zero"
+    assert kept is None
+    assert shards_with_tokens(tmp_path) == {tokens[1]}
 
 
 def test_without_slurm_it_is_said(fa_sweep, capfd, monkeypatch, tmp_path):

@@ -1,7 +1,6 @@
 """Tables and MLflow's client leave the same: read back through the client, the REST interface, every search and the pages."""
 
 import json
-import subprocess
 import sys
 import urllib.request
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.browser import browser
 from support.commands import short
+from support.processes import finished, line, started
 from support.services import mlflow_server, postgres
 from support.waiting import PATIENCE, until
 
@@ -167,7 +167,6 @@ def database():
 
 
 @pytest.mark.service("postgresql", "mlflow")
-@pytest.mark.xdist_group("postgresql")
 def test_the_same_in_postgresql(fa_sweep, monkeypatch, database):
     from mlflow import MlflowClient
 
@@ -177,21 +176,15 @@ def test_the_same_in_postgresql(fa_sweep, monkeypatch, database):
 
 
 @pytest.mark.service("postgresql", "mlflow")
-@pytest.mark.xdist_group("postgresql")
 def test_two_sweeps_at_once_on_a_server_over_postgresql(tmp_path, database):
     from mlflow import MlflowClient
 
     with mlflow_server(database, tmp_path / "served") as url:
-        sweeps = [
-            subprocess.Popen(
-                [sys.executable, "-m", "fa_sweep", *short("feedback=symmetric,random", f"seed=range({first},{first + 4})"),
-                 "tracking=server", f"tracking.uri={url}", "tracking.experiment=shared"],
-                cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            )
-            for first in (0, 2)
-        ]  # fmt: skip
-        said = [sweep.communicate(timeout=PATIENCE)[0] for sweep in sweeps]
-        assert [sweep.returncode for sweep in sweeps] == [0, 0], said
+        there = ("tracking=server", f"tracking.uri={url}", "tracking.experiment=shared", "feedback=symmetric,random")
+        arguments = [line(*short(*there, f"seed=range({first},{first + 4})")) for first in (0, 2)]
+        with started(arguments[0], tmp_path) as one, started(arguments[1], tmp_path) as other:
+            said = [sweep.communicate(timeout=PATIENCE)[0] for sweep in (one, other)]
+        assert [one.returncode, other.returncode] == [0, 0], said
         client = MlflowClient(url)
         number = client.get_experiment_by_name("shared").experiment_id
         runs = client.search_runs([number], max_results=1000)
@@ -210,9 +203,8 @@ def test_mlflow_is_not_imported_where_the_database_is_there(tmp_path):
     sweep = [sys.executable, "-X", "importtime", "-m", "fa_sweep", *short("seed=0,1")]
     loaded = []
     for experiment in ("one", "two"):  # made anew in the second, too
-        done = subprocess.run(
-            [*sweep, f"tracking.experiment={experiment}"], cwd=tmp_path, capture_output=True, text=True, check=True
-        )
+        done = finished([*sweep, f"tracking.experiment={experiment}"], tmp_path)
+        assert done.returncode == 0, done.stderr
         lines = done.stderr.splitlines()
         loaded.append({line.rsplit("|", 1)[-1].strip() for line in lines if line.startswith("import time:")})
     assert "mlflow" in loaded[0]

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from support.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGINE = (
@@ -61,7 +62,10 @@ def test_imports_run_one_way():
             forbidden |= under(anywhere, "pandas", "seaborn", "matplotlib")
         if name.startswith("analysis"):
             forbidden |= under(anywhere, "fa_sweep.training", "fa_sweep.stack", "fa_sweep.network", "hydra", "omegaconf")
-        if name not in {f"fa_sweep.{n}" for n in ("config", "composition", "launching", "callbacks", "entry")}:
+        if name not in {
+            f"fa_sweep.{n}"
+            for n in ("config", "choices", "config_files", "refusals", "composition", "launching", "callbacks", "entry")
+        }:
             forbidden |= under(anywhere, "omegaconf") if not name.startswith("hydra_plugins") else set()
         wrong += [f"{name} imports {module}" for module in forbidden]
     assert wrong == []
@@ -81,7 +85,7 @@ def test_heavy_imports_wait(tmp_path, arguments):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
     loaded = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert "hydra" in loaded
@@ -93,38 +97,38 @@ def installed(tmp_path_factory):
     """The wheel, unpacked as an installer would, without the checkout anywhere on the path."""
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / "site")
     return folder / "site"
 
 
-def test_the_wheel_works_from_any_folder(installed, tmp_path):
+def test_the_wheel_works_from_any_folder(installed, with_database):
     # -P and -I would drop PYTHONPATH with the checkout; an editable install is shadowed by what stands first on the path.
     environment = {**os.environ, "PYTHONPATH": str(installed)}
     names = "fa_sweep, analysis, hydra_plugins.fa_sweep.stack_launcher"
     where = f"import {names}; print(*(m.__file__ for m in ({names})))"
     found = subprocess.run(
-        [sys.executable, "-c", where], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", where], cwd=with_database, env=environment, capture_output=True, text=True, check=True
     )
     assert found.stdout.count(str(installed)) == 3
     arguments = ["-m", "feedback=symmetric,random", "seed=0,1", "train.steps=51", "train.eval_every=10", "report=false"]
     done = subprocess.run(
         [sys.executable, "-m", "fa_sweep", *arguments],
-        cwd=tmp_path,
+        cwd=with_database,
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     assert "4 jobs, 0 reused, 4 runs to train" in done.stdout
     analysed = subprocess.run(
-        [sys.executable, "-m", "analysis"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, "-m", "analysis"], cwd=with_database, env=environment, capture_output=True, text=True, timeout=PATIENCE
     )
     assert analysed.returncode == 0, analysed.stderr
-    assert list((tmp_path / "outputs/reports").glob("*/report.html"))
+    assert list((with_database / "outputs/reports").glob("*/report.html"))
 
 
 def test_the_wheel_carries_conf_and_templates(installed):

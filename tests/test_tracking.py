@@ -3,13 +3,14 @@
 import json
 import math
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.commands import short
+from support.processes import line, started
+from support.services import closed_port
+from support.waiting import PATIENCE
 
 from fa_sweep.sweep.folder import Sweep, all_sweeps
 from fa_sweep.tracking import content, stores
@@ -160,16 +161,12 @@ def left_over(fa_sweep, monkeypatch):
     return Sweep(sweep.folder)
 
 
-def test_two_commands_import_a_left_over_once(left_over, tmp_path):
-    line = [sys.executable, "-m", "fa_sweep", *short("feedback=random")]
-    commands = [
-        subprocess.Popen(
-            [*line, f"seed={seed},{seed + 1}"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        for seed in (70, 80)
-    ]
-    said = [command.communicate(timeout=300)[0] for command in commands]
-    assert [command.returncode for command in commands] == [0, 0]
+def test_two_commands_import_a_left_over_once(left_over, with_database):
+    """Whichever of them gets to it; what two do at once in a folder without a database is a question of its own."""
+    arguments = [line(*short("feedback=random", f"seed={seed},{seed + 1}")) for seed in (70, 80)]
+    with started(arguments[0], with_database) as one, started(arguments[1], with_database) as other:
+        said = [command.communicate(timeout=PATIENCE)[0] for command in (one, other)]
+    assert [one.returncode, other.returncode] == [0, 0], said
     assert sum(f"{left_over.id}, left over by an earlier command, is now in MLflow" in text for text in said) == 1, said
     assert not any("Error" in text for text in said), said
     parents, children = read()
@@ -187,8 +184,15 @@ def test_a_left_over_that_another_command_imports_is_left_to_it(left_over, fa_sw
     assert f"{left_over.id}, left over by an earlier command, is now in MLflow" in capfd.readouterr().out
 
 
-def test_a_server_that_does_not_answer_is_asked_once_for_all_left_over(fa_sweep, capfd, monkeypatch):
-    away = ("tracking=server", "tracking.uri=http://127.0.0.1:9")
+@pytest.fixture
+def nobody():
+    """The address of a server where there is none."""
+    with closed_port() as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+def test_a_server_that_does_not_answer_is_asked_once_for_all_left_over(fa_sweep, capfd, monkeypatch, nobody):
+    away = ("tracking=server", f"tracking.uri={nobody}")
     for seed in range(5):
         assert fa_sweep(*short(f"seed={seed},9", *away)) == 0
     ids = [sweep.id for sweep in all_sweeps()]
@@ -198,12 +202,12 @@ def test_a_server_that_does_not_answer_is_asked_once_for_all_left_over(fa_sweep,
     monkeypatch.setattr(stores, "connect", lambda uri, *more: asked.append(uri) or original(uri, *more))
     capfd.readouterr()
     assert fa_sweep(*short("seed=7,8", *away)) == 0
-    assert asked.count("http://127.0.0.1:9") == 2  # for those left over, and for its own
+    assert asked.count(nobody) == 2  # for those left over, and for its own
     assert f"fa_sweep: {ids[0]}, {ids[1]}, {ids[2]} and 2 more are still not in MLflow: " in capfd.readouterr().err
 
 
-def test_mlflow_out_of_reach_costs_no_training(fa_sweep, capfd):
-    assert fa_sweep(*short("seed=0,1", "tracking=server", "tracking.uri=http://127.0.0.1:9")) == 0
+def test_mlflow_out_of_reach_costs_no_training(fa_sweep, capfd, nobody):
+    assert fa_sweep(*short("seed=0,1", "tracking=server", f"tracking.uri={nobody}")) == 0
     assert "MLflow did not take the runs" in capfd.readouterr().err
     (sweep,) = all_sweeps()
     assert len(sweep.records()) == 2

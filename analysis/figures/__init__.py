@@ -3,6 +3,8 @@
 With more than six groups curves are split into panels, one for each combination of the factors beside the feedback mode.
 """
 
+import analysis.plain_matplotlib  # noqa: F401, I001 (before whatever imports matplotlib)
+
 from collections.abc import Iterator
 
 import pandas as pd

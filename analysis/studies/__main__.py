@@ -1,20 +1,26 @@
 """`python -m analysis.studies`: one page a preset from its newest complete sweep, and the index of all."""
 
+from fa_sweep import signals
+
+if __name__ == "__main__":
+    signals.take_over("analysis.studies")  # before everything that takes time to import
+    signals.meanwhile("the same command writes the findings anew")
+
 import argparse
 import sys
 from collections import Counter
 from pathlib import Path
 
-import matplotlib as mpl
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from analysis.figures.style import METADATA, SETTINGS
+from analysis.figures.style import METADATA, house_style
 from analysis.frames import Frames, from_sweep
 from analysis.report import markdown_cell
 from analysis.studies import STUDIES, study_of
 from analysis.studies.base import Study, Verdict
 from fa_sweep.checks import ConfigError, one_of
+from fa_sweep.surroundings import final_status, settle
 from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps
 
 OUT = OUTPUTS / "findings"
@@ -61,7 +67,7 @@ def _write(study: Study, sweep: Sweep, out: Path) -> list[Verdict]:
     frames = from_sweep(sweep)
     table = study.numbers(frames)
     verdicts = list(study.judge(frames, table))
-    with mpl.rc_context(SETTINGS):
+    with house_style():
         drawn = study.draw(frames, table)
         drawn.figure.savefig(out / f"{study.name}.png", metadata=METADATA["png"])
     table.to_csv(out / f"{study.name}.csv", index=False, float_format="%.6g")
@@ -118,4 +124,5 @@ def _template(name: str) -> Template:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    settle()
+    sys.exit(signals.finished(final_status(main(), "analysis.studies")))

@@ -17,7 +17,7 @@ import numpy as np
 
 from fa_sweep.sweep.record import RECORD, read_record
 from fa_sweep.sweep.shards import SHARDS, read_run_ids
-from fa_sweep.sweep.storage import CannotWrite, Unreadable, digest, read_bytes, read_json, write_bytes
+from fa_sweep.sweep.storage import CannotWrite, Unreadable, digest, read_bytes, read_json, remove_leavings, write_bytes
 
 Array = np.ndarray
 
@@ -61,18 +61,23 @@ class Entry:
     shards: list[Shard] = field(default_factory=list)
 
 
+# What this process has found last, by folder of outputs: a command looks three times.
+_latest: dict[Path, tuple[dict[str, Entry], dict[str, Array]]] = {}
+
+
 class Catalogue:
     """The sweeps and single runs under a folder of outputs, and the one in the folder `also`, which may lie elsewhere."""
 
     def __init__(self, outputs: Path, also: Path | None = None) -> None:
         self.outputs = outputs
-        self._before, self._ids_before = _load(outputs / FILE)
+        self._before, self._ids_before = _latest.get(outputs.resolve()) or _load(outputs / FILE)
         self._ids: dict[str, Array] = {}
         self.entries: dict[str, Entry] = {}  # by folder
         folders = list(_sweep_folders(str(outputs)))
         changed = [self._look_at(folder) for folder in folders]
         if any(changed) or len(self._before) != len(self.entries):
             self._save()
+        _latest[outputs.resolve()] = dict(self.entries), dict(self._ids)
         if also is not None and str(also) not in folders:
             self._look_at(str(also))
 
@@ -80,6 +85,7 @@ class Catalogue:
         """Take note of a folder. Returns whether anything was new."""
         stamps = tuple(_stamp(f"{folder}/{name}") for name in (RECORD, TRACKED, SHARDS))
         if not any(time_ns for time_ns, _ in stamps):
+            remove_leavings(Path(folder))
             return False
         known = self._before.get(folder)
         if known is not None and known.stamps == stamps:
@@ -89,6 +95,8 @@ class Catalogue:
         return True
 
     def _read(self, folder: Path, stamps: tuple[Stamp, ...], known: Entry | None) -> Entry:
+        for place in (folder, folder / SHARDS):
+            remove_leavings(place)
         entry = Entry(tuple(stamp if _is_settled(stamp) else (-1, -1) for stamp in stamps))
         try:
             if (record := read_record(folder)) is not None:
@@ -151,6 +159,7 @@ class Catalogue:
         entries = {os.path.relpath(folder, self.outputs): asdict(entry) for folder, entry in self.entries.items()}
         text = json.dumps({"version": _VERSION, "entries": entries}).encode()
         if self.outputs.is_dir():
+            remove_leavings(self.outputs)
             with contextlib.suppress(CannotWrite):  # another user's folder, say: then every command reads all files
                 write_bytes(digest(text + body).encode() + b"\n" + text + b"\n" + body, self.outputs / FILE)
 

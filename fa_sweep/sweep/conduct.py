@@ -7,14 +7,16 @@ from fa_sweep.schema import RunConfig
 from fa_sweep.sweep.executors import Executor, Failed, Progress, ShardLost, Trained, expect_work
 from fa_sweep.sweep.folder import Sweep
 from fa_sweep.sweep.jobs import Job
-from fa_sweep.sweep.plan import Shard, choose_processes, make_shards, seconds
+from fa_sweep.sweep.plan import Shard, by_structure, choose_processes, cut
 from fa_sweep.sweep.shards import write_shard
+from fa_sweep.sweep.timing import seconds
 
 
 def plan_shards(jobs: Sequence[Job], n_jobs: str, executor: str = "local") -> tuple[list[Shard], int]:
     """Return the shards of jobs and the number of processes to train them in."""
-    processes = choose_processes(n_jobs, sum(shard.seconds for shard in make_shards(jobs)), executor)
-    return make_shards(jobs, processes), processes
+    groups = by_structure(jobs)
+    processes = choose_processes(n_jobs, sum(seconds([job.run for job in group]) for group in groups), executor)
+    return cut(groups, processes), processes
 
 
 def expect_training(run: RunConfig, jobs: int, n_jobs: str, executor: str) -> None:

@@ -1,5 +1,6 @@
 """What the numbers were computed with: versions, processor, code."""
 
+import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -30,9 +31,10 @@ def environment() -> dict[str, str]:
     The same settings give the same bits wherever the values named in `DECIDES_BITS` are equal. Another BLAS kernel, another
     SIMD level or another version of NumPy may round otherwise.
     """
-    blas = [
-        f"{i['internal_api']} {i['version']} {i.get('architecture', '?')}" for i in threadpool_info() if i["user_api"] == "blas"
-    ]
+    loaded = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    # SciPy brings a library of its own: it is there only where SciPy is imported, and computes none of our numbers.
+    numpys = [library for library in loaded if "numpy" in Path(library["filepath"]).parent.name] or loaded
+    blas = [f"{i['internal_api']} {i['version']} {i.get('architecture', '?')}" for i in numpys]
     simd = np.show_config(mode="dicts").get("SIMD Extensions", {})
     return {
         "fa_sweep": __version__,
@@ -61,8 +63,11 @@ def git() -> dict[str, str]:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
+    command = ["git", "-C", str(folder), *arguments]
+    # In a hook, and under `git rebase --exec`, GIT_DIR and its like speak of another repository.
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True, env=variables)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()

@@ -31,7 +31,10 @@ class Failed:
 
 def failure(error: BaseException) -> Failed:
     """Return what an error tells, in texts that travel between processes."""
-    message = f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
+    said = " ".join(str(error).split()) or (
+        "there was not enough memory" if isinstance(error, MemoryError) else "no more is known"
+    )
+    message = f"{type(error).__name__}: {said}"
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if is_somebodys(frame.filename)]
     where = f"{_shown(own[-1].filename)}, line {own[-1].lineno}, in {own[-1].name}" if own else ""

@@ -17,17 +17,12 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
-
-try:
-    from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
-except ImportError:  # Windows: two commands that import one sweep at once are not kept apart
-    flock = None  # type: ignore[assignment]
 
 from fa_sweep.checks import ConfigError
 from fa_sweep.identity import sweep_hash
@@ -38,7 +33,7 @@ from fa_sweep.sweep.failures import FAILURES, Failed, failures_bytes, read_failu
 from fa_sweep.sweep.jobs import TABLE, Job, jobs_bytes, read_jobs
 from fa_sweep.sweep.ledger import Ledger, Records
 from fa_sweep.sweep.record import FORMAT, RECORD, SweepRecord, process_started, read_record
-from fa_sweep.sweep.storage import CannotWrite, Unreadable, digest, read_json, sync_folder, write_bytes, write_json
+from fa_sweep.sweep.storage import Unreadable, digest, lock, read_json, write_and_hold, write_bytes, write_json
 
 OUTPUTS = Path("outputs")
 ELSEWHERE_S = 86400
@@ -123,8 +118,7 @@ class Sweep:
             if not self._lock:
                 try:
                     file = stack.enter_context((self.folder / RECORD).open("r+b"))  # NFS locks only what may be written
-                    if flock is not None:
-                        flock(file, LOCK_EX if wait else LOCK_EX | LOCK_NB)
+                    lock(file, wait=wait)
                 except BlockingIOError:
                     free = False
                 except OSError:  # another's file, or a file system without locks
@@ -147,10 +141,7 @@ class Sweep:
     def close(self) -> None:
         """Let others import it: this process is done with it."""
         while self._lock:
-            file = self._lock.pop()
-            if flock is not None:
-                flock(file, LOCK_UN)
-            file.close()
+            self._lock.pop().close()
 
 
 def make_folder(folder: Path, setting: str, *, new: bool, outputs: Path = OUTPUTS) -> None:
@@ -225,32 +216,9 @@ def create_sweep(
         resume=resume,
         jobs_sha256=digest(table),
     )
-    sweep = Sweep(folder, [_write_locked(record.content(), folder / RECORD)])
+    sweep = Sweep(folder, [write_and_hold(record.content(), folder / RECORD)])
     sweep.__dict__.update(jobs=list(jobs), record=record)  # known already: a hundred thousand jobs take a while to read
     return sweep
-
-
-def _write_locked(content: bytes, path: Path) -> IO[bytes]:
-    """Write a file that is locked before anybody can find it, and return it open. Raises CannotWrite."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        file = open(temporary, "w+b")  # noqa: SIM115  it stays open
-        try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            if flock is not None:
-                with suppress(OSError):  # a file system without locks: the record's process is asked for instead
-                    flock(file, LOCK_EX | LOCK_NB)
-            os.replace(temporary, path)
-            sync_folder(path.parent)
-        except BaseException:
-            file.close()
-            temporary.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise CannotWrite(error.errno, f"{path} cannot be written: {error.strerror or error}") from error
-    return file
 
 
 def all_sweeps(outputs: Path = OUTPUTS) -> list[Sweep]:

@@ -2,23 +2,26 @@
 
 import json
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from fa_sweep.checks import ConfigError
 from fa_sweep.config import build
-from fa_sweep.identity import RUN_SETTINGS, identify, nested_settings
-from fa_sweep.schema import RunConfig
+from fa_sweep.identity import identify_seeds, nested_settings
+from fa_sweep.schema import RunConfig, run_alone
 from fa_sweep.secrets import redact
 from fa_sweep.stack import widths_of
 from fa_sweep.sweep.storage import Unreadable, digest, lists, numbers, read_bytes, table_bytes, table_of, texts
-from fa_sweep.tasks import make_task
+from fa_sweep.tasks import task_of
 
 TABLE = "jobs.parquet"
+T = TypeVar("T")
+# A job that is asked for: its settings, what its overrides chose by key, and the overrides.
+Asked = tuple[RunConfig, dict[str, Any], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,33 +59,77 @@ class Job:
         """A command that runs this one run."""
         preset = any(override.lstrip("+").startswith("experiment=") for override in self.overrides)
         arguments = [*self.flags, *self.overrides, *(["hydra.mode=RUN"] if preset else [])]
-        return shlex.join(["python", "-m", "fa_sweep", *arguments])
+        return redact(shlex.join(["python", "-m", "fa_sweep", *arguments]))
 
 
-def make_jobs(runs: Sequence[tuple[RunConfig, dict[str, Any], Sequence[str]]], flags: Sequence[str] = ()) -> list[Job]:
-    """Name the runs of a sweep, each given with what its overrides set and with the overrides; merge equal ones.
+def make_jobs(runs: Iterable[Asked], flags: Sequence[str] = ()) -> list[Job]:
+    """Name the runs of a sweep and merge equal ones.
 
     A setting is a factor where its value varies over the sweep.
+
+    Args:
+        runs: settings, what the overrides chose by key, and the overrides. A million jobs share groups of settings and
+            choices: what is worked out for one object is not worked out again for the same object.
+        flags: Hydra's flags that say where configurations lie.
     """
-    values: dict[str, set[str]] = {}
-    for _, chosen, _ in runs:
-        for key, value in chosen.items():
-            values.setdefault(key, set()).add(_text(value))
-    varying = {key for key, seen in values.items() if len(seen) > 1 and key != "seed"}
+    listed = list(runs)
+    varying = _varying({id(chosen): chosen for _, chosen, _ in listed}.values())
+    makers: dict[int, _Maker] = {}
     jobs: dict[str, Job] = {}
-    for settings, chosen, overrides in runs:
-        run = RunConfig(**{name: getattr(settings, name) for name in RUN_SETTINGS})  # a tracking URI goes to no worker
-        factors = {key: value for key, value in chosen.items() if key in varying}
-        widths, targets, (run_id, job_id) = tuple(widths_of(run)), make_task(run.task).targets, identify(run)
-        name, given = _name(run, factors), tuple(map(redact, overrides))
-        jobs.setdefault(job_id, Job(len(jobs), run_id, job_id, name, run, factors, given, widths, targets, tuple(flags)))
+    for settings, chosen, overrides in emptied(listed):
+        maker = makers.get(id(chosen))
+        if maker is None or not maker.makes(settings):
+            factors = {name: value for name, value in chosen.items() if name in varying}
+            maker = makers[id(chosen)] = _Maker(settings, factors, tuple(flags))
+        job = maker.job(len(jobs), settings, tuple(overrides))
+        jobs.setdefault(job.id, job)
     return list(jobs.values())
 
 
-def _name(run: RunConfig, factors: dict[str, Any]) -> str:
-    mode = run.feedback.mode
-    between = [f"{k}={_text(v)}" for k, v in factors.items() if k not in ("feedback", "feedback.mode") or v != mode]
-    return "-".join([mode, *between, f"s{run.seed:03d}"])
+def emptied(items: list[T]) -> Iterator[T]:
+    """Yield the items of a list in their order and take each out of it: a million are not held beside what is made of them."""
+    items.reverse()
+    while items:
+        yield items.pop()
+
+
+def _varying(choices: Iterable[dict[str, Any]]) -> set[str]:
+    values: dict[str, set[str]] = {}
+    for chosen in choices:
+        for key, value in chosen.items():
+            values.setdefault(key, set()).add(_text(value))
+    return {key for key, seen in values.items() if len(seen) > 1 and key != "seed"}
+
+
+class _Maker:
+    """Makes the jobs that differ in their seed alone."""
+
+    def __init__(self, run: RunConfig, factors: dict[str, Any], flags: tuple[str, ...]) -> None:
+        self._run = run
+        self._ids, self._factors, self._flags = identify_seeds(run), factors, flags
+        self._widths, self._targets = tuple(widths_of(run)), task_of(run).targets
+        mode = run.feedback.mode
+        between = [f"{k}={_text(v)}" for k, v in factors.items() if k not in ("feedback", "feedback.mode") or v != mode]
+        self._name = "-".join([mode, *between])
+
+    def makes(self, run: RunConfig) -> bool:
+        """Whether a run differs in nothing but its seed, as far as that can be told at once: it has the very same groups."""
+        own = self._run
+        return (
+            run.task is own.task
+            and run.model is own.model
+            and run.feedback is own.feedback
+            and run.init is own.init
+            and run.train is own.train
+            and run.dtype == own.dtype
+            and run.engine == own.engine
+        )
+
+    def job(self, number: int, run: RunConfig, overrides: tuple[str, ...]) -> Job:
+        run_id, job_id = self._ids(run.seed)
+        name = f"{self._name}-s{run.seed:03d}"
+        run = run if type(run) is RunConfig else run_alone(run)  # a tracking URI goes to no worker
+        return Job(number, run_id, job_id, name, run, self._factors, overrides, self._widths, self._targets, self._flags)
 
 
 def _text(value: Any) -> str:
@@ -100,12 +147,12 @@ def jobs_bytes(jobs: Iterable[Job]) -> bytes:
         "reused": numbers(np.array([job.reused for job in listed], np.uint8)),
         "source": texts([job.source for job in listed]),
         "factors": texts([json.dumps(job.factors) for job in listed]),
-        "overrides": _lists_of_texts([job.overrides for job in listed]),
+        "overrides": _lists_of_texts([list(map(redact, job.overrides)) for job in listed]),
         "widths": lists(
             [len(job.widths) for job in listed], numbers(np.array([w for job in listed for w in job.widths], np.int64))
         ),
         "targets": texts([job.targets for job in listed]),
-        "flags": _lists_of_texts([job.flags for job in listed]),
+        "flags": _lists_of_texts([list(map(redact, job.flags)) for job in listed]),
         "settings": texts([json.dumps(nested_settings(job.run)) for job in listed]),
     }
     return table_bytes(columns)

@@ -5,6 +5,7 @@ buffers and files read through ParquetFile: `pa.array` and `pq.read_table` impor
 sweep without a report has no use for.
 """
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -12,13 +13,18 @@ import os
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fa_sweep.secrets import redacted
+
+try:
+    from fcntl import LOCK_EX, LOCK_NB, flock
+except ImportError:  # Windows: two commands that do one thing at once are not kept apart
+    flock = None  # type: ignore[assignment]
 
 LARGEST_JSON = 2**26  # bytes; a larger file was not written by this program
 
@@ -150,21 +156,47 @@ def open_regular(path: Path) -> Any:
 
 def write_bytes(content: bytes, path: Path) -> None:
     """Write a file whole: on return it is on the disk, and before that it is not there. Raises CannotWrite."""
+    write_and_hold(content, path).close()
+
+
+def write_and_hold(content: bytes, path: Path) -> IO[bytes]:
+    """Write a file as `write_bytes` does, and return it open and locked: it was locked before anybody could find it."""
     temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(temporary, "w+b")  # noqa: SIM115  it may stay open
         try:
-            with open(temporary, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            with contextlib.suppress(OSError):  # a file system without locks
+                lock(file)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
             os.replace(temporary, path)
+            sync_folder(path.parent)
         except BaseException:
+            file.close()
             temporary.unlink(missing_ok=True)
             raise
-        sync_folder(path.parent)
     except OSError as error:
         raise CannotWrite(error.errno, f"{path} cannot be written: {error.strerror or error}") from error
+    return file
+
+
+def lock(file: IO[bytes], *, wait: bool = False) -> None:
+    """Lock an open file until it is closed, or this process ends in whatever way.
+
+    Raises BlockingIOError where another one has the lock, unless told to `wait`, and another OSError where there are no locks.
+    """
+    if flock is not None:
+        flock(file, LOCK_EX if wait else LOCK_EX | LOCK_NB)
+
+
+def remove_leavings(folder: Path) -> None:
+    """Remove the temporary files that processes left in a folder when they were killed; those being written are locked."""
+    for path in folder.glob(".*.tmp"):
+        with contextlib.suppress(OSError), open(path, "r+b") as file:
+            lock(file)
+            path.unlink()
 
 
 def sync_folder(folder: Path) -> None:

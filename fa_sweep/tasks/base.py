@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,7 @@ class TaskConfig:
 
 @dataclass(frozen=True)
 class Examples:
-    """Inputs (examples, n_0) and targets (examples, n_L), float64."""
+    """Inputs (examples, n_0) and targets (examples, n_L), float64; float32 where the runs are."""
 
     inputs: Array
     targets: Array
@@ -61,6 +61,15 @@ class Examples:
     def __post_init__(self) -> None:
         if len(self.inputs) != len(self.targets) or self.inputs.ndim != 2 or self.targets.ndim != 2:
             raise ConfigError(f"inputs {self.inputs.shape} and targets {self.targets.shape} are no examples, a row each")
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of both arrays."""
+        return int(self.inputs.nbytes + self.targets.nbytes)
+
+    def astype(self, dtype: str) -> "Examples":
+        """Return the examples in another floating-point type."""
+        return Examples(self.inputs.astype(dtype, copy=False), self.targets.astype(dtype, copy=False))
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,18 @@ class Task:
         return int(self.evaluation.targets.shape[1])
 
     @property
+    def nbytes(self) -> int:
+        """The bytes of all examples."""
+        return self.evaluation.nbytes + (self.training.nbytes if self.training else 0)
+
+    def astype(self, dtype: str) -> "Task":
+        """Return the task with its examples in another floating-point type; the same where they are in it already."""
+        if self.evaluation.inputs.dtype == dtype:
+            return self
+        training = None if self.training is None else self.training.astype(dtype)
+        return replace(self, evaluation=self.evaluation.astype(dtype), training=training)
+
+    @property
     def digest(self) -> str:
         """Hash of the content of every array, 16 hex digits."""
         sets = [self.evaluation, *([self.training] if self.training else [])]
@@ -100,13 +121,15 @@ class TaskKind:
     """A piece of the table of tasks: `make(settings, seed)` builds the task from the schema `Config`.
 
     `seeded` says that each seed has a task of its own, from its stream `task`; else `make` is told 0. `not_science` are
-    settings that say where the data lie, not what they are.
+    settings that say where the data lie, not what they are. `numbers(settings)` is how many numbers the examples will be, by
+    the setting that asks for them: what finds no room is refused before any is made.
     """
 
     make: Callable[[Any, int], Task]
     Config: type[TaskConfig] = TaskConfig
     seeded: bool = False
     not_science: tuple[str, ...] = ()
+    numbers: Callable[[Any], dict[str, int]] | None = None
 
 
 def one_hot(labels: Array, classes: int) -> Array:

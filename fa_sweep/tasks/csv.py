@@ -6,8 +6,9 @@ import numpy as np
 
 from fa_sweep.checks import ConfigError, did_you_mean, one_of
 from fa_sweep.tasks.base import Examples, Task, TaskKind, one_hot
+from fa_sweep.tasks.contents import Contents
 from fa_sweep.tasks.files import FileConfig, class_labels, read_csv
-from fa_sweep.tasks.split import split_examples
+from fa_sweep.tasks.split import split_rows
 
 
 @dataclass
@@ -28,32 +29,39 @@ class CsvConfig(FileConfig):
 
 def make(config: CsvConfig, seed: int) -> Task:
     """Return the rows, split as the settings say. Raises ConfigError, naming file and fault."""
-    config.check_content()
-    names, values = read_csv(config.path)
+    contents = Contents(config.content, config.path)
+    with contents.stream(config.path) as (file, size):
+        names, values = read_csv(config.path, file, size)
+    contents.verify()
     if config.target not in names:
         known = f"{did_you_mean(config.target, names)}it has {', '.join(names[:20])}"
         raise ConfigError(f"task.target is {config.target!r}; {config.path} has no such column; {known}")
     if len(names) < 2:
         raise ConfigError(f"{config.path} has no column beside the target")
     column = names.index(config.target)
-    x, y = np.delete(values, column, axis=1), values[:, column]
+    y, labels = values[:, column], None
+    targets = y[:, None]
     if config.kind == "classification":
         labels, classes = class_labels(y, f"{config.path}, column {config.target}")
-        training, held_out = split_examples(config, Examples(x, one_hot(labels, classes)), labels, config.path)
-    else:
-        training, held_out = split_examples(config, Examples(x, y[:, None]), None, config.path)
+        targets = one_hot(labels, classes)
+    rows = split_rows(config, len(values), labels, config.path)
+    inputs = np.delete(np.arange(len(names)), column)
+    training, held_out = (Examples(values[np.ix_(part, inputs)], targets[part]) for part in rows)
+    del values, y, targets  # what is trained on is a copy
     if config.standardise:
-        x_mean, x_scale = _moments(training.inputs)
-        y_mean, y_scale = _moments(training.targets) if config.kind == "regression" else (0.0, 1.0)
-        training, held_out = (
-            Examples((e.inputs - x_mean) / x_scale, (e.targets - y_mean) / y_scale) for e in (training, held_out)
-        )
+        _standardise([training.inputs, held_out.inputs])
+        if config.kind == "regression":
+            _standardise([training.targets, held_out.targets])
     return Task(held_out, "regression" if config.kind == "regression" else "one_hot", training=training)
 
 
-def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    deviation = values.std(axis=0)
-    return values.mean(axis=0), np.where(deviation > 0, deviation, 1.0)  # a constant column stays at 0
+def _standardise(parts: list[np.ndarray]) -> None:
+    """Bring the first array to mean 0 and deviation 1 in every column, and the others along with it, in place."""
+    mean, deviation = parts[0].mean(axis=0), parts[0].std(axis=0)
+    scale = np.where(deviation > 0, deviation, 1.0)  # a constant column stays at 0
+    for part in parts:
+        np.subtract(part, mean, out=part)
+        np.divide(part, scale, out=part)
 
 
 TASK = TaskKind(make, CsvConfig, not_science=("path",))

@@ -8,8 +8,9 @@ import numpy as np
 
 from fa_sweep.checks import ConfigError, positive
 from fa_sweep.tasks.base import Examples, Task, TaskKind, one_hot
+from fa_sweep.tasks.contents import Contents
 from fa_sweep.tasks.files import FileConfig, class_labels, read_idx, read_npz, suffix
-from fa_sweep.tasks.split import split_examples
+from fa_sweep.tasks.split import split_rows
 
 Array = np.ndarray
 
@@ -48,33 +49,44 @@ def labels_path(path: str) -> str:
 
 def make(config: ImagesConfig, seed: int) -> Task:
     """Return the images, pixels as given over `divide_by`. Raises ConfigError, naming file and fault."""
-    config.check_content()
-    images, labels = _read(config.path)
-    count = len(images)
+    contents = Contents(config.content, config.path)
+    images, labels = _read(config.path, contents)
+    count, test = len(images), None
     if config.test_path:
-        more, more_labels = _read(config.test_path)
-        if more.shape[1] != images.shape[1]:
-            raise ConfigError(f"{config.test_path} has {more.shape[1]} pixels an image, {config.path} {images.shape[1]}")
-        images, labels = np.concatenate([images, more]), np.concatenate([labels, more_labels])
+        test, more_labels = _read(config.test_path, contents)
+        if test.shape[1] != images.shape[1]:
+            raise ConfigError(f"{config.test_path} has {test.shape[1]} pixels an image, {config.path} {images.shape[1]}")
+        labels = np.concatenate([labels, more_labels])
+    contents.verify()
     numbers, classes = class_labels(labels, config.path)
-    examples = Examples(images / config.divide_by, one_hot(numbers, classes))
-    if config.test_path:
-        training = Examples(examples.inputs[:count], examples.targets[:count])
-        return Task(Examples(examples.inputs[count:], examples.targets[count:]), "one_hot", training=training)
-    training, held_out = split_examples(config, examples, numbers, config.path)
+    targets = one_hot(numbers, classes)
+    if test is not None:
+        training = Examples(_pixels(images, config), targets[:count])
+        return Task(Examples(_pixels(test, config), targets[count:]), "one_hot", training=training)
+    rows = split_rows(config, count, numbers, config.path)
+    training, held_out = (Examples(_pixels(images[part], config), targets[part]) for part in rows)
     return Task(held_out, "one_hot", training=training)
 
 
-def _read(path: str) -> tuple[Array, Array]:
-    """Return images (examples, pixels), float64, and labels (examples,)."""
-    x, y = read_npz(path, ("x", "y")) if suffix(path) == ".npz" else (read_idx(path), read_idx(labels_path(path)))
+def _pixels(images: Array, config: ImagesConfig) -> Array:
+    """Images (examples, pixels) -> float64, over `divide_by`, without a copy in between."""
+    pixels: Array = np.divide(images, config.divide_by, dtype=np.float64)
+    return pixels
+
+
+def _read(path: str, contents: Contents) -> tuple[Array, Array]:
+    """Return images (examples, pixels) and labels (examples,), as they stand in the files."""
+    if suffix(path) == ".npz":
+        x, y = read_npz(path, contents.whole(path), ("x", "y"))
+    else:
+        x, y = (read_idx(one, contents.whole(one)) for one in (path, labels_path(path)))
     if x.ndim < 2 or y.ndim != 1:
         raise ConfigError(f"{path}: images {x.shape} and labels {y.shape}; an image needs a row, a label is one number")
     if len(x) != len(y):
         raise ConfigError(f"{path}: {len(x)} images, but {len(y)} labels")
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         raise ConfigError(f"{path}: not all pixels are finite")
-    return x.reshape(len(x), -1).astype(np.float64), y
+    return x.reshape(len(x), -1), y
 
 
 TASK = TaskKind(make, ImagesConfig, not_science=("path", "test_path"))

@@ -39,4 +39,10 @@ def make(config: LinearTeacherConfig, seed: int) -> Task:
     return Task(fresh(stream(seed, "task", kind=1), config.held_out), "regression", fresh=fresh)
 
 
-TASK = TaskKind(make, LinearTeacherConfig, seeded=True)
+def _numbers(config: LinearTeacherConfig) -> dict[str, int]:
+    width = config.inputs + config.outputs
+    largest = max(("held_out", "inputs", "outputs"), key=lambda name: int(getattr(config, name)))
+    return {f"task.{largest}": config.held_out * width + config.inputs * config.outputs}
+
+
+TASK = TaskKind(make, LinearTeacherConfig, seeded=True, numbers=_numbers)

@@ -56,4 +56,9 @@ def make(config: NonlinearTeacherConfig, seed: int) -> Task:
     return Task(fresh(stream(seed, "task", kind=1), config.held_out), "regression", fresh=fresh)
 
 
-TASK = TaskKind(make, NonlinearTeacherConfig, seeded=True)
+def _numbers(config: NonlinearTeacherConfig) -> dict[str, int]:
+    weights = sum(i * o for i, o in pairwise(config.widths))
+    return {"task.held_out": config.held_out * (config.widths[0] + 2 * max(config.widths)), "task.widths": 2 * weights}
+
+
+TASK = TaskKind(make, NonlinearTeacherConfig, seeded=True, numbers=_numbers)

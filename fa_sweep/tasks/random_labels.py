@@ -31,4 +31,9 @@ def make(config: RandomLabelsConfig, seed: int) -> Task:
     return Task(examples, "regression", training=examples)
 
 
-TASK = TaskKind(make, RandomLabelsConfig, seeded=True)
+def _numbers(config: RandomLabelsConfig) -> dict[str, int]:
+    wider = "task.inputs" if config.inputs > config.examples else "task.examples"
+    return {wider: 2 * config.examples * (config.inputs + config.outputs)}
+
+
+TASK = TaskKind(make, RandomLabelsConfig, seeded=True, numbers=_numbers)

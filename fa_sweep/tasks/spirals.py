@@ -46,4 +46,11 @@ def make(config: SpiralsConfig, seed: int) -> Task:
     return Task(points(stream(seed, "task", kind=1), config.held_out), "one_hot", training=training)
 
 
-TASK = TaskKind(make, SpiralsConfig, seeded=True)
+def _numbers(config: SpiralsConfig) -> dict[str, int]:
+    each = config.classes * (8 + config.classes)  # a one-hot target has a number a class
+    if config.classes > max(config.points, config.held_out):
+        return {"task.classes": (config.points + config.held_out) * each}
+    return {"task.points": config.points * each, "task.held_out": config.held_out * each}
+
+
+TASK = TaskKind(make, SpiralsConfig, seeded=True, numbers=_numbers)

@@ -31,7 +31,12 @@ class SplitConfig(TaskConfig):
 
 def split_examples(config: SplitConfig, examples: Examples, labels: Array | None, source: str) -> tuple[Examples, Examples]:
     """Return (training, held out). `labels` (examples,) are the classes, None for regression."""
-    n = len(examples.inputs)
+    train, held = split_rows(config, len(examples.inputs), labels, source)
+    return Examples(examples.inputs[train], examples.targets[train]), Examples(examples.inputs[held], examples.targets[held])
+
+
+def split_rows(config: SplitConfig, n: int, labels: Array | None, source: str) -> tuple[Array, Array]:
+    """Return the numbers of the examples to train on and of those held out, of n in all; `labels` as above."""
     if not 0 < config.held_out < n:
         raise ConfigError(f"task.held_out is {config.held_out}; {source} has {n} examples, so give 1 to {n - 1}")
     generator = np.random.default_rng(config.split_seed)
@@ -45,5 +50,4 @@ def split_examples(config: SplitConfig, examples: Examples, labels: Array | None
             members = order[labels[order] == label]
             places[members] = (np.arange(len(members)) + generator.uniform(0.25, 0.75)) / len(members)
         order = np.argsort(places, kind="stable")
-    train, held = order[: n - config.held_out], order[n - config.held_out :]
-    return Examples(examples.inputs[train], examples.targets[train]), Examples(examples.inputs[held], examples.targets[held])
+    return order[: n - config.held_out], order[n - config.held_out :]

@@ -16,6 +16,7 @@ import numpy as np
 from fa_sweep.convergence import Events
 from fa_sweep.evaluation import metric_names
 from fa_sweep.identity import run_settings
+from fa_sweep.secrets import redact
 from fa_sweep.sweep.folder import Sweep
 from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.ledger import run_events
@@ -88,7 +89,7 @@ def chosen_history(wanted: str, jobs: Sequence[Job], metrics: str) -> tuple[str,
     """Return how much of the histories a sweep sends, and a line to say if that was not asked for."""
     if wanted != "auto":
         return wanted, ""
-    evaluations = {id(train): len(train.evaluation_steps()) for train in (job.run.train for job in jobs)}
+    evaluations = {id(train): train.evaluations() for train in (job.run.train for job in jobs)}
     alike = Counter((len(job.widths) - 1, job.targets, evaluations[id(job.run.train)]) for job in jobs)
     sizes = {}
     for history in HISTORIES:
@@ -137,7 +138,7 @@ def job_content(job: Job, sweep: Sweep, record: Record | None, kept: Kept) -> Ru
         "fa_sweep.factors": json.dumps(job.factors),
         "fa_sweep.widths": json.dumps(job.widths),
         "fa_sweep.targets": job.targets,
-        "overrides": " ".join(job.overrides),
+        "overrides": redact(" ".join(job.overrides)),
         "reproduce": job.reproduce,
         **({"fa_sweep.reused": "true"} if job.reused else {}),
         **({ANEW_TAG: "false"} if sweep.record.single and sweep.record.resume == "false" else {}),

@@ -132,6 +132,10 @@ SelectTypeParameters=CR_Core
 MpiDefault=none
 JobAcctGatherType=jobacct_gather/none
 ReturnToService=2
+KillWait=1
+MessageTimeout=100
+TCPTimeout=60
+SlurmdTimeout=0
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -167,6 +171,8 @@ def slurm() -> Iterator[dict[str, str]]:
             started.append(subprocess.Popen([daemon, "-D", "-f", str(conf)], env=environment, **quiet))  # type: ignore[call-overload]
         until(idle, "slurm")
         yield environment
+        subprocess.run(["scancel", "--full", "--signal", "KILL", "--user", "root"], env=environment, check=True)
+        until(idle, "the end of SLURM's tasks, which the end of its daemons would not be")
     finally:
         for process in reversed(started):
             end(process)

@@ -1,6 +1,7 @@
-"""What the shell, the desktop or a hook has set is none of the tests' business: import this before anything reads it."""
+"""What a shell, a desktop or a hook has set is none of the tests' business: import this before anything reads it."""
 
 import os
+import signal
 
 FOREIGN = (
     "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "TTY_", "PYTHONWARNINGS", "PYTHONOPTIMIZE", "PYTHONIOENCODING",
@@ -12,3 +13,8 @@ REQUIRE_SERVICES = os.environ.get("FA_SWEEP_REQUIRE_SERVICES") == "1"
 for name in [name for name in os.environ if name.startswith(FOREIGN) and name != "FA_SWEEP_REQUIRE_SERVICES"]:
     del os.environ[name]  # one that stays for xdist's workers: they read it again
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
+# A shell in the background, a hook or a CI's agent may have these ignored, which commands that tests start would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)

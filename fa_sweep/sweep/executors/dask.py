@@ -16,6 +16,7 @@ from typing import Any
 from fa_sweep.checks import ConfigError
 from fa_sweep.signals import children_deaf_to_ctrl_c
 from fa_sweep.sweep.executors.base import Executor, Progress, Result, ShardLost
+from fa_sweep.sweep.executors.local import start_tracker
 from fa_sweep.sweep.failures import Failed, failure
 from fa_sweep.sweep.plan import Shard
 from fa_sweep.sweep.work import Trained, try_to_train, work_of
@@ -35,6 +36,7 @@ def open_dask(address: str | None, processes: int) -> Iterator[Executor]:
     # Losing a worker is no reason to give up the shard that it was at.
     with dask.config.set({"distributed.scheduler.allowed-failures": DEATHS, "logging.distributed": "critical"}):
         if address is None:
+            start_tracker()
             # Without an address of its own its page would go to port 8787, and two sweeps at once warn about that.
             with children_deaf_to_ctrl_c():  # those that replace dead ones too: a thread that starts here starts them
                 cluster = LocalCluster(

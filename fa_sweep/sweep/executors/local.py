@@ -23,6 +23,7 @@ from fa_sweep.sweep.plan import Shard
 from fa_sweep.sweep.work import Trained, try_to_train, work_of
 
 _LONGEST_TEMPORARY = 70  # of the 107 bytes that a socket's path may have; /pymp-xxxxxxxx/listener-xxxxxxxx is the rest
+_KILLED = "a training process was killed, and the pool with it"
 _BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 
@@ -32,20 +33,24 @@ def start_server() -> None:
     A server, because a fork of this process, which has threads (BLAS, rich), can hang; for that reason its BLAS has one thread.
     """
     multiprocessing.get_context("forkserver").set_forkserver_preload(["__main__", "fa_sweep.sweep.work"])
-    _tidy_up_at_a_signal()
-    with _inherited(PYTHONWARNINGS="ignore"):  # it would warn of the semaphores that a killed process leaves, and removes them
-        resource_tracker.ensure_running()  # the server needs it, and its start would unblock what is blocked for the server's
+    start_tracker()  # the server needs it, and its start would unblock what is blocked for the server's
     with _inherited(), _short_socket_path():
         forkserver.ensure_running()
 
 
+def start_tracker() -> None:
+    """Start the process that removes the semaphores of those that are killed, unless it runs."""
+    _tidy_up_at_a_signal()
+    with _inherited():
+        resource_tracker.ensure_running()
+
+
 @contextmanager
-def _inherited(**more: str) -> Iterator[None]:
-    """Have processes that are started now take one thread for BLAS and leave Ctrl-C to this one, which ends them."""
-    changed = {**dict.fromkeys(_BLAS_THREADS, "1"), **more}
-    before = {name: os.environ.get(name) for name in changed}
-    os.environ.update(changed)
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # one that comes meanwhile waits
+def _inherited() -> Iterator[None]:
+    """Have processes that are started now take one thread for BLAS; a terminal's signals are for this one, which ends them."""
+    before = {name: os.environ.get(name) for name in _BLAS_THREADS}
+    os.environ.update(dict.fromkeys(_BLAS_THREADS, "1"))
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:
@@ -124,14 +129,15 @@ def _in_processes(shards: Sequence[Shard], processes: int, progress: Progress) -
     context = multiprocessing.get_context("forkserver")
     others = multiprocessing.active_children()
     with ProcessPoolExecutor(min(processes, len(shards)), mp_context=context, initializer=_end_with_parent) as pool:
-        waiting: dict[Future[Trained | Failed], Shard] = {pool.submit(try_to_train, work_of(s.jobs)): s for s in shards}
+        waiting, lost = _submit(pool, shards)
         try:
+            yield from ((shard, ShardLost(_KILLED)) for shard in lost)
             while waiting:
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                     shard = waiting.pop(future)
                     error = future.exception()
                     if isinstance(error, BrokenProcessPool):
-                        yield shard, ShardLost("a training process was killed, and the pool with it")
+                        yield shard, ShardLost(_KILLED)
                     elif isinstance(error, Exception):
                         yield shard, failure(error)
                     else:
@@ -142,3 +148,14 @@ def _in_processes(shards: Sequence[Shard], processes: int, progress: Progress) -
             # One that was killed while it waited for work has left the queue locked: those behind it would wait for ever.
             for worker in set(multiprocessing.active_children()).difference(others):
                 worker.terminate()
+
+
+def _submit(pool: ProcessPoolExecutor, shards: Sequence[Shard]) -> tuple[dict[Future[Trained | Failed], Shard], list[Shard]]:
+    """Submit shards; returns those that wait for a process, and those for which there is none, because some were killed."""
+    waiting: dict[Future[Trained | Failed], Shard] = {}
+    for number, shard in enumerate(shards):
+        try:
+            waiting[pool.submit(try_to_train, work_of(shard.jobs))] = shard
+        except (BrokenProcessPool, OSError, EOFError):  # the latter where it was their server
+            return waiting, list(shards[number:])
+    return waiting, []

@@ -8,13 +8,14 @@ import secrets
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from fa_sweep.checks import ConfigError
+from fa_sweep.signals import held, undone_by_signal
 from fa_sweep.sweep.executors.base import Executor, Kept, Progress, Result, ShardLost
 from fa_sweep.sweep.failures import Failed, failure
 from fa_sweep.sweep.plan import Shard
@@ -22,6 +23,7 @@ from fa_sweep.sweep.shards import shards_with_tokens, write_shard
 from fa_sweep.sweep.work import Work, train_runs, work_of
 
 POLL_S = 1.0
+SCANCEL_S = 0.7  # a signal leaves no more time
 SETTLE_S = 10.0  # how long a file may take from the machine that wrote it to this one
 MOST_TASKS = 1000  # of an array, where nobody has changed SLURM's own limit
 WAITING = ("PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "REQUEUED", "RESIZING", "STOPPED", "REQUEUE_HOLD")
@@ -70,26 +72,33 @@ class _Slurm:
     folder: Path
 
     def run(self, shards: Sequence[Shard], progress: Progress) -> Iterator[Result]:
-        from submitit.core.utils import FailedJobError
-
         tokens = {shard.number: secrets.token_hex(6) for shard in shards}
         tasks = min(self.processes, len(shards))
         bundles = [list(shards[task::tasks]) for task in range(tasks)]
         work = [[(work_of(shard.jobs), tokens[shard.number]) for shard in bundle] for bundle in bundles]
+        submitted: list[Any] = []
+        with undone_by_signal(lambda: _cancel(submitted)):
+            with held():  # a task whose number is not known yet could not be cancelled
+                submitted += self._submit(tasks, work)
+            try:
+                yield from self._collect(submitted, bundles, tokens, progress)
+            except BaseException:
+                _cancel(submitted)
+                raise
+
+    def _submit(self, tasks: int, work: list[list[tuple[Work, str]]]) -> Sequence[Any]:
+        """Submit one array of tasks. Raises ConfigError where sbatch refuses it."""
+        from submitit.core.utils import FailedJobError
+
         try:
             with redirect_stderr(StringIO()):  # submitit prints what its error says too
-                submitted = self.submitter.map_array(train_and_keep, [self.folder] * tasks, work)
+                submitted: Sequence[Any] = self.submitter.map_array(train_and_keep, [self.folder] * tasks, work)
         except FailedJobError as error:
             said = str(error).rpartition("sbatch: error: ")[2]
             raise ConfigError(
                 f"hydra.launcher.slurm is {self.asked}; sbatch does not take it: {' '.join(said.split())}"
             ) from error
-        try:
-            yield from self._collect(submitted, bundles, tokens, progress)
-        except BaseException:
-            for job in submitted:
-                job.cancel(check=False)
-            raise
+        return submitted
 
     def _collect(
         self, submitted: Sequence[Any], bundles: list[list[Shard]], tokens: dict[int, str], progress: Progress
@@ -116,6 +125,14 @@ class _Slurm:
                     del waiting[task]
             if waiting:
                 time.sleep(POLL_S)
+
+
+def _cancel(submitted: Sequence[Any]) -> None:
+    """Have SLURM end an array's tasks; one that does not answer soon lets them go on, and nothing of theirs is lost."""
+    arrays = sorted({str(job.job_id).split("_")[0] for job in submitted})
+    if arrays:
+        with suppress(OSError, subprocess.SubprocessError):
+            subprocess.run(["scancel", *arrays], capture_output=True, timeout=SCANCEL_S, check=False)
 
 
 def _what_became(job: Any, state: str, left: Sequence[Shard], bundle: Sequence[Shard]) -> Iterator[Result]:

@@ -1,0 +1,92 @@
+"""What training takes, known before it begins: bytes of memory by the setting that asks for them, and bytes on the disk.
+
+Axes: R lanes of a stack, E evaluations, L weight layers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from fa_sweep.evaluation import metric_names
+from fa_sweep.schema import RunConfig
+from fa_sweep.stack import AHEAD_BYTES, FRESH_STEPS, lanes_of_part, widths_of
+from fa_sweep.tasks import task_of
+
+HISTORY_COPIES = 3  # a shard's histories, while they are put together and written
+LISTED_BYTES = 150  # of one evaluation step, while they are listed
+PROCESS_BYTES = 2**27  # of a Python process with NumPy, before it does anything
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What one shard takes while it is trained: bytes of `memory` by the setting that asks for them.
+
+    `kept` are those of the histories, which go to the disk, and `histories` is the setting that asks for them.
+    """
+
+    memory: dict[str, int]
+    kept: int
+    histories: str
+
+    @property
+    def total(self) -> int:
+        """All bytes of memory."""
+        return sum(self.memory.values())
+
+    @property
+    def largest(self) -> str:
+        """The setting that asks for most of the memory."""
+        return max(self.memory, key=lambda name: self.memory[name])
+
+
+def history_bytes(run: RunConfig) -> int:
+    """Return how many bytes the histories of one run are: a number per evaluation and metric, and the steps."""
+    metrics = len(metric_names(len(run.model.hidden) + 1, task_of(run).targets)) + 1
+    return run.train.evaluations() * metrics * 8
+
+
+def needs_of(runs: Sequence[RunConfig]) -> Needs:
+    """Return what runs of one structure take that are trained as one shard, part after part."""
+    run, widths, task = runs[0], widths_of(runs[0]), task_of(runs[0])
+    item, lanes = np.dtype(run.dtype).itemsize, lanes_of_part(run, len(runs))
+    weights, units, hidden = sum(i * o for i, o in pairwise(widths)), sum(widths[1:]), sum(widths[1:-1])
+    largest = max(i * o for i, o in pairwise(widths))
+    histories = history_bytes(run)
+    examples, batch = len(task.evaluation.inputs), run.train.batch_size
+    # Parameters, the step, the optimiser's memory; matrices and their draws; a layer's products; what is left of each run.
+    of_weights = lanes * (weights * (4 * item + 8) + largest * (16 + 2 * item)) + 2 * len(runs) * weights * item
+    # Examples and targets lane by lane; activations, slopes, deltas and signals; two layers in double precision.
+    of_examples = examples * lanes * (item * (widths[0] + 2 * widths[-1] + 8 * hidden) + 16 * max(widths[1:]))
+    of_batch = batch * lanes * (item * (2 * widths[0] + 4 * units) + 8)
+    if task.training is None:
+        of_batch += 3 * 8 * FRESH_STEPS * batch * lanes * (widths[0] + widths[-1])
+    memory = {
+        "model.hidden": of_weights,
+        _evaluated_by(run): of_examples,
+        "train.batch_size": of_batch + 2 * AHEAD_BYTES,
+        "train.eval_samples": max(AHEAD_BYTES, run.train.eval_samples * lanes * 8),
+        _times(run): HISTORY_COPIES * len(runs) * histories + LISTED_BYTES * run.train.evaluations(),
+        "feedback.mirror_batch": lanes * _largest(runs, "mirror_batch") * (hidden + units) * item,
+        # Two factors and a step of one of them, drawn in double precision.
+        "feedback.width": lanes * _largest(runs, "width") * (item * (2 * hidden + units) + 16 * max(widths[1:])),
+    }
+    return Needs({name: size for name, size in memory.items() if size}, len(runs) * histories, _times(run))
+
+
+def _largest(runs: Sequence[RunConfig], name: str) -> int:
+    """Return the largest value of a setting that some modes of feedback have; 0 where none of the runs has it."""
+    settings: list[Any] = list({id(run.feedback): run.feedback for run in runs}.values())
+    return max((getattr(feedback, name, 0) for feedback in settings), default=0)
+
+
+def _evaluated_by(run: RunConfig) -> str:
+    """Return the setting that the size of the evaluation set goes back to, times the units."""
+    names = ("held_out", "test_path", "examples", "bits")
+    return next((f"task.{name}" for name in names if getattr(run.task, name, None)), "model.hidden with the task's examples")
+
+
+def _times(run: RunConfig) -> str:
+    return "train.eval_every" if run.train.eval_at == "every" else "train.eval_at"

@@ -1,0 +1,96 @@
+"""Whether a sweep finds room: its memory, disk space and time, known before any of it is spent."""
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fa_sweep.checks import ConfigError, shown
+from fa_sweep.resources import SMALL, available_memory, free_disk, in_bytes, in_time
+from fa_sweep.schema import RunConfig
+from fa_sweep.sweep.conduct import plan_shards
+from fa_sweep.sweep.folder import OUTPUTS
+from fa_sweep.sweep.jobs import Job
+from fa_sweep.sweep.needs import PROCESS_BYTES, Needs, needs_of
+from fa_sweep.sweep.plan import Shard
+
+LONGEST_DAYS = 30  # of training, without `confirm=true`
+DISK_PER_JOB = 500  # bytes, of the job table
+SPARE_DISK = 2**22  # the report, records, a database's growth
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What training takes: shards, processes, seconds from the first shard to the last; bytes of memory and on the disk.
+
+    `needs` is the shard that takes most memory; None where nothing is to be trained. `histories` are the bytes that a report
+    holds in memory.
+    """
+
+    shards: list[Shard]
+    processes: int
+    seconds: float
+    memory: int
+    disk: int
+    histories: int
+    needs: Needs | None
+
+
+def plan_sweep(missing: Sequence[Job], jobs: int, n_jobs: str, executor: str) -> Plan:
+    """Plan the training of the `missing` runs of a sweep of that many `jobs`, by an executor; nothing is started."""
+    shards, processes = plan_shards(missing, n_jobs, executor)
+    if not shards:
+        return Plan([], processes, 0.0, 0, DISK_PER_JOB * jobs, 0, None)
+    needs = [needs_of([job.run for job in shard.jobs]) for shard in shards]
+    histories, largest = sum(need.kept for need in needs), max(needs, key=lambda need: need.total)
+    memory = max(need.kept for need in needs)
+    if executor == "local":  # the memory of other machines is theirs to tell
+        at_once = heapq.nlargest(processes, (need.total for need in needs))
+        memory = max(memory, sum(at_once)) + (PROCESS_BYTES * len(at_once) if len(at_once) > 1 else 0)
+    return Plan(shards, processes, _makespan(shards, processes), memory, histories + DISK_PER_JOB * jobs, histories, largest)
+
+
+def _makespan(shards: Sequence[Shard], processes: int) -> float:
+    """Return when the last process ends, each taking the next shard when it has finished one."""
+    ends = [0.0] * max(1, min(processes, len(shards)))
+    for shard in shards:
+        heapq.heappush(ends, heapq.heappop(ends) + shard.seconds)
+    return max(ends)
+
+
+def require_room(plan: Plan, *, confirmed: bool) -> None:
+    """Raise ConfigError, naming setting, amount and remedy, where a plan does not fit.
+
+    Args:
+        plan: of a sweep.
+        confirmed: whether more than a month of training is meant.
+    """
+    if plan.needs is None:
+        return
+    run, histories, largest = plan.shards[0].jobs[0].run, plan.needs.histories, plan.needs.largest
+    if plan.memory > SMALL and plan.memory > (free := available_memory()):
+        asked = f"{in_bytes(plan.memory)} of memory, of which {in_bytes(free)} are free"
+        raise ConfigError(f"{_setting(run, largest)}: training takes {asked}, most of it by this setting; {_remedy(largest)}")
+    if plan.disk > SPARE_DISK and plan.disk > (free := free_disk(OUTPUTS)):
+        asked = f"{in_bytes(plan.disk)} on the disk, of which {in_bytes(free)} are free"
+        raise ConfigError(f"{_setting(run, histories)}: the ledger takes {asked}; {_remedy(histories)}")
+    if plan.seconds > LONGEST_DAYS * 86400 and not confirmed:
+        processes = f" in {plan.processes} processes" if plan.processes > 1 else ""
+        raise ConfigError(
+            f"{_setting(run, 'train.steps')}: training takes about {in_time(plan.seconds)}{processes}; "
+            f"take fewer steps, examples or runs, or say confirm=true: more than {LONGEST_DAYS} days need it"
+        )
+
+
+def _setting(run: RunConfig, field: str) -> str:
+    """Return a setting and its value, as a person types them."""
+    value: Any = run
+    for name in field.split("."):
+        value = getattr(value, name, None)
+    return f"{field}={shown(value).replace(' ', '')}" if value is not None else field
+
+
+def _remedy(field: str) -> str:
+    if field in ("train.eval_every", "train.eval_at"):
+        return "evaluate less often, or take fewer runs at a time"
+    return "make it smaller, or take fewer processes with n_jobs=1"

@@ -1,0 +1,172 @@
+"""Signals at random moments of every phase, once and twice, to one process and to its group; then the same command completes.
+
+Kills come in chains: some in one folder, each on the same command, from earlier phases to later ones; then the command runs
+undisturbed, and the folder is compared with one that was never disturbed.
+"""
+
+import random
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from torture.case import Common, Outcome, Task, traceback_in
+from torture.phases import Watch, measure
+from torture.program import Ended, Started, end_all, left_over
+from torture.truth import Truth, wrong_in
+
+PER_CHAIN = {"report": 10}
+CHAINS = ["one process", "two processes", "one process", "two processes", "single run", "report"] * 6
+END_S, TWICE_END_S = 2.0, 1.0
+SETTLE_S = 0.5  # a program that has no handler for SIGTERM is killed in its imports all the same, this late
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
+SWEEP = [
+    "-m", "feedback=symmetric,random", "model.hidden=[3],[5]", "seed=range(5)", "train.steps=15001", "train.eval_every=1500",
+    "train.hold=2",
+]  # fmt: skip
+COMMANDS = {
+    "one process": [*SWEEP, "n_jobs=1", "report=false"],
+    "two processes": [*SWEEP, "n_jobs=2", "report=false"],
+    "report": [*SWEEP, "n_jobs=2"],
+    "single run": ["seed=3", "train.steps=15001", "train.eval_every=1500", "train.hold=2"],
+}
+WORDS = ("interrupt", "terminat", "stopped", "killed", "signal")
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One kill: when (a share of a phase), by what, how often, and whether the whole group gets it."""
+
+    phase: str
+    share: float
+    number: signal.Signals
+    twice: bool
+    group: bool
+    gap_s: float
+
+    def __str__(self) -> str:
+        times, whom = "twice" if self.twice else "once", "group" if self.group else "process"
+        return f"{self.number.name} {times} to the {whom}, {self.share:.0%} through {self.phase}"
+
+
+HELD = {
+    "SIGINT": "status 130 and one line, within two seconds, no process left",
+    "SIGTERM": "status 143 and one line, within two seconds, no process left",
+    "SIGKILL": "no process left after two seconds",
+    "same command again": "every run once in ledger and store, the undisturbed bits, nothing RUNNING, no *.tmp, all tracked",
+}
+
+
+@dataclass
+class Kills(Common):
+    """Chains of kills over all phases of a sweep (in one and in two processes) and of a single run, first use included."""
+
+    name = "kills"
+    timelines: dict[str, Mapping[str, float]] = field(default_factory=dict)
+    truths: dict[str, Truth] = field(default_factory=dict)
+    held: ClassVar[Mapping[str, str]] = HELD
+
+    def prepare(self, folder: Path) -> None:
+        """Measure the phases of each command, and keep what it finds."""
+        for number, (name, arguments) in enumerate(COMMANDS.items()):
+            cwd = folder / str(number) / "work"
+            cwd.mkdir(parents=True)
+            self.timelines[name] = measure(self.program, arguments, cwd)
+            self.truths[name] = Truth.of(cwd)
+
+    def tasks(self) -> Sequence[Task]:
+        """Return the chains: five of six kill sweeps, more than half of these in two processes, one with a report."""
+        return [self.task(n, partial(self._chain, number=n, name=name)) for n, name in enumerate(CHAINS)]
+
+    def _chain(self, folder: Path, number: int, name: str) -> list[Outcome]:
+        late = ("import", "report", "ending")
+        phases = [phase for phase in self.timelines[name] if name != "report" or phase in late]
+        outcomes, since, cwd = [], 0, new_folder(folder)
+        for kill in kills_of(self.random(number), phases, PER_CHAIN.get(name, 8)):
+            found = self._kill(kill, cwd, name)
+            outcomes += found
+            since += len(found)
+            if not found:  # the command has ended before: everything has to be there, and the next one begins anew
+                outcomes.append(self._completed(cwd, name, since))
+                since, cwd = 0, new_folder(folder)
+        return [*outcomes, self._completed(cwd, name, since)] if since else outcomes
+
+    def _completed(self, cwd: Path, name: str, kills: int) -> Outcome:
+        """Run the command undisturbed and look at everything."""
+        last = self.program.run(COMMANDS[name], cwd)
+        failed = "" if last.status == 0 else f"status {last.status}: {last.err.strip()[-200:]}"
+        problems = [wrong for wrong in (failed, traceback_in(last.said)) if wrong] or wrong_in(cwd, self.truths[name])
+        return Outcome("same command again", f"{name}, after {kills} kills", "; ".join(problems))
+
+    def _kill(self, kill: Kill, cwd: Path, name: str) -> list[Outcome]:
+        """Start the command and kill it; no outcome where it ended before."""
+        timeline = self.timelines[name]
+        started = self.program.start(COMMANDS[name], cwd)
+        watch = Watch(cwd, started, timeline["imports"])
+        watch.wait_for("imports", SETTLE_S)
+        if kill.phase != "imports" and not watch.wait_for(kill.phase, 60):
+            started.wait(60)
+            return []
+        time.sleep(kill.share * timeline[kill.phase])
+        if not started.send(kill.number, group=kill.group):
+            return []
+        if kill.twice:
+            time.sleep(kill.gap_s)
+            started.send(kill.number, group=kill.group)
+        problems = after(kill, started)
+        end_all(started.marker)
+        return [Outcome(kill.number.name, f"{kill}, {name}", "; ".join(problems))]
+
+
+def new_folder(folder: Path) -> Path:
+    """Make a working folder that nothing was run in."""
+    cwd = folder / f"{len(list(folder.iterdir()))}" / "work"
+    cwd.mkdir(parents=True)
+    return cwd
+
+
+def kills_of(chance: random.Random, phases: Sequence[str], count: int) -> list[Kill]:
+    """Draw a chain's kills, earlier phases first: what a later one needs (a trained run, a database) is then there."""
+    kills = []
+    for _ in range(count):
+        number = chance.choice(SIGNALS)
+        group = chance.random() < (0.5 if number is signal.SIGINT else 0.25)
+        kills.append(
+            Kill(chance.choice(phases), 0.9 * chance.random(), number, chance.random() < 0.35, group, chance.random() * 0.2)
+        )
+    return sorted(kills, key=lambda kill: phases.index(kill.phase))
+
+
+def after(kill: Kill, started: Started) -> list[str]:
+    """Return what is wrong once a command was sent its signals."""
+    sent, delayed_s = time.monotonic(), started.delayed_s
+    ended = started.wait(10)
+    took = time.monotonic() - sent - (started.delayed_s - delayed_s)
+    problems = []
+    limit = TWICE_END_S if kill.twice else END_S
+    if ended.status is None:
+        return [f"still there after 10 s; said: {ended.err.strip()[-150:]!r}"]
+    if took > limit:
+        problems.append(f"ended after {took:.1f} s, not within {limit:.0f}")
+    while (orphans := left_over(started.marker)) and time.monotonic() - sent < 2 * END_S:
+        time.sleep(0.01)
+    if orphans:
+        problems.append(f"{len(orphans)} processes are left after {2 * END_S:.0f} s")
+    return problems + wrong_words(kill, ended)
+
+
+def wrong_words(kill: Kill, ended: Ended) -> list[str]:
+    """Return what is wrong with status and message; one that had said its last word before may end with 0."""
+    problems = [found] if (found := traceback_in(ended.said)) else []
+    if ended.status == 0 and kill.phase in ("import", "report", "ending") and "Look further" in ended.out:
+        return problems
+    if ended.status != STATUS[kill.number]:
+        problems.append(f"status {ended.status}, not {STATUS[kill.number]}")
+    lines = ended.lines(*WORDS)
+    if kill.number is not signal.SIGKILL and not problems and not 1 <= len(lines) <= (2 if kill.twice else 1):
+        problems.append(f"{len(lines)} lines about the signal: {ended.err.strip()[-200:]!r}")
+    return problems

@@ -1,0 +1,197 @@
+"""What is on the disk, read directly with pyarrow and sqlite3: runs in shards, runs in MLflow's tables."""
+
+import hashlib
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+OF_THE_MOMENT = frozenset({"run_id", "finished_at_ms", "duration_s"})
+
+
+def digests_in(shard: Path) -> dict[str, str]:
+    """Return a hash of every number of each run in a shard. Raises OSError or pa.ArrowException for one that cannot be read."""
+    with pq.ParquetFile(shard) as file:
+        table = file.read()
+    rows: dict[str, str] = {}
+    for row in table.to_pylist():
+        numbers = {name: _exact(value) for name, value in row.items() if name not in OF_THE_MOMENT}
+        rows[str(row["run_id"])] = hashlib.sha256(repr(sorted(numbers.items())).encode()).hexdigest()
+    return rows
+
+
+def _exact(value: Any) -> Any:
+    """Return numbers so that equal means the same bits."""
+    if isinstance(value, list):
+        return [_exact(member) for member in value]
+    return value.hex() if isinstance(value, float) else value
+
+
+def shards_of(outputs: Path) -> list[Path]:
+    """Return every file that may be a shard, of sweeps and single runs, by links too; temporary files aside."""
+    return sorted(path for path in outputs.glob("*/*/shards/*.parquet") if not path.name.startswith("."))
+
+
+def ledger(outputs: Path) -> list[tuple[str, str]]:
+    """Return (run id, hash of its numbers) of every row of every shard that can be read."""
+    rows: list[tuple[str, str]] = []
+    for shard in shards_of(outputs):
+        try:
+            rows += digests_in(shard).items()
+        except (OSError, KeyError, pa.ArrowException):
+            continue
+    return rows
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One run of MLflow's tables. `numbers` is a hash of its metrics: (key, step, value) each."""
+
+    id: str
+    name: str
+    experiment: str
+    status: str
+    active: bool
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    numbers: str
+
+    @property
+    def parent(self) -> str | None:
+        """The run that it stands under."""
+        return self.tags.get("mlflow.parentRunId")
+
+
+def connect(database: Path) -> sqlite3.Connection:
+    """Open a database for reading alone."""
+    return sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
+
+
+def stored(database: Path) -> list[Stored]:
+    """Return every run of a store. Raises sqlite3.Error where that is no whole database of MLflow's."""
+    with closing(connect(database)) as tables:
+        names = dict(tables.execute("select experiment_id, name from experiments"))
+        tags = _by_run(tables, "select run_uuid, key, value from tags")
+        params = _by_run(tables, "select run_uuid, key, value from params")
+        metrics: dict[str, list[tuple[Any, ...]]] = {}
+        for run, *point in tables.execute("select run_uuid, key, step, value, is_nan from metrics"):
+            metrics.setdefault(run, []).append(tuple(_exact(member) for member in point))
+        runs = tables.execute("select run_uuid, name, experiment_id, status, lifecycle_stage from runs").fetchall()
+    return [
+        Stored(
+            id=run,
+            name=name,
+            experiment=names[experiment],
+            status=status,
+            active=stage == "active",
+            tags=tags.get(run, {}),
+            params=params.get(run, {}),
+            numbers=hashlib.sha256(repr(sorted(metrics.get(run, []))).encode()).hexdigest(),
+        )
+        for run, name, experiment, status, stage in runs
+    ]
+
+
+def _by_run(tables: sqlite3.Connection, query: str) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for run, key, value in tables.execute(query):
+        found.setdefault(run, {})[key] = value
+    return found
+
+
+@dataclass(frozen=True)
+class Truth:
+    """An undisturbed sweep: the hash of each run's numbers in the ledger and in the store, and of its parameters there."""
+
+    ledger: Mapping[str, str]
+    store: Mapping[str, tuple[str, str]]
+
+    @classmethod
+    def of(cls, cwd: Path, database: str = "outputs/mlflow.db") -> "Truth":
+        """Read it from the folder that the command ran in."""
+        children = [run for run in stored(cwd / database) if "fa_sweep.run_id" in run.tags]
+        truth = cls(dict(ledger(cwd / "outputs")), {run.tags["fa_sweep.run_id"]: content(run) for run in children})
+        assert truth.ledger, f"{cwd} has no runs"
+        assert truth.ledger.keys() == truth.store.keys(), f"{cwd} is no whole sweep"
+        return truth
+
+
+def content(run: Stored) -> tuple[str, str]:
+    """Return what has to be the same wherever a run stands: its numbers and its parameters."""
+    return run.numbers, repr(sorted(run.params.items()))
+
+
+def wrong_in_ledger(outputs: Path, truth: Truth) -> list[str]:
+    """Return what is wrong with the runs in all shards: each has to be there once, with the bits of the undisturbed sweep."""
+    rows = ledger(outputs)
+    times = Counter(run for run, _ in rows)
+    problems = []
+    if absent := truth.ledger.keys() - times.keys():
+        problems.append(f"{len(absent)} of {len(truth.ledger)} runs are in no shard")
+    if twice := [run for run in truth.ledger if times[run] > 1]:
+        problems.append(f"{len(twice)} runs stand more than once in the ledger")
+    if other := [run for run, bits in rows if run in truth.ledger and bits != truth.ledger[run]]:
+        problems.append(f"{len(other)} runs have other numbers in the ledger")
+    return problems
+
+
+def wrong_in_store(runs: list[Stored], truth: Truth) -> list[str]:
+    """Return what is wrong with a store: one complete parent with every run once; no run RUNNING, doubled or changed."""
+    there = [run for run in runs if run.active and "mlflow.parentRunId" not in run.tags and "fa_sweep.run_id" not in run.tags]
+    problems = []
+    if running := [run.name for run in runs if run.status == "RUNNING"]:
+        problems.append(f"{len(running)} runs are RUNNING, {running[0]} among them")
+    for sweep, times in Counter(run.tags.get("fa_sweep.sweep", run.name) for run in there).items():
+        if times > 1:
+            problems.append(f"sweep {sweep} has {times} parents")
+    complete = []
+    for parent in there:
+        children = [run for run in runs if run.parent == parent.id and run.active]
+        ids = Counter(run.tags.get("fa_sweep.job_id", run.name) for run in children)
+        if doubled := [job for job, times in ids.items() if times > 1]:
+            problems.append(f"{len(doubled)} runs stand more than once under parent {parent.name}")
+        if parent.status == "FINISHED" and {run.tags.get("fa_sweep.run_id") for run in children} >= truth.store.keys():
+            complete.append(parent)
+    if len(complete) != 1:
+        problems.append(f"{len(complete)} parents are FINISHED with all {len(truth.store)} runs under them, not 1")
+    if other := changed(runs, truth):
+        problems.append(f"{len(other)} runs have other numbers in the store, {other[0]} among them")
+    return problems
+
+
+def changed(runs: list[Stored], truth: Truth) -> list[str]:
+    """Return the names of stored runs whose numbers or parameters are not those of the undisturbed sweep."""
+    known = [(run, truth.store.get(run.tags.get("fa_sweep.run_id", ""))) for run in runs if run.active]
+    return [run.name for run, true in known if true is not None and content(run) != true]
+
+
+def untracked(outputs: Path) -> list[str]:
+    """Return the sweeps and single runs that have a record and no note that MLflow has them."""
+    records = [path.parent for path in outputs.glob("*/*/sweep.json")]
+    return sorted(folder.name for folder in records if not (folder / "tracked.json").exists())
+
+
+def temporary(outputs: Path) -> list[str]:
+    """Return files with temporary names."""
+    return sorted(str(path.relative_to(outputs)) for path in outputs.rglob("*") if "tmp" in path.name)
+
+
+def wrong_in(cwd: Path, truth: Truth, database: str = "outputs/mlflow.db") -> list[str]:
+    """Return everything that is wrong in a folder after a command that should have completed a sweep there."""
+    outputs = cwd / "outputs"
+    problems = wrong_in_ledger(outputs, truth)
+    try:
+        problems += wrong_in_store(stored(cwd / database), truth)
+    except sqlite3.Error as error:
+        problems.append(f"the database cannot be read: {error}")
+    if left := untracked(outputs):
+        problems.append(f"{len(left)} sweeps are not noted as tracked, {left[0]} among them")
+    if files := temporary(outputs):
+        problems.append(f"temporary files are left: {', '.join(files[:3])}")
+    return problems
