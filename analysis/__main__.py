@@ -117,8 +117,8 @@ def _report(options: argparse.Namespace) -> tuple[Path, str]:
     if sweep is None:
         from analysis.mlflow_frames import from_mlflow
 
-        _say(f"reading from {store.shown}")
         frames = from_mlflow(store.uri, options.experiment, options.sweep, _say)
+        _say(f"reading from {store.shown}")
         return write_report(frames, options.out or OUTPUTS / "reports" / frames.about.id, **chosen), ""
     from analysis.attach import report_and_attach
 

@@ -145,7 +145,7 @@ def close_sweep(sweep: Sweep, app: AppConfig) -> None:
     report, unwritten = _report(sweep, app) if app.report else (None, "")
     console.say("Look further:")
     console.say(f"  {ui_command(app)}")
-    console.say(f"  open {report}" if report else f"  python -m analysis --sweep {sweep.id}")
+    console.say(f"  open {report}" if report else f"  python -m analysis --sweep {shlex.quote(sweep.id)}")
     absent, errors = [job.run_id for job in sweep.jobs if job.run_id not in records], sweep.failures
     failed = [errors[run_id] for run_id in absent if run_id in errors]
     missing = len(absent) - len(failed)
