@@ -39,7 +39,7 @@ class Listed(TypedDict):
 @cache
 def manifest() -> Mapping[str, Listed]:
     """Return what the release says of its modules that decide numbers, by name."""
-    values: dict[str, Listed] = json.loads(MANIFEST.read_text())
+    values: dict[str, Listed] = json.loads(MANIFEST.read_text(encoding="utf-8"))
     return values
 
 
