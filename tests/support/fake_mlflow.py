@@ -21,7 +21,7 @@ Json = dict[str, Any]
 # What can go wrong with one request. "after": the request is done, and only its answer goes wrong.
 FAULTS = (
     "closed before", "closed after", "reset before", "reset after", "500 before", "500 after", "429 before", "503 before",
-    "garbage before", "garbage after", "foreign json before", "foreign json after", "a page before", "truncated after",
+    "garbage before", "garbage after", "foreign json after", "a page before", "truncated after",
     "empty before", "empty after",
 )  # fmt: skip
 BODIES = {"garbage": b"\x00\xffno json", "foreign json": b'{"foreign": 1}', "a page": b"<html>Log in</html>", "empty": b""}
