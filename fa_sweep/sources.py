@@ -24,7 +24,7 @@ MANIFEST = FOLDER / "sources.json"
 ENGINE = f"{PACKAGE}.training"  # what it imports decides the numbers of every run; it imports no mode and no task
 COMPILED = f"{PACKAGE}.compiled"
 # What the engine imports that changes no number: the version, checks of settings and of memory, the table of pieces.
-INDIFFERENT = frozenset({PACKAGE, *(f"{PACKAGE}.{name}" for name in ("checks", "registry", "sources", "secrets"))})
+INDIFFERENT = frozenset({PACKAGE, *(f"{PACKAGE}.{name}" for name in ("checks", "registry", "resources", "secrets", "sources"))})
 
 _roots: set[str] = set()  # top-level packages of the pieces that this process has met
 
