@@ -97,7 +97,7 @@ def test_an_interrupted_sweep_is_reported_as_far_as_it_went(fa_sweep, capfd):
     outcomes = pd.read_csv(Path("outputs/reports") / sweep.id / "figures" / "outcomes.csv")
     assert (outcomes["outcome"] == "missing").sum() == frames.about.missing
     shutil.rmtree(sweep.folder / "shards")
-    assert analysis(["--sweep", sweep.id]) == 0
+    assert analysis(["--sweep", sweep.id]) == 1
     assert "there is nothing to report yet" in (Path("outputs/reports") / sweep.id / "report.html").read_text()
 
 
