@@ -111,12 +111,15 @@ class Truth:
 
     ledger: Mapping[str, str]
     store: Mapping[str, tuple[str, str]]
+    single: bool = False
+    """Of one run outside any sweep, which has no parent."""
 
     @classmethod
     def of(cls, cwd: Path, database: str = "outputs/mlflow.db") -> "Truth":
         """Read it from the folder that the command ran in."""
         children = [run for run in stored(cwd / database) if "fa_sweep.run_id" in run.tags]
-        truth = cls(dict(ledger(cwd / "outputs")), {run.tags["fa_sweep.run_id"]: content(run) for run in children})
+        single = all(run.parent is None for run in children)
+        truth = cls(dict(ledger(cwd / "outputs")), {run.tags["fa_sweep.run_id"]: content(run) for run in children}, single)
         assert truth.ledger, f"{cwd} has no runs"
         assert truth.ledger.keys() == truth.store.keys(), f"{cwd} is no whole sweep"
         return truth
@@ -158,7 +161,10 @@ def wrong_in_store(runs: list[Stored], truth: Truth) -> list[str]:
             problems.append(f"{len(doubled)} runs stand more than once under parent {parent.name}")
         if parent.status == "FINISHED" and {run.tags.get("fa_sweep.run_id") for run in children} >= truth.store.keys():
             complete.append(parent)
-    if len(complete) != 1:
+    if truth.single:
+        finished = Counter(run.tags.get("fa_sweep.run_id") for run in runs if run.active and run.status == "FINISHED")
+        problems += [f"run {run} is there {finished[run]} times, not once" for run in truth.store if finished[run] != 1]
+    elif len(complete) != 1:
         problems.append(f"{len(complete)} parents are FINISHED with all {len(truth.store)} runs under them, not 1")
     if other := changed(runs, truth):
         problems.append(f"{len(other)} runs have other numbers in the store, {other[0]} among them")
