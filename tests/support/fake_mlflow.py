@@ -51,7 +51,8 @@ class FakeMlflow:
         """Do what a request asks, and return what MLflow answers."""
         with self.lock:
             if "mlflow-artifacts/artifacts" in path:
-                return self._artifact(method, unquote(path.partition("mlflow-artifacts/artifacts/")[2]), body)
+                place = query.get("path", "") or unquote(path.partition("mlflow-artifacts/artifacts/")[2])
+                return self._artifact(method, place, body)
             name = path.partition("/mlflow/")[2].replace("/", "_").replace("-", "_")
             given = query if method == "GET" else json.loads(body or b"{}")
             act = getattr(self, f"_{name}", None)
@@ -63,7 +64,9 @@ class FakeMlflow:
     def _artifact(self, method: str, path: str, body: bytes) -> Json:
         if method == "PUT":
             self.artifacts[path] = body
-        return {}
+            return {}
+        there = {name.removeprefix(f"{path}/").partition("/")[0] for name in self.artifacts if name.startswith(f"{path}/")}
+        return {"files": [{"path": name, "is_dir": False} for name in sorted(there)]}
 
     def _experiments_get_by_name(self, given: Json) -> Json:
         for experiment in self.experiments.values():

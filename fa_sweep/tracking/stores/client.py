@@ -250,17 +250,17 @@ class ClientStore(Store):
     def add(self, contents: Callable[[], Iterable[RunContent]], group: Mapping[str, str]) -> int:
         made: set[str] = set()
         for number in range(PASSES):
-            lacking = self._add_lacking(contents(), group, made, at_all_costs=number == 0)
+            lacking = self._add_lacking(contents(), group, made, compare=number < PASSES - 1)
             if not lacking:
                 return len(made)
         raise TrackingError(f"{self._patience.who} says that it took run {lacking[0]!r}, and does not have it")
 
     def _add_lacking(
-        self, contents: Iterable[RunContent], group: Mapping[str, str], made: set[str], *, at_all_costs: bool
+        self, contents: Iterable[RunContent], group: Mapping[str, str], made: set[str], *, compare: bool
     ) -> list[str]:
         """Add the runs that the store lacks, or whose values it has not got right. Returns the names of those it added.
 
-        `at_all_costs`: values that differ are sent once more, and then left: the store may have its own way with them.
+        `compare`: values that differ are sent again. In the end they are left: the store may have its own way with them.
         """
         there, lacking = self._members_once(group), []
         for content in contents:
@@ -269,11 +269,7 @@ class ClientStore(Store):
             if known is not None and known.deleted:
                 continue
             ended = known is not None and known.status in ENDED
-            if (
-                known is None
-                or not ended
-                or (at_all_costs and known.fingerprint != _fingerprint(content.params, _last(content)))
-            ):
+            if known is None or not ended or (compare and known.fingerprint != _fingerprint(content.params, _last(content))):
                 self._add_one(content.within(group), {**group, "fa_sweep.job_id": job_id}, known)
                 made.add(job_id)
                 lacking.append(content.name)
@@ -291,7 +287,7 @@ class ClientStore(Store):
     def _add_one(self, content: RunContent, own: Mapping[str, str], known: StoredRun | None) -> None:
         run_id = self._create(content, own) if known is None else known.run_id
         if content.overlong:
-            self._artifact(lambda: self.client.log_dict(run_id, content.overlong, OVERLONG))
+            self._artifact(run_id, OVERLONG, lambda: self.client.log_dict(run_id, content.overlong, OVERLONG))
         self._log_values(run_id, content.metrics, content.ended_at_ms, content.params)
         self._terminate(run_id, content)
 
@@ -330,19 +326,24 @@ class ClientStore(Store):
             self._until(lambda: self._ask(lambda: self.client.log_inputs(run_id, datasets=inputs)), done, "the data's names")
 
     def write_text(self, run_id: str, text: str, name: str) -> None:
-        self._artifact(lambda: self.client.log_text(run_id, text, name))
+        self._artifact(run_id, name, lambda: self.client.log_text(run_id, text, name))
 
     def add_file(self, run_id: str, path: Path, folder: str) -> None:
-        self._artifact(lambda: self.client.log_artifact(run_id, str(path), folder))
+        self._artifact(run_id, f"{folder}/{path.name}", lambda: self.client.log_artifact(run_id, str(path), folder))
 
-    def _artifact(self, write: Callable[[], None]) -> None:
+    def _artifact(self, run_id: str, name: str, write: Callable[[], None]) -> None:
         """Keep an artifact, unless the store's artifacts are out of this machine's reach: runs are tracked without, too."""
         if not self._takes_artifacts:
             return
+        folder = name.rpartition("/")[0] or None
+
+        def done() -> bool:
+            return name in {file.path for file in self._ask(lambda: self.client.list_artifacts(run_id, folder))}
+
         try:
-            self._ask(write)
+            self._until(lambda: self._ask(write), done, f"artifact {name}")
         except Exception as error:
-            if isinstance(error, StoreClosed) or any(map(_is_out_of_reach, causes(error))):
+            if isinstance(error, TrackingError) or any(map(_is_out_of_reach, causes(error))):
                 raise
             self._takes_artifacts = False
             reason = " ".join(str(error).split())[:200]
