@@ -126,9 +126,10 @@ def _report(options: argparse.Namespace) -> tuple[Path, str]:
     gone = what_is_gone(sweep, sweep.records())
     if options.no_attach:
         return write_report(sweep, out, **chosen), gone
+    path = report_and_attach(sweep, out, replace(sweep.record.tracking, uri=store.uri), **chosen)
     if sweep.tracked:
-        _say(f"attaching the report to {store.shown}")
-    return report_and_attach(sweep, out, replace(sweep.record.tracking, uri=store.uri), **chosen), gone
+        _say(f"the report goes to {store.shown}, too")
+    return path, gone
 
 
 def _say(text: str) -> None:

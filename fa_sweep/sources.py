@@ -23,8 +23,8 @@ FOLDER = Path(__file__).resolve().parent
 MANIFEST = FOLDER / "sources.json"
 ENGINE = f"{PACKAGE}.training"  # what it imports decides the numbers of every run; it imports no mode and no task
 COMPILED = f"{PACKAGE}.compiled"
-# What the engine imports that changes no number: the version, checks of settings, the table of pieces.
-INDIFFERENT = frozenset({PACKAGE, *(f"{PACKAGE}.{name}" for name in ("checks", "registry", "sources", "secrets"))})
+# What the engine imports that changes no number: the version, checks of settings and of memory, the table of pieces.
+INDIFFERENT = frozenset({PACKAGE, *(f"{PACKAGE}.{name}" for name in ("checks", "registry", "resources", "secrets", "sources"))})
 
 _roots: set[str] = set()  # top-level packages of the pieces that this process has met
 
@@ -39,7 +39,7 @@ class Listed(TypedDict):
 @cache
 def manifest() -> Mapping[str, Listed]:
     """Return what the release says of its modules that decide numbers, by name."""
-    values: dict[str, Listed] = json.loads(MANIFEST.read_text())
+    values: dict[str, Listed] = json.loads(MANIFEST.read_text(encoding="utf-8"))
     return values
 
 

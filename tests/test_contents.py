@@ -10,7 +10,7 @@ from conftest import idx_bytes, short
 from fa_sweep.checks import ConfigError
 from fa_sweep.identity import run_id
 from fa_sweep.sweep.folder import all_sweeps
-from fa_sweep.sweep.work import train_runs
+from fa_sweep.sweep.work import Work, train_runs
 from fa_sweep.tasks import _made, make_task, task_of
 from fa_sweep.tasks import files as files_module
 
@@ -63,7 +63,7 @@ def test_a_file_that_was_replaced_after_planning_is_not_trained_on(settings, dat
     replaced(path)
     _made.clear()  # as a worker process has nothing in memory
     with pytest.raises(ConfigError, match=r"task\.content is .*changed since"):
-        train_runs([run])
+        train_runs(Work([run_id(run)], [run], {}))
 
 
 def test_a_file_that_is_replaced_while_it_is_read_is_not_taken(settings, data, monkeypatch):

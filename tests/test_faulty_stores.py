@@ -62,7 +62,12 @@ def undisturbed(sweep):
         return what_is_there(store), list(store.requests)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+def quick(faults, *chosen):
+    """Faults as parameters: the chosen ones run in every suite, the others where there is more time."""
+    return [pytest.param(fault, marks=[] if fault in chosen else [pytest.mark.slow]) for fault in faults]
+
+
+@pytest.mark.parametrize("fault", quick(FAULTS, "reset after", "garbage before"))
 def test_a_server_with_a_fault_at_any_request(sweep, fault):
     right, requests = undisturbed(sweep)
     assert len(right) == 3
@@ -78,10 +83,11 @@ def test_a_server_with_a_fault_at_any_request(sweep, fault):
                 failed[requests[n]] += 1
                 import_sweep(sweep, replace(TRACKING, uri=store.url))  # as the next command does
             assert what_is_there(store) == right, (n, requests[n])
-    assert not failed  # one fault is made good at once
+    # One fault is made good at once; before there is an experiment to write to, by the next command.
+    assert set(failed) <= {"GET /api/2.0/mlflow/experiments/get-by-name"}
 
 
-@pytest.mark.parametrize("fault", ["closed before", "closed after", "500 after", "garbage after"])
+@pytest.mark.parametrize("fault", quick(["closed before", "closed after", "500 after", "garbage after"], "closed after"))
 def test_a_server_that_dies_at_any_request_and_is_there_again_for_the_next_command(sweep, fault):
     right, requests = undisturbed(sweep)
     for n in range(len(requests)):

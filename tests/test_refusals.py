@@ -218,7 +218,7 @@ def test_the_preset_of_a_search_path_is_reproduced(fa_sweep, capfd, tmp_path, mo
     ):
         assert fa_sweep(*arguments, "report=false") == 0
         sweep = all_sweeps()[-1]
-        commands = [shlex.split(sweep.jobs[0].reproduce), [*shlex.split(sweep.record["command"]), "dry_run=true"]]
+        commands = [shlex.split(sweep.jobs[0].reproduce), [*shlex.split(sweep.record.command), "dry_run=true"]]
         elsewhere = tmp_path / "elsewhere" / sweep.id
         elsewhere.mkdir(parents=True)
         monkeypatch.chdir(elsewhere)

@@ -91,13 +91,13 @@ def test_an_interrupted_sweep_is_reported_as_far_as_it_went(fa_sweep, capfd):
     frames = from_sweep(sweep)
     assert 0 < len(frames.runs) < 72
     assert frames.about.missing == 72 - len(frames.runs)
-    assert analysis(["--sweep", sweep.id]) == 0
+    assert analysis(["--sweep", sweep.id]) == 1
     page = (Path("outputs/reports") / sweep.id / "report.html").read_text()
     assert f"{frames.about.missing} of 72 planned runs are missing" in page
     outcomes = pd.read_csv(Path("outputs/reports") / sweep.id / "figures" / "outcomes.csv")
     assert (outcomes["outcome"] == "missing").sum() == frames.about.missing
     shutil.rmtree(sweep.folder / "shards")
-    assert analysis(["--sweep", sweep.id]) == 0
+    assert analysis(["--sweep", sweep.id]) == 1
     assert "there is nothing to report yet" in (Path("outputs/reports") / sweep.id / "report.html").read_text()
 
 

@@ -86,7 +86,14 @@ def test_a_configuration_folder_of_ones_own_is_part_of_the_command(fa_sweep, tmp
     reproduce = shlex.split(children["random-feedback=wide-s001"].data.tags["reproduce"])
     assert f"--config-dir={tmp_path / 'my conf'}" in reproduce
     assert fa_sweep(*reproduce[3:]) == 0
-    assert shlex.split(parent.data.tags["command"])[:6] == ["python", "-m", "fa_sweep", "--config-dir", "my conf", "-m"]
+    assert shlex.split(parent.data.tags["command"])[:6] == [
+        "python",
+        "-m",
+        "fa_sweep",
+        "--config-dir",
+        str(tmp_path / "my conf"),
+        "-m",
+    ]
 
 
 def test_a_preset_reproduces_one_run(fa_sweep, capfd):

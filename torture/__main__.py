@@ -113,7 +113,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the torture; returns 1 where anything failed or was not reached."""
+    """Run the torture; returns 1 if anything failed, 3 if nothing did but not everything was reached in the time given."""
     options = arguments().parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and mounts go with this program
     program = Program(options.python)
@@ -140,7 +140,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.out:
         page.write(text, options.out)
     failed = sum(bool(outcome.problem) for outcomes in torture.outcomes.values() for outcome in outcomes)
-    return 1 if failed or any(torture.skipped.values()) else 0
+    return 1 if failed else 3 if any(torture.skipped.values()) else 0
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ TOGETHER = [
 ]  # fmt: skip
 FLAGS = [
     ["--nosuch"], ["-x"], ["--package", "x"], ["--package", "_global_", "seed=1"], ["--run", "seed=1"], ["--run"], ["-r"],
-    ["-p", "x"], ["--shell-completion", "query=bash"], ["-sc", "query=fish"], ["--shell-completion", "install=bash"],
+    ["-p", "x"], ["--shell-completion", "query=bash"], ["-sc", "query=fish"],
     ["--config-name", "nosuch"], ["--config-name"], ["--config-dir", "/nosuch"], ["--config-dir", "/dev/null"],
     ["--config-dir"], ["--config-path", "/nosuch"], ["--cfg", "nosuch"], ["--cfg"], ["--info", "nosuch"],
     ["--experimental-rerun", "nosuch.pickle"], ["--experimental-rerun", "/dev/null"], ["--config-name", "../../etc/passwd"],

@@ -21,7 +21,7 @@ Json = dict[str, Any]
 # What can go wrong with one request. "after": the request is done, and only its answer goes wrong.
 FAULTS = (
     "closed before", "closed after", "reset before", "reset after", "500 before", "500 after", "429 before", "503 before",
-    "garbage before", "garbage after", "foreign json before", "foreign json after", "a page before", "truncated after",
+    "garbage before", "garbage after", "foreign json after", "a page before", "truncated after",
     "empty before", "empty after",
 )  # fmt: skip
 BODIES = {"garbage": b"\x00\xffno json", "foreign json": b'{"foreign": 1}', "a page": b"<html>Log in</html>", "empty": b""}
@@ -51,8 +51,7 @@ class FakeMlflow:
         """Do what a request asks, and return what MLflow answers."""
         with self.lock:
             if "mlflow-artifacts/artifacts" in path:
-                place = query.get("path", "") or unquote(path.partition("mlflow-artifacts/artifacts/")[2])
-                return self._artifact(method, place, body)
+                return self._artifact(method, unquote(path.partition("mlflow-artifacts/artifacts/")[2]), body, query)
             name = path.partition("/mlflow/")[2].replace("/", "_").replace("-", "_")
             given = query if method == "GET" else json.loads(body or b"{}")
             act = getattr(self, f"_{name}", None)
@@ -61,12 +60,13 @@ class FakeMlflow:
             found: Json = act(given)
             return found
 
-    def _artifact(self, method: str, path: str, body: bytes) -> Json:
+    def _artifact(self, method: str, path: str, body: bytes, query: Json) -> Json:
         if method == "PUT":
             self.artifacts[path] = body
             return {}
-        there = {name.removeprefix(f"{path}/").partition("/")[0] for name in self.artifacts if name.startswith(f"{path}/")}
-        return {"files": [{"path": name, "is_dir": False} for name in sorted(there)]}
+        folder = query["path"]
+        names = [name.removeprefix(f"{folder}/") for name in self.artifacts if name.startswith(f"{folder}/")]
+        return {"files": [{"path": n, "is_dir": False, "file_size": len(self.artifacts[f"{folder}/{n}"])} for n in names]}
 
     def _experiments_get_by_name(self, given: Json) -> Json:
         for experiment in self.experiments.values():

@@ -18,7 +18,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fa_sweep.tracking.content import OVERLONG, DatasetContent, RunContent
+from fa_sweep.tracking.content import OVERLONG, DatasetContent, RunContent, overlong_text
 from fa_sweep.tracking.database import plain
 from fa_sweep.tracking.errors import StoreClosed, TrackingError
 from fa_sweep.tracking.limits import DATASET_DIGEST, DATASET_NAME, short
@@ -287,7 +287,7 @@ class ClientStore(Store):
     def _add_one(self, content: RunContent, own: Mapping[str, str], known: StoredRun | None) -> None:
         run_id = self._create(content, own) if known is None else known.run_id
         if content.overlong:
-            self._artifact(run_id, OVERLONG, lambda: self.client.log_dict(run_id, content.overlong, OVERLONG))
+            self.write_text(run_id, overlong_text(content), OVERLONG)
         self._log_values(run_id, content.metrics, content.ended_at_ms, content.params)
         self._terminate(run_id, content)
 
@@ -326,24 +326,28 @@ class ClientStore(Store):
             self._until(lambda: self._ask(lambda: self.client.log_inputs(run_id, datasets=inputs)), done, "the data's names")
 
     def write_text(self, run_id: str, text: str, name: str) -> None:
-        self._artifact(run_id, name, lambda: self.client.log_text(run_id, text, name))
+        self._artifact(run_id, name, len(text.encode()), lambda: self.client.log_text(run_id, text, name))
 
     def add_file(self, run_id: str, path: Path, folder: str) -> None:
-        self._artifact(run_id, f"{folder}/{path.name}", lambda: self.client.log_artifact(run_id, str(path), folder))
+        name = f"{folder}/{path.name}"
+        self._artifact(run_id, name, path.stat().st_size, lambda: self.client.log_artifact(run_id, str(path), folder))
 
-    def _artifact(self, run_id: str, name: str, write: Callable[[], None]) -> None:
-        """Keep an artifact, unless the store's artifacts are out of this machine's reach: runs are tracked without, too."""
+    def _artifact(self, run_id: str, name: str, size: int, write: Callable[[], None]) -> None:
+        """Keep an artifact, unless the store's artifacts are out of this machine's reach: runs are tracked without, too.
+
+        MLflow's client takes any answer with status 200 for a yes, so the artifact is looked for afterwards.
+        """
         if not self._takes_artifacts:
             return
-        folder = name.rpartition("/")[0] or None
 
         def done() -> bool:
-            return name in {file.path for file in self._ask(lambda: self.client.list_artifacts(run_id, folder))}
+            found = self._ask(lambda: self.client.list_artifacts(run_id, name.rpartition("/")[0] or None))
+            return any(one.path == name and one.file_size in (None, size) for one in found)
 
         try:
-            self._until(lambda: self._ask(write), done, f"artifact {name}")
+            self._until(lambda: self._ask(write), done, f"artifact {name} of run {run_id}")
         except Exception as error:
-            if isinstance(error, TrackingError) or any(map(_is_out_of_reach, causes(error))):
+            if isinstance(error, StoreClosed) or any(map(_is_out_of_reach, causes(error))):
                 raise
             self._takes_artifacts = False
             reason = " ".join(str(error).split())[:200]
