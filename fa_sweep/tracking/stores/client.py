@@ -250,17 +250,17 @@ class ClientStore(Store):
     def add(self, contents: Callable[[], Iterable[RunContent]], group: Mapping[str, str]) -> int:
         made: set[str] = set()
         for number in range(PASSES):
-            lacking = self._add_lacking(contents(), group, made, at_all_costs=number == 0)
+            lacking = self._add_lacking(contents(), group, made, compare=number < PASSES - 1)
             if not lacking:
                 return len(made)
         raise TrackingError(f"{self._patience.who} says that it took run {lacking[0]!r}, and does not have it")
 
     def _add_lacking(
-        self, contents: Iterable[RunContent], group: Mapping[str, str], made: set[str], *, at_all_costs: bool
+        self, contents: Iterable[RunContent], group: Mapping[str, str], made: set[str], *, compare: bool
     ) -> list[str]:
         """Add the runs that the store lacks, or whose values it has not got right. Returns the names of those it added.
 
-        `at_all_costs`: values that differ are sent once more, and then left: the store may have its own way with them.
+        `compare`: values that differ are sent again. In the end they are left: the store may have its own way with them.
         """
         there, lacking = self._members_once(group), []
         for content in contents:
@@ -269,11 +269,7 @@ class ClientStore(Store):
             if known is not None and known.deleted:
                 continue
             ended = known is not None and known.status in ENDED
-            if (
-                known is None
-                or not ended
-                or (at_all_costs and known.fingerprint != _fingerprint(content.params, _last(content)))
-            ):
+            if known is None or not ended or (compare and known.fingerprint != _fingerprint(content.params, _last(content))):
                 self._add_one(content.within(group), {**group, "fa_sweep.job_id": job_id}, known)
                 made.add(job_id)
                 lacking.append(content.name)
