@@ -83,7 +83,7 @@ def test_a_server_with_a_fault_at_any_request(sweep, fault):
                 failed[requests[n]] += 1
                 import_sweep(sweep, replace(TRACKING, uri=store.url))  # as the next command does
             assert what_is_there(store) == right, (n, requests[n])
-    # One fault is made good at once; before there is an experiment to write to, by the next command.
+    # One fault is made good at once, but for a 404 in no words of MLflow's: at such an address there is no tracking server.
     assert set(failed) <= {"GET /api/2.0/mlflow/experiments/get-by-name"}
 
 

@@ -13,7 +13,8 @@ from fa_sweep.tracking.claims import store_of
 from fa_sweep.tracking.content import RunContent
 from fa_sweep.tracking.stores import open_store
 from fa_sweep.tracking.stores.artifacts import Home
-from fa_sweep.tracking.stores.client import ClientStore, connect
+from fa_sweep.tracking.stores.client import ClientStore
+from fa_sweep.tracking.stores.connection import connect
 from fa_sweep.tracking.uris import absolute, choose, public, same_store, sqlite_file, sqlite_uri
 
 NAMES = (

@@ -133,7 +133,7 @@ def _remove(file: Path) -> None:
 
 def make(new: Path, artifacts: Path) -> None:
     """Have MLflow make its tables in a new file."""
-    from fa_sweep.tracking.stores.client import quiet
+    from fa_sweep.tracking.stores.connection import quiet
 
     quiet()
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -148,7 +148,7 @@ def make(new: Path, artifacts: Path) -> None:
 
 def _migrate(file: Path, new: Path) -> None:
     """Copy a database, other commands' unfinished transactions aside, and have MLflow migrate the copy."""
-    from fa_sweep.tracking.stores.client import quiet
+    from fa_sweep.tracking.stores.connection import quiet
 
     quiet()
     from mlflow.store.db.utils import _upgrade_db, create_sqlalchemy_engine
@@ -200,7 +200,7 @@ def _is_empty(file: Path, tables: set[str]) -> bool:
 @cache
 def _revisions() -> list[str]:
     """Return the versions of the schema that this MLflow knows, the newest first."""
-    from fa_sweep.tracking.stores.client import quiet
+    from fa_sweep.tracking.stores.connection import quiet
 
     quiet()
     from alembic.script import ScriptDirectory

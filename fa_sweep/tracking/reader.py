@@ -19,7 +19,7 @@ from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.shards import Record
 from fa_sweep.tracking.content import ENVIRONMENT_TAGS, HISTORY_TAG, NAME_TAG, OVERLONG
 from fa_sweep.tracking.database import require_whole, why_not
-from fa_sweep.tracking.stores.client import connect, search
+from fa_sweep.tracking.stores.connection import connect, search
 from fa_sweep.tracking.stores.schema import open_tables, table
 from fa_sweep.tracking.uris import public, sqlite_file
 

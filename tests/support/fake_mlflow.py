@@ -21,7 +21,7 @@ Json = dict[str, Any]
 # What can go wrong with one request. "after": the request is done, and only its answer goes wrong.
 FAULTS = (
     "closed before", "closed after", "reset before", "reset after", "500 before", "500 after", "429 before", "503 before",
-    "garbage before", "garbage after", "foreign json after", "a page before", "truncated after",
+    "garbage before", "garbage after", "foreign json before", "foreign json after", "a page before", "truncated after",
     "empty before", "empty after",
 )  # fmt: skip
 BODIES = {"garbage": b"\x00\xffno json", "foreign json": b'{"foreign": 1}', "a page": b"<html>Log in</html>", "empty": b""}
@@ -138,6 +138,12 @@ class FakeMlflow:
             run["points"].setdefault(point["key"], set()).add(place)
         return {}
 
+    def _metrics_get_history(self, given: Json) -> Json:
+        self._shown(given["run_id"])
+        key = given["metric_key"]
+        points = sorted(self.runs[given["run_id"]]["points"].get(key, ()))
+        return {"metrics": [{"key": key, "value": v, "timestamp": t, "step": s} for s, t, v in points]}
+
     def _runs_update(self, given: Json) -> Json:
         self._shown(given["run_id"])
         info = self.runs[given["run_id"]]["info"]
@@ -163,6 +169,7 @@ class FakeMlflow:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits 40 ms for an acknowledgement
     store: FakeMlflow
 
     def log_message(self, *_: Any) -> None:

@@ -77,9 +77,9 @@ class _Dask:
             with suppress(TimeoutError, CancelledError):
                 wait(list(waiting), timeout=POLL_S, return_when="FIRST_COMPLETED")
             done = [future for future in waiting if future.status != "pending"]
-            if self._has_workers():
+            if done or self._has_workers():  # a scheduler that has just died would be waited for: it is not asked
                 self.worked, alone_since = True, math.inf
-            elif not done:
+            else:
                 alone_since = min(alone_since, time.monotonic())
                 if self.worked and time.monotonic() - alone_since > WORKERLESS_S:
                     yield from ((shard, ShardLost("the Dask scheduler has no workers left")) for shard in waiting.values())

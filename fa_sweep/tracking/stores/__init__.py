@@ -7,7 +7,8 @@ from fa_sweep.tracking.database import prepare
 from fa_sweep.tracking.errors import Busy, NotWritten, StoreClosed, TrackingError
 from fa_sweep.tracking.stores.artifacts import Home
 from fa_sweep.tracking.stores.base import Store, StoredRun
-from fa_sweep.tracking.stores.client import ClientStore, connect
+from fa_sweep.tracking.stores.client import ClientStore
+from fa_sweep.tracking.stores.connection import connect
 from fa_sweep.tracking.stores.patience import Patience
 from fa_sweep.tracking.stores.schema import make_tables, open_tables
 from fa_sweep.tracking.stores.tables import TableStore

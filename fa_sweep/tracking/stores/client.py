@@ -1,6 +1,6 @@
 """Any store through MLflow's own client: servers, and tables of a schema that nobody has proved.
 
-mlflow is imported here alone, inside the functions that need it: that takes seconds.
+mlflow is imported inside the functions that need it: that takes seconds.
 
 An answer may be lost, late or garbled, so nothing is believed to be there until the store itself says so: what was added is
 looked at, and added again where it is lacking. MLflow's client repeats requests by itself, creations too, which makes runs
@@ -8,106 +8,34 @@ twice; here that is switched off, and a creation is repeated only after a search
 """
 
 import hashlib
-import logging
-import math
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fa_sweep.tracking.content import OVERLONG, DatasetContent, RunContent, overlong_text
-from fa_sweep.tracking.database import plain
 from fa_sweep.tracking.errors import StoreClosed, TrackingError
 from fa_sweep.tracking.limits import DATASET_DIGEST, DATASET_NAME, short
 from fa_sweep.tracking.locks import exclusive
 from fa_sweep.tracking.stores.artifacts import Home, place
 from fa_sweep.tracking.stores.base import DUPLICATE, ENDED, Store, StoredRun, one_per_job
+from fa_sweep.tracking.stores.connection import Garbled, is_refusal, page
 from fa_sweep.tracking.stores.patience import Patience
-from fa_sweep.tracking.uris import absolute, is_server, is_sql, public, sqlite_file
+from fa_sweep.tracking.uris import is_server, is_sql, public
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Metric
 
 T = TypeVar("T")
 
 METRICS_PER_BATCH, PARAMS_PER_BATCH = 900, 100  # MLflow takes 1,000 values a call, 100 of them parameters
 BYTES_PER_BATCH = 400_000  # MLflow takes a megabyte; a character may become six
 PASSES = 3  # how often what was added is looked at, and added again where it is lacking
-REFUSED = (
-    "INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED", "RESOURCE_ALREADY_EXISTS",
-    "RESOURCE_DOES_NOT_EXIST", "ENDPOINT_NOT_FOUND", "FEATURE_DISABLED", "NOT_IMPLEMENTED",
-)  # fmt: skip
-
-
-class Garbled(Exception):
-    """A store's answer makes no sense."""
-
-
-def quiet(timeout_s: float = 30.0) -> None:
-    """Set what MLflow takes from the environment: no telemetry, no lines of its own, nothing sent twice, and its time-out."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines a run
-    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
-    os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(max(1, math.ceil(timeout_s)))
-    import mlflow  # noqa: F401
-
-    for name in ("alembic", "mlflow"):  # after the import, which sets them
-        logging.getLogger(name).setLevel(logging.ERROR)
-
-
-def connect(uri: str, timeout_s: float = 30.0) -> "MlflowClient":
-    """Return MLflow's client for a tracking URI. A SQLite database has to be there, whole."""
-    quiet(timeout_s)
-    from mlflow import MlflowClient
-
-    file = sqlite_file(uri)
-    return MlflowClient(tracking_uri=f"sqlite:///{plain(file)}" if file else absolute(uri))
-
-
-def is_refusal(error: Exception) -> bool:
-    """Whether a store understood a request and will not do it, however often it is asked."""
-    return getattr(error, "error_code", None) in REFUSED
-
-
-def condition(tags: Mapping[str, str]) -> str:
-    """Return tags and their values in MLflow's language, which has no way to write a text that contains both quotes.
-
-    Such a tag is left out: whoever asks has to look at what is found.
-    """
-    parts = []
-    for name, value in tags.items():
-        quote = next((quote for quote in "'\"" if quote not in value), None)
-        if quote is not None:
-            parts.append(f"tags.`{name}` = {quote}{value}{quote}")
-    return " and ".join(parts)
-
-
-def search(
-    client: "MlflowClient", experiment_id: str, tags: Mapping[str, str], *, deleted: bool = False
-) -> Iterator[list[Any]]:
-    """Yield the runs of an experiment that have these tags, page by page; `deleted`: those that were deleted, too."""
-    token = None
-    while True:
-        runs, token = page(client, experiment_id, tags, token, deleted=deleted)
-        yield runs
-        if not token:
-            return
-
-
-def page(
-    client: "MlflowClient", experiment_id: str, tags: Mapping[str, str], token: str | None, *, deleted: bool
-) -> tuple[list[Any], str | None]:
-    """Return one page of a search, and the token of the next one. Raises Garbled for runs that have no id."""
-    from mlflow.entities import ViewType
-
-    view = ViewType.ALL if deleted else ViewType.ACTIVE_ONLY
-    found = client.search_runs([experiment_id], condition(tags), run_view_type=view, max_results=1000, page_token=token)
-    if not all(run.info.run_id for run in found):
-        raise Garbled("a search was answered with runs that have no id")
-    return [run for run in found if tags.items() <= run.data.tags.items()], found.token
 
 
 class ClientStore(Store):
@@ -119,12 +47,13 @@ class ClientStore(Store):
         self.client, self._home, self._uri = client, home, uri
         self._patience = Patience(public(uri), timeout_s, say, hopeless=is_refusal)
         self._threaded = is_server(uri)
+        self._places: dict[str, Any] = {}  # of artifacts, by run
         self.notices: list[str] = []
-        experiment = self._ask(self._experiment)
-        if experiment is None:
+        for _ in range(PASSES):
+            if (experiment := self._ask(self._experiment)) is not None:
+                break
             self._create_experiment(home.location if is_sql(uri) else None)
-            experiment = self._ask(self._experiment)
-        if experiment is None:
+        else:
             raise StoreClosed(f"{public(uri)} did not make experiment {home.experiment!r}")
         if experiment.lifecycle_stage != "active":
             raise StoreClosed(f"tracking.experiment is {home.experiment!r}, which is deleted; restore it or name another")
@@ -177,12 +106,12 @@ class ClientStore(Store):
 
     def begin(self, content: RunContent) -> str:
         own = {name: content.tags[name] for name in ("fa_sweep.sweep", "fa_sweep.kind")}
-        if not (there := self._only(own)):
-            self._create(content, own)
-            there = self._only(own)
-        if not there:
-            raise TrackingError(f"{self._patience.who} says that it made run {content.name!r}, and does not have it")
-        return there
+        made = ""
+        for _ in range(PASSES):
+            if there := self._only(own):
+                return there
+            made = made or self._create(content, own)
+        raise TrackingError(f"{self._patience.who} says that it made run {content.name!r}, and does not have it")
 
     def _create(self, content: RunContent, own: Mapping[str, str]) -> str:
         """Make a run, and look for it before making it again: it may be there, and only the answer have been lost."""
@@ -301,8 +230,23 @@ class ClientStore(Store):
         chosen = [Param(key, value) for key, value in params.items()]
         some_points = _chunks(points, METRICS_PER_BATCH, lambda point: 100 + 6 * len(point.key))
         some_params = _chunks(chosen, PARAMS_PER_BATCH, lambda param: 100 + 6 * len(param.key) + 6 * len(param.value))
-        for some, few in zip_longest(some_points, some_params, fillvalue=()):
-            self._ask(lambda some=some, few=few: self.client.log_batch(run_id, metrics=some, params=few))  # type: ignore[misc]
+        nothing: Sequence[Any] = ()
+        batches = list(zip_longest(some_points, some_params, fillvalue=nothing))
+        for some, few in batches:
+
+            def log(some: Any = some, few: Any = few) -> None:
+                self._ask(lambda: self.client.log_batch(run_id, metrics=some, params=few))
+
+            # A run's parameters and last values are looked at when all is there; earlier points are not among them.
+            self._until(log, partial(self._has_point, run_id, some), f"values of run {run_id}") if len(batches) > 1 else log()
+
+    def _has_point(self, run_id: str, points: "Sequence[Metric]") -> bool:
+        """Whether a run has the first of these points; a request is taken as a whole or not at all."""
+        if not points:
+            return True
+        point = points[0]
+        history = self._ask(lambda: self.client.get_metric_history(run_id, point.key))
+        return any(one.key == point.key and one.step == point.step for one in history)
 
     def log_points(self, run_id: str, points: Sequence[tuple[str, float, int]]) -> None:
         self._log_values(run_id, points, self._get(run_id).info.start_time, {})
@@ -326,26 +270,43 @@ class ClientStore(Store):
             self._until(lambda: self._ask(lambda: self.client.log_inputs(run_id, datasets=inputs)), done, "the data's names")
 
     def write_text(self, run_id: str, text: str, name: str) -> None:
-        self._artifact(run_id, name, len(text.encode()), lambda: self.client.log_text(run_id, text, name))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, name)
+            path.write_text(text, "utf-8", newline="")
+            self._artifact(run_id, path, None)
 
     def add_file(self, run_id: str, path: Path, folder: str) -> None:
-        name = f"{folder}/{path.name}"
-        self._artifact(run_id, name, path.stat().st_size, lambda: self.client.log_artifact(run_id, str(path), folder))
+        self._artifact(run_id, path, folder)
 
-    def _artifact(self, run_id: str, name: str, size: int, write: Callable[[], None]) -> None:
+    def _artifacts_of(self, run_id: str) -> Any:
+        """Return where a run's artifacts go. MLflow's client would remember an answer that makes no sense as a place, too."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+        from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
+
+        if run_id not in self._places:
+            where, own = self._get(run_id).info.artifact_uri, self.client.tracking_uri
+            uri = add_databricks_profile_info_to_artifact_uri(where, own)  # type: ignore[no-untyped-call]
+            self._places[run_id] = get_artifact_repository(uri, tracking_uri=own)
+        return self._places[run_id]
+
+    def _artifact(self, run_id: str, path: Path, folder: str | None) -> None:
         """Keep an artifact, unless the store's artifacts are out of this machine's reach: runs are tracked without, too.
 
         MLflow's client takes any answer with status 200 for a yes, so the artifact is looked for afterwards.
         """
         if not self._takes_artifacts:
             return
+        name, size = f"{folder}/{path.name}" if folder else path.name, path.stat().st_size
 
         def done() -> bool:
-            found = self._ask(lambda: self.client.list_artifacts(run_id, name.rpartition("/")[0] or None))
+            found = self._ask(lambda: self._artifacts_of(run_id).list_artifacts(folder))
             return any(one.path == name and one.file_size in (None, size) for one in found)
 
+        def write() -> None:
+            self._ask(lambda: self._artifacts_of(run_id).log_artifact(str(path), folder))
+
         try:
-            self._until(lambda: self._ask(write), done, f"artifact {name} of run {run_id}")
+            self._until(write, done, f"artifact {name} of run {run_id}")
         except Exception as error:
             if isinstance(error, StoreClosed) or any(map(_is_out_of_reach, causes(error))):
                 raise

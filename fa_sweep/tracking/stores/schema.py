@@ -101,7 +101,7 @@ def make_tables(uri: str, artifacts: Path) -> None:
     """
     import sqlalchemy
 
-    from fa_sweep.tracking.stores.client import quiet
+    from fa_sweep.tracking.stores.connection import quiet
 
     quiet()
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore

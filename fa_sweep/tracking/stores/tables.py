@@ -326,7 +326,7 @@ class TableStore(Store):
         return found
 
     def _client(self) -> Any:
-        from fa_sweep.tracking.stores.client import connect
+        from fa_sweep.tracking.stores.connection import connect
 
         return connect(self._uri, self._patience.seconds)
 
