@@ -26,19 +26,19 @@ def combined(digests: Iterable[str]) -> str:
 
 def digest_of(path: str) -> str:
     """Return the hash of a file, remembered as long as the file system tells of no change."""
-    with _opened(path) as file:
+    with opened(path) as file:
         found = os.fstat(file.fileno())
     return _digest(path, found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size)
 
 
 @lru_cache(maxsize=64)
 def _digest(path: str, *_: int) -> str:
-    with _opened(path) as file:
+    with opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[BinaryIO]:
+def opened(path: str) -> Iterator[BinaryIO]:
     """Open a regular file; anything else might never end. Raises ConfigError."""
     try:
         file = open(os.path.expanduser(path), "rb", opener=_never_waiting)  # noqa: SIM115  closed below
@@ -64,7 +64,7 @@ class Contents:
 
     def whole(self, path: str) -> bytes:
         """Return the bytes of the next file. Raises ConfigError where it cannot be read or finds no room."""
-        with _opened(path) as file:
+        with opened(path) as file:
             require_memory({path: os.fstat(file.fileno()).st_size})
             try:
                 content = file.read()
@@ -76,7 +76,7 @@ class Contents:
     @contextmanager
     def stream(self, path: str) -> Iterator[tuple[BinaryIO, int]]:
         """Yield the next file, to be read from its beginning to its end, and its size."""
-        with _opened(path) as file:
+        with opened(path) as file:
             hashing = _Hashing(file)
             yield BufferedReader(hashing, _CHUNK), os.fstat(file.fileno()).st_size
             while hashing.read(_CHUNK):

@@ -7,7 +7,7 @@ import numpy as np
 from fa_sweep.checks import ConfigError, did_you_mean, one_of
 from fa_sweep.tasks.base import Examples, Task, TaskKind, one_hot
 from fa_sweep.tasks.contents import Contents
-from fa_sweep.tasks.files import FileConfig, class_labels, read_csv
+from fa_sweep.tasks.files import FileConfig, class_labels, look_at_csv, read_csv
 from fa_sweep.tasks.split import split_rows
 
 
@@ -24,6 +24,7 @@ class CsvConfig(FileConfig):
 
     def __post_init__(self) -> None:
         one_of("task.kind", self.kind, ("classification", "regression"))
+        look_at_csv(self.path)  # before every byte is hashed
         super().__post_init__()
 
 

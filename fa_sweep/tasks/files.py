@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import math
+import os
 import struct
 import zipfile
 import zlib
@@ -17,7 +18,7 @@ import numpy as np
 
 from fa_sweep.checks import ConfigError, shown
 from fa_sweep.resources import in_bytes, require_memory
-from fa_sweep.tasks.contents import combined, digest_of
+from fa_sweep.tasks.contents import combined, digest_of, opened
 from fa_sweep.tasks.split import SplitConfig
 
 Array = np.ndarray
@@ -109,6 +110,19 @@ def _read_member(path: str, archive: zipfile.ZipFile, members: dict[str, zipfile
             raise ConfigError(f"{path}: array {name!r} is truncated or longer than its header says")
         data = file.read(expected)
     return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def look_at_csv(path: str) -> None:
+    """Raise ConfigError where the beginning of a CSV file tells that the whole cannot be read: no lines, or no room for all."""
+    if not path.strip():
+        return
+    with opened(path) as file:
+        beginning, size = file.read(LONGEST_LINE), os.fstat(file.fileno()).st_size
+    lines = beginning.count(b"\n") + beginning.count(b"\r")
+    if size > LONGEST_LINE and not lines:
+        raise ConfigError(f"{path}, line 1 is longer than {in_bytes(LONGEST_LINE)}; this is no CSV file with lines")
+    values = (beginning.count(b",") + lines) * size / max(1, len(beginning))
+    require_memory({path: int(CSV_COPIES * 8 * values)})
 
 
 def read_csv(path: str, file: BinaryIO, size: int) -> tuple[list[str], Array]:

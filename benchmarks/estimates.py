@@ -1,0 +1,100 @@
+"""Estimates of training time against the time that training takes, for random settings.
+
+    python -m benchmarks.estimates [HOW_MANY [SEED]]
+
+Times are those of the processor, so that other work on the machine disturbs them little.
+"""
+
+import random
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from omegaconf import OmegaConf
+
+from fa_sweep.composition import Composer
+from fa_sweep.config import conf_dir
+from fa_sweep.feedback import MODES
+from fa_sweep.schema import AppConfig
+from fa_sweep.stack import widths_of
+from fa_sweep.sweep.needs import needs_of
+from fa_sweep.sweep.timing import seconds
+from fa_sweep.tasks import task_of
+from fa_sweep.training import train
+
+LONGEST_S = 10.0
+MOST_BYTES = 2**31
+
+CHOICES = {
+    "train.batch_size": [1, 1, 4, 8, 32, 128],
+    "model.hidden": [
+        "[]",
+        "[3]",
+        "[10,10]",
+        "[10,10]",
+        "[50]",
+        "[100,100]",
+        "[300]",
+        "[1000]",
+        "[32,32,32,32,32]",
+        "[200,100,50]",
+    ],
+    "model.activation": ["relu", "relu", "tanh", "sigmoid", "linear"],
+    "model.bias": ["true", "false"],
+    "dtype": ["float64", "float64", "float32"],
+    "train.optimiser": ["sgd", "sgd", "momentum"],
+}
+TASKS = [
+    ["task=xor"], ["task=parity", "task.bits=8"], ["task=parity", "task.bits=11"], ["task=digits"], ["task=random_labels"],
+    ["task=linear_teacher", "task.held_out=200"], ["task=nonlinear_teacher", "task.held_out=5000"],
+    ["task=spirals", "task.held_out=1000"],
+    ["task=random_labels", "task.inputs=784", "task.outputs=10", "task.examples=10000"],
+]  # fmt: skip
+
+
+def random_settings(composer: Composer, generator: random.Random) -> Iterator[tuple[list[str], list[AppConfig]]]:
+    """Yield overrides and the runs of a stack, for ever; settings that do not go together are left out."""
+    while True:
+        overrides = [*generator.choice(TASKS), f"feedback={generator.choice(list(MODES))}"]
+        overrides += [f"{name}={generator.choice(values)}" for name, values in CHOICES.items()]
+        steps, evaluations = generator.choice([32, 128, 512, 2048, 8192]), generator.choice([1, 3, 10, 50])
+        overrides += [f"train.steps={steps}", f"train.eval_every={max(1, steps // evaluations)}", "train.lr=0.001"]
+        try:
+            one = composer.settings(overrides)
+        except ValueError:
+            continue
+        runs = [replace(one, seed=seed) for seed in range(generator.choice([1, 4, 16, 64, 256, 1000]))]
+        if 0.02 < seconds(runs) < LONGEST_S and needs_of(runs).total < MOST_BYTES:
+            yield overrides, runs
+
+
+def main() -> None:
+    """Print a line per setting, and how many estimates are within a factor of two."""
+    count, seed = [*map(int, sys.argv[1:]), *(40, 0)[len(sys.argv) - 1 :]]
+    OmegaConf.register_new_resolver("fresh_id", lambda: "none", replace=True)
+    with initialize_config_dir(config_dir=conf_dir(), version_base="1.3"):
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        master = hydra.compose_config(config_name="config", overrides=[], run_mode=RunMode.MULTIRUN)
+        found = random_settings(Composer(hydra.config_loader, master), random.Random(seed))  # noqa: S311  no secret
+        ratios = []
+        for (overrides, runs), _ in zip(found, range(count), strict=False):
+            started = time.process_time()
+            train(runs)
+            taken, estimated = time.process_time() - started, seconds(runs)
+            ratios.append(estimated / taken)
+            weights = sum(i * o for i, o in pairwise(widths_of(runs[0])))
+            examples = len(task_of(runs[0]).evaluation.inputs)
+            print(f"{ratios[-1]:5.2f}  {taken:7.2f} s  {len(runs)} runs, {weights} weights, {examples}: {' '.join(overrides)}")
+    factors = np.exp(np.abs(np.log(ratios)))
+    print(f"within a factor of two: {(factors <= 2).sum()} of {count}; median factor {np.median(factors):.2f}")
+
+
+if __name__ == "__main__":
+    main()
