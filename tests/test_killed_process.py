@@ -37,6 +37,7 @@ def test_a_killed_process_is_said_and_made_good(with_database, gate):
     assert "40 jobs, 20 reused, 20 runs to train" in again.stdout
 
 
+@pytest.mark.slow
 def test_a_killed_server_of_training_processes_is_said(tmp_path, gate):
     with endless_sweep(tmp_path, gate) as sweep:
         training = gate.wait_for(2, sweep)

@@ -57,9 +57,9 @@ def test_the_tables_are_those_of_the_field():
     }  # fmt: skip
 
 
-# A Latin square: `make test` has each task with two activations and each activation with three tasks or four.
+# A Latin square: `make test` has each task with one activation and each activation with two tasks.
 COMBINATIONS = [
-    pytest.param(task, activation, marks=[] if (row + column) % len(ACTIVATIONS) < 2 else [pytest.mark.slow])
+    pytest.param(task, activation, marks=[] if (row + column) % len(ACTIVATIONS) == 0 else [pytest.mark.slow])
     for row, task in enumerate(TASKS)
     for column, activation in enumerate(ACTIVATIONS)
 ]

@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from support.store import FOUR, TWO, sql
 
 from fa_sweep.sweep.folder import Sweep, all_sweeps
@@ -29,6 +30,7 @@ def test_a_left_over_of_another_store_is_named_and_left(fa_sweep, capfd, tmp_pat
     assert Sweep(left.folder).tracked
 
 
+@pytest.mark.slow
 def test_a_copied_folder_writes_into_itself(fa_sweep, capfd, tmp_path, monkeypatch):
     from analysis.__main__ import main
 

@@ -73,6 +73,7 @@ def plain(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_all_that_others_set_changes_nothing(tmp_path, plain):
     (tmp_path / "matplotlibrc").write_bytes(BROKEN_RC)
     (tmp_path / "hydra_plugins").mkdir()
@@ -90,6 +91,7 @@ def test_all_that_others_set_changes_nothing(tmp_path, plain):
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_configuration_of_matplotlib_that_works_changes_no_figure_either(tmp_path, plain):
     (tmp_path / "matplotlibrc").write_text("font.size: 30\naxes.grid: False\nsvg.fonttype: none\nlines.linewidth: 9\n")
     sweep = all_sweeps(plain / "outputs")[0]
@@ -98,6 +100,7 @@ def test_a_configuration_of_matplotlib_that_works_changes_no_figure_either(tmp_p
     assert contents(tmp_path / "here/figures") == contents(plain / "outputs/reports" / sweep.id / "figures")
 
 
+@pytest.mark.slow
 def test_a_report_leaves_matplotlib_as_its_user_has_it(plain, tmp_path, monkeypatch):
     import matplotlib
 
@@ -110,6 +113,7 @@ def test_a_report_leaves_matplotlib_as_its_user_has_it(plain, tmp_path, monkeypa
     assert dict(matplotlib.rcParams) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("redirected", "status", "said"),
     [
@@ -134,6 +138,7 @@ def test_a_run_s_end_does_not_depend_on_its_terminal(plain, redirected, status, 
     assert tracked(plain)[0].keys() == {"FINISHED"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["1", "2"])
 def test_the_parser_works_without_assertions(tmp_path, level):
     values = ("seed=range(3)", "feedback=choice(random,symmetric)", "train.lr=sort(0.1,0.2)", "init.scale=interval(0,1)")
@@ -145,6 +150,7 @@ def test_the_parser_works_without_assertions(tmp_path, level):
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_folders_belong_to_their_owner_whatever_the_mask(tmp_path):
     shell = 'umask 777; exec "$@"'
     arguments = [

@@ -96,6 +96,7 @@ def run(site, folder, *arguments):
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
 
+@pytest.mark.slow
 def test_an_installed_mode_and_task_are_as_good_as_our_own(site, with_database):
     arguments = ("-m", "feedback=halved,symmetric", "task=majority", "seed=range(2)", "train.steps=801", "report=false")
     done = run(site, with_database, *arguments, "feedback.scale=1.5")
@@ -106,6 +107,7 @@ def test_an_installed_mode_and_task_are_as_good_as_our_own(site, with_database):
     assert "4 jobs, 4 reused" in again.stdout
 
 
+@pytest.mark.slow
 def test_its_version_is_part_of_the_run_s_id(site, with_database):
     record = next(site.glob("somebodys_pieces-0.3.dist-info"))
     arguments = ("feedback=halved", "train.steps=51")
@@ -120,6 +122,7 @@ def test_its_version_is_part_of_the_run_s_id(site, with_database):
         metadata.write_text(text)
 
 
+@pytest.mark.slow
 def test_it_is_listed_and_its_options_are_checked(site, tmp_path):
     assert "halved" in run(site, tmp_path, "--help").stdout
     refused = run(site, tmp_path, "task=majority", "task.bits=many")

@@ -57,6 +57,7 @@ def test_everything_is_there_and_comes_out_the_same_twice(fa_sweep, tmp_path):
     assert "https://" not in page
 
 
+@pytest.mark.slow
 def test_ledger_and_mlflow_give_the_same_frames_and_report(fa_sweep, tmp_path):
     sweep = sweep_of(fa_sweep, "feedback=symmetric,random,shallow", "init.scale=0.5,1")
     ledger = from_sweep(sweep)
@@ -73,6 +74,7 @@ def test_ledger_and_mlflow_give_the_same_frames_and_report(fa_sweep, tmp_path):
     assert {str(p) for p in one if one[p] != other[p]} <= {"report.html", "report.md"}  # they name their source
 
 
+@pytest.mark.slow
 def test_mlflow_is_read_through_all_its_pages(fa_sweep):
     """More than 1,000 runs and more than 25,000 points, on which MLflow's pages and its bulk call end."""
     arguments = ("-m", "feedback=symmetric,random", "seed=range(520)", "train.steps=26", "train.eval_every=10", "train.hold=1")
@@ -210,6 +212,7 @@ def test_formats_and_out(fa_sweep, tmp_path):
     assert not (tmp_path / "here" / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_report_after_the_sweep_is_logged_on_its_parent(fa_sweep):
     arguments = [a for a in short("feedback=symmetric,random", "seed=range(3)") if a != "report=false"]
     assert fa_sweep(*arguments) == 0

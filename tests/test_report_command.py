@@ -50,6 +50,7 @@ def test_a_folder_that_cannot_be_written_is_refused_at_once(fa_sweep, refused, t
     assert "--out is file; it cannot be written" in refused("--out", "file")
 
 
+@pytest.mark.slow
 def test_which_of_several_sweeps_it_is_is_said(fa_sweep, capfd, refused):
     for seed in range(3):
         assert fa_sweep(*short("feedback=symmetric,random", f"seed={seed},{seed + 1}")) == 0

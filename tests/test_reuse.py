@@ -112,6 +112,7 @@ def test_runs_trained_anew_stand_under_a_new_parent_and_the_old_one_is_supersede
     assert f"already holds this sweep, complete: run {parents[second.id].info.run_id}" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_sweep_whose_shards_are_gone_says_whose_and_what_trains_them_again(fa_sweep, capfd):
     assert fa_sweep(*short(*SWEEP)) == 0
     assert fa_sweep(*short("feedback=symmetric,random", "seed=range(5)")) == 0
@@ -127,6 +128,7 @@ def test_a_sweep_whose_shards_are_gone_says_whose_and_what_trains_them_again(fa_
     assert analysis(["--sweep", second.id, "--format", "md", "--no-attach"]) == 0
 
 
+@pytest.mark.slow
 def test_the_environment_is_the_same_whatever_else_is_imported(tmp_path):
     """SciPy loads a BLAS library of its own."""
     ask = "from fa_sweep.sweep.environment import DECIDES_BITS, environment; print({n: environment()[n] for n in DECIDES_BITS})"

@@ -101,6 +101,7 @@ def test_a_sweep_in_one_process(tmp_path, at, said):
     assert_ended(run(SWEEP, tmp_path, at), at[3], said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("at", "said"),
     [
@@ -138,6 +139,7 @@ def test_every_way_to_call_it(tmp_path, arguments, at):
     assert re.fullmatch(r"(warning: .*\n)?fa_sweep: interrupted; .*\n", err)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [("import", "'numpy'", 1, TERM), ("open", "outcomes.csv", 1, INT)], ids=str)
 def test_the_analysis_alone(tmp_path, trained, at):
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)

@@ -112,15 +112,20 @@ def test_an_edit_changes_the_ids_of_the_runs_that_it_may_change(checkout, settin
     before = ids(checkout)
     assert len(set(before.values())) == len(before)
     assert before["random"] == run_id(settings("feedback=random"))  # where the program lies is no part of an id
+    originals = {name: (checkout / name).read_bytes() for name in EDITS}
+
+    def after(edits):
+        for name, content in {**originals, **edits}.items():
+            (checkout / name).write_bytes(content)
+        return ids(checkout)
+
     for name, changed in EDITS.items():
-        path = checkout / name
-        original = path.read_bytes()
-        path.write_bytes(original + b"\n# edited\n")
-        after = ids(checkout)
-        assert {run for run in RUNS if after[run] != before[run]} == changed, name
-        path.write_bytes(original.replace(b"\n", b"\r\n"))  # as git checks files out on Windows
-        assert ids(checkout) == before, name
-        path.write_bytes(original)
+        if changed:
+            edited = after({name: originals[name] + b"\n# edited\n"})
+            assert {run for run in RUNS if edited[run] != before[run]} == changed, name
+    unchanged = {name: originals[name] + b"\n# edited\n" for name, changed in EDITS.items() if not changed}
+    assert after(unchanged) == before
+    assert after({name: content.replace(b"\n", b"\r\n") for name, content in originals.items()}) == before  # git on Windows
 
 
 def test_code_that_changes_after_planning_is_not_trained_under_the_planned_id(settings):

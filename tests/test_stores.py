@@ -199,6 +199,7 @@ def test_two_sweeps_at_once_on_a_server_over_postgresql(tmp_path, database):
             assert [a.path for a in client.list_artifacts(parent.info.run_id)] == ["configs.csv"]
 
 
+@pytest.mark.slow
 def test_mlflow_is_not_imported_where_the_database_is_there(tmp_path):
     sweep = [sys.executable, "-X", "importtime", "-m", "fa_sweep", *short("seed=0,1")]
     loaded = []

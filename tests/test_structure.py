@@ -104,6 +104,7 @@ def installed(tmp_path_factory):
     return folder / "site"
 
 
+@pytest.mark.slow
 def test_the_wheel_works_from_any_folder(installed, with_database):
     # -P and -I would drop PYTHONPATH with the checkout; an editable install is shadowed by what stands first on the path.
     environment = {**os.environ, "PYTHONPATH": str(installed)}
@@ -131,6 +132,7 @@ def test_the_wheel_works_from_any_folder(installed, with_database):
     assert list((with_database / "outputs/reports").glob("*/report.html"))
 
 
+@pytest.mark.slow
 def test_the_wheel_carries_conf_and_templates(installed):
     assert (installed / "fa_sweep/conf/config.yaml").is_file()
     assert (installed / "fa_sweep/conf/experiment/seed_post.yaml").is_file()

@@ -35,7 +35,10 @@ def labels(figure):
             yield from (tick.get_text() for tick in axis.get_ticklabels(which="both"))
 
 
-@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+@pytest.mark.parametrize(
+    "study",
+    [pytest.param(s, id=s.name, marks=[] if s.name in ("seed_post", "init_scale") else [pytest.mark.slow]) for s in STUDIES],
+)
 def test_a_small_copy_of_each_study(fa_sweep, study):
     seeds = 10 if study.name in ("digits", "lillicrap_nonlinear") else 3
     assert fa_sweep(f"+experiment={study.name}", f"seed=range({seeds})", "report=false", *SMALL[study.name]) == 0
@@ -67,6 +70,7 @@ def test_a_preset_each_and_a_page_each():
     assert index.index("three claims") < index.index("All studies")
 
 
+@pytest.mark.slow
 def test_a_preset_as_it_stands_brings_its_figure_and_its_page(fa_sweep, tmp_path):
     assert fa_sweep("+experiment=seed_post") == 0
     (report,) = Path("outputs/reports").iterdir()

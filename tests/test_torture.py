@@ -48,6 +48,7 @@ def shard_of(cwd: Path) -> Path:
     return shard
 
 
+@pytest.mark.slow
 def test_a_whole_sweep_is_right(sweep: Path) -> None:
     truth = Truth.of(sweep)
     assert len(truth.ledger) == 4
@@ -62,6 +63,7 @@ def stored_in(cwd: Path) -> list:
     return stored(cwd / "outputs/mlflow.db")
 
 
+@pytest.mark.slow
 def test_the_last_bit_of_one_number_is_seen(copied: Path) -> None:
     truth, shard = Truth.of(copied), shard_of(copied)
     table = pq.read_table(shard)
@@ -72,6 +74,7 @@ def test_the_last_bit_of_one_number_is_seen(copied: Path) -> None:
     assert wrong_in_ledger(copied / "outputs", truth) == ["1 runs have other numbers in the ledger"]
 
 
+@pytest.mark.slow
 def test_absent_and_doubled_runs_are_seen(copied: Path) -> None:
     truth, shard = Truth.of(copied), shard_of(copied)
     shutil.copy(shard, shard.with_name("again.parquet"))
@@ -81,6 +84,7 @@ def test_absent_and_doubled_runs_are_seen(copied: Path) -> None:
     assert wrong_in_ledger(copied / "outputs", truth) == ["4 of 4 runs are in no shard"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -100,6 +104,7 @@ def test_what_is_wrong_in_the_store_is_seen(copied: Path, change: str, said: str
     assert any(problem.startswith(said) for problem in wrong_in_store(stored_in(copied), truth))
 
 
+@pytest.mark.slow
 def test_a_flip_changes_one_bit_and_keeps_the_time(copied: Path) -> None:
     shard = shard_of(copied)
     before, times = shard.read_bytes(), shard.stat().st_mtime_ns
@@ -189,6 +194,7 @@ def test_a_failure_of_the_torture_itself_is_counted() -> None:
     assert "2 tasks of `nothing` were not reached" in text
 
 
+@pytest.mark.slow
 def test_two_runs_in_one_shard_have_digests_of_their_own(sweep: Path) -> None:
     assert len(set(digests_in(shard_of(sweep)).values())) == 4
 

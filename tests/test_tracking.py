@@ -14,6 +14,7 @@ from support.waiting import PATIENCE
 
 from fa_sweep.sweep.folder import Sweep, all_sweeps
 from fa_sweep.tracking import content, stores
+from fa_sweep.tracking.stores import patience
 from fa_sweep.tracking.stores.client import ClientStore
 
 
@@ -168,6 +169,7 @@ def left_over(fa_sweep, monkeypatch):
     return Sweep(sweep.folder)
 
 
+@pytest.mark.slow
 def test_two_commands_import_a_left_over_once(left_over, with_database):
     """Whichever of them gets to it; what two do at once in a folder without a database is a question of its own."""
     arguments = [line(*short("feedback=random", f"seed={seed},{seed + 1}")) for seed in (70, 80)]
@@ -199,6 +201,7 @@ def nobody():
 
 
 def test_a_server_that_does_not_answer_is_asked_once_for_all_left_over(fa_sweep, capfd, monkeypatch, nobody):
+    monkeypatch.setattr(patience, "PAUSE_S", 0.001)
     away = ("tracking=server", f"tracking.uri={nobody}")
     for seed in range(5):
         assert fa_sweep(*short(f"seed={seed},9", *away)) == 0

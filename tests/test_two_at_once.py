@@ -106,6 +106,7 @@ def test_a_server_that_never_answers_is_given_up_in_time_and_said(fa_sweep, monk
             import_sweep(one, replace(one.record.tracking, uri=uri, timeout_s=0.3), say=said.append)
 
 
+@pytest.mark.slow
 def test_two_identical_commands_at_once(with_database):
     commands = [
         subprocess.Popen(

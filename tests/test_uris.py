@@ -99,6 +99,7 @@ def test_an_explicit_uri_wins_then_the_variable_then_the_default(monkeypatch, tm
         choose("auto")
 
 
+@pytest.mark.slow
 def test_where_a_uri_came_from_is_printed(fa_sweep, monkeypatch, capfd):
     from analysis.__main__ import main
 
