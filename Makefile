@@ -27,8 +27,9 @@ sweep: .venv/ready
 test: .venv/ready
 	$(BIN)/pytest -n auto -m 'not service and not slow' $(PYTEST)
 
+# One worker more than cores: tests of services wait most of their time.
 test-all: .venv/ready
-	$(BIN)/pytest -n auto $(PYTEST)
+	$(BIN)/pytest -n $$(($$(nproc) + 1)) $(PYTEST)
 
 check: .venv/ready
 	$(BIN)/ruff check .

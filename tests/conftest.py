@@ -22,8 +22,6 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from omegaconf import DictConfig, OmegaConf
 from support import databases, services
-from support.commands import short
-from support.files import idx_bytes, write_small_files
 from support.gate import Gate
 
 from fa_sweep.composition import Composer
@@ -32,8 +30,7 @@ from fa_sweep.feedback import MODES
 from fa_sweep.schema import AppConfig
 from fa_sweep.sweep.folder import fresh_id
 
-# For tests that still take these from here, and the modules of tests/support by their bare names.
-__all__ = ["idx_bytes", "short", "write_small_files"]
+# The modules of tests/support by their bare names.
 sys.path.append(str(Path(__file__).parent / "support"))
 
 # The same examples each time, on a machine of any speed.
@@ -161,6 +158,15 @@ def fa_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Pa
             return int(end.code or 0)
 
     return run
+
+
+@pytest.fixture
+def few_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports with their last figure alone: for tests of all else about them, since drawing takes most of the time."""
+    from analysis import report
+
+    whole = report.draw_all
+    monkeypatch.setattr(report, "draw_all", lambda *arguments: list(whole(*arguments))[-1:])
 
 
 @pytest.fixture

@@ -161,7 +161,14 @@ def test_repeated_jobs_are_merged(fa_sweep, capfd):
     assert "1 of 3 jobs repeat" in capfd.readouterr().out
 
 
-@pytest.mark.parametrize("launcher", ["hydra/launcher=basic", "hydra/launcher=joblib", "n_jobs=2"])
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        pytest.param("hydra/launcher=basic", marks=pytest.mark.slow),
+        pytest.param("hydra/launcher=joblib", marks=pytest.mark.slow),
+        "n_jobs=2",
+    ],
+)
 def test_every_launcher_gives_the_same_numbers(fa_sweep, launcher):
     sweep = ("feedback=symmetric,rerandom", "seed=0,1")
     assert fa_sweep(*short(*sweep)) == 0

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import idx_bytes, short
+from support.commands import short
+from support.files import idx_bytes
 
 from fa_sweep.checks import ConfigError
 from fa_sweep.identity import run_id

@@ -145,6 +145,7 @@ def test_a_waiting_command_gives_up_in_the_end(file, monkeypatch):
             prepare(file, said)
 
 
+@pytest.mark.slow
 def test_an_old_schema_is_migrated_in_a_copy(file):
     from alembic import command
     from mlflow.store.db.utils import _get_alembic_config

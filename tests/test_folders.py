@@ -12,6 +12,7 @@ from fa_sweep.sweep.folder import Sweep, all_sweeps
 from fa_sweep.sweep.storage import digest
 
 
+@pytest.mark.slow
 def test_a_folder_elsewhere_is_found_by_later_commands(fa_sweep, capfd, tmp_path):
     elsewhere = f"hydra.sweep.dir={tmp_path / 'far/away/mine'}"
     assert fa_sweep(*short("seed=0,1", elsewhere)) == 0
@@ -46,6 +47,7 @@ def test_a_folder_elsewhere_that_is_out_of_reach_keeps_its_name(fa_sweep, capfd,
     assert len(all_sweeps()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["outputs", "outputs/sweeps", "outputs/runs"])
 def test_folders_of_outputs_may_be_links(fa_sweep, tmp_path, where):
     (tmp_path / "big").mkdir()

@@ -61,6 +61,7 @@ def endless_sweep(folder, gate):
         yield sweep
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_work", [False, True], ids=["waiting", "computing"])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=lambda how: how.name)
 def test_the_conducting_process_takes_its_training_processes_along(tmp_path, gate, how, at_work):

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import short
+from support.commands import short
 from test_report import contents
 from test_signals import HERE
 

@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
-from conftest import short
+from support.commands import short
 
 # Arguments, and what the line has to say.
 COMMAND_LINES = {
@@ -186,7 +186,7 @@ VALUES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))])
 def test_no_combination_of_settings_and_values_is_a_traceback(fa_sweep, capfd, monkeypatch, seed):
     """Whatever is typed ends with a plan or with one line; `main` raises nothing."""
     generator = random.Random(seed)  # noqa: S311  no secret
@@ -200,6 +200,7 @@ def test_no_combination_of_settings_and_values_is_a_traceback(fa_sweep, capfd, m
         assert list(Path().iterdir()) == [], arguments
 
 
+@pytest.mark.slow
 def test_the_preset_of_a_search_path_is_reproduced(fa_sweep, capfd, tmp_path, monkeypatch):
     """`reproduce` and the recorded command carry the folders of configurations, and work in another folder."""
     import shlex

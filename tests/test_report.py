@@ -86,6 +86,7 @@ def test_mlflow_is_read_through_all_its_pages(fa_sweep):
     pd.testing.assert_frame_equal(frames.histories, from_sweep(all_sweeps()[-1]).histories)
 
 
+@pytest.mark.slow
 def test_an_interrupted_sweep_is_reported_as_far_as_it_went(fa_sweep, capfd):
     sweep = sweep_of(fa_sweep, "model.hidden=[3],[4]", "n_jobs=2")
     lost = sorted((sweep.folder / "shards").iterdir())[0]
@@ -120,7 +121,7 @@ def test_hostile_names_come_out_inert(settings, tmp_path):
     assert list(back["group"]) == list(names)
 
 
-@pytest.mark.parametrize("groups", [1, 3, 6, 12])
+@pytest.mark.parametrize("groups", [1, pytest.param(3, marks=pytest.mark.slow), pytest.param(6, marks=pytest.mark.slow), 12])
 def test_figures_at_any_number_of_groups(settings, tmp_path, groups):
     """No text of a figure lies outside it, and no two labels of one axis overlap."""
     from analysis.comparisons import compare
@@ -178,6 +179,7 @@ def test_findings_say_no_more_than_the_data(settings):
     assert any("20 of 20 finished runs diverged" in s for s in sentences(random=[DIVERGED] * 20))
 
 
+@pytest.mark.usefixtures("few_figures")
 def test_too_few_evaluations_are_no_statement_about_the_runs(fa_sweep, capfd):
     assert fa_sweep(*short("feedback=symmetric,random", "seed=range(3)", "train.hold=9")) == 0
     assert analysis([]) == 0
@@ -205,6 +207,7 @@ def test_refusals(fa_sweep, capfd):
         assert len(err.strip().splitlines()) == 1
 
 
+@pytest.mark.usefixtures("few_figures")
 def test_formats_and_out(fa_sweep, tmp_path):
     sweep = sweep_of(fa_sweep)
     assert analysis(["--format", "md", "--out", str(tmp_path / "here"), "--sweep", str(sweep.folder)]) == 0

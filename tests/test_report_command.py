@@ -8,6 +8,8 @@ from support.commands import short
 from analysis.__main__ import main
 from fa_sweep.sweep.folder import all_sweeps
 
+pytestmark = pytest.mark.usefixtures("few_figures")
+
 
 @pytest.fixture
 def refused(capfd):

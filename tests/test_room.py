@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import short
+from support.commands import short
 from test_refusals import refused
 
 from fa_sweep import resources

@@ -76,6 +76,7 @@ def test_every_flipped_bit_of_a_shard_is_noticed(sweep):
     assert len(read_shard(path, jobs)) == 4
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_of_a_job_table_is_noticed(sweep):
     path = sweep.folder / TABLE
     content, sha = path.read_bytes(), sweep.record.jobs_sha256

@@ -88,12 +88,12 @@ def trained(tmp_path_factory):
         (("import", "'fa_sweep.signals'", 1, INT), NOTHING),
         (("import", "'fa_sweep.surroundings'", 1, TERM), NOTHING),
         (("import", "_multiarray_umath", 1, INT), NOTHING),
-        (("import", "pyarrow.lib", 1, HUP), NOTHING),
+        pytest.param(("import", "pyarrow.lib", 1, HUP), NOTHING, marks=pytest.mark.slow),
         (("open", "config.yaml", 1, INT, INT), NOTHING),
         (("open", ".jobs.parquet", 1, TERM), SHARDS),
         (("os.rename", "sweep.json", 1, INT, TERM), SHARDS),
         (("import", "'sqlalchemy'", 1, INT), STORE),
-        (("sqlite3.connect", "mlflow.db", 1, TERM, TERM, TERM), STORE),
+        pytest.param(("sqlite3.connect", "mlflow.db", 1, TERM, TERM, TERM), STORE, marks=pytest.mark.slow),
     ],
     ids=lambda value: "-".join(map(str, value[:2])) if isinstance(value, tuple) else "",
 )
@@ -123,6 +123,7 @@ def test_a_report(tmp_path, trained, at, said):
     assert line.startswith(f"fa_sweep: interrupted; {said.replace('SWEEP', sweep)}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "at"),
     [
@@ -152,6 +153,7 @@ def test_between_training_and_tracking_the_runs_are_kept(fa_sweep, tmp_path, cap
     assert "2 jobs, 2 reused, nothing to train" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_signal_that_is_ignored_stays_ignored(tmp_path):
     def ignore():
         signal.signal(INT, signal.SIG_IGN)

@@ -200,6 +200,7 @@ def nobody():
         yield f"http://127.0.0.1:{port}"
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_is_asked_once_for_all_left_over(fa_sweep, capfd, monkeypatch, nobody):
     monkeypatch.setattr(patience, "PAUSE_S", 0.001)
     away = ("tracking=server", f"tracking.uri={nobody}")

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from support.commands import short
 from support.store import FOUR, TWO, children, delete, parents, purge, sql
 
@@ -29,6 +30,7 @@ def test_a_deleted_database_gets_every_sweep_back(fa_sweep, capfd):
     assert "already holds this sweep, complete" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_runs_that_were_purged_come_back(fa_sweep, capfd):
     assert fa_sweep(*FOUR) == 0
     (parent,) = parents()
@@ -102,6 +104,7 @@ def test_a_deleted_parent_stays_deleted_and_is_said(fa_sweep, capfd):
     assert len(parents()) == 2
 
 
+@pytest.mark.slow
 def test_a_deleted_single_run_and_experiment_are_said(fa_sweep, capfd):
     single = short("seed=4")[1:]
     assert fa_sweep(*single) == 0
@@ -137,6 +140,7 @@ def test_trained_anew_stands_under_a_new_parent_and_the_old_one_is_superseded(fa
     assert len(parents(superseded=True)) == 2
 
 
+@pytest.mark.slow
 def test_a_single_run_that_was_trained_anew(fa_sweep, capfd):
     single = short("seed=4")[1:]
     assert fa_sweep(*single) == 0
@@ -174,6 +178,7 @@ def test_start_up_asks_the_store_once(fa_sweep, monkeypatch):
     assert len(asked) == 1
 
 
+@pytest.mark.slow
 def test_a_note_of_an_older_version_is_believed(fa_sweep, capfd):
     assert fa_sweep(*FOUR) == 0
     (sweep,) = all_sweeps()
