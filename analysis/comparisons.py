@@ -1,200 +1,232 @@
 """Comparisons between groups: frame in, frame out.
 
-Same seeds in both groups: paired tests (McNemar exact, Wilcoxon signed-rank on restricted times) on the seeds that both have.
-No seed shared: Fisher exact and log-rank. Each p carries its Holm correction over one column of the table, and stands beside
-an effect size with its interval.
+Same seeds in both groups: paired tests (McNemar exact, Wilcoxon signed-rank). No seed shared: Fisher exact and log-rank. Some
+shared: permutation tests of all runs. Each p stands beside an effect size with its interval, both of that comparison alone, and
+beside its Holm correction over all p values of its table.
 """
 
 import math
-from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from analysis.estimates import BATCH_VALUES, RESAMPLES, bootstrap_interval, generator, restricted
+from analysis import hypotheses, intervals
+from analysis.estimates import restricted
 from analysis.frames import Frames
+from analysis.hypotheses import Tested, holm
+from analysis.trainings import one_set
 from fa_sweep.checks import ConfigError, did_you_mean
-from fa_sweep.convergence import CONVERGED, wilson_interval
+from fa_sweep.convergence import CONVERGED
 from fa_sweep.sweep.jobs import Job
 
 MODE_FACTORS = ("feedback", "feedback.mode")
-COLUMNS = ["group", "reference", "design", "n", "n_reference", "pairs", "converged", "converged_reference"]
-COLUMNS += ["difference", "difference_low", "difference_high", "test_converged", "p_converged", "p_converged_holm"]
-COLUMNS += ["rmst_difference", "rmst_difference_low", "rmst_difference_high", "test_time", "p_time", "p_time_holm"]
+PAIRED, PARTLY, UNPAIRED, ITSELF = "paired", "partly paired", "unpaired", "one set of runs"
+WHO = ["group", "reference", "design", "n", "n_reference", "pairs"]
+COLUMNS = [*WHO, "converged", "converged_reference", "difference", "difference_low", "difference_high"]
+COLUMNS += ["test_converged", "p_converged", "p_converged_holm", "p_converged_least"]
+COLUMNS += ["rmst_difference", "rmst_difference_low", "rmst_difference_high"]
+COLUMNS += ["test_time", "p_time", "p_time_holm", "p_time_least"]
+FINAL_COLUMNS = [*WHO, "metric", "mean", "mean_reference", "difference", "difference_low", "difference_high"]
+FINAL_COLUMNS += ["test", "p", "p_holm", "p_least"]
 
 
 def compare(frames: Frames, reference: str | None = None, *, all_pairs: bool = False) -> pd.DataFrame:
-    """Return a row a comparison: each group against its reference, or all pairs.
+    """Return a row a comparison of convergence: each group against its reference, or all pairs.
 
-    The reference is the group of that name, else feedback=symmetric at equal levels of every other factor, else the first
-    group at those levels. Raises ConfigError for a reference that is no group.
+    The reference is the group of that name, else feedback=symmetric at equal levels of every other factor, else the mode of
+    the first group at those levels; a group without a reference at its levels is compared with none (`without_reference`).
+    Raises ConfigError for a reference that is no group.
     """
+    rows = [
+        who | _fractions(pair) | _times(pair) if who["design"] != ITSELF else who | _counts(pair)
+        for who, pair in _pairs(frames, reference, all_pairs=all_pairs)
+    ]
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    columns = ["p_converged", "p_time"]
+    table[[f"{column}_holm" for column in columns]] = holm(table[columns].to_numpy(float))
+    return table
+
+
+def compare_final(frames: Frames, reference: str | None = None, *, all_pairs: bool = False) -> pd.DataFrame:
+    """Return a row a comparison of the final success metric: the pairs of `compare` for which it is defined in every run."""
+    metrics = {job.group: job.run.task.success.metric for job in frames.jobs}
+    rows = []
+    for who, pair in _pairs(frames, reference, all_pairs=all_pairs):
+        metric = metrics[who["group"]]
+        column = f"final.{metric}"
+        if who["design"] == ITSELF or metric != metrics[who["reference"]] or column not in frames.runs:
+            continue
+        if pair.ours[column].isna().any() or pair.theirs[column].isna().any():
+            continue
+        rows.append(who | {"metric": metric} | _final(pair, column))
+    table = pd.DataFrame(rows, columns=FINAL_COLUMNS)
+    table["p_holm"] = holm(table["p"].to_numpy(float))
+    return table
+
+
+def without_reference(frames: Frames, reference: str | None = None) -> list[str]:
+    """Return the groups that have no reference at their levels of the other factors."""
+    present = _present(frames)
+    found = _references(frames, reference)
+    return [group for group in frames.groups if group in present and found.get(group) not in present]
+
+
+class _Pair:
+    """Two groups' runs: all of them, and those at shared seeds in one order."""
+
+    def __init__(self, ours: pd.DataFrame, theirs: pd.DataFrame, key: tuple[str, ...]) -> None:
+        self.ours, self.theirs, self.key = ours, theirs, key
+        self.shared = sorted(set(ours["seed"]) & set(theirs["seed"]))
+        whole = len(self.shared) == len(ours) == len(theirs)
+        self.design = PAIRED if whole else PARTLY if self.shared else UNPAIRED
+
+    def values(self, what: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return a quantity of all runs of either group; of a paired design in the order of the seeds."""
+        ours, theirs = (part.sort_values("seed") if self.design == PAIRED else part for part in (self.ours, self.theirs))
+        return what(ours), what(theirs)
+
+    def parted(self, what: Any) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+        """Return a quantity of the runs without a partner, of either group, and of the pairs."""
+        apart = [part[~part["seed"].isin(self.shared)] for part in (self.ours, self.theirs)]
+        pairs = [part.set_index("seed").loc[self.shared].reset_index() for part in (self.ours, self.theirs)]
+        return what(apart[0]), what(apart[1]), (what(pairs[0]), what(pairs[1]))
+
+
+def _pairs(frames: Frames, reference: str | None, *, all_pairs: bool) -> list[tuple[dict[str, Any], _Pair]]:
     if reference is not None and reference not in frames.groups:
         raise ConfigError(
             f"--reference is {reference!r}; {did_you_mean(reference, frames.groups)}choose one of {'; '.join(frames.groups)}"
         )
-    pairs = list(combinations(frames.groups[::-1], 2)) if all_pairs else _against_reference(frames, reference)
-    by_group = {str(group): runs for group, runs in frames.runs.groupby("group", observed=True)}
-    rows = [_row(frames, g, r, by_group[g], by_group[r]) for g, r in pairs if g in by_group and r in by_group]
-    table = pd.DataFrame(rows, columns=COLUMNS)
-    for column in ("p_converged", "p_time"):
-        table[f"{column}_holm"] = holm(table[column].to_numpy(float))
-    return table
+    by_group = _present(frames)
+    chosen = (
+        list(combinations(frames.groups[::-1], 2))
+        if all_pairs
+        else [(group, its) for group, its in _references(frames, reference).items() if group != its]
+    )
+    found = []
+    for group, its in chosen:
+        if group not in by_group or its not in by_group:
+            continue
+        pair = _Pair(by_group[group], by_group[its], (frames.about.hash, group, its))
+        design = ITSELF if one_set(pair.ours, pair.theirs) else pair.design
+        who = {"group": group, "reference": its, "design": design, "n": len(pair.ours), "n_reference": len(pair.theirs)}
+        found.append((who | {"pairs": len(pair.shared)}, pair))
+    return found
 
 
-def _against_reference(frames: Frames, reference: str | None) -> list[tuple[str, str]]:
+def _present(frames: Frames) -> dict[str, pd.DataFrame]:
+    return {str(group): runs for group, runs in frames.runs.groupby("group", observed=True)}
+
+
+def _references(frames: Frames, reference: str | None) -> dict[str, str]:
+    """Return each group's reference; a group that has none at its levels is not among the keys."""
     if reference is not None:
-        return [(group, reference) for group in frames.groups if group != reference]
+        return dict.fromkeys(frames.groups, reference)
     jobs = {job.group: job for job in frames.jobs}
-    symmetric = {_others(job): group for group, job in jobs.items() if job.run.feedback.mode == "symmetric"}
-    # Without backpropagation the first group at equal levels; with nothing but such factors, the first of all.
-    first = {_others(job): group for group, job in reversed(jobs.items())}
-    alone = len(first) == len(jobs) and not symmetric
-    found = [(g, frames.groups[0] if alone else {**first, **symmetric}[_others(job)]) for g, job in jobs.items()]
-    return [(group, its_reference) for group, its_reference in found if group != its_reference]
+    at_levels = {group: job for group, job in jobs.items() if job.run.feedback.mode == "symmetric"}
+    if not at_levels:
+        if len({_others(job) for job in jobs.values()}) == len(jobs):  # nothing but other factors was swept
+            return dict.fromkeys(jobs, frames.groups[0])
+        first = _mode(jobs[frames.groups[0]])
+        at_levels = {group: job for group, job in jobs.items() if _mode(job) == first}
+    by_levels = {_others(job): group for group, job in reversed(at_levels.items())}
+    return {group: by_levels[_others(job)] for group, job in jobs.items() if _others(job) in by_levels}
+
+
+def _mode(job: Job) -> str:
+    return repr([job.factors.get(name) for name in MODE_FACTORS])
 
 
 def _others(job: Job) -> str:
     return repr(sorted((name, repr(value)) for name, value in job.factors.items() if name not in MODE_FACTORS))
 
 
-def _row(frames: Frames, group: str, reference: str, runs: pd.DataFrame, against: pd.DataFrame) -> dict[str, Any]:
-    key = (frames.about.hash, group, reference)
-    shared = sorted(set(runs["seed"]) & set(against["seed"]))
-    row: dict[str, Any] = {"group": group, "reference": reference, "n": len(runs), "n_reference": len(against)}
-    row |= {"pairs": len(shared), "design": "paired" if shared else "unpaired"}
-    if shared:
-        runs, against = (part.set_index("seed").loc[shared].reset_index() for part in (runs, against))
-    ours, theirs = (part["outcome"].to_numpy() == CONVERGED for part in (runs, against))
-    row |= {"converged": int(ours.sum()), "converged_reference": int(theirs.sum())}
-    row["difference"] = float(ours.mean() - theirs.mean())
-    row["difference_low"], row["difference_high"] = (
-        paired_difference(ours, theirs) if shared else unpaired_difference(ours, theirs)
-    )
-    row["test_converged"] = "McNemar exact" if shared else "Fisher exact"
-    row["p_converged"] = mcnemar(ours, theirs) if shared else fisher(ours, theirs)
-    return row | _times(runs, against, key, paired=bool(shared))
+def _has_converged(runs: pd.DataFrame) -> np.ndarray:
+    return runs["outcome"].to_numpy() == CONVERGED
 
 
-def _times(runs: pd.DataFrame, against: pd.DataFrame, key: tuple[str, ...], *, paired: bool) -> dict[str, Any]:
-    ours, theirs = restricted(runs), restricted(against)
-    known = not (np.isnan(ours).any() or np.isnan(theirs).any())
+def _counts(pair: _Pair) -> dict[str, Any]:
+    ours, theirs = _has_converged(pair.ours), _has_converged(pair.theirs)
+    return {"converged": int(ours.sum()), "converged_reference": int(theirs.sum())}
+
+
+def _fractions(pair: _Pair) -> dict[str, Any]:
+    ours, theirs = pair.values(_has_converged)
+    a, b, pairs = pair.parted(_has_converged)
+    low, high = intervals.difference_of_fractions(ours, theirs, pairs)
+    row = _counts(pair) | {"difference": float(ours.mean() - theirs.mean()), "difference_low": low, "difference_high": high}
+    if pair.design == PAIRED:
+        tested = hypotheses.mcnemar(ours, theirs)
+    else:
+        tested = hypotheses.exchange(a, b, pairs) if pair.design == PARTLY else hypotheses.fisher(ours, theirs)
+    return row | _test("converged", tested)
+
+
+def _test(name: str, tested: Tested) -> dict[str, Any]:
+    return {f"test_{name}": tested.name, f"p_{name}": tested.p, f"p_{name}_least": tested.least_p}
+
+
+def _times(pair: _Pair) -> dict[str, Any]:
+    ours, theirs = pair.values(restricted)
+    horizons = {float(h) for part in (pair.ours, pair.theirs) for h in part["horizon_step"].unique()}
     # Times cut at different horizons are different quantities.
-    same_horizon = known and runs["horizon_step"].max() == against["horizon_step"].max()
-    row: dict[str, Any] = {"test_time": "Wilcoxon signed-rank" if paired else "log-rank"}
-    if not same_horizon:
-        return row | dict.fromkeys(("rmst_difference", "rmst_difference_low", "rmst_difference_high", "p_time"), np.nan)
-    low, high = bootstrap_interval([ours, theirs], _mean_difference, (*key, "rmst_difference"), paired=paired)
-    row |= {
-        "rmst_difference": float(ours.mean() - theirs.mean()),
-        "rmst_difference_low": low,
-        "rmst_difference_high": high,
-    }
-    row["p_time"] = wilcoxon(ours - theirs, (*key, "wilcoxon")) if paired else logrank(runs, against)
-    return row
+    if len(horizons) != 1 or math.isnan(horizon := horizons.pop()):
+        return {}
+    key, (a, b, pairs) = (*pair.key, "time"), pair.parted(restricted)
+    if pair.design == PAIRED:
+        low, high = intervals.mean_interval(ours - theirs)
+        tested = hypotheses.wilcoxon(ours - theirs, key)
+    else:
+        own = [intervals.restricted_mean_interval(times, horizon) for times in (ours, theirs)]
+        low, high = intervals.difference_of_means(ours, own[0], theirs, own[1], _correlation(ours, theirs, pairs))
+        tested = (
+            hypotheses.means(a, b, pairs, key)
+            if pair.design == PARTLY
+            else hypotheses.logrank((ours, _has_converged(pair.ours)), (theirs, _has_converged(pair.theirs)), key)
+        )
+    row = {"rmst_difference": float(ours.mean() - theirs.mean()), "rmst_difference_low": low, "rmst_difference_high": high}
+    return row | _test("time", tested)
 
 
-def _mean_difference(a: Any, b: Any, axis: int = -1) -> Any:
-    return np.mean(a, axis=axis) - np.mean(b, axis=axis)
+def _final(pair: _Pair, column: str) -> dict[str, Any]:
+    def values(runs: pd.DataFrame) -> np.ndarray:
+        found: np.ndarray = runs[column].to_numpy(float)
+        return found
+
+    ours, theirs = pair.values(values)
+    key, (a, b, pairs) = (*pair.key, column), pair.parted(values)
+    with np.errstate(invalid="ignore"):
+        row = {"mean": float(ours.mean()), "mean_reference": float(theirs.mean())}
+        differences = ours - theirs if pair.design == PAIRED else np.array([])
+    if pair.design == PAIRED:
+        low, high = intervals.mean_interval(differences)
+        tested = hypotheses.wilcoxon(np.where(ours == theirs, 0.0, differences), key)  # two infinite losses are equal
+    elif pair.design == PARTLY:
+        own = intervals.mean_interval(ours), intervals.mean_interval(theirs)
+        low, high = intervals.difference_of_means(ours, own[0], theirs, own[1], _correlation(ours, theirs, pairs))
+        tested = hypotheses.means(a, b, pairs, key)
+    else:
+        low, high = intervals.unpaired_mean_interval(ours, theirs)
+        tested = hypotheses.means(a, b, pairs, key, "permutation of runs")
+    difference = row["mean"] - row["mean_reference"] if np.isfinite(list(row.values())).all() else math.nan
+    row |= {"difference": difference, "difference_low": low, "difference_high": high}
+    return {**row, "test": tested.name, "p": tested.p, "p_least": tested.least_p}
 
 
-def mcnemar(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the exact two-sided p of McNemar's test; 1 where no pair is discordant."""
-    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
-    return float(stats.binomtest(only_a, only_a + only_b, 0.5).pvalue) if only_a + only_b else 1.0
-
-
-def fisher(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the two-sided p of Fisher's exact test."""
-    table = [[int(a.sum()), int((~a).sum())], [int(b.sum()), int((~b).sum())]]
-    return float(stats.fisher_exact(table).pvalue)
-
-
-def wilcoxon(differences: np.ndarray, key: tuple[str, ...]) -> float:
-    """Return the two-sided p of Wilcoxon's signed-rank test by permutation of signs; 1 where at most one differs from zero.
-
-    Zeros keep their ranks among the others and then drop out (Pratt, 1959). Exact where 2^n is at most the number of
-    resamples. Not scipy.stats.wilcoxon with a PermutationMethod, which ranks anew in each resample: the same p, a hundred
-    times slower.
-    """
-    signed_ranks = np.sign(differences) * stats.rankdata(np.abs(differences))
-    signed_ranks = signed_ranks[signed_ranks != 0]
-    if len(signed_ranks) < 2:
-        return 1.0  # of one pair either sign is as likely; of none there is nothing to tell
-    result = stats.permutation_test(
-        (signed_ranks,),
-        np.sum,
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        batch=max(1, BATCH_VALUES // len(differences)),
-        rng=generator(*key),
-    )
-    return float(result.pvalue)
-
-
-def logrank(runs: pd.DataFrame, against: pd.DataFrame) -> float:
-    """Return the p of the log-rank test on time to convergence; 1 where no run of either group converged."""
-    samples = []
-    for part in (runs, against):
-        times = part["convergence_step"].dropna().to_numpy(float)
-        censored = part.loc[part["convergence_step"].isna(), "horizon_step"].to_numpy(float)
-        samples.append(stats.CensoredData(uncensored=times, right=censored))
-    if not any(sample.num_censored() < len(sample) for sample in samples):
-        return 1.0
-    with np.errstate(all="ignore"):
-        p = float(stats.logrank(*samples).pvalue)
-    return 1.0 if math.isnan(p) else p  # all events at one moment: the statistic has no variance
-
-
-def paired_difference(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
-    """Return the interval of the difference of two paired proportions (Newcombe, 1998, Stat. Med. 17:2635, method 10)."""
-    n = len(a)
-    both, only_a, only_b = int((a & b).sum()), int((a & ~b).sum()), int((b & ~a).sum())
-    neither = n - both - only_a - only_b
-    product = (both + only_a) * (only_b + neither) * (both + only_b) * (only_a + neither)
-    excess = both * neither - only_a * only_b
-    # The correction that tells method 10 from method 8.
-    corrected = max(excess - n / 2, 0.0) if excess > 0 else float(excess)
-    correlation = corrected / math.sqrt(product) if product else 0.0
-    return _square_and_add(int(a.sum()), n, int(b.sum()), n, correlation)
-
-
-def unpaired_difference(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
-    """Return the hybrid score interval of the difference of two independent proportions (Newcombe, 1998, 17:873, method 10)."""
-    return _square_and_add(int(a.sum()), len(a), int(b.sum()), len(b), 0.0)
-
-
-def _square_and_add(k1: int, n1: int, k2: int, n2: int, correlation: float) -> tuple[float, float]:
-    """Combine two Wilson intervals into that of a difference, given the correlation of the two proportions."""
-    p1, p2 = k1 / n1, k2 / n2
-    (low1, high1), (low2, high2) = wilson_interval(k1, n1), wilson_interval(k2, n2)
-
-    def reach(first: float, second: float) -> float:
-        return math.sqrt(max(first**2 - 2 * correlation * first * second + second**2, 0.0))
-
-    return p1 - p2 - reach(p1 - low1, high2 - p2), p1 - p2 + reach(high1 - p1, p2 - low2)
-
-
-def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Return Holm's step-down correction (Holm, 1979) over the defined p values; NaN stays NaN and does not count."""
-    p = np.asarray(p_values, dtype=float)
-    adjusted = np.full(p.shape, np.nan)
-    defined = np.flatnonzero(~np.isnan(p))
-    order = defined[np.argsort(p[defined], kind="stable")]
-    steps = (len(order) - np.arange(len(order))) * p[order]
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0) if len(order) else steps
-    return adjusted
+def _correlation(ours: np.ndarray, theirs: np.ndarray, pairs: tuple[np.ndarray, np.ndarray]) -> float:
+    """Return the correlation of two groups' means: that of the pairs, times the part of the runs that is paired."""
+    if len(pairs[0]) < 3 or np.ptp(pairs[0]) == 0 or np.ptp(pairs[1]) == 0:
+        return 0.0
+    return float(np.corrcoef(*pairs)[0, 1]) * len(pairs[0]) / math.sqrt(len(ours) * len(theirs))
 
 
 def paired_times(frames: Frames, comparisons: pd.DataFrame) -> pd.DataFrame:
     """Return how many seeds converged at each pair of steps under a group and its reference; NaN: never."""
     rows = []
     by_group = {str(group): runs.set_index("seed") for group, runs in frames.runs.groupby("group", observed=True)}
-    for _, row in comparisons[comparisons["design"] == "paired"].iterrows():
+    for _, row in comparisons[comparisons["design"].isin((PAIRED, PARTLY))].iterrows():
         ours, theirs = by_group[row["group"]], by_group[row["reference"]]
         both = ours.join(theirs, how="inner", rsuffix="_reference")
         horizon = both[["horizon_step", "horizon_step_reference"]].max(axis=None)

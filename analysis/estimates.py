@@ -1,12 +1,11 @@
 """Estimates a group: frame in, frame out, n in every row. Computes nothing for a figure that a table could not show.
 
 Intervals are 95 %: Wilson's for fractions, Kaplan-Meier's log-log for survival (Wilson's where that is undefined),
-percentile bootstraps over seeds for the rest, none below ten runs.
+Brookmeyer and Crowley's for the median time, order statistics for other medians, the rest as `intervals` says.
 """
 
-import hashlib
+import math
 import warnings
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,17 @@ import pandas as pd
 from scipy import stats
 
 from analysis.frames import Frames
+from analysis.intervals import (
+    NONE,
+    bootstrap_interval,
+    brookmeyer_crowley,
+    interquartile_mean,
+    median_interval,
+    restricted_mean_interval,
+)
 from fa_sweep.convergence import CONVERGED, DIVERGED, median_time, wilson_interval
 
-RESAMPLES = 9999
-FEWEST_TO_RESAMPLE = 10
-BATCH_VALUES = 4_000_000  # resampled values held at a time
+FEWEST_FOR_A_MEDIAN_TIME = 6
 
 FINAL = {
     "accuracy": "final.accuracy",
@@ -28,39 +33,6 @@ FINAL = {
     "angle_deg": "final.angle_deg/gradient",
 }
 TIMES = {"convergence": "convergence_step", "first_reach": "first_reach_step"}
-
-
-def generator(*key: str) -> np.random.Generator:
-    """Return the generator of one bootstrap or permutation test: keyed by (sweep, group, quantity), never by order."""
-    digest = hashlib.sha256("|".join(key).encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:8], "big"))
-
-
-def interquartile_mean(values: Any, axis: int = -1) -> Any:
-    """Return the mean of the middle half: a quarter of the values trimmed at either end."""
-    return stats.trim_mean(values, 0.25, axis=axis)
-
-
-def bootstrap_interval(
-    samples: Sequence[np.ndarray], statistic: Callable[..., Any], key: tuple[str, ...], *, paired: bool = False
-) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of a statistic of one or two samples; NaN below ten values."""
-    smallest = min(len(sample) for sample in samples)
-    if smallest < FEWEST_TO_RESAMPLE:
-        return np.nan, np.nan
-    # An infinite loss (a diverged run) makes inf - inf in SciPy's interpolation: NaN, which is what we show.
-    with np.errstate(invalid="ignore"):
-        result = stats.bootstrap(
-            tuple(samples),
-            statistic,
-            n_resamples=RESAMPLES,
-            method="percentile",
-            vectorized=True,
-            paired=paired,
-            batch=max(1, BATCH_VALUES // smallest),
-            rng=generator(*key),
-        )
-    return float(result.confidence_interval.low), float(result.confidence_interval.high)
 
 
 def restricted(runs: pd.DataFrame, event: str = "convergence") -> np.ndarray:
@@ -89,30 +61,39 @@ def group_table(frames: Frames) -> pd.DataFrame:
             low, high = wilson_interval(count, len(runs))
             share = count / len(runs) if len(runs) else np.nan
             row |= {name: count, f"{name}_fraction": share, f"{name}_low": low, f"{name}_high": high}
-        key = (frames.about.hash, str(group))
-        row["median_steps"] = median_time(runs["convergence_step"].to_numpy(float))
-        row |= _summary("rmst_steps", restricted(runs), {"mean": np.mean}, (*key, "rmst"))
+        row |= _times(runs)
         for name, column in FINAL.items():
             if column in runs:
-                values = runs[column].to_numpy(float)
-                defined = values[~np.isnan(values)]
-                row |= {f"{name}_undefined": int(np.isnan(values).sum())}
-                row |= _summary(name, defined, {"median": np.median, "iqm": interquartile_mean}, (*key, name))
+                row |= _final(name, runs[column].to_numpy(float), (frames.about.hash, str(group), name))
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _summary(
-    name: str, values: np.ndarray, statistics: dict[str, Callable[..., Any]], key: tuple[str, ...]
-) -> dict[str, float]:
-    """Return statistics of a sample with their intervals, NaN where there is none."""
-    row: dict[str, float] = {}
-    for label, statistic in statistics.items():
-        column = name if label == "mean" else f"{name}_{label}"
-        known = len(values) > 0 and not np.isnan(values).any()
-        low, high = bootstrap_interval([values], statistic, (*key, label)) if known else (np.nan, np.nan)
-        row |= {column: float(statistic(values)) if known else np.nan, f"{column}_low": low, f"{column}_high": high}
-    return row
+def _times(runs: pd.DataFrame) -> dict[str, float]:
+    """Return median and restricted mean time to convergence with their intervals, and the horizon that both are cut at."""
+    horizon = float(runs["horizon_step"].max()) if len(runs) else math.nan
+    row = {"horizon_steps": horizon, "median_steps": median_time(runs["convergence_step"].to_numpy(float))}
+    low, high = NONE
+    if len(runs) >= FEWEST_FOR_A_MEDIAN_TIME and not math.isnan(horizon):
+        curve = _curve(runs, "convergence", horizon)
+        low, high = brookmeyer_crowley(*(np.array([row[c] for row in curve]) for c in ("step", "low", "high")))
+    row |= {"median_steps_low": low, "median_steps_high": high}
+    times = restricted(runs)
+    low, high = restricted_mean_interval(times, horizon)
+    return row | {"rmst_steps": float(times.mean()) if len(times) else math.nan, "rmst_steps_low": low, "rmst_steps_high": high}
+
+
+def _final(name: str, values: np.ndarray, key: tuple[str, ...]) -> dict[str, float]:
+    """Return median and interquartile mean of a group's final values with their intervals, and how many are undefined."""
+    defined = values[~np.isnan(values)]
+    row: dict[str, float] = {f"{name}_undefined": len(values) - len(defined)}
+    low, high = median_interval(defined)
+    iqm_low, iqm_high = bootstrap_interval([defined], interquartile_mean, (*key, "iqm"))
+    known = len(defined) > 0
+    row |= {f"{name}_median": float(np.median(defined)) if known else math.nan}
+    row |= {f"{name}_median_low": low, f"{name}_median_high": high}
+    row |= {f"{name}_iqm": float(interquartile_mean(defined)) if known else math.nan}
+    return row | {f"{name}_iqm_low": iqm_low, f"{name}_iqm_high": iqm_high}
 
 
 def survival(frames: Frames, event: str = "convergence") -> pd.DataFrame:
@@ -126,32 +107,36 @@ def survival(frames: Frames, event: str = "convergence") -> pd.DataFrame:
         horizon = runs[_horizon(event)].max()
         if np.isnan(horizon):
             continue
-        times = runs[TIMES[event]].dropna().to_numpy(float)
-        censored = len(runs) - len(times)
-        data = stats.CensoredData(uncensored=times, right=np.full(censored, horizon))
-        curve = stats.ecdf(data).sf
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore", RuntimeWarning)  # undefined where all or none converged: Wilson's, below
-            bands = curve.confidence_interval(method="log-log")
-        for step in sorted({0.0, *times, horizon}):
-            left = int((times > step).sum()) + censored
-            low, high = float(bands.low.evaluate(step)), float(bands.high.evaluate(step))
-            if left in (0, len(runs)) or np.isnan(low) or np.isnan(high):
-                low, high = wilson_interval(left, len(runs))
-            rows.append(
-                {
-                    "group": str(group),
-                    "n": len(runs),
-                    "step": step,
-                    "at_risk": int((times >= step).sum()) + censored,
-                    "events": int((times == step).sum()),
-                    "censored": censored if step == horizon else 0,
-                    "survival": float(curve.evaluate(step)),
-                    "low": low,
-                    "high": high,
-                }
-            )
+        rows += [{"group": str(group), "n": len(runs), **point} for point in _curve(runs, event, float(horizon))]
     return pd.DataFrame(rows, columns=["group", "n", "step", "at_risk", "events", "censored", "survival", "low", "high"])
+
+
+def _curve(runs: pd.DataFrame, event: str, horizon: float) -> list[dict[str, float]]:
+    """Return Kaplan-Meier's curve of one group, a row a step at which it may fall."""
+    times = runs[TIMES[event]].dropna().to_numpy(float)
+    censored = len(runs) - len(times)
+    curve = stats.ecdf(stats.CensoredData(uncensored=times, right=np.full(censored, horizon))).sf
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)  # undefined where all or none converged: Wilson's, below
+        bands = curve.confidence_interval(method="log-log")
+    rows = []
+    for step in sorted({0.0, *times, horizon}):
+        left = int((times > step).sum()) + censored
+        low, high = float(bands.low.evaluate(step)), float(bands.high.evaluate(step))
+        if left in (0, len(runs)) or np.isnan(low) or np.isnan(high):
+            low, high = wilson_interval(left, len(runs))
+        rows.append(
+            {
+                "step": step,
+                "at_risk": int((times >= step).sum()) + censored,
+                "events": int((times == step).sum()),
+                "censored": censored if step == horizon else 0,
+                "survival": float(curve.evaluate(step)),
+                "low": low,
+                "high": high,
+            }
+        )
+    return rows
 
 
 def trajectories(frames: Frames, metric: str) -> pd.DataFrame:

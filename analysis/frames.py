@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.earlier import EarlierLook, earlier_looks
+from analysis.trainings import digest_of, trajectory_of
 from fa_sweep.sweep.folder import Sweep
 from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.ledger import finished, run_events
@@ -25,7 +27,8 @@ class About:
     """What a reader has to know of a sweep as a whole.
 
     `missing` are planned runs that neither finished nor failed; `failed` maps run names to errors; `environments` are the
-    distinct ones that the numbers were computed with, and how many runs each.
+    distinct ones that the numbers were computed with, and how many runs each; `earlier` are sweeps that looked at some of the
+    groups before, with other seeds.
     """
 
     id: str
@@ -37,13 +40,15 @@ class About:
     missing: int
     failed: dict[str, str]
     environments: list[tuple[dict[str, str], int]]
+    earlier: list[EarlierLook] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Frames:
     """`runs`: a row a finished run; `histories`: a row a run and evaluation, a column a metric; `factors`: what was swept.
 
-    Both carry `group`, an ordered category, and `seed`. `final.METRIC` in `runs` is the value at the last evaluation,
+    Both carry `group`, an ordered category, and `seed`. `trajectory` and `recorded` in `runs` tell runs that are one training
+    from others (see `trainings`). `final.METRIC` in `runs` is the value at the last evaluation,
     `chance_deg/ANGLE` what the angle was at the first evaluation with feedback that the network had never met.
     """
 
@@ -80,6 +85,7 @@ def from_sweep(sweep: Sweep) -> Frames:
         missing=len(sweep.jobs) - len(records) - len(failures),
         failed=failures,
         environments=environments(records.values()),
+        earlier=earlier_looks(sweep, sweep.jobs),
     )
     return make_frames(about, sweep.jobs, records)
 
@@ -97,7 +103,7 @@ def make_frames(about: About, jobs: Sequence[Job], records: Mapping[str, Record]
 def _run_columns(factors: Sequence[str], finished: Sequence[tuple[Job, Record]]) -> list[str]:
     metrics = dict.fromkeys(name for _, record in finished for name in record.metrics)
     fixed = ["run_id", "name", "group", "seed", "mode", "hold", "outcome", "first_reach_step", "convergence_step"]
-    fixed += ["diverged_at_step", "at_end", "horizon_step", "last_step", "reused", "reproduce"]
+    fixed += ["diverged_at_step", "at_end", "horizon_step", "last_step", "reused", "trajectory", "recorded", "reproduce"]
     by_chance = [name for name in metrics if name.startswith(CHANCE)]
     finals = [f"final.{name}" for name in metrics if name not in by_chance]
     return [*fixed, *(f"factor.{name}" for name in factors), *finals, *by_chance]
@@ -121,6 +127,8 @@ def _run_row(job: Job, record: Record, factors: Sequence[str]) -> dict[str, Any]
         **vars(found),
         "last_step": float(record.steps[-1]),
         "reused": job.reused,
+        "trajectory": trajectory_of(job.run),
+        "recorded": digest_of(record.steps, record.metrics),
         "reproduce": job.reproduce,
         **{f"factor.{name}": _level(job.factors.get(name)) for name in factors},
         **final,

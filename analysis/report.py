@@ -14,32 +14,49 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from analysis.comparisons import compare
+from analysis.comparisons import compare, compare_final
 from analysis.estimates import group_table
 from analysis.figures import Drawn, draw_all, save
 from analysis.figures.style import house_style
 from analysis.frames import Frames, from_sweep
 from analysis.statements import findings
 from analysis.studies import study_of
-from analysis.tables import latex, readable_comparisons, readable_final_values, readable_groups, runs_to_look_at
+from analysis.tables import (
+    latex,
+    readable_comparisons,
+    readable_final_comparisons,
+    readable_final_values,
+    readable_groups,
+    runs_to_look_at,
+)
 from fa_sweep.identity import run_settings
 from fa_sweep.sweep.folder import Sweep
 
 FORMATS = ("html", "md", "tex")
 
 METHODS = (
-    "A run is the unit; a group is one combination of every swept factor except the seed; n is always shown.",
+    "A run is the unit; a group is one combination of every swept factor except the seed; n is always shown. Groups that are one "
+    "set of trainings, judged in two ways or with settings that their mode ignores, are not tested against each other.",
     "First reach: the first evaluation that meets the criterion. At the end: the last one does. Converged: from some "
     "evaluation on, all do, to the end and for at least train.hold evaluations. Diverged: output or loss became non-finite; "
     "never converged, whatever came before.",
     "Fractions: Wilson's 95 % interval. Time to convergence: Kaplan-Meier with log-log bands (Wilson's where these are "
-    "undefined); runs that never converge, diverged ones too, are censored at the last step at which convergence could "
-    "begin, which is the horizon. Median: the smallest step at which the curve is at 0.5 or below.",
-    "Restricted mean, medians and interquartile means: percentile bootstrap, 9,999 resamples over seeds, 95 %; none below "
-    "ten runs. A diverged run's final accuracy counts as 0 and its final loss as infinite.",
-    "Comparisons on shared seeds: McNemar's exact test, Newcombe's interval for paired proportions (1998, method 10), "
-    "Wilcoxon's signed-rank test on restricted times (Pratt, by permutation), paired bootstrap. Without shared seeds: "
-    "Fisher's exact test, Newcombe's hybrid score interval, log-rank. p values are Holm-corrected over one column of a table.",
+    "undefined), each step's band for that step alone; runs that never converge, diverged ones too, are censored at the last "
+    "step at which convergence could begin, which is the horizon. Median time: where the curve is at one half, the middle of a "
+    "flat stretch there; its interval is Brookmeyer and Crowley's, from six runs on.",
+    "Restricted mean time: the mean with the horizon for runs that never converged; its interval combines Wilson's for their "
+    "fraction with a score interval for the mean time of the others (MOVER), from five runs on. Other medians: between order "
+    "statistics, from six runs on. Interquartile means: the middle half, with the part of a run that is inside it; percentile "
+    "bootstrap, 9,999 resamples over seeds, none below twenty runs and approximate below thirty. A diverged run's final "
+    "accuracy counts as 0, its final loss or error as infinite.",
+    "Comparisons on shared seeds: McNemar's exact test, Newcombe's interval for paired fractions (1998, method 10), "
+    "Wilcoxon's signed-rank test (Pratt, by permutation) and Student's t interval of the mean difference, of times and of final "
+    "values. Without shared seeds: Fisher's exact test, Newcombe's hybrid score interval, the log-rank test by permutation, "
+    "MOVER and Welch's intervals. Where some seeds are shared: permutation tests of the difference over all runs, which swap "
+    "within pairs and deal the other runs anew (exact for fractions), and the same intervals with the correlation of the pairs.",
+    "Intervals and p values are those of each comparison alone, at 95 % and 5 %. Beside each p stands Holm's correction over "
+    "all p values of its table; what is told apart is decided by the corrected one. Final values are a table of their own.",
+    "How often each interval covers, and each test rejects, in simulations: docs/statistics.md.",
     "Angles are signed, in degrees, over the whole evaluation set with the current weights; undefined ones (a zero or "
     "non-finite vector on either side) are left out and counted.",
 )
@@ -60,9 +77,15 @@ def write_report(
     """
     frames = sweep if isinstance(sweep, Frames) else from_sweep(sweep)
     groups, comparisons = group_table(frames), compare(frames, reference, all_pairs=all_pairs)
+    final = compare_final(frames, reference, all_pairs=all_pairs)
     out.mkdir(parents=True, exist_ok=True)
     (out / "tables").mkdir(exist_ok=True)
-    tables = {"groups": groups, "comparisons": comparisons, "runs": frames.runs.astype({"group": str})}
+    tables = {
+        "groups": groups,
+        "comparisons": comparisons,
+        "final_comparisons": final,
+        "runs": frames.runs.astype({"group": str}),
+    }
     for name, table in tables.items():
         table.to_csv(out / "tables" / f"{name}.csv", index=False)
         table.to_parquet(out / "tables" / f"{name}.parquet", index=False)
@@ -70,16 +93,17 @@ def write_report(
         study = study_of(frames.about.command)
         whole = study is not None and not frames.about.missing and not frames.about.failed
         drawn = [study.draw(frames, study.numbers(frames))] if study is not None and whole else []
-        drawn += draw_all(frames, comparisons)
+        drawn += draw_all(frames, comparisons, final)
         for figure in drawn:
             save(figure.figure, figure.data, out / "figures", figure.name)
-    return _write_documents(frames, groups, comparisons, drawn, out, formats)
+    return _write_documents(frames, groups, comparisons, final, drawn, out, formats)
 
 
 def _write_documents(
     frames: Frames,
     groups: pd.DataFrame,
     comparisons: pd.DataFrame,
+    final: pd.DataFrame,
     drawn: list[Drawn],
     out: Path,
     formats: Collection[str],
@@ -87,12 +111,13 @@ def _write_documents(
     readable = {
         "Groups": readable_groups(groups),
         "Comparisons": readable_comparisons(comparisons),
+        "Final values compared": readable_final_comparisons(final),
         "Final values": readable_final_values(groups),
     }
     context: dict[str, Any] = {
         "frames": frames,
         "about": frames.about,
-        "findings": findings(frames, groups, comparisons),
+        "findings": findings(frames, groups, comparisons, final),
         "criterion": criterion(frames),
         "tables": {title: table for title, table in readable.items() if not table.empty},
         "look_at": runs_to_look_at(frames),

@@ -4,8 +4,11 @@ import math
 
 import pandas as pd
 
+from analysis.comparisons import ITSELF, PAIRED, PARTLY
 from analysis.frames import Frames
-from analysis.statements import p_value, percent, points
+from analysis.intervals import APPROXIMATE_BELOW
+from analysis.numbers import number, p_value, percent, percent_range, points, steps
+from analysis.statements import number_of_tests
 
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -18,18 +21,11 @@ def fraction(row: pd.Series, name: str) -> str:
     n, count = int(row["n"]), int(row[name])
     if n == 0:
         return "-"
-    return f"{count}/{n}, {percent(count / n)} ({100 * row[f'{name}_low']:.0f}-{100 * row[f'{name}_high']:.0f})"
-
-
-def number(value: float, digits: int = 3) -> str:
-    """Return a number as text: "-" where undefined, "inf" where infinite."""
-    if math.isnan(value):
-        return "-"
-    return "inf" if math.isinf(value) else f"{value:.{digits}g}"
+    return f"{count}/{n}, {percent(count / n)} ({percent_range(row[f'{name}_low'], row[f'{name}_high'])})"
 
 
 def estimate(row: pd.Series, name: str, digits: int = 3) -> str:
-    """Return "200 (180-230)"; without the interval where there is none."""
+    """Return "200 (180 to 230)"; without the interval where there is none."""
     value, low, high = (float(row.get(f"{name}{suffix}", math.nan)) for suffix in ("", "_low", "_high"))
     if math.isnan(value) or math.isnan(low) or math.isnan(high):
         return number(value, digits)
@@ -38,57 +34,106 @@ def estimate(row: pd.Series, name: str, digits: int = 3) -> str:
 
 def readable_groups(groups: pd.DataFrame) -> pd.DataFrame:
     """Return events and times as text, a row a group."""
+    horizons = groups["horizon_steps"].dropna().unique()
+    never = f"never = {steps(horizons[0])}" if len(horizons) == 1 else "never = the group's horizon"
     rows = []
     for _, row in groups.iterrows():
-        median = float(row["median_steps"])
-        rows.append(
-            {
-                "group": row["group"],
-                "n": str(row["n"]),
-                "reached": fraction(row, "reached"),
-                "at the end": fraction(row, "at_end"),
-                "converged": fraction(row, "converged"),
-                "diverged": fraction(row, "diverged"),
-                "median steps": "not reached" if math.isinf(median) else number(median, 6),
-                "restricted mean steps": estimate(row, "rmst_steps", 4),
-            }
-        )
+        median, low, high = (float(row[f"median_steps{suffix}"]) for suffix in ("", "_low", "_high"))
+        cells = {
+            "group": row["group"],
+            "n": str(row["n"]),
+            "reached": fraction(row, "reached"),
+            "at the end": fraction(row, "at_end"),
+            "converged": fraction(row, "converged"),
+            "diverged": fraction(row, "diverged"),
+            "median steps": ("not reached" if math.isinf(median) else steps(median))
+            + ("" if math.isnan(low) else f" ({steps(low)} to {steps(high)})"),
+            f"restricted mean steps, {never}": estimate(row, "rmst_steps", 4),
+        }
+        if len(horizons) > 1:
+            cells["horizon"] = steps(float(row["horizon_steps"]))
+        rows.append(cells)
     return pd.DataFrame(rows)
 
 
 def readable_final_values(groups: pd.DataFrame) -> pd.DataFrame:
     """Return medians and interquartile means (IQM) at the last evaluation as text, a row a group."""
-    titles = {"accuracy": "accuracy", "loss": "loss", "angle_deg": "gradient angle, degrees"}
+    titles = {
+        "accuracy": ("accuracy", "0"),
+        "normalised_squared_error": ("normalised squared error", "infinite"),
+        "centred_squared_error": ("centred squared error", "infinite"),
+        "loss": ("loss", "infinite"),
+        "angle_deg": ("gradient angle, degrees", ""),
+    }
     rows = []
     for _, row in groups.iterrows():
         cells = {"group": row["group"], "n": str(row["n"])}
-        for name, title in titles.items():
+        for name, (title, worst) in titles.items():
             if f"{name}_median" in row:
-                cells[f"{title}: median"] = estimate(row, f"{name}_median")
-                cells[f"{title}: IQM"] = estimate(row, f"{name}_iqm")
+                counted = f"; {row['diverged']} diverged counted as {worst}" if worst and row["diverged"] else ""
+                approximate = (
+                    " approximately" if row["n"] < APPROXIMATE_BELOW and not math.isnan(row[f"{name}_iqm_low"]) else ""
+                )
+                cells[f"{title}: median"] = estimate(row, f"{name}_median") + counted
+                cells[f"{title}: IQM"] = estimate(row, f"{name}_iqm") + approximate + counted
         if "angle_deg_undefined" in row:
             cells["angle undefined"] = str(row["angle_deg_undefined"])
         rows.append(cells)
     return pd.DataFrame(rows)
 
 
+def _design(row: pd.Series) -> str:
+    if row["design"] in (PAIRED, PARTLY):
+        return f"{row['design']}, {row['pairs']} seeds"
+    return str(row["design"])
+
+
+def _p(value: float) -> str:
+    return "-" if math.isnan(value) else p_value(value).removeprefix("= ")
+
+
 def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
     """Return the table of comparisons as text, a row a comparison."""
+    tests = number_of_tests(comparisons)
     rows = []
     for _, row in comparisons.iterrows():
-        middle, low, high = (points(float(row[f"difference{s}"])) for s in ("", "_low", "_high"))
+        tested = row["design"] != ITSELF
+        middle, low, high = (points(float(row[f"difference{s}"])) if tested else "-" for s in ("", "_low", "_high"))
         rows.append(
             {
                 "group": row["group"],
                 "against": row["reference"],
-                "design": f"paired, {row['pairs']} seeds" if row["design"] == "paired" else "unpaired",
-                "converged": f"{row['converged']} against {row['converged_reference']}",
-                "difference, points": f"{middle} ({low} to {high})",
-                "test of fractions": row["test_converged"],
-                "p (Holm)": p_value(row["p_converged_holm"]).removeprefix("= "),
+                "design": _design(row),
+                "converged": f"{row['converged']}/{row['n']} against {row['converged_reference']}/{row['n_reference']}",
+                "difference, points": f"{middle} ({low} to {high})" if tested else "not tested against itself",
+                "test of fractions": row["test_converged"] if tested else "-",
+                "p": _p(row["p_converged"]),
+                f"p (Holm, {tests})": _p(row["p_converged_holm"]),
                 "restricted mean difference, steps": estimate(row, "rmst_difference", 4),
-                "test of times": row["test_time"],
-                "p of times (Holm)": "-" if math.isnan(row["p_time_holm"]) else p_value(row["p_time_holm"]).removeprefix("= "),
+                "test of times": "-" if math.isnan(row["p_time"]) else row["test_time"],
+                "p of times": _p(row["p_time"]),
+                f"p of times (Holm, {tests})": _p(row["p_time_holm"]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def readable_final_comparisons(final: pd.DataFrame) -> pd.DataFrame:
+    """Return the comparisons of final values as text, a row a comparison."""
+    tests = number_of_tests(final)
+    rows = []
+    for _, row in final.iterrows():
+        rows.append(
+            {
+                "group": row["group"],
+                "against": row["reference"],
+                "design": _design(row),
+                "final": row["metric"].replace("_", " "),
+                "means": f"{number(row['mean'], 4)} against {number(row['mean_reference'], 4)}",
+                "difference": estimate(row, "difference", 4),
+                "test": row["test"],
+                "p": _p(row["p"]),
+                f"p (Holm, {tests})": _p(row["p_holm"]),
             }
         )
     return pd.DataFrame(rows)
@@ -103,12 +148,12 @@ def runs_to_look_at(frames: Frames, most: int = 5) -> pd.DataFrame:
         parts.append(runs[runs["outcome"] == "diverged"].sort_values("seed").head(most).assign(why="diverged"))
         parts.append(runs[runs["outcome"] == "not_converged"].sort_values("seed").head(most).assign(why="did not converge"))
     table = pd.concat(parts) if parts else pd.DataFrame(columns=[*frames.runs.columns, "why"])
-    steps = table["convergence_step"].fillna(table["diverged_at_step"])
+    when = table["convergence_step"].fillna(table["diverged_at_step"])
     return pd.DataFrame(
         {
             "run": table["name"],
             "why": table["why"],
-            "at step": [number(s, 8) for s in steps],
+            "at step": [steps(value) for value in when],
             "reproduce": table["reproduce"],
         }
     ).reset_index(drop=True)

@@ -68,9 +68,13 @@ def wilson_interval(successes: int, n: int, level: float = 0.95) -> tuple[float,
 
 
 def median_time(event_steps: Array) -> float:
-    """Return the smallest step by which at least half of all runs had their event (NaN: never), inf if fewer ever had.
+    """Return Kaplan-Meier's median of steps, NaN where the event never came; inf if fewer than half ever had it.
 
-    This is Kaplan-Meier's median: every run without the event is censored at the horizon, after all events.
+    Every run without the event is censored at the horizon, after all events. Where the curve is flat at one half the median
+    is the middle of that stretch; where it stays there to the end, the step at which it got there.
     """
     times = np.sort(np.where(np.isnan(event_steps), np.inf, event_steps))
-    return float(times[math.ceil(len(times) / 2) - 1]) if len(times) else math.nan
+    if not len(times):
+        return math.nan
+    middle = times[len(times) // 2 - 1 : len(times) // 2 + 1] if len(times) % 2 == 0 else times[[len(times) // 2]]
+    return float(middle[0] if math.isinf(middle[-1]) else middle.mean())

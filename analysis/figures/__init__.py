@@ -15,14 +15,14 @@ from analysis.figures.curves import draw_angles, draw_learning
 from analysis.figures.factors import draw_factor_curve, draw_phase_diagram
 from analysis.figures.kaplan_meier import draw_survival
 from analysis.figures.panels import Drawn, split_into_panels
-from analysis.figures.runs import draw_angle_against_outcome, draw_outcomes, draw_paired
+from analysis.figures.runs import draw_angle_against_outcome, draw_final_differences, draw_outcomes, draw_paired
 from analysis.figures.style import save
 from analysis.frames import Frames
 
 __all__ = ["Drawn", "draw_all", "save", "split_into_panels"]
 
 
-def draw_all(frames: Frames, comparisons: pd.DataFrame) -> Iterator[Drawn]:
+def draw_all(frames: Frames, comparisons: pd.DataFrame, final: pd.DataFrame) -> Iterator[Drawn]:
     """Yield every figure that the sweep has the data for."""
     present = [g for g in frames.groups if (frames.runs["group"] == g).any()]
     if not present:
@@ -41,6 +41,9 @@ def draw_all(frames: Frames, comparisons: pd.DataFrame) -> Iterator[Drawn]:
     yield from draw_angles(frames, split)
     if "final.angle_deg/gradient" in frames.runs:
         yield draw_angle_against_outcome(frames, present)
+    differences = final[final["difference"].notna()]
+    if not differences.empty:
+        yield draw_final_differences(frames, differences)
     pairs = paired_times(frames, comparisons)
     if not pairs.empty:
         yield draw_paired(pairs)

@@ -55,8 +55,43 @@ def draw_angle_against_outcome(frames: Frames, present: Sequence[str]) -> Drawn:
     return Drawn("angle_against_outcome", figure, data, "Angle at the end against outcome", caption, alt + ".")
 
 
+def draw_final_differences(frames: Frames, final: pd.DataFrame, most: int = 12) -> Drawn:
+    """Draw the difference of the mean final value of each comparison with its interval, and each pair of seeds behind it."""
+    shown = final.head(most)
+    data = pd.concat([_differences(frames, row) for _, row in shown.iterrows()], ignore_index=True)
+    figure, (axes,) = new_figure(height=0.9 + 0.42 * len(shown))
+    color = sns.color_palette("colorblind")[0]
+    for place, (_, row) in enumerate(shown.iterrows()):
+        part = data[(data["group"] == row["group"]) & (data["reference"] == row["reference"])]
+        spread = place + 0.24 + 0.14 * (((part["seed"] * 0.618034) % 1.0) - 0.5)
+        axes.plot(part["difference"], spread, "o", color="0.55", markersize=3, alpha=0.6, mew=0)
+        if not np.isnan(row["difference_low"]):
+            axes.plot([row["difference_low"], row["difference_high"]], [place, place], color=color, lw=2)
+        axes.plot([row["difference"]], [place], "D", color=color, markersize=5)
+    axes.axvline(0, color="0.35", lw=0.9, linestyle=(0, (2, 2)))
+    names = [f"{_short(row['group'])}\nagainst {_short(row['reference'])}" for _, row in shown.iterrows()]
+    axes.set_yticks(range(len(shown)), labels=names)
+    metrics = " or ".join(dict.fromkeys(shown["metric"].str.replace("_", " ")))
+    axes.set(ylim=(len(shown) - 0.4, -0.5), xlabel=f"difference of the final {metrics}")
+    caption = f"Difference of the mean final {metrics}: diamonds, with 95 % intervals of each comparison alone. Grey: each pair of seeds."
+    caption += f" The first {most} of {len(final)} comparisons." if len(final) > most else ""
+    parts = [f"{row['group']} against {row['reference']}: {row['difference']:.3g}" for _, row in shown.iterrows()]
+    return Drawn("final_differences", figure, data, f"Final {metrics} compared", caption, f"Differences: {'; '.join(parts)}.")
+
+
+def _differences(frames: Frames, row: pd.Series) -> pd.DataFrame:
+    """Return the differences of a comparison's pairs of seeds, after the comparison itself, which has no seed."""
+    runs = frames.runs.set_index("seed")[["group", f"final.{row['metric']}"]]
+    ours, theirs = (runs.loc[runs["group"] == row[name], f"final.{row['metric']}"] for name in ("group", "reference"))
+    pairs = (ours - theirs).dropna().rename("difference").reset_index()
+    whole = row[["difference", "difference_low", "difference_high"]].to_frame().T.assign(seed=np.nan)
+    parts = [whole] if pairs.empty else [whole, pairs]
+    found = pd.concat(parts, ignore_index=True).astype(float)
+    return found.assign(group=row["group"], reference=row["reference"], metric=row["metric"])
+
+
 def draw_paired(pairs: pd.DataFrame) -> Drawn:
-    """Draw for each seed its time to convergence under a group against that under the reference."""
+    """Draw for each shared seed its time to convergence under a group against that under the reference."""
     shown = list(dict.fromkeys(zip(pairs["group"], pairs["reference"], strict=True)))[:6]
     figure, axes = grid(len(shown), 3 if len(shown) > 2 else 2, 2.6)
     for here, (group, reference) in zip(axes, shown, strict=False):
@@ -80,13 +115,13 @@ def draw_paired(pairs: pd.DataFrame) -> Drawn:
         here.set_xlabel(f"{_short(reference)}, steps")
         here.set_ylabel(f"{_short(group)}, steps")
     caption = (
-        "Steps to convergence of the same seed under two modes; a larger dot, with its number, stands for several seeds. "
+        "Steps to convergence of each seed under two groups; a larger dot, with its number, stands for several seeds. "
         "Grey margin: never converged. Axes are square roots. Above the diagonal the reference was faster."
     )
     everywhere = len(set(zip(pairs["group"], pairs["reference"], strict=True)))
     caption += f" The first six of {everywhere} comparisons." if everywhere > 6 else ""
     alt = "Paired times to convergence: " + "; ".join(f"{g} against {r}" for g, r in shown) + "."
-    return Drawn("paired_seeds", figure, pairs, "The same seed under two modes", caption, alt)
+    return Drawn("paired_seeds", figure, pairs, "Each seed under two groups", caption, alt)
 
 
 def _round_down(value: float) -> float:
