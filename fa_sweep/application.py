@@ -33,9 +33,6 @@ from fa_sweep.training import train
 TRACKING_S_PER_RUN = 0.0035  # for the estimate; fifteen times that on a server
 
 
-UNWRITTEN = "MLflow's database could not be written; finished runs are kept, the same command brings them into MLflow"
-
-
 class RunsFailed(Exception):
     """Some runs ended in an error, or never ended; the message is one line."""
 
@@ -155,7 +152,7 @@ def close_sweep(sweep: Sweep, app: AppConfig) -> None:
     if said:
         said = [f"{'; '.join(said)}; all others are kept"]
     said += [unwritten] if unwritten else []
-    said += [UNWRITTEN] if lost else []
+    said += [lost] if lost else []
     if said:
         raise RunsFailed("; ".join(said))
 
@@ -183,8 +180,9 @@ def _run_single(app: AppConfig, job: Job, sweep: Sweep) -> None:
         except Exception as error:
             failed = failure(error)
             sweep.add_failures({job.run_id: failed})
-            track(sweep, app)
-            raise RunsFailed(f"{job.name} failed with {failed}; traceback: {sweep.folder / FAILURES}") from error
+            _, lost = track(sweep, app)
+            said = f"{job.name} failed with {failed}; traceback: {sweep.folder / FAILURES}"
+            raise RunsFailed("; ".join(filter(None, (said, lost)))) from error
         write_shard(sweep.folder, [job.run_id], histories)
         records = sweep.records(quiet=True)
         record = records[job.run_id]
@@ -197,7 +195,7 @@ def _run_single(app: AppConfig, job: Job, sweep: Sweep) -> None:
         console.say(tracked)
     console.say(f"Look further: {ui_command(app)}")
     if lost:
-        raise RunsFailed(UNWRITTEN)
+        raise RunsFailed(lost)
 
 
 def _say_evaluation(step: int, metrics: dict[str, Any]) -> None:

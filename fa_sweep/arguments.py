@@ -108,7 +108,7 @@ def _is_group(key: str, places: Iterable[str]) -> bool:
 
 
 def _check_group(override: Override, group: str) -> None:
-    """A group takes the name of an option; one of ours also a mapping of some of its settings."""
+    """A group takes the name of an option: a list would mean its last one in silence, a mapping only some of the settings."""
     value: Any = override._value
     values: list[Any]
     if group == "experiment" and isinstance(value, Glob):
@@ -124,11 +124,12 @@ def _check_group(override: Override, group: str) -> None:
             f"{override.input_line}: presets carry sweeps of their own and cannot be swept over; run one after the other"
         )
     for one in values:
-        is_name = isinstance(one, str) or hasattr(one, "text")
-        is_values = isinstance(one, dict) and group in ONE_OPTION and "/" not in group and group != "experiment"
-        if is_name or is_values:
+        if isinstance(one, str) or hasattr(one, "text"):
             continue
         remedy = one_option(group)
+        if isinstance(one, dict) and one:
+            single = next(iter(one))
+            remedy = f"{remedy}; give settings one by one: {group}.{single}={one[single]}"
         if isinstance(one, list):
             names = ",".join(str(getattr(item, "text", item)) for item in one)
             remedy = f"a group takes the name of one option; to sweep over several: -m {group}={names[:200]}"

@@ -36,11 +36,11 @@ def tracking_of(app: AppConfig) -> TrackingConfig:
     return replace(app.tracking, uri=choose(app.tracking.uri).uri)
 
 
-def track(sweep: Sweep, app: AppConfig, records: Mapping[str, Record] | None = None) -> tuple[str, bool]:
+def track(sweep: Sweep, app: AppConfig, records: Mapping[str, Record] | None = None) -> tuple[str, str]:
     """Import what earlier commands left over, then this sweep. Problems are said at once.
 
     Returns:
-        What to say of the sweep, and whether a file on this machine could not be written.
+        What to say of the sweep, and what is to be said in the end, where a file on this machine could not be written.
     """
     tracking = tracking_of(app)
     _import_left_over(sweep, tracking)
@@ -50,14 +50,17 @@ def track(sweep: Sweep, app: AppConfig, records: Mapping[str, Record] | None = N
         with console.console.status("importing into MLflow"), sweep.claimed(wait=True):
             imported = import_sweep(sweep, tracking, records=records, say=console.say)
     except Busy as busy:
-        return f"MLflow: {busy}.", False
+        return f"MLflow: {busy}.", ""
     except TrackingError as error:
         safe = f"they are safe in {sweep.folder}, the next command tries again"
-        console.say(f"fa_sweep: MLflow did not take the runs: {error}; {safe}", error=True)
-        return "", isinstance(error, NotWritten)
+        lost = f"MLflow did not take the runs: {error}; {safe}"
+        if isinstance(error, NotWritten):
+            return "", lost
+        console.say(f"fa_sweep: {lost}", error=True)
+        return "", ""
     for notice in imported.notices:
         console.say(f"MLflow: {notice}.")
-    return _outcome(sweep, imported, choose(app.tracking.uri)), False
+    return _outcome(sweep, imported, choose(app.tracking.uri)), ""
 
 
 def _import_left_over(sweep: Sweep, tracking: TrackingConfig) -> None:

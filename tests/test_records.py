@@ -30,7 +30,7 @@ CONTENTS = {
 }
 WRONG = {
     "pid": ["none", None, 1.5, [], True],
-    "created_at_ms": ["soon", None, -1, 2**70, 1.5, {}],
+    "created_at_ms": ["soon", None, 0, -1, 2**70, 1.5, {}],
     "host": [3, None],
     "single": [0, "no"],
     "environment": [None, [], {"numpy": 2}],
@@ -52,6 +52,22 @@ def sweep(settings, tmp_path, monkeypatch):
     )
     made.close()
     return Sweep(made.folder)
+
+
+def test_a_record_that_is_a_link_to_nothing_is_said(sweep, capfd):
+    path = sweep.folder / RECORD
+    path.unlink()
+    path.symlink_to("nowhere")
+    assert all_sweeps() == []
+    (line,) = capfd.readouterr().err.splitlines()
+    assert f"{path} is empty, or a link to nothing" in line
+
+
+def test_why_runs_failed_is_asked_often_and_said_once(sweep, capfd):
+    (sweep.folder / "failures.json").mkdir()
+    for _ in range(3):
+        assert Sweep(sweep.folder).failures == {}
+    assert len(capfd.readouterr().err.splitlines()) == 1
 
 
 def test_a_record_reads_back(sweep):

@@ -4,7 +4,6 @@ import random
 from pathlib import Path
 
 import pytest
-from support.commands import short
 
 # Arguments, and what the line has to say.
 COMMAND_LINES = {
@@ -22,7 +21,7 @@ COMMAND_LINES = {
     "-m +experiment=seed_post,lillicrap_linear": ["presets", "one after the other"],
     "feedback.mode=symmetric": ["feedback.mode", "'symmetric'", "use feedback=symmetric"],
     "feedback.mode=rerandom": ["use feedback=rerandom"],
-    "feedback={mode:direct}": ["use feedback=direct"],
+    "feedback={mode:direct}": ["a group takes the name of one option", "feedback.mode=direct"],
     "task.name=parity": ["task.name", "use task=parity"],
     "feedback.mode=randm": ["did you mean random"],
     # Flags
@@ -231,5 +230,10 @@ def test_the_preset_of_a_search_path_is_reproduced(fa_sweep, capfd, tmp_path, mo
         monkeypatch.chdir(tmp_path)
 
 
-def test_a_mapping_of_a_group_s_own_settings_is_merged(fa_sweep, capfd):
-    assert fa_sweep(*short("train={lr:0.5}", "feedback={scale:2.0}", "seed=0", "dry_run=true")) == 0
+@pytest.mark.parametrize("launcher", [(), ("-m",)])
+@pytest.mark.parametrize("given", ["train={lr:0.5}", "feedback={mode:random}", "train={}", "tracking={experiment:x}"])
+def test_a_group_takes_no_mapping(fa_sweep, capfd, tmp_path, launcher, given):
+    assert fa_sweep(*launcher, given, "seed=0") == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "a group takes the name of one option; sweep over several with -m" in line
+    assert list(tmp_path.iterdir()) == []

@@ -118,6 +118,7 @@ def arguments() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the torture; returns 1 if anything failed, 3 if nothing did but not everything was reached in the time given."""
     options = arguments().parse_args(argv)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and would hand that on
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and mounts go with this program
     program = Program(options.python)
     wanted = {name.partition("/")[0] for name in options.only}

@@ -201,11 +201,13 @@ def _subfolders(folder: str) -> list[str]:
 
 
 def _stamp(path: str) -> Stamp:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return _NO_FILE
-    return found.st_mtime_ns, found.st_size
+    for look in (os.stat, os.lstat):  # a link to nothing is something, too
+        try:
+            found = look(path)
+        except OSError:
+            continue
+        return found.st_mtime_ns, found.st_size
+    return _NO_FILE
 
 
 def _is_settled(stamp: Stamp) -> bool:

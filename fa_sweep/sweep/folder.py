@@ -83,7 +83,7 @@ class Sweep:
         try:
             return read_failures(self.folder)
         except Unreadable as error:
-            print(f"fa_sweep: {error}; why runs failed is not known", file=sys.stderr)
+            _say_once(f"{error}; why runs failed is not known")
             return {}
 
     def records(self, outputs: Path = OUTPUTS, *, quiet: bool = False) -> Records:
@@ -219,6 +219,15 @@ def create_sweep(
     sweep = Sweep(folder, [write_and_hold(record.content(), folder / RECORD)])
     sweep.__dict__.update(jobs=list(jobs), record=record)  # known already: a hundred thousand jobs take a while to read
     return sweep
+
+
+_said: set[str] = set()
+
+
+def _say_once(text: str) -> None:
+    if text not in _said:
+        print(f"fa_sweep: {text}", file=sys.stderr)
+        _said.add(text)
 
 
 def all_sweeps(outputs: Path = OUTPUTS) -> list[Sweep]:

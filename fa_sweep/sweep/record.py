@@ -71,8 +71,8 @@ def read_record(folder: Path) -> SweepRecord | None:
     path = folder / RECORD
     values = read_json(path)
     if not values:
-        if path.exists():
-            raise Unreadable(f"{path} is empty")
+        if os.path.lexists(path):
+            raise Unreadable(f"{path} is empty, or a link to nothing")
         return None
     # A damaged key must not make a record pass for one of the first format, which had no checksum.
     is_first = not values.keys() & {*_ADDED_IN_2, "checksum"}
@@ -94,7 +94,7 @@ def _checked(values: dict[str, Any], path: Path) -> SweepRecord:
         raise Unreadable(f"{path} is damaged: environment is {_shown(environment)}")
     if values["format"] > FORMAT:
         raise Unreadable(f"{path} has format {values['format']}, of a newer version of fa_sweep; this one reads up to {FORMAT}")
-    if resume not in RESUME or not 0 <= values["created_at_ms"] < 2**53:
+    if resume not in RESUME or not 0 < values["created_at_ms"] < 2**53:
         raise Unreadable(f"{path} is damaged: resume is {_shown(resume)}, created_at_ms is {_shown(values['created_at_ms'])}")
     return SweepRecord(**{**{name: values[name] for name in known}, "tracking": _tracking(values["tracking"], path)})
 
