@@ -33,7 +33,8 @@ def draw_survival(curve: pd.DataFrame, split: list[Panel]) -> Drawn:
         axes[(2 * row + 1) * columns + column].set_visible(False)
     legend(figure, axes[0], most)
     caption = (
-        "Kaplan-Meier estimate of the fraction of runs that have not converged, with 95 % bands, each for its step alone; below, the runs still "
+        "Kaplan-Meier estimate of the fraction of runs that have not converged, with 95 % bands, each for its step alone; "
+        "below, the runs still "
         "at risk. A mark at the horizon, the last step at which convergence can begin: runs censored there, diverged ones "
         "among them."
     )
