@@ -213,5 +213,5 @@ def estimate_of(row: pd.Series, name: str, form: str = "plain") -> Estimate:
 
 def beats(frames: Frames, group: str, reference: str) -> Estimate:
     """Return how much more often the runs of one group converge than those of another, on shared seeds."""
-    name = f"converged runs, {group} minus {reference}, in points"
+    name = f"share of converged runs, {group} minus {reference}, in points"
     return fraction_difference(name, converged(frames, group), converged(frames, reference))

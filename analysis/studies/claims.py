@@ -74,7 +74,7 @@ class Region:
             raise ValueError(f"the region is {self.low} to {self.high}; its low end must be below its high end")
 
     def __str__(self) -> str:
-        low, high = (shown(bound, self.form) for bound in (self.low, self.high))
+        low, high = (shown(bound, self.form) if bound else "0" for bound in (self.low, self.high))
         if math.isinf(self.high):
             return f"above {low}"
         return f"below {high}" if math.isinf(self.low) else f"between {low} and {high}"
@@ -159,7 +159,7 @@ class Claim:
     @property
     def tested(self) -> str:
         """The quantities and where they have to lie, in words."""
-        return "; ".join(f"{check.estimate.quantity} {check.region}" for check in self.checks)
+        return "; ".join(f"{check.estimate.quantity}, lies {check.region}" for check in self.checks)
 
     @property
     def found(self) -> str:

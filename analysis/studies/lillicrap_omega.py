@@ -71,7 +71,7 @@ def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
         claim(
             f"The angle never falls as w grows, by more than {SLACK:g} degrees from one limit to the next: so in most runs.",
             NOTHING,
-            fraction_estimate("runs (seeds) whose curve over w never falls", never_falls),
+            fraction_estimate("share of seeds whose curve over w never falls", never_falls),
             above(0.5, "percent"),
         ),
     ]

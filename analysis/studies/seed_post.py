@@ -60,8 +60,10 @@ def _runs(frames: Frames, group: str) -> pd.DataFrame:
 def _learns(frames: Frames, group: str, subject: str) -> list[Claim]:
     runs = _runs(frames, group)
     half = above(0.5, "percent")
-    reached = fraction_estimate(f"{group}: runs right at some evaluation", runs["first_reach_step"].notna())
-    held = fraction_estimate(f"{group}: runs right at the last five evaluations or more", runs["outcome"] == CONVERGED)
+    reached = fraction_estimate(f"{group}: share of runs that are right at some evaluation", runs["first_reach_step"].notna())
+    held = fraction_estimate(
+        f"{group}: share of runs that are right at the last five evaluations or more", runs["outcome"] == CONVERGED
+    )
     return [
         claim(f"{subject} reaches 100 %: most runs are right at some evaluation.", POST, reached, half),
         claim(f"{subject} learns XOR to stay: most runs converge.", POST, held, half),

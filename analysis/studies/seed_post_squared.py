@@ -33,7 +33,7 @@ def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
     for rate in RATES:
         for mode in ("symmetric", "random", "rerandom"):
             group = f"{mode}, train.lr={rate}"
-            share = fraction_estimate(f"{group}: runs converged", converged(frames, group))
+            share = fraction_estimate(f"{group}: share of runs that converged", converged(frames, group))
             text = f"At learning rate {rate} most runs with {mode} feedback converge."
             claims.append(claim(text, POST, share, above(0.5, "percent")))
         for mode in ("random", "rerandom"):
