@@ -15,7 +15,7 @@ from scipy import stats
 from analysis.comparisons import paired_difference
 from analysis.figures.panels import Drawn
 from analysis.frames import Frames
-from analysis.studies.claims import Claim, Estimate
+from analysis.studies.claims import Claim, Estimate, shown
 from fa_sweep.convergence import CONVERGED, DIVERGED, wilson_interval
 
 FEWEST = 6  # below, the smallest and the largest value together cover a median less than 95 % of the time
@@ -61,7 +61,7 @@ def median_estimate(quantity: str, values: Any, form: str = "plain", note: str =
     known = known[~np.isnan(known)]
     counted = f"n = {len(known)}"
     if 0 < len(known) < FEWEST:
-        counted += f", range {known.min():.3g} to {known.max():.3g}"
+        counted += f", range {shown(known.min(), form)} to {shown(known.max(), form)}"
     low, high = median_interval(known)
     note = "; ".join(part for part in (counted, note) if part)
     return Estimate(quantity, _median(known), low, high, note, form)
@@ -208,7 +208,8 @@ def estimate_of(row: pd.Series, name: str, form: str = "plain") -> Estimate:
     """Return a row of `summarise` as an estimate called `name`; the range of too few runs is no interval."""
     if row["interval"] == ORDER_STATISTICS:
         return Estimate(name, row["median"], row["low"], row["high"], f"n = {row['n']}", form)
-    return Estimate(name, row["median"], np.nan, np.nan, f"n = {row['n']}, range {row['low']:.3g} to {row['high']:.3g}", form)
+    spread = f"range {shown(row['low'], form)} to {shown(row['high'], form)}"
+    return Estimate(name, row["median"], np.nan, np.nan, f"n = {row['n']}, {spread}", form)
 
 
 def beats(frames: Frames, group: str, reference: str) -> Estimate:

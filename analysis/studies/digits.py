@@ -72,9 +72,7 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
     axes[2].axvline(90, color="0.35", lw=0.9, linestyle=(0, (2, 2)))
     alt = "; ".join(f"{r.quantity} of {r.group} {r.median:.3g}" for r in table.itertuples())
     first, rest = (table.loc[table["quantity"] == q, "n"].max() for q in (CHOOSING, ACCURACY))
-    caption = (
-        f"Left: median accuracy of {first} choosing seeds at each learning rate (darker is higher, ring: the mode's choice). "
-    )
+    caption = f"Left: median accuracy of {first} choosing seeds at each learning rate (darker is higher; outlined: the mode's choice). "
     caption += (
         f"Middle and right: each mode at its choice, medians with exact 95 % intervals over {rest} other seeds; dashed: frozen "
     )
