@@ -68,7 +68,8 @@ class Composer:
         if others not in self._any_seed:
             first = self._candidate(overrides)
             structural, _ = self._split(overrides)
-            follows = self._base(structural).is_referred_to(["seed"])
+            # What follows the seed is another value under each: a preset's, or one on the command line itself.
+            follows = self._base(structural).is_referred_to(["seed"]) or any("${" in text for text in overrides)
             public = [n for n, text in enumerate(overrides) if is_public(text)]
             self._any_seed[others] = None if follows else _AnySeed(first.run, first.chosen, public)
             return first

@@ -77,6 +77,13 @@ def test_values_that_others_follow_are_followed(composer):
     assert composer.settings(["seed=5"]).train.loss == "absolute"
 
 
+def test_a_value_that_follows_the_seed_does_so_in_a_sweep(composer):
+    """Jobs that differ in their seed alone share settings, unless a preset or the command line refers to the seed."""
+    for given in (("task=digits", "train=batch", "task.split_seed=${seed}"), ("+experiment=digits",)):
+        found = [composer.candidate((*given, f"seed={seed}"), len(given)).run for seed in (1, 2, 3)]
+        assert [(run.seed, run.task.split_seed) for run in found] == [(1, 1), (2, 2), (3, 3)]
+
+
 def test_plain_values_cost_no_composition(composer):
     for seed in range(100):
         composer.settings(["feedback=random", f"seed={seed}", f"train.lr={seed + 1}"])

@@ -9,9 +9,10 @@ import pytest
 from analysis.comparisons import COLUMNS
 from analysis.figures import draw_all
 from analysis.frames import from_sweep
+from analysis.setting import described
 from analysis.studies import STUDIES
 from analysis.studies.__main__ import main, readable
-from analysis.studies.base import CONFIRMED, DIFFERS, REFUTED
+from analysis.studies.claims import CONFIRMED, NOT_DECIDED, REFUTED, Kind, decide
 from fa_sweep.sweep.folder import all_sweeps
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,7 +25,7 @@ SMALL = {
     "lillicrap_omega": ("train.steps=401", "task.held_out=20"),
     "lillicrap_nonlinear": ("train.steps=200", "task.held_out=20", "train.eval_at=log:8"),
     "song_alignment": ("train.steps=20", "train.eval_at=log:6"),
-    "digits": ("train.epochs=1", "train.eval_every=20", "task.held_out=100"),
+    "digits": ("train.epochs=1", "train.eval_every=20", "task.held_out=100", "train.lr=0.1,1"),
 }
 
 
@@ -40,18 +41,27 @@ def labels(figure):
     [pytest.param(s, id=s.name, marks=[] if s.name in ("seed_post", "init_scale") else [pytest.mark.slow]) for s in STUDIES],
 )
 def test_a_small_copy_of_each_study(fa_sweep, study):
-    seeds = 10 if study.name in ("digits", "lillicrap_nonlinear") else 3
+    seeds = {"digits": 9, "lillicrap_nonlinear": 10}.get(study.name, 3)
     assert fa_sweep(f"+experiment={study.name}", f"seed=range({seeds})", "report=false", *SMALL[study.name]) == 0
     (sweep,) = all_sweeps()
     frames = from_sweep(sweep)
     assert not frames.about.missing
     table = study.numbers(frames)
-    verdicts = study.judge(frames, table)
-    assert {v.verdict for v in verdicts} <= {CONFIRMED, REFUTED, DIFFERS}
-    assert len({v.claim for v in verdicts}) == len(verdicts)
+    claims = study.judge(frames, table)
+    assert len({claim.text for claim in claims}) == len(claims)
+    for claim in claims:
+        # A page's verdicts are the rule's, and a reader can apply it: every interval stands beside where it has to lie.
+        by_rule = {decide(check.estimate.low, check.estimate.high, check.region) for check in claim.checks}
+        assert claim.verdict == (REFUTED if REFUTED in by_rule else CONFIRMED if by_rule == {CONFIRMED} else NOT_DECIDED)
+        assert claim.found.count("95 % CI") + claim.found.count("no interval") == len(claim.checks)
+        assert claim.known.kind is not Kind.NONE or str(claim.known) == "-"
+    assert all(isinstance(remark, str) for remark in study.remarks(frames, table))
     drawn = study.draw(frames, table)
     assert drawn.name == study.name
     assert len(readable(table)) == len(frames.groups)
+    lines = described(frames.jobs)
+    assert lines[0].startswith("Task: ")
+    assert lines[-1].startswith("What differs between groups: ")
     for figure in (drawn.figure, *(d.figure for d in draw_all(frames, pd.DataFrame(columns=COLUMNS)))):
         assert not [text for text in labels(figure) if "$" in text]
 
@@ -66,8 +76,31 @@ def test_a_preset_each_and_a_page_each():
         assert f"({name}.md)" in index
         page = (pages / f"{name}.md").read_text()
         assert f"+experiment={name}" in page
-        assert re.search(r"\*\*(confirmed|refuted|differs)\*\*", page)
+        assert re.search(r"\*\*(confirmed|refuted|not decided)\*\*", page)
+        assert page.index("- Task: ") < page.index("- What differs between groups: ") < page.index("## Verdict")
     assert index.index("three claims") < index.index("All studies")
+
+
+def test_digits_chooses_rates_on_seeds_that_do_not_judge(fa_sweep):
+    from analysis.studies import digits
+
+    small = ["feedback=symmetric,shallow", "train.lr=0.03,0.3", "seed=range(9)", "train.epochs=1", "task.held_out=100"]
+    assert fa_sweep("+experiment=digits", "report=false", *small) == 0
+    frames = from_sweep(all_sweeps()[-1])
+    assert digits.choosing_seeds(frames) == [0, 1, 2]
+    table = digits.numbers(frames)
+    counted = table.groupby("quantity")["n"].max()
+    assert counted[digits.CHOOSING] == 3
+    assert counted[digits.ACCURACY] == 6
+    # What the judging seeds found cannot change the choice, and a choice out of two is at the edge.
+    spoilt = table.assign(median=table["median"].where(table["quantity"] == digits.CHOOSING, 0.0))
+    assert digits.choices(spoilt) == digits.choices(table)
+    assert all(choice.edge for choice in digits.choices(table))
+    assert any("At the edge of the grid" in remark for remark in digits.remarks(frames, table))
+    (claim,) = digits.judge(frames, table)
+    assert "n = 6" in claim.found
+    # Each seed draws its own split of the images.
+    assert {job.run.task.split_seed for job in frames.jobs} == set(range(9))
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Studies: published findings asked again, a preset and a page each; the blog post's claims come first."""
+"""Studies: published findings asked again, each with a preset and a page; the blog post's claims come first."""
 
 import shlex
 

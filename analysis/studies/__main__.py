@@ -1,4 +1,4 @@
-"""`python -m analysis.studies`: one page a preset from its newest complete sweep, and the index of all."""
+"""`python -m analysis.studies`: one page per preset from its newest complete sweep, and the index of all."""
 
 from fa_sweep import signals
 
@@ -7,6 +7,7 @@ if __name__ == "__main__":
     signals.meanwhile("the same command writes the findings anew")
 
 import argparse
+import math
 import sys
 from collections import Counter
 from pathlib import Path
@@ -17,8 +18,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from analysis.figures.style import METADATA, house_style
 from analysis.frames import Frames, from_sweep
 from analysis.report import markdown_cell
+from analysis.setting import described
 from analysis.studies import STUDIES, study_of
-from analysis.studies.base import Study, Verdict
+from analysis.studies.base import EVENTS, Study
+from analysis.studies.claims import Claim, shown
 from fa_sweep.checks import ConfigError, one_of
 from fa_sweep.surroundings import final_status, settle
 from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps
@@ -41,12 +44,12 @@ def main(argv: list[str] | None = None) -> int:
         chosen = [study for study in STUDIES if not options.names or study.name in options.names]
         sweeps = {study.name: _newest(study.name) for study in chosen}
         options.out.mkdir(parents=True, exist_ok=True)
-        verdicts = {study.name: _write(study, sweeps[study.name], options.out) for study in chosen}
+        claims = {study.name: _write(study, sweeps[study.name], options.out) for study in chosen}
     except ConfigError as error:
         print(f"analysis.studies: {error}", file=sys.stderr)
         return 2
     if len(chosen) == len(STUDIES):
-        index = _template("findings.md.j2").render(studies=STUDIES, verdicts=verdicts, counts=_counts(verdicts))
+        index = _template("findings.md.j2").render(studies=STUDIES, claims=claims, counts=_counts(claims))
         (options.out / "README.md").write_text(index, encoding="utf-8")
     return 0
 
@@ -63,44 +66,68 @@ def _newest(name: str) -> Sweep:
     raise ConfigError(f"no sweep of {name} under {OUTPUTS}; run python -m fa_sweep +experiment={name} first")
 
 
-def _write(study: Study, sweep: Sweep, out: Path) -> list[Verdict]:
+def _write(study: Study, sweep: Sweep, out: Path) -> list[Claim]:
     frames = from_sweep(sweep)
     table = study.numbers(frames)
-    verdicts = list(study.judge(frames, table))
+    claims = list(study.judge(frames, table))
     with house_style():
         drawn = study.draw(frames, table)
         drawn.figure.savefig(out / f"{study.name}.png", metadata=METADATA["png"])
     table.to_csv(out / f"{study.name}.csv", index=False, float_format="%.6g")
     page = _template("study.md.j2").render(
         study=study,
-        verdicts=verdicts,
+        setting=described(frames.jobs),
+        remarks=study.remarks(frames, table),
+        claims=claims,
         drawn=drawn,
         table=readable(table),
+        ranges="interval" in table and (table["interval"] == "range").any(),
         runs=len(frames.runs),
         environments=_environments(frames),
         sweep_hash=frames.about.hash,
     )
     (out / f"{study.name}.md").write_text(page, encoding="utf-8")
-    return verdicts
+    return claims
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a study's table as text: a row a group, a column a quantity, intervals in parentheses."""
-    if "quantity" in table:
-        text = table.apply(
-            lambda r: "undefined" if r["n"] == 0 else f"{r['median']:.3g} ({r['low']:.3g} to {r['high']:.3g})", axis=1
-        )
-        wide = table.assign(text=text).pivot(index="group", columns="quantity", values="text")
-        order = list(dict.fromkeys(table["group"])), list(dict.fromkeys(table["quantity"]))
-        counts = table.groupby("group")["n"].max()
-        wide = wide.loc[order[0], order[1]].reset_index()
-        wide.insert(1, "n", wide["group"].map(counts).astype(str))
-        return wide
-    from analysis.tables import readable_final_values, readable_groups
+    """Return a study's table as text: one row per group, one column per quantity, intervals in parentheses."""
+    return _quantities(table) if "quantity" in table else _events(table)
 
-    final = readable_final_values(table)
-    angle = [column for column in final.columns if "angle" in column]
-    return readable_groups(table).merge(final[["group", *angle]], on="group")
+
+def _quantities(table: pd.DataFrame) -> pd.DataFrame:
+    text = table.apply(lambda r: "undefined" if r["n"] == 0 else _interval(r["median"], r["low"], r["high"]), axis=1)
+    wide = table.assign(text=text).pivot(index="group", columns="quantity", values="text")
+    order = list(dict.fromkeys(table["group"])), list(dict.fromkeys(table["quantity"]))
+    counts = table.groupby("group")["n"].max()
+    wide = wide.loc[order[0], order[1]].reset_index()
+    wide.insert(1, "n", wide["group"].map(counts).astype(str))
+    return wide
+
+
+def _events(table: pd.DataFrame) -> pd.DataFrame:
+    rows = []
+    for _, row in table.iterrows():
+        texts = {"group": row["group"], "n": str(row["n"])}
+        for name, title in EVENTS.items():
+            low, high = (shown(row[f"{name}_{end}"], "percent").removesuffix(" %") for end in ("low", "high"))
+            texts[title] = f"{row[name]}, {shown(row[f'{name}_fraction'], 'percent')} ({low} to {high})"
+        for name, form, title in (
+            ("steps", "steps", "median step of convergence"),
+            ("angle_deg", "plain", "gradient angle at the end, degrees"),
+        ):
+            middle, low, high = (row[f"{name}_{column}"] for column in ("median", "low", "high"))
+            texts[title] = _interval(middle, low, high, form)
+        texts["angle undefined"] = f"{row['angle_deg_undefined']} runs"
+        rows.append(texts)
+    return pd.DataFrame(rows)
+
+
+def _interval(middle: float, low: float, high: float, form: str = "plain") -> str:
+    """Return "28.4 (27.1 to 29.9)"; the value alone where its interval is undefined, or is nothing but infinite."""
+    if math.isnan(low) or math.isnan(high) or (math.isinf(low) and math.isinf(high)):
+        return shown(middle, form)
+    return f"{shown(middle, form)} ({shown(low, form)} to {shown(high, form)})"
 
 
 def _environments(frames: Frames) -> list[str]:
@@ -110,8 +137,8 @@ def _environments(frames: Frames) -> list[str]:
     ]
 
 
-def _counts(verdicts: dict[str, list[Verdict]]) -> dict[str, str]:
-    counted = {name: Counter(v.verdict for v in found) for name, found in verdicts.items()}
+def _counts(claims: dict[str, list[Claim]]) -> dict[str, str]:
+    counted = {name: Counter(c.verdict for c in found) for name, found in claims.items()}
     return {name: ", ".join(f"{n} {verdict}" for verdict, n in counts.most_common()) for name, counts in counted.items()}
 
 
