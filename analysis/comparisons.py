@@ -85,7 +85,7 @@ class _Pair:
     def values(self, what: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return a quantity of all runs of either group; of a paired design in the order of the seeds."""
         ours, theirs = (part.sort_values("seed") if self.design == PAIRED else part for part in (self.ours, self.theirs))
-        return what(ours), what(theirs)
+        return np.asarray(what(ours)), np.asarray(what(theirs))
 
     def parted(self, what: Any) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
         """Return a quantity of the runs without a partner, of either group, and of the pairs."""
@@ -144,7 +144,7 @@ def _others(job: Job) -> str:
 
 
 def _has_converged(runs: pd.DataFrame) -> np.ndarray:
-    return runs["outcome"].to_numpy() == CONVERGED
+    return np.asarray(runs["outcome"].to_numpy() == CONVERGED)
 
 
 def _counts(pair: _Pair) -> dict[str, Any]:

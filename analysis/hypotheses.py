@@ -4,7 +4,6 @@ That least p tells whether there was anything to be found: with three discordant
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,7 +131,7 @@ def logrank(a: tuple[Array, Array], b: tuple[Array, Array], key: tuple[str, ...]
     """
     times, has_event = (np.concatenate(parts) for parts in zip(a, b, strict=True))
     scores = logrank_scores(times, has_event)
-    return _permuted("log-rank by permutation", scores[: len(a[0])], scores[len(a[0]) :], (), (), key)
+    return _permuted("log-rank by permutation", scores[: len(a[0])], scores[len(a[0]) :], np.empty(0), np.empty(0), key)
 
 
 def means(
@@ -150,9 +149,8 @@ def means(
     return _permuted(name, a, b, *pairs, key)
 
 
-def _permuted(name: str, a: Array, b: Array, first: Sequence[float], second: Sequence[float], key: tuple[str, ...]) -> Tested:
+def _permuted(name: str, a: Array, b: Array, first: Array, second: Array, key: tuple[str, ...]) -> Tested:
     """Compare the difference of means with those of `RESAMPLES` random arrangements: pairs swapped, other runs dealt anew."""
-    first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     alone, n1, n2 = np.concatenate([a, b]), len(a) + len(first), len(b) + len(second)
     if not np.isfinite(np.concatenate([alone, first, second])).all():
         return Tested(name, math.nan, math.nan)

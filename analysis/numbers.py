@@ -33,32 +33,55 @@ def steps(value: float) -> str:
     return "-" if math.isnan(value) else rounded(value, 0 if value == round(value) else 1)
 
 
+def estimate(value: float, low: float, high: float, digits: int = 3, between: str = " to ", *, signed: bool = False) -> str:
+    """Return "0.15 (0.09 to 0.21)", as exact as the interval allows; without the interval where there is none."""
+    if math.isnan(value) or math.isnan(low) or math.isnan(high) or not low < high or math.isinf(high - low):
+        whole = (
+            number(value, digits)
+            if math.isnan(low) or math.isnan(high)
+            else (f"{number(value, digits)} ({number(low, digits)}{between}{number(high, digits)})")
+        )
+        return f"+{whole}" if signed and value > 0 else whole
+    exponent = math.floor(math.log10(high - low))
+    if exponent < -5 or max(abs(low), abs(high)) >= 1e7:
+        texts = [f"{one:.{digits}g}" for one in (value, low, high)]
+    else:
+        texts = [rounded(one, max(0, 1 - exponent)) for one in (value, low, high)]
+    middle, *ends = (f"+{text}" if signed and not text.startswith("-") and float(text) else text for text in texts)
+    return f"{middle} ({between.join(ends)})"
+
+
+def median_steps(value: float, low: float, high: float) -> str:
+    """Return a median time with its interval, which may have no upper end."""
+    text = "not reached" if math.isinf(value) else steps(value)
+    if math.isnan(low) or math.isinf(low):
+        return text
+    return f"{text} ({steps(low)} to {steps(high)})" if math.isfinite(high) else f"{text} ({steps(low)} or more)"
+
+
 def percent(fraction: float) -> str:
-    """Return a fraction as whole percent; what is nearly none or nearly all says so."""
-    return f"{_whole(fraction)} %"
+    """Return a fraction as whole percent; what is nearly none or nearly all gets decimals."""
+    return f"{_hundredths(fraction)} %"
 
 
 def percent_range(low: float, high: float) -> str:
     """Return "24-41"; 0 and 100 for the ends alone."""
-    return f"{_whole(low)}-{_whole(high)}"
+    return f"{_hundredths(low)}-{_hundredths(high)}"
 
 
-def _whole(fraction: float) -> str:
-    text = rounded(100 * fraction)
-    if text == "0" and fraction > 0:
-        return "<1"
-    return ">99" if text == "100" and fraction < 1 else text
+def _hundredths(fraction: float, fewest: int = 0) -> str:
+    size = abs(fraction)
+    for places in range(fewest, 4):
+        text = rounded(100 * size, places)
+        if (float(text) > 0 or size == 0) and (float(text) < 100 or size == 1):
+            return text
+    return "below 0.001" if size < 0.5 else "above 99.999"
 
 
 def points(difference: float) -> str:
-    """Return a difference of fractions in percentage points, signed; below one point with a decimal."""
-    text = rounded(100 * difference, 0 if abs(difference) >= 0.01 else 1)
-    text = "0" if float(text) == 0 else text
-    if text == "100" and difference < 1:
-        return ">+99"
-    if text == "-100" and difference > -1:
-        return "<-99"
-    return text if text == "0" or text.startswith("-") else f"+{text}"
+    """Return a difference of fractions in percentage points, signed; below one point with decimals."""
+    text = _hundredths(difference, 0 if abs(difference) >= 0.01 else 1)
+    return "0" if difference == 0 else f"{'-' if difference < 0 else '+'}{text}"
 
 
 def p_value(p: float) -> str:

@@ -19,6 +19,7 @@ from analysis.estimates import group_table
 from analysis.figures import Drawn, draw_all, save
 from analysis.figures.style import house_style
 from analysis.frames import Frames, from_sweep
+from analysis.setting import described
 from analysis.statements import findings
 from analysis.studies import study_of
 from analysis.tables import (
@@ -35,27 +36,30 @@ from fa_sweep.sweep.folder import Sweep
 FORMATS = ("html", "md", "tex")
 
 METHODS = (
-    "A run is the unit; a group is one combination of every swept factor except the seed; n is always shown. Groups that are one "
-    "set of trainings, judged in two ways or with settings that their mode ignores, are not tested against each other.",
+    "A run is the unit; a group is one combination of every swept factor except the seed; n is always shown. Groups that "
+    "are one set of trainings, judged in two ways or with settings that their mode ignores, are not tested against each "
+    "other.",
     "First reach: the first evaluation that meets the criterion. At the end: the last one does. Converged: from some "
-    "evaluation on, all do, to the end and for at least train.hold evaluations. Diverged: output or loss became non-finite; "
-    "never converged, whatever came before.",
+    "evaluation on, all do, to the end and for at least train.hold evaluations. Diverged: output or loss became non- "
+    "finite; never converged, whatever came before.",
     "Fractions: Wilson's 95 % interval. Time to convergence: Kaplan-Meier with log-log bands (Wilson's where these are "
-    "undefined), each step's band for that step alone; runs that never converge, diverged ones too, are censored at the last "
-    "step at which convergence could begin, which is the horizon. Median time: where the curve is at one half, the middle of a "
-    "flat stretch there; its interval is Brookmeyer and Crowley's, from six runs on.",
-    "Restricted mean time: the mean with the horizon for runs that never converged; its interval combines Wilson's for their "
-    "fraction with a score interval for the mean time of the others (MOVER), from five runs on. Other medians: between order "
-    "statistics, from six runs on. Interquartile means: the middle half, with the part of a run that is inside it; percentile "
-    "bootstrap, 9,999 resamples over seeds, none below twenty runs and approximate below thirty. A diverged run's final "
-    "accuracy counts as 0, its final loss or error as infinite.",
+    "undefined), each step's band for that step alone; runs that never converge, diverged ones too, are censored at the "
+    "last step at which convergence could begin, which is the horizon. Median time: where the curve is at one half, the "
+    "middle of a flat stretch there; its interval is Brookmeyer and Crowley's, from six runs on.",
+    "Restricted mean time: the mean with the horizon for runs that never converged; its interval combines Wilson's for "
+    "their fraction with a score interval for the mean time of the others (MOVER), from five runs on. Other medians: "
+    "between order statistics, from six runs on. Interquartile means: the middle half, with the part of a run that is "
+    "inside it; percentile bootstrap, 9,999 resamples over seeds, none below twenty runs and approximate below thirty. A "
+    "diverged run's final accuracy counts as 0, its final loss or error as infinite.",
     "Comparisons on shared seeds: McNemar's exact test, Newcombe's interval for paired fractions (1998, method 10), "
-    "Wilcoxon's signed-rank test (Pratt, by permutation) and Student's t interval of the mean difference, of times and of final "
-    "values. Without shared seeds: Fisher's exact test, Newcombe's hybrid score interval, the log-rank test by permutation, "
-    "MOVER and Welch's intervals. Where some seeds are shared: permutation tests of the difference over all runs, which swap "
-    "within pairs and deal the other runs anew (exact for fractions), and the same intervals with the correlation of the pairs.",
-    "Intervals and p values are those of each comparison alone, at 95 % and 5 %. Beside each p stands Holm's correction over "
-    "all p values of its table; what is told apart is decided by the corrected one. Final values are a table of their own.",
+    "Wilcoxon's signed-rank test (Pratt, by permutation) and Student's t interval of the mean difference, of times and of "
+    "final values. Without shared seeds: Fisher's exact test, Newcombe's hybrid score interval, the log-rank test by "
+    "permutation, MOVER and Welch's intervals. Where some seeds are shared: permutation tests of the difference over all "
+    "runs, which swap within pairs and deal the other runs anew (exact for fractions), and the same intervals with the "
+    "correlation of the pairs.",
+    "Intervals and p values are those of each comparison alone, at 95 % and 5 %. Beside each p stands Holm's correction "
+    "over all p values of its table; what is told apart is decided by the corrected one. Final values are a table of "
+    "their own.",
     "How often each interval covers, and each test rejects, in simulations: docs/statistics.md.",
     "Angles are signed, in degrees, over the whole evaluation set with the current weights; undefined ones (a zero or "
     "non-finite vector on either side) are left out and counted.",
@@ -116,6 +120,7 @@ def _write_documents(
     }
     context: dict[str, Any] = {
         "frames": frames,
+        "setting": described(frames.jobs),
         "about": frames.about,
         "findings": findings(frames, groups, comparisons, final),
         "criterion": criterion(frames),

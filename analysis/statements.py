@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.comparisons import ITSELF, PAIRED, PARTLY, without_reference
 from analysis.frames import Frames
-from analysis.numbers import number, p_value, percent, percent_range, points, steps
+from analysis.numbers import estimate, median_steps, number, p_value, percent, percent_range, points, steps
 from analysis.trainings import distinct, sets_of_trainings
 
 MOST_GROUPS = 4  # in one sentence; beyond, the extremes
@@ -50,7 +50,7 @@ def findings(frames: Frames, groups: pd.DataFrame, comparisons: pd.DataFrame, fi
 
 
 def undecided_by_convergence(groups: pd.DataFrame) -> str:
-    """Return a sentence where all runs converged, or none, so that the fraction converged tells no groups apart; else nothing."""
+    """Return a sentence where all runs converged, or none: the fraction converged tells no groups apart then. Else nothing."""
     if (groups["converged"] == groups["n"]).all():
         return "Every run converged: the fraction converged cannot tell groups apart, and the final values come first."
     if (groups["converged"] == 0).all():
@@ -187,14 +187,14 @@ def _times(comparisons: pd.DataFrame, frames: Frames) -> Iterator[str]:
         never = frames.runs.loc[frames.runs["group"] == row["group"], "horizon_step"].max()
         low, high = row["rmst_difference_low"], row["rmst_difference_high"]
         details = [
-            "no interval" if math.isnan(low) else f"95 % CI {_signed(low)} to {_signed(high)}",
+            _interval(row["rmst_difference"], low, high),
             f"{row['test_time']} p {p_value(row['p_time'])}",
             _holm(row["p_time_holm"], tests),
         ]
         verdict = _verdict(row, "time", "the time to convergence", tests)
         parts.append(
             f"Mean time to convergence, a run that never converges counted as {steps(never)} steps, {row['group']} against "
-            f"{row['reference']}: {_signed(row['rmst_difference'])} steps ({'; '.join(filter(None, details))}){verdict}"
+            f"{row['reference']}: {_middle(row['rmst_difference'], low, high)} steps ({'; '.join(filter(None, details))}){verdict}"
         )
     yield from _joined(parts, len(tested) - len(parts), "Time to convergence")
     uncompared = comparisons[comparisons["p_time"].isna() & (comparisons["design"] != ITSELF)]
@@ -205,9 +205,14 @@ def _times(comparisons: pd.DataFrame, frames: Frames) -> Iterator[str]:
         )
 
 
-def _signed(value: float) -> str:
-    text = number(value, 4)
-    return text if text.startswith("-") or text == "0" else f"+{text}"
+def _middle(value: float, low: float, high: float) -> str:
+    return estimate(value, low, high, 4, signed=True).partition(" (")[0]
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    """Return "95 % CI +2 to +5", to as many places as `_middle`."""
+    text = estimate(value, low, high, 4, signed=True).partition(" (")[2]
+    return f"95 % CI {text.rstrip(')')}" if text else "no interval"
 
 
 def _final(frames: Frames, groups: pd.DataFrame, final: pd.DataFrame) -> list[str]:
@@ -218,7 +223,7 @@ def _final(frames: Frames, groups: pd.DataFrame, final: pd.DataFrame) -> list[st
     for _, row in tested.head(MOST_GROUPS).iterrows():
         low, high = row["difference_low"], row["difference_high"]
         details = [
-            "no interval" if math.isnan(low) else f"95 % CI {_signed(low)} to {_signed(high)}",
+            _interval(row["difference"], low, high),
             f"{row['test']} p {p_value(row['p'])}",
             _holm(row["p_holm"], tests),
             _design(row),
@@ -227,7 +232,7 @@ def _final(frames: Frames, groups: pd.DataFrame, final: pd.DataFrame) -> list[st
         name = row["metric"].replace("_", " ")
         parts.append(
             f"Final {name}, mean, {row['group']} against {row['reference']}: {number(row['mean'], 4)} against "
-            f"{number(row['mean_reference'], 4)}, difference {_signed(row['difference'])} "
+            f"{number(row['mean_reference'], 4)}, difference {_middle(row['difference'], low, high)} "
             f"({'; '.join(filter(None, details))}){_verdict(row, '', f'the final {name}', tests)}"
         )
     if parts:
@@ -243,11 +248,10 @@ def _final_of_groups(frames: Frames, groups: pd.DataFrame) -> Iterator[str]:
             values = []
             for _, row in some.iterrows():
                 low, high = row[f"{metric}_median_low"], row[f"{metric}_median_high"]
-                interval = "" if math.isnan(low) else f" (95 % CI {number(low, 4)}-{number(high, 4)})"
-                values.append(f"{row['group']} {number(row[f'{metric}_median'], 4)}{interval}")
+                values.append(f"{row['group']} {estimate(row[f'{metric}_median'], low, high, 4)}")
             counted = _counted(groups, metric, *some["group"])
             name = metric.replace("_", " ")
-            yield f"Final {name}, median: {_lead(some, groups)}{'; '.join(values)}{f' ({counted})' if counted else ''}."
+            yield f"Final {name}, median (95 % CI): {_lead(some, groups)}{'; '.join(values)}{f' ({counted})' if counted else ''}."
 
 
 def _counted(groups: pd.DataFrame, metric: str, *names: str) -> str:
@@ -260,10 +264,10 @@ def _median(groups: pd.DataFrame) -> str:
     some = _some(groups, "median_steps")
     parts = []
     for _, row in some.iterrows():
-        median, low, high = (row[f"median_steps{suffix}"] for suffix in ("", "_low", "_high"))
-        interval = "" if math.isnan(low) else f" (95 % CI {steps(low)} to {steps(high)})"
-        parts.append(f"{row['group']} {'not reached' if math.isinf(median) else f'{steps(median)} steps'}{interval}")
-    return f"Median time to convergence, runs that never converged included: {_lead(some, groups)}{'; '.join(parts)}."
+        median, low, high = (float(row[f"median_steps{suffix}"]) for suffix in ("", "_low", "_high"))
+        parts.append(f"{row['group']} {median_steps(median, low, high)}")
+    lead = "Median time to convergence in steps (95 % CI), runs that never converged included"
+    return f"{lead}: {_lead(some, groups)}{'; '.join(parts)}."
 
 
 def _angles(groups: pd.DataFrame) -> str:
@@ -274,10 +278,9 @@ def _angles(groups: pd.DataFrame) -> str:
     parts = []
     for _, row in some.iterrows():
         low, high = row["angle_deg_median_low"], row["angle_deg_median_high"]
-        interval = "" if math.isnan(low) else f" (95 % CI {number(low)}-{number(high)})"
         out = f", undefined in {row['angle_deg_undefined']} runs" if row["angle_deg_undefined"] else ""
-        parts.append(f"{row['group']} {number(row['angle_deg_median'])}{interval}{out}")
-    lead = "Median angle between the update and the true gradient of the hidden layers at the end, in degrees"
+        parts.append(f"{row['group']} {estimate(row['angle_deg_median'], low, high, between='-')}{out}")
+    lead = "Median angle between the update and the true gradient of the hidden layers at the end, in degrees (95 % CI)"
     nowhere = f"; undefined in {len(groups) - len(known)} groups" if len(known) < len(groups) else ""
     return f"{lead}: {_lead(some, known)}{'; '.join(parts)}{nowhere}."
 

@@ -4,10 +4,11 @@ import math
 
 import pandas as pd
 
+from analysis import numbers
 from analysis.comparisons import ITSELF, PAIRED, PARTLY
 from analysis.frames import Frames
 from analysis.intervals import APPROXIMATE_BELOW
-from analysis.numbers import number, p_value, percent, percent_range, points, steps
+from analysis.numbers import median_steps, number, p_value, percent, percent_range, points, steps
 from analysis.statements import number_of_tests
 
 _LATEX = {
@@ -24,12 +25,10 @@ def fraction(row: pd.Series, name: str) -> str:
     return f"{count}/{n}, {percent(count / n)} ({percent_range(row[f'{name}_low'], row[f'{name}_high'])})"
 
 
-def estimate(row: pd.Series, name: str, digits: int = 3) -> str:
+def estimate(row: pd.Series, name: str, digits: int = 3, *, signed: bool = False) -> str:
     """Return "200 (180 to 230)"; without the interval where there is none."""
     value, low, high = (float(row.get(f"{name}{suffix}", math.nan)) for suffix in ("", "_low", "_high"))
-    if math.isnan(value) or math.isnan(low) or math.isnan(high):
-        return number(value, digits)
-    return f"{number(value, digits)} ({number(low, digits)} to {number(high, digits)})"
+    return numbers.estimate(value, low, high, digits, signed=signed)
 
 
 def readable_groups(groups: pd.DataFrame) -> pd.DataFrame:
@@ -46,8 +45,7 @@ def readable_groups(groups: pd.DataFrame) -> pd.DataFrame:
             "at the end": fraction(row, "at_end"),
             "converged": fraction(row, "converged"),
             "diverged": fraction(row, "diverged"),
-            "median steps": ("not reached" if math.isinf(median) else steps(median))
-            + ("" if math.isnan(low) else f" ({steps(low)} to {steps(high)})"),
+            "median steps": median_steps(median, low, high),
             f"restricted mean steps, {never}": estimate(row, "rmst_steps", 4),
         }
         if len(horizons) > 1:
@@ -109,7 +107,7 @@ def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
                 "test of fractions": row["test_converged"] if tested else "-",
                 "p": _p(row["p_converged"]),
                 f"p (Holm, {tests})": _p(row["p_converged_holm"]),
-                "restricted mean difference, steps": estimate(row, "rmst_difference", 4),
+                "restricted mean difference, steps": estimate(row, "rmst_difference", 4, signed=True),
                 "test of times": "-" if math.isnan(row["p_time"]) else row["test_time"],
                 "p of times": _p(row["p_time"]),
                 f"p of times (Holm, {tests})": _p(row["p_time_holm"]),
@@ -130,7 +128,7 @@ def readable_final_comparisons(final: pd.DataFrame) -> pd.DataFrame:
                 "design": _design(row),
                 "final": row["metric"].replace("_", " "),
                 "means": f"{number(row['mean'], 4)} against {number(row['mean_reference'], 4)}",
-                "difference": estimate(row, "difference", 4),
+                "difference": estimate(row, "difference", 4, signed=True),
                 "test": row["test"],
                 "p": _p(row["p"]),
                 f"p (Holm, {tests})": _p(row["p_holm"]),

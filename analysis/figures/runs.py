@@ -73,7 +73,8 @@ def draw_final_differences(frames: Frames, final: pd.DataFrame, most: int = 12) 
     axes.set_yticks(range(len(shown)), labels=names)
     metrics = " or ".join(dict.fromkeys(shown["metric"].str.replace("_", " ")))
     axes.set(ylim=(len(shown) - 0.4, -0.5), xlabel=f"difference of the final {metrics}")
-    caption = f"Difference of the mean final {metrics}: diamonds, with 95 % intervals of each comparison alone. Grey: each pair of seeds."
+    caption = f"Difference of the mean final {metrics}: diamonds, with 95 % intervals of each comparison alone. "
+    caption += "Grey: each pair of seeds."
     caption += f" The first {most} of {len(final)} comparisons." if len(final) > most else ""
     parts = [f"{row['group']} against {row['reference']}: {row['difference']:.3g}" for _, row in shown.iterrows()]
     return Drawn("final_differences", figure, data, f"Final {metrics} compared", caption, f"Differences: {'; '.join(parts)}.")

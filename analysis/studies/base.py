@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.comparisons import paired_difference
 from analysis.figures.panels import Drawn
 from analysis.frames import Frames
+from analysis.intervals import difference_of_fractions
 from analysis.studies.claims import Claim, Estimate, shown
 from fa_sweep.convergence import CONVERGED, DIVERGED, wilson_interval
 
@@ -87,7 +87,7 @@ def fraction_difference(quantity: str, ours: pd.Series, theirs: pd.Series) -> Es
     """Return the difference of two fractions on the seeds that both have, in points, with Newcombe's paired interval."""
     shared = ours.index.intersection(theirs.index)
     a, b = (part.loc[shared].to_numpy(bool) for part in (ours, theirs))
-    low, high = paired_difference(a, b)
+    low, high = difference_of_fractions(a, b, (a, b))
     note = f"{int(a.sum())} against {int(b.sum())} of {len(shared)}, same seeds"
     return Estimate(quantity, float(a.mean() - b.mean()), low, high, note, "points")
 
