@@ -16,7 +16,7 @@ from analysis import hypotheses, intervals
 from analysis.estimates import restricted
 from analysis.frames import Frames
 from analysis.hypotheses import Tested, holm
-from analysis.trainings import one_set
+from analysis.trainings import one_set, recorded
 from fa_sweep.checks import ConfigError, did_you_mean
 from fa_sweep.convergence import CONVERGED
 from fa_sweep.sweep.jobs import Job
@@ -105,12 +105,12 @@ def _pairs(frames: Frames, reference: str | None, *, all_pairs: bool) -> list[tu
         if all_pairs
         else [(group, its) for group, its in _references(frames, reference).items() if group != its]
     )
-    found = []
+    found, numbers = [], recorded(frames)
     for group, its in chosen:
         if group not in by_group or its not in by_group:
             continue
         pair = _Pair(by_group[group], by_group[its], (frames.about.hash, group, its))
-        design = ITSELF if one_set(pair.ours, pair.theirs) else pair.design
+        design = ITSELF if one_set(numbers[group], numbers[its]) else pair.design
         who = {"group": group, "reference": its, "design": design, "n": len(pair.ours), "n_reference": len(pair.theirs)}
         found.append((who | {"pairs": len(pair.shared)}, pair))
     return found

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from analysis.earlier import EarlierLook, earlier_looks
-from analysis.trainings import digest_of, trajectory_of
 from fa_sweep.sweep.folder import Sweep
 from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.ledger import finished, run_events
@@ -47,8 +46,7 @@ class About:
 class Frames:
     """`runs`: a row a finished run; `histories`: a row a run and evaluation, a column a metric; `factors`: what was swept.
 
-    Both carry `group`, an ordered category, and `seed`. `trajectory` and `recorded` in `runs` tell runs that are one training
-    from others (see `trainings`). `final.METRIC` in `runs` is the value at the last evaluation,
+    Both carry `group`, an ordered category, and `seed`. `final.METRIC` in `runs` is the value at the last evaluation,
     `chance_deg/ANGLE` what the angle was at the first evaluation with feedback that the network had never met.
     """
 
@@ -103,7 +101,7 @@ def make_frames(about: About, jobs: Sequence[Job], records: Mapping[str, Record]
 def _run_columns(factors: Sequence[str], finished: Sequence[tuple[Job, Record]]) -> list[str]:
     metrics = dict.fromkeys(name for _, record in finished for name in record.metrics)
     fixed = ["run_id", "name", "group", "seed", "mode", "hold", "outcome", "first_reach_step", "convergence_step"]
-    fixed += ["diverged_at_step", "at_end", "horizon_step", "last_step", "reused", "trajectory", "recorded", "reproduce"]
+    fixed += ["diverged_at_step", "at_end", "horizon_step", "last_step", "reused", "reproduce"]
     by_chance = [name for name in metrics if name.startswith(CHANCE)]
     finals = [f"final.{name}" for name in metrics if name not in by_chance]
     return [*fixed, *(f"factor.{name}" for name in factors), *finals, *by_chance]
@@ -127,8 +125,6 @@ def _run_row(job: Job, record: Record, factors: Sequence[str]) -> dict[str, Any]
         **vars(found),
         "last_step": float(record.steps[-1]),
         "reused": job.reused,
-        "trajectory": trajectory_of(job.run),
-        "recorded": digest_of(record.steps, record.metrics),
         "reproduce": job.reproduce,
         **{f"factor.{name}": _level(job.factors.get(name)) for name in factors},
         **final,

@@ -159,9 +159,9 @@ def brookmeyer_crowley(steps: Array, low: Array, high: Array) -> Interval:
 
 
 def bootstrap_interval(samples: Sequence[Array], statistic: Callable[..., Any], key: tuple[str, ...]) -> Interval:
-    """Return the percentile bootstrap interval of a statistic; none below twenty values."""
+    """Return the percentile bootstrap interval of a statistic; none below twenty values, nor where all are equal."""
     smallest = min(len(sample) for sample in samples)
-    if smallest < FEWEST_TO_RESAMPLE:
+    if smallest < FEWEST_TO_RESAMPLE or all(np.ptp(sample) == 0 for sample in samples):
         return NONE
     # An infinite loss (a diverged run) makes inf - inf in SciPy's interpolation: NaN, which is what we show.
     with np.errstate(invalid="ignore"):

@@ -194,7 +194,8 @@ def _times(comparisons: pd.DataFrame, frames: Frames) -> Iterator[str]:
         verdict = _verdict(row, "time", "the time to convergence", tests)
         parts.append(
             f"Mean time to convergence, a run that never converges counted as {steps(never)} steps, {row['group']} against "
-            f"{row['reference']}: {_middle(row['rmst_difference'], low, high)} steps ({'; '.join(filter(None, details))}){verdict}"
+            f"{row['reference']}: {_middle(row['rmst_difference'], low, high)} steps "
+            f"({'; '.join(filter(None, details))}){verdict}"
         )
     yield from _joined(parts, len(tested) - len(parts), "Time to convergence")
     uncompared = comparisons[comparisons["p_time"].isna() & (comparisons["design"] != ITSELF)]
@@ -251,7 +252,8 @@ def _final_of_groups(frames: Frames, groups: pd.DataFrame) -> Iterator[str]:
                 values.append(f"{row['group']} {estimate(row[f'{metric}_median'], low, high, 4)}")
             counted = _counted(groups, metric, *some["group"])
             name = metric.replace("_", " ")
-            yield f"Final {name}, median (95 % CI): {_lead(some, groups)}{'; '.join(values)}{f' ({counted})' if counted else ''}."
+            note = f" ({counted})" if counted else ""
+            yield f"Final {name}, median (95 % CI): {_lead(some, groups)}{'; '.join(values)}{note}."
 
 
 def _counted(groups: pd.DataFrame, metric: str, *names: str) -> str:

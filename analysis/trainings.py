@@ -4,11 +4,9 @@ Such groups are no evidence about each other: a test between them would compare 
 """
 
 import hashlib
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from fa_sweep.identity import NOT_SCIENCE, run_settings
 from fa_sweep.schema import RunConfig
@@ -18,6 +16,8 @@ if TYPE_CHECKING:
 
 # How long a training is followed and how often it is looked at change no weight of it.
 LOOKING = NOT_SCIENCE | {"train.steps", "train.eval_every", "train.eval_at", "train.eval_samples"}
+NOT_COMPARED = ("chance_deg", "accuracy_sampled")  # drawn beside the training
+Recorded = dict[int, tuple[np.ndarray, np.ndarray]]
 
 
 def trajectory_of(run: RunConfig) -> str:
@@ -26,33 +26,37 @@ def trajectory_of(run: RunConfig) -> str:
     return hashlib.sha256(repr(sorted(settings.items())).encode()).hexdigest()[:16]
 
 
-def digest_of(steps: np.ndarray, metrics: Mapping[str, np.ndarray]) -> str:
-    """Return a hash of all that a training recorded, but of what it was compared with by chance."""
-    digest = hashlib.sha256(np.asarray(steps).tobytes())
-    for name in sorted(metrics):
-        if not name.startswith("chance_deg"):
-            digest.update(name.encode() + np.asarray(metrics[name]).tobytes())
-    return digest.hexdigest()[:16]
+def recorded(frames: "Frames") -> dict[str, Recorded]:
+    """Return what each group's runs recorded: by seed the steps (E,) and the metrics (E, M)."""
+    histories = frames.histories
+    metrics = [c for c in histories.columns[4:] if not c.startswith(NOT_COMPARED)]
+    found: dict[str, Recorded] = {}
+    for (group, seed), part in histories.groupby(["group", "seed"], observed=True, sort=False):
+        found.setdefault(str(group), {})[int(seed)] = part["step"].to_numpy(), part[metrics].to_numpy(float)
+    return found
 
 
-def one_set(a: pd.DataFrame, b: pd.DataFrame) -> bool:
-    """Whether two groups' runs are the same trainings at every seed that both have: by their settings, or to the last bit.
+def one_set(a: Recorded, b: Recorded) -> bool:
+    """Whether two groups' runs are one set of trainings: to the last bit, at each seed and step that both have.
 
-    Dead networks may agree at some seeds by chance; at all of two or more they do not.
+    Told from the numbers and not from the settings: a mode may ignore a setting, and two modes may be one rule in a small
+    network. A dead network may agree with another one by chance, all networks of a group do not.
     """
-    both = a.set_index("seed").join(b.set_index("seed"), how="inner", rsuffix="_b")
-    if both.empty:
-        return False
-    alike = (both["trajectory"] == both["trajectory_b"]) | (both["recorded"] == both["recorded_b"])
-    return bool(alike.all())
+    shared = a.keys() & b.keys()
+    return bool(shared) and all(_agree(*a[seed], *b[seed]) for seed in shared)
+
+
+def _agree(steps: np.ndarray, values: np.ndarray, other_steps: np.ndarray, other_values: np.ndarray) -> bool:
+    common, ours, theirs = np.intersect1d(steps, other_steps, assume_unique=True, return_indices=True)
+    return len(common) > 1 and np.array_equal(values[ours], other_values[theirs], equal_nan=True)
 
 
 def sets_of_trainings(frames: "Frames") -> list[list[str]]:
     """Return the groups, those that are one set of trainings together, in the order of the sweep."""
-    by_group = {str(group): runs for group, runs in frames.runs.groupby("group", observed=True, sort=True)}
+    found = recorded(frames)
     sets: list[list[str]] = []
-    for group, runs in by_group.items():
-        home = next((found for found in sets if one_set(by_group[found[0]], runs)), None)
+    for group in (name for name in frames.groups if name in found):
+        home = next((names for names in sets if one_set(found[names[0]], found[group])), None)
         if home is None:
             sets.append([group])
         else:

@@ -124,7 +124,7 @@ def test_hostile_names_come_out_inert(settings, tmp_path):
 @pytest.mark.parametrize("groups", [1, pytest.param(3, marks=pytest.mark.slow), pytest.param(6, marks=pytest.mark.slow), 12])
 def test_figures_at_any_number_of_groups(settings, tmp_path, groups):
     """No text of a figure lies outside it, and no two labels of one axis overlap."""
-    from analysis.comparisons import compare
+    from analysis.comparisons import compare, compare_final
     from analysis.figures import draw_all
 
     generator = np.random.default_rng(0)
@@ -136,7 +136,7 @@ def test_figures_at_any_number_of_groups(settings, tmp_path, groups):
     times = {g: [None if x < 0.4 else int(100 * (1 + 45 * x)) for x in generator.random(20)] for g in levels}
     frames = simulate(settings, times, factors=levels)
     assert sum(len(p.groups) for p in split_into_panels(frames, frames.groups)) == groups
-    for drawn in draw_all(frames, compare(frames)):
+    for drawn in draw_all(frames, compare(frames), compare_final(frames)):
         figure = drawn.figure
         renderer = FigureCanvasAgg(figure).get_renderer()
         figure.draw(renderer)
