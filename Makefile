@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: sweep test test-all check torture bench manifest findings clean
+.PHONY: sweep test test-all check torture audit bench manifest findings clean
 .DEFAULT_GOAL := help
 
 help:
@@ -10,6 +10,7 @@ help:
 	@echo "make test-all  all tests: also browser, PostgreSQL, SLURM, Dask, MLflow's server, and longer ones"
 	@echo "make check   lint, format, types"
 	@echo "make torture  attacks on the program from outside; writes the table of docs/reliability.md (20 minutes)"
+	@echo "make audit   how often the report's intervals cover and its tests reject, by simulation; writes docs/statistics.md"
 	@echo "make bench   timings against other ways, as ratios; writes benchmarks/RESULTS.md (half an hour)"
 	@echo "make manifest  after an edit of sources that decide numbers: prove that the numbers stay, list the sources anew"
 	@echo "make findings  run every preset that is not in the ledger yet, write analysis/findings"
@@ -38,6 +39,9 @@ check: .venv/ready
 
 torture: .venv/ready
 	$(BIN)/python -m torture --minutes 20 --seed 0 --out docs/reliability.md
+
+audit: .venv/ready
+	$(BIN)/python -m benchmarks.audit --out docs/statistics.md
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks --out benchmarks

@@ -175,17 +175,15 @@ def _times(pair: _Pair) -> dict[str, Any]:
     if len(horizons) != 1 or math.isnan(horizon := horizons.pop()):
         return {}
     key, (a, b, pairs) = (*pair.key, "time"), pair.parted(restricted)
+    own = [intervals.restricted_mean_interval(steps, horizon) for steps in (ours, theirs)]
+    low, high = intervals.difference_of_means(ours, own[0], theirs, own[1], intervals.correlation(ours, theirs, pairs))
     if pair.design == PAIRED:
-        low, high = intervals.mean_interval(ours - theirs)
         tested = hypotheses.wilcoxon(ours - theirs, key)
+    elif pair.design == PARTLY:
+        tested = hypotheses.means(a, b, pairs, key)
     else:
-        own = [intervals.restricted_mean_interval(times, horizon) for times in (ours, theirs)]
-        low, high = intervals.difference_of_means(ours, own[0], theirs, own[1], _correlation(ours, theirs, pairs))
-        tested = (
-            hypotheses.means(a, b, pairs, key)
-            if pair.design == PARTLY
-            else hypotheses.logrank((ours, _has_converged(pair.ours)), (theirs, _has_converged(pair.theirs)), key)
-        )
+        events = _has_converged(pair.ours), _has_converged(pair.theirs)
+        tested = hypotheses.logrank((ours, events[0]), (theirs, events[1]), key)
     row = {"rmst_difference": float(ours.mean() - theirs.mean()), "rmst_difference_low": low, "rmst_difference_high": high}
     return row | _test("time", tested)
 
@@ -205,7 +203,7 @@ def _final(pair: _Pair, column: str) -> dict[str, Any]:
         tested = hypotheses.wilcoxon(np.where(ours == theirs, 0.0, differences), key)  # two infinite losses are equal
     elif pair.design == PARTLY:
         own = intervals.mean_interval(ours), intervals.mean_interval(theirs)
-        low, high = intervals.difference_of_means(ours, own[0], theirs, own[1], _correlation(ours, theirs, pairs))
+        low, high = intervals.difference_of_means(ours, own[0], theirs, own[1], intervals.correlation(ours, theirs, pairs))
         tested = hypotheses.means(a, b, pairs, key)
     else:
         low, high = intervals.unpaired_mean_interval(ours, theirs)
@@ -213,13 +211,6 @@ def _final(pair: _Pair, column: str) -> dict[str, Any]:
     difference = row["mean"] - row["mean_reference"] if np.isfinite(list(row.values())).all() else math.nan
     row |= {"difference": difference, "difference_low": low, "difference_high": high}
     return {**row, "test": tested.name, "p": tested.p, "p_least": tested.least_p}
-
-
-def _correlation(ours: np.ndarray, theirs: np.ndarray, pairs: tuple[np.ndarray, np.ndarray]) -> float:
-    """Return the correlation of two groups' means: that of the pairs, times the part of the runs that is paired."""
-    if len(pairs[0]) < 3 or np.ptp(pairs[0]) == 0 or np.ptp(pairs[1]) == 0:
-        return 0.0
-    return float(np.corrcoef(*pairs)[0, 1]) * len(pairs[0]) / math.sqrt(len(ours) * len(theirs))
 
 
 def paired_times(frames: Frames, comparisons: pd.DataFrame) -> pd.DataFrame:

@@ -61,7 +61,7 @@ def group_table(frames: Frames) -> pd.DataFrame:
             low, high = wilson_interval(count, len(runs))
             share = count / len(runs) if len(runs) else np.nan
             row |= {name: count, f"{name}_fraction": share, f"{name}_low": low, f"{name}_high": high}
-        row |= _times(runs)
+        row |= times(runs)
         for name, column in FINAL.items():
             if column in runs:
                 row |= _final(name, runs[column].to_numpy(float), (frames.about.hash, str(group), name))
@@ -69,13 +69,13 @@ def group_table(frames: Frames) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _times(runs: pd.DataFrame) -> dict[str, float]:
+def times(runs: pd.DataFrame) -> dict[str, float]:
     """Return median and restricted mean time to convergence with their intervals, and the horizon that both are cut at."""
     horizon = float(runs["horizon_step"].max()) if len(runs) else math.nan
     row = {"horizon_steps": horizon, "median_steps": median_time(runs["convergence_step"].to_numpy(float))}
     low, high = NONE
     if len(runs) >= FEWEST_FOR_A_MEDIAN_TIME and not math.isnan(horizon):
-        curve = _curve(runs, "convergence", horizon)
+        curve = curve_of(runs, "convergence", horizon)
         low, high = brookmeyer_crowley(*(np.array([row[c] for row in curve]) for c in ("step", "low", "high")))
     row |= {"median_steps_low": low, "median_steps_high": high}
     times = restricted(runs)
@@ -107,11 +107,11 @@ def survival(frames: Frames, event: str = "convergence") -> pd.DataFrame:
         horizon = runs[_horizon(event)].max()
         if np.isnan(horizon):
             continue
-        rows += [{"group": str(group), "n": len(runs), **point} for point in _curve(runs, event, float(horizon))]
+        rows += [{"group": str(group), "n": len(runs), **point} for point in curve_of(runs, event, float(horizon))]
     return pd.DataFrame(rows, columns=["group", "n", "step", "at_risk", "events", "censored", "survival", "low", "high"])
 
 
-def _curve(runs: pd.DataFrame, event: str, horizon: float) -> list[dict[str, float]]:
+def curve_of(runs: pd.DataFrame, event: str, horizon: float) -> list[dict[str, float]]:
     """Return Kaplan-Meier's curve of one group, a row a step at which it may fall."""
     times = runs[TIMES[event]].dropna().to_numpy(float)
     censored = len(runs) - len(times)

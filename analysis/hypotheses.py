@@ -61,7 +61,8 @@ def exchange(a: Array, b: Array, pairs: tuple[Array, Array]) -> Tested:
     both, discordant = int((first & second).sum()), int((first ^ second).sum())
     n1, n2, events = len(first) + len(a), len(second) + len(b), int(a.sum() + b.sum())
     swapped = stats.binom.pmf(np.arange(discordant + 1), discordant, 0.5)
-    dealt = stats.hypergeom.pmf(np.arange(events + 1), len(a) + len(b), events, len(a))
+    alone = len(a) + len(b)
+    dealt = stats.hypergeom.pmf(np.arange(events + 1), alone, events, len(a)) if alone else np.ones(1)
     chances = np.convolve(swapped, dealt)  # of so many events in the first group, beside those of concordant pairs
     in_first = both + np.arange(len(chances))
     in_second = both + discordant + events - np.arange(len(chances))

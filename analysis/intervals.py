@@ -119,6 +119,19 @@ def difference_of_means(a: Array, a_interval: Interval, b: Array, b_interval: In
     return _square_and_add((first, *a_interval), (second, *b_interval), correlation)
 
 
+def correlation(a: Array, b: Array, pairs: tuple[Array, Array]) -> float:
+    """Return the correlation of two groups' means: that of the pairs, times the part of the runs that is paired.
+
+    Args:
+        a: (n,) values of the first group.
+        b: (m,) values of the second group.
+        pairs: The values at the shared seeds, (p,) each; 0 is returned for fewer than three, and where all are equal.
+    """
+    if len(pairs[0]) < 3 or np.ptp(pairs[0]) == 0 or np.ptp(pairs[1]) == 0:
+        return 0.0
+    return float(np.corrcoef(*pairs)[0, 1]) * len(pairs[0]) / math.sqrt(len(a) * len(b))
+
+
 def mean_interval(values: Array, level: float = LEVEL) -> Interval:
     """Return Student's t interval of a mean; none below five values, nor where all are equal."""
     n = len(values)
@@ -132,10 +145,13 @@ def unpaired_mean_interval(a: Array, b: Array, level: float = LEVEL) -> Interval
     """Return Welch's interval of the difference of two means; none below five values, nor without spread."""
     if min(len(a), len(b)) < FEWEST_FOR_A_MEAN or not (np.isfinite(a).all() and np.isfinite(b).all()):
         return NONE
-    if np.ptp(a) == 0 and np.ptp(b) == 0:
+    parts = [float(np.var(values, ddof=1)) / len(values) for values in (a, b)]
+    if not sum(parts) > 0:
         return NONE
-    interval = stats.ttest_ind(a, b, equal_var=False).confidence_interval(level)
-    return float(interval.low), float(interval.high)
+    freedom = sum(parts) ** 2 / sum(part**2 / (len(values) - 1) for part, values in zip(parts, (a, b), strict=True))
+    half = float(stats.t.ppf(0.5 + level / 2, freedom)) * math.sqrt(sum(parts))
+    difference = float(np.mean(a) - np.mean(b))
+    return difference - half, difference + half
 
 
 def brookmeyer_crowley(steps: Array, low: Array, high: Array) -> Interval:

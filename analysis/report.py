@@ -51,12 +51,13 @@ METHODS = (
     "between order statistics, from six runs on. Interquartile means: the middle half, with the part of a run that is "
     "inside it; percentile bootstrap, 9,999 resamples over seeds, none below twenty runs and approximate below thirty. A "
     "diverged run's final accuracy counts as 0, its final loss or error as infinite.",
-    "Comparisons on shared seeds: McNemar's exact test, Newcombe's interval for paired fractions (1998, method 10), "
-    "Wilcoxon's signed-rank test (Pratt, by permutation) and Student's t interval of the mean difference, of times and of "
-    "final values. Without shared seeds: Fisher's exact test, Newcombe's hybrid score interval, the log-rank test by "
-    "permutation, MOVER and Welch's intervals. Where some seeds are shared: permutation tests of the difference over all "
-    "runs, which swap within pairs and deal the other runs anew (exact for fractions), and the same intervals with the "
-    "correlation of the pairs.",
+    "Comparisons on shared seeds: McNemar's exact test with Newcombe's interval for paired fractions (1998, method 10), "
+    "and Wilcoxon's signed-rank test (Pratt, by permutation) of times and of final values. Without shared seeds: Fisher's "
+    "exact test, Newcombe's hybrid score interval, the log-rank test by permutation, and a permutation test of final "
+    "means. Where some seeds are shared: permutation tests of the difference over all runs, which swap within pairs and "
+    "deal the other runs anew (exact for fractions). The interval of a difference of restricted means combines those of "
+    "the two (MOVER), with the correlation of the pairs; that of final means is Student's for pairs and Welch's without, "
+    "approximate below thirty runs.",
     "Intervals and p values are those of each comparison alone, at 95 % and 5 %. Beside each p stands Holm's correction "
     "over all p values of its table; what is told apart is decided by the corrected one. Final values are a table of "
     "their own.",

@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.comparisons import ITSELF, PAIRED, PARTLY, without_reference
 from analysis.frames import Frames
+from analysis.intervals import APPROXIMATE_BELOW
 from analysis.numbers import estimate, median_steps, number, p_value, percent, percent_range, points, steps
 from analysis.trainings import distinct, sets_of_trainings
 
@@ -34,9 +35,13 @@ def findings(frames: Frames, groups: pd.DataFrame, comparisons: pd.DataFrame, fi
         # Fewer evaluations than train.hold: a fraction of 0 would be a statement about the settings, not about the runs.
         held = "No run could count as converged: there are fewer evaluations than train.hold asks for."
         sentences = [held, _reached(present), *_final(frames, present, final)]
-    elif (lead := undecided_by_convergence(present)) and not _nothing_differs(final):
-        sentences = [lead, *_final(frames, present, final), _converged(present), _three_events(frames, present)]
-        sentences += [*_times(comparisons, frames), _median(present)]
+    elif lead := undecided_by_convergence(present):
+        times, finals = [*_times(comparisons, frames), _median(present)], _final(frames, present, final)
+        events = [_converged(present), _three_events(frames, present)]
+        if not _nothing_differs(final):
+            sentences = [f"{lead}, and the final values come first.", *finals, *events, *times]
+        else:  # nor do the final values
+            sentences = [f"{lead}, nor can the final values: times come first.", *times, *events, *finals]
     else:
         sentences = [
             _converged(present),
@@ -50,11 +55,11 @@ def findings(frames: Frames, groups: pd.DataFrame, comparisons: pd.DataFrame, fi
 
 
 def undecided_by_convergence(groups: pd.DataFrame) -> str:
-    """Return a sentence where all runs converged, or none: the fraction converged tells no groups apart then. Else nothing."""
+    """Return how a sentence begins where all runs converged, or none, which tells no groups apart; else nothing."""
     if (groups["converged"] == groups["n"]).all():
-        return "Every run converged: the fraction converged cannot tell groups apart, and the final values come first."
+        return "Every run converged: the fraction converged cannot tell groups apart"
     if (groups["converged"] == 0).all():
-        return "No run converged: the fraction converged cannot tell groups apart, and the final values come first."
+        return "No run converged: the fraction converged cannot tell groups apart"
     return ""
 
 
@@ -210,10 +215,10 @@ def _middle(value: float, low: float, high: float) -> str:
     return estimate(value, low, high, 4, signed=True).partition(" (")[0]
 
 
-def _interval(value: float, low: float, high: float) -> str:
+def _interval(value: float, low: float, high: float, *, approximate: bool = False) -> str:
     """Return "95 % CI +2 to +5", to as many places as `_middle`."""
     text = estimate(value, low, high, 4, signed=True).partition(" (")[2]
-    return f"95 % CI {text.rstrip(')')}" if text else "no interval"
+    return f"{'approximate ' if approximate else ''}95 % CI {text.rstrip(')')}" if text else "no interval"
 
 
 def _final(frames: Frames, groups: pd.DataFrame, final: pd.DataFrame) -> list[str]:
@@ -224,7 +229,7 @@ def _final(frames: Frames, groups: pd.DataFrame, final: pd.DataFrame) -> list[st
     for _, row in tested.head(MOST_GROUPS).iterrows():
         low, high = row["difference_low"], row["difference_high"]
         details = [
-            _interval(row["difference"], low, high),
+            _interval(row["difference"], low, high, approximate=min(row["n"], row["n_reference"]) < APPROXIMATE_BELOW),
             f"{row['test']} p {p_value(row['p'])}",
             _holm(row["p_holm"], tests),
             _design(row),

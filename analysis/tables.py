@@ -121,6 +121,7 @@ def readable_final_comparisons(final: pd.DataFrame) -> pd.DataFrame:
     tests = number_of_tests(final)
     rows = []
     for _, row in final.iterrows():
+        few = min(row["n"], row["n_reference"]) < APPROXIMATE_BELOW and not math.isnan(row["difference_low"])
         rows.append(
             {
                 "group": row["group"],
@@ -128,7 +129,7 @@ def readable_final_comparisons(final: pd.DataFrame) -> pd.DataFrame:
                 "design": _design(row),
                 "final": row["metric"].replace("_", " "),
                 "means": f"{number(row['mean'], 4)} against {number(row['mean_reference'], 4)}",
-                "difference": estimate(row, "difference", 4, signed=True),
+                "difference": estimate(row, "difference", 4, signed=True) + (", approximate" if few else ""),
                 "test": row["test"],
                 "p": _p(row["p"]),
                 f"p (Holm, {tests})": _p(row["p_holm"]),

@@ -22,7 +22,7 @@ from fa_sweep.sweep.folder import all_sweeps
 
 FIGURES = {
     "survival", "learning_curves", "angle_gradient", "angle_signal", "angle_weight", "angle_against_outcome", "paired_seeds",
-    "outcomes",
+    "outcomes", "final_differences",
 }  # fmt: skip
 STAMP = re.compile(r"written \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC")
 
@@ -159,23 +159,24 @@ def test_figures_at_any_number_of_groups(settings, tmp_path, groups):
 
 
 def test_findings_say_no_more_than_the_data(settings):
-    from analysis.comparisons import compare
+    from analysis.comparisons import compare, compare_final
     from analysis.estimates import group_table
 
     def sentences(**times):
         frames = simulate(settings, times)
-        return findings(frames, group_table(frames), compare(frames))
+        return findings(frames, group_table(frames), compare(frames), compare_final(frames))
 
     alone = sentences(random=[100])
-    assert "1 of 1 (one run gives no interval)" in alone[0]
+    assert "1 of 1 (one run gives no interval)" in " ".join(alone)
     assert not any("p " in s and "Holm" in s for s in alone)
     same = sentences(symmetric=[100, NEVER] * 10, random=[NEVER, 100] * 10)
-    assert any("not told apart by these runs" in s for s in same)
+    assert any("not told apart in the fraction converged by these runs" in s for s in same)
     apart = sentences(symmetric=[100] * 20, random=[NEVER] * 20)
     assert any("-100 points" in s and "McNemar exact p < 0.001" in s for s in apart)
-    assert 3 <= len(apart) <= 6
+    assert 3 <= len(apart) <= 9
     never = sentences(**{f"g{i}": [NEVER] * 3 for i in range(6)})
-    assert "the same in all 6 groups, as in g0 0 of 3" in never[0]
+    assert any("one estimate in all 6 groups, as in g0 0 of 3" in s for s in never)
+    assert not any("the same" in s for s in (*alone, *same, *apart, *never))
     assert any("20 of 20 finished runs diverged" in s for s in sentences(random=[DIVERGED] * 20))
 
 

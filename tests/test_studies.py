@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.comparisons import COLUMNS
+from analysis.comparisons import COLUMNS, FINAL_COLUMNS
 from analysis.figures import draw_all
 from analysis.frames import from_sweep
 from analysis.setting import described
@@ -62,7 +62,8 @@ def test_a_small_copy_of_each_study(fa_sweep, study):
     lines = described(frames.jobs)
     assert lines[0].startswith("Task: ")
     assert lines[-1].startswith("What differs between groups: ")
-    for figure in (drawn.figure, *(d.figure for d in draw_all(frames, pd.DataFrame(columns=COLUMNS)))):
+    nothing = pd.DataFrame(columns=COLUMNS), pd.DataFrame(columns=FINAL_COLUMNS)
+    for figure in (drawn.figure, *(d.figure for d in draw_all(frames, *nothing))):
         assert not [text for text in labels(figure) if "$" in text]
 
 

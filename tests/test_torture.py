@@ -177,10 +177,10 @@ def test_refusals_are_judged(ended: Ended, said: list[str]) -> None:
 
 def test_the_table_replaces_the_one_before(tmp_path: Path) -> None:
     file = tmp_path / "page.md"
-    file.write_text(f"# Title\n\n{page.BEGIN}\n\nold\n\n{page.END}\n\nThe end.\n")
+    file.write_text(f"# Title\n\n{page.BEGIN.format('torture')}\n\nold\n\n{page.END}\n\nThe end.\n")
     page.write("new", file)
     page.write("newer", file)
-    assert file.read_text() == f"# Title\n\n{page.BEGIN}\n\nnewer\n\n{page.END}\n\nThe end.\n"
+    assert file.read_text() == f"# Title\n\n{page.BEGIN.format('torture')}\n\nnewer\n\n{page.END}\n\nThe end.\n"
 
 
 def test_a_failure_of_the_torture_itself_is_counted() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torture.case import Outcome, Part
 
-BEGIN, END = "<!-- table of `make torture`: begin -->", "<!-- end -->"
+BEGIN, END = "<!-- table of `make {}`: begin -->", "<!-- end -->"
 
 
 def table(parts: Sequence[Part], outcomes: Mapping[str, Sequence[Outcome]], skipped: Mapping[str, int]) -> str:
@@ -37,9 +37,10 @@ def heading(seed: int, minutes: float, took_s: float) -> str:
     )
 
 
-def write(text: str, page: Path) -> None:
-    """Put a table between the marks of a page; a page without them becomes the table."""
-    before, _, rest = page.read_text().partition(BEGIN) if page.exists() else ("", "", "")
+def write(text: str, page: Path, target: str = "torture") -> None:
+    """Put the table of a `make` target between its marks of a page; a page without them becomes the table."""
+    begin = BEGIN.format(target)
+    before, _, rest = page.read_text().partition(begin) if page.exists() else ("", "", "")
     _, _, after = rest.partition(END)
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after or chr(10)}")
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{END}{after or chr(10)}")
