@@ -120,7 +120,10 @@ class Evaluation:
         return metrics | {"angle_deg/gradient": whole(gradients)}
 
     def _signal_angles(self, layer: int, used: Array, true: Array) -> dict[str, Array]:
-        """Signals (n_l, N, R) of the mode and of backpropagation -> their angle, the local one's, and their ratio."""
+        """Signals (n_l, N, R) of the mode and of backpropagation -> their angle, the local one's, and their ratio.
+
+        Signals s_l, not s_l f'(z_l), and of the evaluation set: see `fa_sweep.alignment` for how this differs from Lillicrap's.
+        """
         inner, network = self.layout.inner_per_example, self.network
         dot, squared_used, squared_true = products(inner, used, true)
         angles = {"signal": angle_deg(dot, squared_used, squared_true)}

@@ -70,6 +70,6 @@ class SignSymmetry(FeedbackMode[SignConfig]):
             if turned is not None:
                 np.multiply(matrix, turned, out=matrix)
             if self._follows is not None:
-                norms = [self.layout.norm_at_any_scale(array) for array in (weight, matrix)]
-                ratio = np.divide(*norms, out=np.zeros_like(norms[0]), where=norms[1] > 0.0)  # no signs, no norm: W is 0
+                wanted, norm = self.layout.norm_at_any_scale(weight), self.layout.norm_at_any_scale(matrix)
+                ratio = np.divide(wanted, norm, out=np.zeros_like(norm), where=norm > 0.0)  # 0 where W is: it has no signs
                 np.multiply(matrix, np.where(self._follows > 0.0, ratio, 1.0).astype(matrix.dtype), out=matrix)
