@@ -85,10 +85,8 @@ def main() -> int:
         equal, renamed, differing = compared(before, now)
         both = len(equal) + len(renamed) + len(differing)
         if differing:
-            print(
-                f"{len(differing)} of {both} runs have other numbers than at {last[:8]} and the same id, such as: {differing[0]}"
-            )
-            print("If that is meant, raise `numerics` of the mode or optimiser, or NUMERICS_VERSION; say so in the changelog.")
+            print(f"{len(differing)} of {both} runs have other numbers than at {last[:8]}, under the same id: {differing[0]}")
+            print("If that is meant, raise `numerics` of the piece or NUMERICS_VERSION; say so in the changelog.")
             return 1
         print(f"{len(equal)} of {both} runs have the numbers that they had at {last[:8]}, {len(renamed)} others and other ids.")
     sources.MANIFEST.write_text(json.dumps(listed(), indent=1) + "\n")

@@ -105,7 +105,8 @@ class Layout(ABC):
 
     def norm_at_any_scale(self, a: Array) -> Array:
         """Return what `norm` does, bit for bit, and the right norm of runs whose squares under- or overflow as well."""
-        squared = self.inner(a, a)
+        with np.errstate(over="ignore"):
+            squared = self.inner(a, a)
         lost = (squared < SMALLEST_SQUARE) | np.isinf(squared)
         if lost.any():
             double = _double(a)
@@ -222,7 +223,8 @@ def _double(a: Array) -> Array:
 
 def norm_of(matrix: Array) -> float:
     """Return the Frobenius norm of one matrix, also where the squares of its entries under- or overflow."""
-    norm = float(np.linalg.norm(matrix))
+    with np.errstate(over="ignore"):
+        norm = float(np.linalg.norm(matrix))
     if norm * norm < SMALLEST_SQUARE or np.isinf(norm):
         scaled, exponent = scaled_to_one(matrix)
         return float(np.ldexp(np.linalg.norm(scaled), exponent))

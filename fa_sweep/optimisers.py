@@ -52,7 +52,11 @@ MEASURING = frozenset({"manhattan"})
 
 
 def zero_within(examples: int, dtype: np.dtype) -> float:
-    """Return the fraction of the sum of |terms| up to which a sum over that many examples counts as 0."""
+    """Return the fraction of the sum of |terms| up to which a sum over that many examples counts as 0: (N + 16) eps.
+
+    N eps bounds what summing N terms may leave, in any order; the rest is for the roundings of the terms themselves. Measured
+    where exact sums are 0 (parities, 4 to 256 examples): 9 eps at most.
+    """
     return (examples + ROUNDINGS) * float(np.finfo(dtype).eps)
 
 

@@ -183,11 +183,12 @@ class Stack:
         if not measured:
             return []
         initial, found = self._initial_parameters().weights, []
+        examples = len(self.task.evaluation.inputs)  # they pass back through one matrix: projections for one will not do
         for number in sorted(measured):
             lanes, mode = self.parts[number]
             members = [None if run is None else Lane(run.seed, run.feedback, run.init, purpose) for run in self.runs[lanes]]
             now = mode.forward
-            made = type(mode)(members, replace(now, weights=[weight[..., lanes] for weight in initial]))
+            made = type(mode)(members, replace(now, weights=[weight[..., lanes] for weight in initial], batch_size=examples))
             made.forward = now
             made.begin_step(0)
             made.refresh()
