@@ -68,7 +68,8 @@ class Product(FeedbackMode[ProductConfig]):
         self._fixed = [self.layout.zeros(o, k, runs) for o, _, runs, k in shapes]
         self._learnt = [self.layout.zeros(k, i, runs) for _, i, runs, k in shapes]
         self._masks = [np.ones_like(learnt) if self._is_sparse() else None for learnt in self._learnt]
-        self.keeps: Array = self.per_lane([1.0 - lane.feedback.decay if lane else None for lane in lanes])
+        if shapes:  # without a hidden layer there is no path that could meet the weights
+            self.keeps = self.per_lane([1.0 - lane.feedback.decay if lane else None for lane in lanes])
         for position, lane in enumerate(lanes):
             for layer, weight in enumerate(forward.weights[1:], start=2) if lane else ():
                 assert lane is not None
