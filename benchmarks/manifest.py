@@ -1,7 +1,8 @@
 """`make manifest`: list the sources that decide numbers, once it is proved that the numbers are those of the last list.
 
 A broad set of runs is trained by the commit that wrote the manifest last, and by the working tree. Every metric and every
-weight has to be equal, bit for bit, unless the numerics version has been raised.
+weight has to be equal, bit for bit, but in runs whose ids have changed: `NUMERICS_VERSION` has been raised, or the version of
+the run's feedback mode or optimiser (`fa_sweep.identity.numerics_of`).
 """
 
 import json
@@ -9,13 +10,13 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.run_hashes import REFUSED
 from fa_sweep import sources
 from fa_sweep.feedback import MODES
 from fa_sweep.tasks import TASKS
-from fa_sweep.training import NUMERICS_VERSION
 
 ROOT = sources.FOLDER.parent
 HASHES = [sys.executable, str(ROOT / "benchmarks/run_hashes.py")]
@@ -37,16 +38,36 @@ def listed() -> dict[str, sources.Listed]:
     return dict(sorted(found.items()))
 
 
-def hashes_of(tree: Path) -> dict[str, str]:
+Hash = tuple[str, dict[str, int]]  # of a run's numbers, and the versions of numerics in its id
+
+
+def hashes_of(tree: Path) -> dict[str, Hash]:
     """Return the hash of each run of the broad set, as the program in a tree trains it; the set is the working tree's."""
     environment = {**os.environ, "PYTHONPATH": str(tree)}
     done = subprocess.run(HASHES, cwd=tree, env=environment, capture_output=True, text=True, check=True)
-    hashes: dict[str, str] = json.loads(done.stdout)
+    hashes: dict[str, Hash] = json.loads(done.stdout)
     return hashes
 
 
+def compared(before: Mapping[str, Hash], now: Mapping[str, Hash]) -> tuple[list[str], list[str], list[str]]:
+    """Return the runs with the numbers that they had, those with other numbers and ids, and those with other numbers alone.
+
+    Runs that either program refuses are left out, and so are runs that the older one does not know.
+    """
+    equal: list[str] = []
+    renamed: list[str] = []
+    differing: list[str] = []
+    for name in before.keys() & now.keys():
+        (was, old), (is_now, new) = before[name], now[name]
+        if was.startswith(REFUSED) or is_now.startswith(REFUSED):
+            continue
+        found = equal if was == is_now else renamed if old != new else differing
+        found.append(name)
+    return equal, renamed, sorted(differing)
+
+
 def main() -> int:
-    """Compare and write. Returns 1, and writes nothing, where numbers differ under one numerics version."""
+    """Compare and write. Returns 1, and writes nothing, where numbers differ and the run's id does not."""
     last = subprocess.run(
         ["git", "-C", str(ROOT), "log", "-1", "--format=%H", "--", str(sources.MANIFEST)],
         capture_output=True,
@@ -61,13 +82,13 @@ def main() -> int:
                 before, now = hashes_of(tree), hashes_of(ROOT)
             finally:
                 subprocess.run(["git", "-C", str(ROOT), "worktree", "remove", "--force", str(tree)], check=True)
-        both = [name for name, value in before.items() if not (value + now[name]).count(REFUSED)]
-        differing = [name for name in both if now[name] != before[name]]
-        if differing and before["numerics"] == str(NUMERICS_VERSION):
-            print(f"{len(differing)} of {len(both)} runs have other numbers than at {last[:8]}, the first: {differing[0]}")
-            print("Raise NUMERICS_VERSION if that is meant, and say so in the changelog.")
+        equal, renamed, differing = compared(before, now)
+        both = len(equal) + len(renamed) + len(differing)
+        if differing:
+            print(f"{len(differing)} of {both} runs have other numbers than at {last[:8]}, under the same id: {differing[0]}")
+            print("If that is meant, raise `numerics` of the piece or NUMERICS_VERSION; say so in the changelog.")
             return 1
-        print(f"{len(both) - len(differing)} of {len(both)} runs have the numbers that they had at {last[:8]}.")
+        print(f"{len(equal)} of {both} runs have the numbers that they had at {last[:8]}, {len(renamed)} others and other ids.")
     sources.MANIFEST.write_text(json.dumps(listed(), indent=1) + "\n")
     return 0
 

@@ -1,4 +1,7 @@
-"""Print a hash of every metric and weight of a broad set of runs: all modes, both layouts, both types, both engines."""
+"""Print a hash of every metric and weight of a broad set of runs: all modes, both layouts, both types, both engines.
+
+Beside each hash stand the versions of numerics that are part of the run's id.
+"""
 
 import hashlib
 import json
@@ -10,6 +13,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
+from fa_sweep import identity
 from fa_sweep.checks import ConfigError
 from fa_sweep.composition import Composer
 from fa_sweep.config import conf_dir
@@ -25,15 +29,28 @@ KINDS: tuple[tuple[str, ...], ...] = (
     ("engine=numba",),
     ("model.hidden=[80,80]", "task=digits", "train.steps=41", "train.eval_every=20"),
     ("task=linear_teacher", "init=orthogonal"),
-    ("train=batch", "task=parity", "train.epochs=20", "train.sampling=permutation", "model.activation=tanh", "model.bias=true"),
+    (
+        "train=batch",
+        "train.batch_size=8",
+        "task=parity",
+        "train.epochs=20",
+        "train.sampling=permutation",
+        "model.activation=tanh",
+        "model.bias=true",
+    ),
     ("task=spirals", "train.optimiser=momentum", "train.weight_decay=0.01"),
+    ("model.hidden=[]",),
+    ("task=digits", "model.hidden=[12,9]", "model.parametrisation=inverse_sqrt_width", "train.steps=41", "train.eval_every=20"),
+    ("train.optimiser=manhattan", "train.lr=1e-3"),
+    ("train.batch_size=8", "task=parity", "train.optimiser=manhattan", "train.lr=1e-3", "model.hidden=[7]"),
+    ("model.hidden=[80,80]", "task=digits", "train=batch", "train.epochs=null", "train.steps=41", "train.eval_every=20"),
 )
 
 
 def main() -> int:
-    """Print {overrides: hash} as JSON."""
+    """Print {overrides: [hash, versions]} as JSON."""
     OmegaConf.register_new_resolver("fresh_id", fresh_id, use_cache=True, replace=True)
-    hashes = {"numerics": str(NUMERICS_VERSION)}
+    hashes: dict[str, tuple[str, dict[str, int]]] = {}
     with initialize_config_dir(config_dir=conf_dir(), version_base="1.3"):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
@@ -47,18 +64,20 @@ def main() -> int:
     return 0
 
 
-def _hash(composer: Composer, overrides: list[str]) -> str:
+def _hash(composer: Composer, overrides: list[str]) -> tuple[str, dict[str, int]]:
     try:
         runs = [composer.settings([*overrides, f"seed={seed}"]) for seed in (0, 5)]
     except ConfigError as error:
-        return f"{REFUSED}: {error}"[:60]
+        return f"{REFUSED}: {error}"[:60], {}
     histories = train(runs)
     whole = hashlib.sha256()
     for name in sorted(histories.metrics):
         whole.update(name.encode() + np.ascontiguousarray(histories.metrics[name]).tobytes())
     for weight in histories.weights:
         whole.update(np.ascontiguousarray(weight).tobytes())
-    return whole.hexdigest()[:16]
+    # Programs from before pieces had versions of their own are measured as well.
+    versions = getattr(identity, "numerics_of", lambda run: {})(runs[0])
+    return whole.hexdigest()[:16], {"all": NUMERICS_VERSION, **versions}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,12 @@
 """Alignment angles, in degrees: signed cosines, NaN where undefined.
 
-Axes: R runs last, N examples. Definitions: signal angle, Lillicrap et al. (2016, fig. 2);
-weight alignment, the angle between vec(B) and vec(W^T).
+Axes: R runs last, N examples. Definitions:
+
+- Signal angle: between the mode's s_l and backpropagation's, without the factor f'(z_l), per example of the evaluation set
+  (held out, where the task holds examples out), then the mean over examples. Lillicrap et al. (2016, fig. 2) follow the angle
+  between the changes that the two rules prescribe to hidden activity, in training. In a linear network that is the same
+  quantity on other examples; with another activation theirs holds f'(z_l) and ours does not.
+- Weight alignment: between vec(B) and vec(W^T).
 """
 
 from collections.abc import Callable, Sequence

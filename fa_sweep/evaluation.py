@@ -5,11 +5,12 @@ weight l leads into layer l.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from fa_sweep.alignment import angle_deg, mean_defined, products, whole
-from fa_sweep.feedback import Backward
+from fa_sweep.feedback import Backward, FeedbackMode
 from fa_sweep.losses import Loss, error
 from fa_sweep.stack import Stack
 from fa_sweep.tasks import METRICS
@@ -49,17 +50,14 @@ class Evaluation:
         self.inputs, self.targets = stack.evaluation_set()
         self.network = stack.network(self.inputs.shape[1])
         self.output = self.layout.empty(*self.targets.shape)
-        step = np.ones(len(stack.runs), self.layout.dtype)
-        self._backward = [
-            (lanes, mode, Backward([d[..., lanes] for d in self.network.deltas], step[lanes], self.targets[..., lanes]))
-            for lanes, mode in stack.parts
-        ]
+        self._backward = [(lanes, mode, self._backward_of(lanes)) for lanes, mode in stack.parts]
 
-    def __call__(self, sampled: Array, updates: Sequence[Array], *, first: bool) -> dict[str, Array]:
+    def __call__(self, sampled: Array, updates: Sequence[Array], *, chance: str | None) -> dict[str, Array]:
         """Return every metric, (R,) each, and "finite": whether all outputs and losses are.
 
         `sampled` (K, R): which examples accuracy_sampled is taken over; `updates[l - 1]` (n_l, n_{l-1}, R): the last step's.
-        Angles by chance are part of the first evaluation alone.
+        `chance` is the purpose of the streams of feedback by chance, "chance_at_first" or "chance_at_last"; None at an
+        evaluation that has no angles by chance.
         """
         self.network.forward(self.inputs, self.output)
         losses = self.loss.value(self.output, self.targets)
@@ -71,7 +69,7 @@ class Evaluation:
         metrics["norm/weight_layer_1"] = self.layout.norm(self.network.parameters.weights[0])
         metrics |= {f"norm/update_layer_{layer}": self.layout.norm(update) for layer, update in enumerate(updates, start=1)}
         if self.network.layers > 1:
-            metrics |= self._angles(first)
+            metrics |= self._angles(chance)
         return metrics
 
     def _accuracy(self, sampled: Array) -> dict[str, Array]:
@@ -95,11 +93,13 @@ class Evaluation:
             "centred_squared_error": inner(wrong, wrong) / inner(centred, centred),
         }
 
-    def _angles(self, first: bool) -> dict[str, Array]:
+    def _angles(self, chance: str | None) -> dict[str, Array]:
         network, weights = self.network, self.network.parameters.weights
         network.differentiate()
         top = error(self.loss, self.output, self.targets) * network.output_scale
         true = self._carried(top, weights[1:])
+        for _, mode, _ in self._backward:
+            mode.begin_evaluation()
         used = self._used(top)
         metrics: dict[str, Array] = {}
         gradients = []
@@ -115,12 +115,15 @@ class Evaluation:
             slope = network.derivatives[layer]
             dead = np.logical_and.reduce(slope == 0.0, axis=1)
             metrics[f"dead_fraction/layer_{layer}"] = np.add.reduce(dead, axis=0) / len(dead)
-        if first:
-            metrics |= self._chance(top, true)
+        if chance is not None:
+            metrics |= self._chance(top, true, chance)
         return metrics | {"angle_deg/gradient": whole(gradients)}
 
     def _signal_angles(self, layer: int, used: Array, true: Array) -> dict[str, Array]:
-        """Signals (n_l, N, R) of the mode and of backpropagation -> their angle, the local one's, and their ratio."""
+        """Signals (n_l, N, R) of the mode and of backpropagation -> their angle, the local one's, and their ratio.
+
+        Signals s_l, not s_l f'(z_l), and of the evaluation set: see `fa_sweep.alignment` for how this differs from Lillicrap's.
+        """
         inner, network = self.layout.inner_per_example, self.network
         dot, squared_used, squared_true = products(inner, used, true)
         angles = {"signal": angle_deg(dot, squared_used, squared_true)}
@@ -139,10 +142,20 @@ class Evaluation:
             metrics |= {f"angle_deg/{name}_layer_{layer}": mean, f"undefined_fraction/{name}_layer_{layer}": undefined}
         return metrics
 
-    def _chance(self, top: Array, true: list[Array]) -> dict[str, Array]:
-        """Return the angles that feedback has which the network has never met."""
-        drawn = self._carried(top, self.stack.chance_matrices())
+    def _chance(self, top: Array, true: list[Array], purpose: str) -> dict[str, Array]:
+        """Return the angles of feedback that the network has never met; NaN where a mode has none, or not now."""
         hidden, inner = range(1, self.network.layers), self.layout.inner_per_example
+        kinds = np.array(self.stack.chance())
+        measured = kinds == "own"
+        # Last of all: it overwrites the deltas that the mode's own signals have left.
+        drawn = self._used(top, [(lanes, mode, self._backward_of(lanes)) for lanes, mode in self.stack.strangers(purpose)])
+        if purpose == "chance_at_first" and (kinds == "unit").any():
+            measured |= kinds == "unit"
+            unit = self._carried(top, self.stack.chance_matrices())
+            for layer in hidden:
+                np.copyto(drawn[layer], unit[layer], where=kinds == "unit")
+        for layer in hidden:
+            np.copyto(drawn[layer], np.nan, where=~measured)
         angles = {
             f"chance_deg/signal_layer_{layer}": mean_defined(angle_deg(*products(inner, drawn[layer], true[layer])))[0]
             for layer in hidden
@@ -160,15 +173,21 @@ class Evaluation:
             delta = signals[layer] * slopes[layer]
         return signals
 
-    def _used(self, top: Array) -> list[Array]:
-        """Carry the error down by each mode's own rule, leaving the network's deltas; returns s_l as `_carried` does."""
+    def _backward_of(self, lanes: slice) -> Backward:
+        """Return what a mode with these lanes passes back through, one step of size 1."""
+        step = np.ones(len(self.stack.runs), self.layout.dtype)
+        return Backward([d[..., lanes] for d in self.network.deltas], step[lanes], self.targets[..., lanes])
+
+    def _used(self, top: Array, parts: list[tuple[slice, FeedbackMode[Any], Backward]] | None = None) -> list[Array]:
+        """Carry the error down by each mode's own rule, leaving the network's deltas; returns s_l as `_carried` does.
+
+        `parts`: other modes than the runs' own. Signals of lanes that none of them has are whatever they happen to be.
+        """
         network, slopes = self.network, self.network.derivatives
         signals = [np.empty(0), *(np.empty_like(slope) for slope in slopes[1:])]
         network.deltas[-1][...] = top
-        for _, mode, _ in self._backward:
-            mode.begin_evaluation()
         for layer in range(network.layers - 1, 0, -1):
-            for lanes, mode, backward in self._backward:
+            for lanes, mode, backward in self._backward if parts is None else parts:
                 mode.signal(layer, backward, signals[layer][..., lanes])
             np.multiply(signals[layer], slopes[layer], out=network.deltas[layer])
         return signals

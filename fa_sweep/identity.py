@@ -7,6 +7,7 @@ from dataclasses import is_dataclass
 from typing import Any
 
 from fa_sweep.feedback import MODES
+from fa_sweep.optimisers import numerics
 from fa_sweep.schema import RunConfig
 from fa_sweep.sources import COMPILED, unreleased
 from fa_sweep.tasks import TASKS
@@ -86,6 +87,7 @@ def identify_seeds(run: RunConfig) -> Callable[[int], tuple[str, str]]:
     judged = {name: settings[name] for name in settings.keys() & NOT_SCIENCE}
     pieces = {"task": TASKS.version(run.task.name), "feedback": MODES.version(run.feedback.mode)}
     foreign: dict[str, Any] = {f"{kind} from": version for kind, version in pieces.items() if version is not None}
+    foreign |= {f"numerics of {piece}": version for piece, version in numerics_of(run).items()}
     if edited := sources_of(run):
         foreign["sources"] = edited
     before, after = _text({"numerics": NUMERICS_VERSION, **foreign, **science, "seed": _ANY_SEED}).split(_text(_ANY_SEED))
@@ -98,6 +100,20 @@ def identify_seeds(run: RunConfig) -> Callable[[int], tuple[str, str]]:
         return run_id, hashlib.sha256(f'["{run_id}{judging}'.encode()).hexdigest()[:16]
 
     return ids
+
+
+def numerics_of(run: RunConfig) -> dict[str, int]:
+    """Return the versions of the numbers of a run's feedback mode and optimiser, by piece; those of version 0 are left out.
+
+    `NUMERICS_VERSION` counts what changes the numbers of every run; these count what changes those of one piece's runs, and are
+    part of their ids alone.
+    """
+    # Without a hidden layer there is no feedback.
+    versions = {
+        "feedback": MODES[run.feedback.mode].numerics if run.model.hidden else 0,
+        "optimiser": numerics(run.train.optimiser, run.train.batch_size),
+    }
+    return {piece: version for piece, version in versions.items() if version}
 
 
 def sources_of(run: RunConfig) -> dict[str, str]:

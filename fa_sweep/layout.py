@@ -24,6 +24,8 @@ import numpy as np
 Array = np.ndarray
 
 CACHE_LINE_BYTES = 64
+# Sums of squares below it have lost digits to underflow, or all of them.
+SMALLEST_SQUARE = float(np.finfo(np.float64).tiny / np.finfo(np.float64).eps)
 
 
 class Layout(ABC):
@@ -95,8 +97,28 @@ class Layout(ABC):
         """Return the inner product of a and b (units, N, R) over the first axis, (N, R), float64."""
 
     def norm(self, a: Array) -> Array:
-        """Return the norm of a (units, units or N, R) over all axes but the last, (R,), float64."""
+        """Return the norm of a (units, units or N, R) over all axes but the last, (R,), float64.
+
+        A run whose squares under- or overflow gets 0 or infinity: for metrics. A learning rule takes `norm_at_any_scale`.
+        """
         return np.asarray(np.sqrt(self.inner(a, a)))
+
+    def norm_at_any_scale(self, a: Array) -> Array:
+        """Return what `norm` does, bit for bit, and the right norm of runs whose squares under- or overflow as well."""
+        with np.errstate(over="ignore"):
+            squared = self.inner(a, a)
+        lost = (squared < SMALLEST_SQUARE) | np.isinf(squared)
+        if lost.any():
+            double = _double(a)
+            largest = np.abs(double).max(axis=(0, 1), initial=0.0)
+            lost &= (largest > 0.0) & np.isfinite(largest)
+            if lost.any():
+                # Divided by a power of two, which rounds nothing, so that the squares stay in range.
+                exponent = np.where(lost, np.frexp(largest)[1], 0)
+                scaled = np.ldexp(double, -exponent)
+                squared = np.where(lost, 0.0, squared)
+                return np.asarray(np.where(lost, np.ldexp(np.sqrt(self.inner(scaled, scaled)), exponent), np.sqrt(squared)))
+        return np.asarray(np.sqrt(squared))
 
 
 class LanesLast(Layout):
@@ -197,6 +219,23 @@ class RunsFirst(Layout):
 
 def _double(a: Array) -> Array:
     return a.astype(np.float64, copy=False)
+
+
+def norm_of(matrix: Array) -> float:
+    """Return the Frobenius norm of one matrix, also where the squares of its entries under- or overflow."""
+    with np.errstate(over="ignore"):
+        norm = float(np.linalg.norm(matrix))
+    if norm * norm < SMALLEST_SQUARE or np.isinf(norm):
+        scaled, exponent = scaled_to_one(matrix)
+        return float(np.ldexp(np.linalg.norm(scaled), exponent))
+    return norm
+
+
+def scaled_to_one(matrix: Array) -> tuple[Array, int]:
+    """Return a matrix divided by a power of two, which rounds nothing, and the exponent: its largest entry is about 1."""
+    largest = float(np.abs(matrix).max(initial=0.0))
+    exponent = int(np.frexp(largest)[1]) if 0.0 < largest < np.inf else 0
+    return np.ldexp(matrix, -exponent), exponent
 
 
 # Measured: below either, a stacked product costs more in calls than einsum does in arithmetic, even for ten runs.

@@ -95,3 +95,11 @@ class Network:
             self.layout.outer(self.deltas[layer], self.activations[layer - 1], out.weights[layer - 1])
             if out.biases:
                 self.layout.sum_examples(self.deltas[layer], out.biases[layer - 1])
+
+    def magnitudes(self, out: Parameters) -> None:
+        """Fill `out` with the sums over N of |deltas[l] activations[l-1]^T|: how large the terms of `gradients` are."""
+        for layer in range(1, self.layers + 1):
+            delta = np.abs(self.deltas[layer])
+            self.layout.outer(delta, np.abs(self.activations[layer - 1]), out.weights[layer - 1])
+            if out.biases:
+                self.layout.sum_examples(delta, out.biases[layer - 1])

@@ -27,7 +27,7 @@ class ModelConfig:
     """A network of fully connected layers: hidden widths, activation of the hidden layers, biases or not.
 
     `parametrisation`: `standard`, or `inverse_sqrt_width`, whose output, and with it the error that travels back, is multiplied
-    by 1 / sqrt(width of the last hidden layer).
+    by 1 / sqrt(width of the last hidden layer). Signals that do not grow with the error, a sign or a target, stay as they are.
     """
 
     hidden: list[int]

@@ -5,6 +5,7 @@ Axes: R lanes (runs and padding), N examples of a batch, S steps, E evaluations,
 
 import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from fa_sweep.activations import ACTIVATIONS
 from fa_sweep.distributions import draw_into
-from fa_sweep.feedback import MODES, Forward, Lane
+from fa_sweep.feedback import MODES, FeedbackMode, Forward, Lane
 from fa_sweep.layout import LanesLast, Layout, layout_of
 from fa_sweep.network import Network, Parameters
 from fa_sweep.sampling import SAMPLINGS
@@ -115,8 +116,14 @@ class Stack:
         self.lr = self.per_lane(lambda run: run.train.lr)
         # The mean over N sits here, so that the learning rate does not depend on the batch size.
         examples = self.train.batch_size if self.train.reduction == "mean" else 1
+        self.step = self.per_lane(lambda run: run.train.lr / examples)
+        # What e, the loss's derivative by the scaled output, is multiplied by on its way to being a step of z_L.
         self.rate = self.per_lane(lambda run: run.train.lr / examples * self.output_scale)
-        self.keeps = self._kept_fractions()
+        kept = self._kept_fractions()
+        for lanes, mode in self.parts:
+            mode.kept = [fraction[lanes] for fraction in kept]
+        occupied = [lane for lane, _ in self._occupied()]
+        self.keeps = None if all((fraction[occupied] == 1.0).all() for fraction in kept) else kept
         self._sources = self._sources_by_seed()
         self._samplers: list[np.random.Generator] = []
         self._numbers = np.empty((len(self.runs), 0, self.train.batch_size), dtype=np.intp)
@@ -158,6 +165,40 @@ class Stack:
             [weight[..., lanes] for weight in self.parameters.weights], self.activation, self.layout, self.train.batch_size
         )
 
+    def strangers(self, purpose: str) -> list[tuple[slice, FeedbackMode[Any]]]:
+        """Return modes with feedback that no run trains with, each in its own law, and their slices.
+
+        Feedback is drawn as it is at the start, from initial weights where it depends on them (norms to match, say), and then
+        follows the current weights. Its streams are the run's, whatever `feedback.seed` is: runs that share feedback do not
+        share chance. Slices without such a mode are left out.
+
+        Args:
+            purpose: of the streams.
+        """
+        measured = {
+            number
+            for number, (lanes, mode) in enumerate(self.parts)
+            if any(run is not None and mode.chance(run.feedback) == "own" for run in self.runs[lanes])
+        }
+        if not measured:
+            return []
+        initial, found = self._initial_parameters().weights, []
+        examples = len(self.task.evaluation.inputs)  # they pass back through one matrix: projections for one will not do
+        for number in sorted(measured):
+            lanes, mode = self.parts[number]
+            members = [None if run is None else Lane(run.seed, run.feedback, run.init, purpose) for run in self.runs[lanes]]
+            now = mode.forward
+            made = type(mode)(members, replace(now, weights=[weight[..., lanes] for weight in initial], batch_size=examples))
+            made.forward = now
+            made.begin_step(0)
+            made.refresh()
+            found.append((lanes, made))
+        return found
+
+    def chance(self) -> list[str]:
+        """Return what each lane's angles by chance are measured with (`FeedbackMode.chance`); "none" for padding."""
+        return ["none" if run is None else mode.chance(run.feedback) for lanes, mode in self.parts for run in self.runs[lanes]]
+
     def _initial_parameters(self) -> Parameters:
         """Draw each run's weights from its own streams; biases start at 0."""
         parameters = Parameters.zeros(self.widths, self.model.bias, len(self.runs), self.layout)
@@ -167,7 +208,7 @@ class Stack:
         return parameters
 
     def chance_matrices(self) -> list[Array]:
-        """Draw feedback that no run has ever seen, (O, I, R) for each weight from the second on: what an angle is by chance."""
+        """Draw unit feedback that no run trains with, (O, I, R) for each weight from the second on (`FeedbackMode.chance`)."""
         matrices = [np.empty_like(weight) for weight in self.parameters.weights[1:]]
         for matrix, unit in zip(matrices, self._unit_draws(lambda run: run.feedback, "evaluation", 2, CHANCE), strict=True):
             matrix[...] = unit
@@ -189,8 +230,8 @@ class Stack:
                 draw_into(distribution, generator, unit)
             yield units[draw_of_lane].transpose(1, 2, 0)
 
-    def _kept_fractions(self) -> list[Array] | None:
-        """Return the fraction of each weight that a step leaves, (R,) a layer; None where all of all is left."""
+    def _kept_fractions(self) -> list[Array]:
+        """Return the fraction of each layer's weights that a step leaves, (R,) per layer."""
         hidden = self.per_lane(lambda run: 1.0 - run.train.lr * run.train.weight_decay)
         output = self.per_lane(lambda run: 1.0 - run.train.lr * run.train.output_weight_decay)
         kept = [hidden.copy() for _ in self.widths[2:]] + [output]
@@ -198,8 +239,7 @@ class Stack:
             if mode.keeps is not None:
                 for fraction in kept:
                     fraction[lanes] -= 1.0 - mode.keeps
-        occupied = [lane for lane, _ in self._occupied()]
-        return None if all((fraction[occupied] == 1.0).all() for fraction in kept) else kept
+        return kept
 
     def network(self, examples: int) -> Network:
         """Return the forward and backward pass for batches of that many examples."""

@@ -13,7 +13,16 @@ from numpy.random.bit_generator import ISeedSequence
 Words = np.ndarray[Any, np.dtype[np.uint32]]
 
 # The numbers are part of every run's identity: a purpose may be added, never renumbered.
-PURPOSES = {"init": 0, "order": 1, "task": 2, "feedback": 3, "mirror": 4, "evaluation": 5}
+PURPOSES = {
+    "init": 0,
+    "order": 1,
+    "task": 2,
+    "feedback": 3,
+    "mirror": 4,
+    "evaluation": 5,
+    "chance_at_first": 6,  # feedback that no run trains with, for the angles by chance of the first evaluation
+    "chance_at_last": 7,  # and of the last
+}
 
 _POOL_WORDS = 4  # of 32 bits each, in NumPy's SeedSequence
 _STATE_WORDS = 6  # three of 64 bits, which SFC64 begins from

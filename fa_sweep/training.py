@@ -15,7 +15,7 @@ from fa_sweep.evaluation import Evaluation, metric_names
 from fa_sweep.feedback import Backward
 from fa_sweep.losses import LOSSES
 from fa_sweep.network import Parameters
-from fa_sweep.optimisers import OPTIMISERS
+from fa_sweep.optimisers import MEASURING, OPTIMISERS, zero_within
 from fa_sweep.schema import RunConfig
 from fa_sweep.stack import AHEAD_BYTES, Stack, parts_of, structure
 
@@ -95,9 +95,12 @@ class _Training:
         self.network = stack.network(settings.batch_size)
         self.update = Parameters.zeros(stack.widths, stack.model.bias, size, stack.layout)
         self.optimiser = OPTIMISERS[settings.optimiser](block, stack.lr, stack.per_lane(lambda run: run.train.momentum))
+        measured = settings.optimiser in MEASURING and settings.batch_size > 1  # a single term cannot cancel
+        self.magnitudes = Parameters.zeros(stack.widths, stack.model.bias, size, stack.layout) if measured else None
+        self._zero_within = zero_within(settings.batch_size, stack.layout.dtype)
         # Each mode with its own lanes of what it reads and writes, cut out once.
         self._backward = [
-            (mode, Backward([d[..., lanes] for d in self.network.deltas], -stack.rate[lanes], np.empty(0)), lanes)
+            (mode, Backward([d[..., lanes] for d in self.network.deltas], -stack.step[lanes], np.empty(0)), lanes)
             for lanes, mode in stack.parts
         ]
         self._compiled = [self._compile(lanes) for lanes, _ in stack.parts] if stack.engine == "numba" else []
@@ -181,7 +184,12 @@ class _Training:
         """Make the step: W <- keeps W + u, u from the pseudo-gradients through the optimiser."""
         parameters, update = self.stack.parameters, self.update
         if self.optimiser is not None:
-            self.optimiser(update.block)
+            magnitudes = None
+            if self.magnitudes is not None:
+                self.network.magnitudes(self.magnitudes)
+                magnitudes = self.magnitudes.block
+                np.multiply(magnitudes, self._zero_within, out=magnitudes)
+            self.optimiser(update.block, magnitudes)
         if self.stack.keeps is not None:
             for weight, keeps in zip(parameters.weights, self.stack.keeps, strict=True):
                 np.multiply(weight, keeps, out=weight)
@@ -192,7 +200,8 @@ class _Training:
     def _evaluate(self, number: int, step: int) -> None:
         if number % self._ahead == 0:
             self._sampled = self.stack.sampled_examples(min(self._ahead, len(self.steps) - number))
-        metrics = self.evaluate(self._sampled[number % self._ahead], self.update.weights, first=number == 0)
+        chance = "chance_at_first" if number == 0 else "chance_at_last" if number == len(self.steps) - 1 else None
+        metrics = self.evaluate(self._sampled[number % self._ahead], self.update.weights, chance=chance)
         self._freeze(~metrics.pop("finite"), np.full(len(self.diverged), step))
         for name, values in metrics.items():
             self.metrics[name][number] = np.where(self.diverged < 0, values, np.nan)[self.stack.lane_of]

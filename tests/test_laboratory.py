@@ -132,6 +132,7 @@ def test_cross_entropy_on_one_output_is_refused(fa_sweep, capfd):
         (("feedback=fixed_sign", "feedback.concordance=2"), ("feedback.concordance", "at most 1")),
         (("feedback=kolen_pollack", "feedback.decay=1"), ("feedback.decay", "below 1")),
         (("feedback=product", "feedback.width=0"), ("feedback.width", "at least 1")),
+        (("feedback=product", "feedback.expansion=0"), ("feedback.expansion", "at least 1")),
         (("task=images",), ("task.path has no value",)),
         (("task=parity", "task.bits=99"), ("task.bits", "16")),
         (("task=digits", "task.held_out=1797"), ("task.held_out", "1797 examples")),

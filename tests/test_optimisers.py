@@ -1,8 +1,12 @@
 """Optimisers, decay, reduction and parametrisation against one network at a time; gradients against PyTorch's, where it is."""
 
+import itertools
+
 import numpy as np
 import pytest
 
+from fa_sweep import stack
+from fa_sweep.layout import LanesLast, RunsFirst
 from fa_sweep.stack import Stack
 from fa_sweep.training import _Training
 
@@ -63,6 +67,79 @@ def test_manhattan(settings):
             p -= 0.05 * np.sign(g)
 
     assert_equal_to_hand(settings, step, "train.optimiser=manhattan")
+
+
+PARITY = ("task=parity", "task.bits=4", "train.batch_size=16", "train.loss=absolute", "model.activation=linear",
+          "init.scale=0.1", "train.optimiser=manhattan", "train.lr=1e-3")  # fmt: skip
+
+
+def all_parities(training):
+    """Let a stack train on all inputs of four bits at every step, with targets of +-10, which no output comes near."""
+    x = np.array(list(itertools.product((0.0, 1.0), repeat=4))).T
+    y = np.where(x.sum(0) % 2, 10.0, -10.0)[None]
+    layout, runs = training.stack.layout, training.update.block.shape[1]
+
+    def batches(steps):
+        xs, ys = (layout.steps(steps, len(a), 16, runs) for a in (x, y))
+        xs[...], ys[...] = x[..., None], y[..., None]
+        return xs, ys
+
+    training.stack.batches = batches
+    return training
+
+
+@pytest.mark.parametrize("layout", [LanesLast, RunsFirst])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_manhattan_does_not_follow_the_sign_of_a_rounding_error(settings, monkeypatch, layout, dtype):
+    """Over all inputs, a parity has nothing in common with a linear function: exact gradients are 0, computed ones are not."""
+    monkeypatch.setattr(stack, "layout_of", lambda widths, batch, dtype: layout(dtype))
+    runs = [settings("feedback=symmetric", *PARITY, "model.hidden=[6,5]", f"dtype={dtype}", f"seed={s}") for s in range(8)]
+    training = all_parities(_Training(Stack(runs)))
+    before = training.stack.parameters.block.copy()
+    gradients = []
+    follow = training.optimiser
+    training.optimiser = lambda update, magnitudes: (gradients.append(update.copy()), follow(update, magnitudes))
+    training._train_segment(0, 20)
+    assert np.count_nonzero(gradients[0]) > 100  # rounding did leave something
+    assert np.array_equal(training.stack.parameters.block, before)
+
+
+def test_manhattan_steps_where_the_gradient_is_small_but_not_zero(settings):
+    """Ten thousand roundings are no rounding error: inputs that nearly cancel move the weights by a full step."""
+    run = settings("feedback=symmetric", "model.hidden=[]", "task=xor", "train.batch_size=4", "train.sampling=in_order",
+                   "train.optimiser=manhattan", "train.lr=0.5", "train.loss=absolute", "init.scale=1e-3")  # fmt: skip
+    for distance, moves in ((1e-12, True), (1e-15, False)):
+        training = _Training(Stack([run]))
+        (weight,) = training.stack.parameters.weights
+        before = weight[0, :, 0].copy()
+        x = np.array([[1.0, -1.0 - distance, 0.0, 0.0], [0.0, 0.0, 1.0, -1.0 - distance]])
+        xs, ys = (np.repeat(a[None, ..., None], weight.shape[-1], axis=-1) for a in (x, np.ones((1, 4))))
+        training.stack.batches = lambda steps, xs=xs, ys=ys: (xs, ys)
+        training._train_segment(0, 1)
+        expected = before + 0.5 * np.sign(x.sum(1)) if moves else before
+        np.testing.assert_array_equal(weight[0, :, 0], expected)
+
+
+@pytest.mark.parametrize("mode", ["symmetric", "random", "direct", "product"])
+def test_manhattan_in_either_layout_and_in_any_company(settings, monkeypatch, mode):
+    """Rounding differs between the layouts: without the exact zeros, so would whole steps."""
+    rest = ("model.hidden=[6,5]", "feedback.decay=0") if mode == "product" else ("model.hidden=[6,5]",)
+    runs = [settings(f"feedback={mode}", *PARITY, *rest, f"seed={s}") for s in range(9)]
+
+    def trained(runs):
+        training = all_parities(_Training(Stack(runs)))
+        training._train_segment(0, 30)
+        return [weight[..., training.stack.lane_of] for weight in training.stack.parameters.weights]
+
+    found = {}
+    for layout in (LanesLast, RunsFirst):
+        monkeypatch.setattr(stack, "layout_of", lambda widths, batch, dtype, layout=layout: layout(dtype))
+        found[layout] = trained(runs)
+        for number in (0, 4, 8):
+            for ours, alone in zip(found[layout], trained([runs[number]]), strict=True):
+                assert np.array_equal(ours[..., number], alone[..., 0])
+    for one, other in zip(found[LanesLast], found[RunsFirst], strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("overrides", [("train.reduction=sum",), ("model.parametrisation=inverse_sqrt_width",)], ids=str)

@@ -20,6 +20,7 @@ REFUSED = {
     "train.batch_size=10000000000": ["train.batch_size=10000000000", "of memory"],
     "train.eval_samples=100000000000": ["train.eval_samples=100000000000", "of memory"],
     "feedback=product feedback.width=10000000000": ["feedback.width=10000000000", "of memory"],
+    "feedback=product feedback.expansion=1000000000": ["feedback.expansion=1000000000", "of memory"],
     "feedback=weight_mirror feedback.mirror_batch=10000000000": ["feedback.mirror_batch", "of memory"],
     "train.steps=9223372036854775807": ["train.eval_every=100", "of memory", "evaluate less often"],
     "train.steps=1000000000000 train.eval_every=1000000000": ["train.steps=1000000000000", "days", "confirm=true"],
@@ -116,10 +117,23 @@ def test_ids_are_what_they_were(settings):
     from fa_sweep.identity import NOT_SCIENCE, run_settings
     from fa_sweep.training import NUMERICS_VERSION
 
-    run = settings("seed=17", "feedback=rerandom")
-    science = {k: v for k, v in run_settings(run).items() if k not in NOT_SCIENCE}
-    text = json.dumps({"numerics": NUMERICS_VERSION, **science}, sort_keys=True)
-    assert identify(run)[0] == hashlib.sha256(text.encode()).hexdigest()[:16]
+    versions = {
+        ("feedback=symmetric",): {},
+        ("feedback=shallow", "task=parity", "train.optimiser=momentum"): {},
+        ("feedback=rerandom",): {"numerics of feedback": 1},
+        ("feedback=random", "model.hidden=[]"): {},  # there is no feedback
+        ("feedback=symmetric", "train.optimiser=manhattan"): {},  # single examples: nothing cancels
+        ("feedback=symmetric", "train.optimiser=manhattan", "train.batch_size=2"): {"numerics of optimiser": 1},
+        ("feedback=product", "train.optimiser=manhattan", "train.batch_size=2"): {
+            "numerics of feedback": 1,
+            "numerics of optimiser": 1,
+        },
+    }
+    for overrides, own in versions.items():
+        run = settings("seed=17", *overrides)
+        science = {k: v for k, v in run_settings(run).items() if k not in NOT_SCIENCE}
+        text = json.dumps({"numerics": NUMERICS_VERSION, **own, **science}, sort_keys=True)
+        assert identify(run)[0] == hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 # --- what the system tells

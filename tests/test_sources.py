@@ -80,6 +80,24 @@ def test_the_manifest_lists_the_sources_as_they_are():
     assert json.loads(sources.MANIFEST.read_text()) == listed(), "sources that decide numbers were edited: run make manifest"
 
 
+def test_a_manifest_is_written_only_where_other_numbers_have_other_ids():
+    from benchmarks.manifest import compared
+
+    before = {
+        "kept": ["a", {"all": 2}], "changed": ["b", {"all": 2}], "renamed": ["c", {"all": 2}], "all": ["d", {"all": 2}],
+        "refused": ["refused: no", {}], "gone": ["e", {"all": 2}], "renamed for nothing": ["f", {"all": 2}],
+    }  # fmt: skip
+    now = {
+        "kept": ["a", {"all": 2}], "changed": ["B", {"all": 2}], "renamed": ["C", {"all": 2, "feedback": 1}],
+        "all": ["D", {"all": 3}], "refused": ["x", {"all": 2}], "new": ["y", {"all": 2}],
+        "renamed for nothing": ["f", {"all": 2, "optimiser": 1}],
+    }  # fmt: skip
+    equal, renamed, differing = compared(before, now)
+    assert set(equal) == {"kept", "renamed for nothing"}
+    assert set(renamed) == {"renamed", "all"}
+    assert differing == ["changed"]
+
+
 def test_the_release_s_code_adds_nothing_to_an_id(settings):
     for overrides in ((), ("feedback=sign_direct",), ("task=digits",), ("engine=numba",)):
         assert sources_of(settings(*overrides)) == {}

@@ -28,7 +28,8 @@ def test_streams_of_many_seeds_are_those_of_each():
 
 
 def test_purposes_keep_their_numbers():
-    assert PURPOSES == {"init": 0, "order": 1, "task": 2, "feedback": 3, "mirror": 4, "evaluation": 5}
+    first = {"init": 0, "order": 1, "task": 2, "feedback": 3, "mirror": 4, "evaluation": 5}
+    assert {**first, "chance_at_first": 6, "chance_at_last": 7} == PURPOSES
 
 
 @pytest.mark.parametrize(

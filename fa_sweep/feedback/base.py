@@ -5,7 +5,7 @@ Axes: R lanes of the mode, N examples, O and I as in the forward weight that a f
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from fa_sweep.distributions import DISTRIBUTIONS
 from fa_sweep.layout import Layout
 
 Array = np.ndarray
+Chance = Literal["own", "none", "unit"]
 
 
 @dataclass
@@ -46,11 +47,15 @@ C = TypeVar("C", bound=FeedbackConfig)
 
 @dataclass(frozen=True)
 class Lane:
-    """One run in a stack: the seed of its feedback draws, its feedback and init settings. A padding lane has none."""
+    """One run in a stack: the seed of its feedback draws, its feedback and init settings. A padding lane has none.
+
+    `purpose` is that of the streams the draws come from: another one gives feedback that the run never trains with.
+    """
 
     seed: int
     feedback: Any
     init: Any
+    purpose: str = "feedback"
 
 
 @dataclass(frozen=True)
@@ -95,13 +100,17 @@ class FeedbackMode(Generic[C]):
     `matrices[l - 1]` (n_{l+1}, n_l, R) is the matrix behind s_l, standing as the weight W_{l+1} that it stands for, so that
     weight alignment compares like with like. A mode sets `matrices`; where its rule is another than a product with them and
     delta_{l+1}, it overrides `signal`. `keeps` (R,) is the fraction of every forward weight that a step leaves, None for all.
+    `kept[l - 1]` (R,), set before the first step, is the fraction of W_l that a step leaves, `train.weight_decay` included.
     """
 
     Config: ClassVar[type[FeedbackConfig]] = FeedbackConfig
     # Whether targets have to be one-hot.
     one_hot: ClassVar[bool] = False
+    # Raised by every change of the mode that alters any number of its runs: part of their ids, and of no others', unless 0.
+    numerics: ClassVar[int] = 0
     matrices: list[Array]
     keeps: Array | None = None
+    kept: list[Array]
 
     def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
         self.lanes, self.forward, self.layout = lanes, forward, forward.layout
@@ -120,6 +129,18 @@ class FeedbackMode(Generic[C]):
     def examples_per_step(config: Any) -> float:
         """Return what a mode's own products cost per step, in examples that a step trains on: for the same estimate."""
         return 0.0
+
+    @staticmethod
+    def chance(config: Any) -> Chance:
+        """Return which feedback a run's angles by chance (`chance_deg/*`) are measured with.
+
+        Returns:
+            "own": the mode's own, drawn as this class draws it but from other streams, at the first and the last evaluation.
+            "none": nothing, so that these angles are NaN: the feedback learns, or there is nothing random about it.
+            "unit": unit draws of `feedback.distribution`, at the first evaluation alone. This is what every mode had before
+            modes could say; whoever says nothing keeps these numbers.
+        """
+        return "unit"
 
     def begin_step(self, step: int) -> None:
         """Draw what `step` needs before its backward pass."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fa_sweep.feedback.base import Forward, Lane
+from fa_sweep.feedback.base import Chance, Forward, Lane
 from fa_sweep.feedback.draws import Draws
 from fa_sweep.feedback.signs import SignSymmetry
 
@@ -22,6 +22,11 @@ class BatchSign(SignSymmetry):
     def draws_per_step(config: Any) -> float:
         """Return 1, and what the signs cost."""
         return 4.0
+
+    @staticmethod
+    def chance(config: Any) -> Chance:
+        """Return "own"."""
+        return "own"
 
     def begin_step(self, step: int) -> None:
         """Draw this step's magnitudes."""

@@ -1,10 +1,11 @@
 """Direct feedback alignment (Nokland, 2016): s_l = B_l e, the output's error straight to every hidden layer."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from fa_sweep.feedback.base import Backward, FeedbackConfig, FeedbackMode, Forward, Lane
+from fa_sweep.feedback.base import Backward, Chance, FeedbackConfig, FeedbackMode, Forward, Lane
 from fa_sweep.feedback.draws import Draws
 
 Array = np.ndarray
@@ -17,6 +18,8 @@ class Direct(FeedbackMode[FeedbackConfig]):
     one hidden layer it is `random`, draw for draw where the distribution does not depend on fans.
     """
 
+    numerics = 1
+
     def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
         super().__init__(lanes, forward)
         self.matrices = []
@@ -25,6 +28,11 @@ class Direct(FeedbackMode[FeedbackConfig]):
             replaces = self._product(forward.weights[layer - 1 :])
             drawn = Draws(lanes, forward, layer, replaces, fans=(outputs, units), only_one=True).next()
             self.matrices.append(self.layout.for_feedback(drawn))
+
+    @staticmethod
+    def chance(config: Any) -> Chance:
+        """Return "own"."""
+        return "own"
 
     def signal(self, layer: int, backward: Backward, out: Array) -> None:
         """Fill B_l e."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from fa_sweep.distributions import draw_into
 from fa_sweep.feedback.base import Forward, Lane
+from fa_sweep.layout import norm_of
 from fa_sweep.streams import stream, streams
 
 Array = np.ndarray
@@ -40,10 +41,10 @@ class Draws:
         shape = replaces.shape[:2]
         self._fans, self._layout = fans, forward.layout
         self._distributions = [lane.feedback.distribution for lane in occupied]
-        self._generators = streams([lane.seed for lane in occupied], "feedback", layer, kind)
+        self._generators = streams([lane.seed for lane in occupied], occupied[0].purpose, layer, kind)
         self._masks = [_mask(lane, layer, shape) for lane in occupied]
         self._norms = [
-            np.linalg.norm(np.ascontiguousarray(replaces[..., position], np.float64)) if lane.feedback.match_norm else None
+            norm_of(np.ascontiguousarray(replaces[..., position], np.float64)) if lane.feedback.match_norm else None
             for position, lane in enumerate(occupied)
         ]
         stock = 1 if only_one else max(1, BUFFER_BYTES // (8 * shape[0] * shape[1] * len(lanes)))
@@ -88,7 +89,7 @@ def _mask(lane: Lane, layer: int, shape: tuple[int, ...]) -> Array | None:
     size = int(np.prod(shape))
     mask = np.ones(size)
     zeros = min(size - 1, round(lane.feedback.sparsity * size))
-    mask[stream(lane.seed, "feedback", layer, MASK).permutation(size)[:zeros]] = 0.0
+    mask[stream(lane.seed, lane.purpose, layer, MASK).permutation(size)[:zeros]] = 0.0
     return mask.reshape(shape)
 
 

@@ -1,10 +1,11 @@
 """Fixed random magnitudes with the forward weights' signs (frSF; Liao et al., 2016): B = abs(M) * sign(W), M drawn once."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from fa_sweep.feedback.base import Forward, Lane
+from fa_sweep.feedback.base import Chance, Forward, Lane
 from fa_sweep.feedback.draws import fixed_matrices
 from fa_sweep.feedback.signs import SignSymmetry
 
@@ -15,6 +16,11 @@ class FixedSign(SignSymmetry):
     def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
         super().__init__(lanes, forward)
         self.magnitudes = [np.abs(matrix) for matrix in fixed_matrices(lanes, forward)]
+
+    @staticmethod
+    def chance(config: Any) -> Chance:
+        """Return "own"."""
+        return "own"
 
 
 MODE = FixedSign

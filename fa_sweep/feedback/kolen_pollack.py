@@ -2,17 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from fa_sweep.checks import ConfigError
-from fa_sweep.feedback.base import FeedbackConfig, FeedbackMode, Forward, Lane
+from fa_sweep.feedback.base import Chance, FeedbackConfig, FeedbackMode, Forward, Lane
 from fa_sweep.feedback.draws import fixed_matrices
 
 
 @dataclass
 class KolenPollackConfig(FeedbackConfig):
-    """`decay` is d, the fraction of every weight and of B that a step loses; biases keep theirs."""
+    """`decay` is d, the fraction of every weight and of B that a step loses; biases keep theirs.
+
+    `train.weight_decay` comes on top of it, for W and for B alike.
+    """
 
     decay: float
 
@@ -23,19 +27,29 @@ class KolenPollackConfig(FeedbackConfig):
 
 
 class KolenPollack(FeedbackMode[KolenPollackConfig]):
-    """W <- (1 - d) W + u, B <- (1 - d) B + u with the same u, whatever the optimiser: W - B shrinks by 1 - d a step."""
+    """W <- k W + u, B <- k B + u with the same u, whatever the optimiser: W - B shrinks to the fraction k per step.
+
+    k = 1 - d - lr * weight_decay, of the output layer with its own weight decay: B loses whatever W loses. If only W felt the
+    weight decay, W - B would not shrink to 0 but follow B.
+    """
 
     Config = KolenPollackConfig
+    numerics = 1
 
     def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
         super().__init__(lanes, forward)
         self.matrices = fixed_matrices(lanes, forward)
         self.keeps: np.ndarray = self.per_lane([1.0 - lane.feedback.decay if lane else None for lane in lanes])
 
+    @staticmethod
+    def chance(config: Any) -> Chance:
+        """Return "none": B learns, so that no fresh draw has its law."""
+        return "none"
+
     def learn(self, updates: Sequence[np.ndarray]) -> None:
         """Let B follow W."""
-        for matrix, update in zip(self.matrices, updates[1:], strict=True):
-            np.multiply(matrix, self.keeps, out=matrix)
+        for matrix, update, kept in zip(self.matrices, updates[1:], self.kept[1:], strict=True):
+            np.multiply(matrix, kept, out=matrix)
             np.add(matrix, update, out=matrix)
 
 

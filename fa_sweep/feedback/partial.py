@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from fa_sweep.checks import ConfigError
-from fa_sweep.feedback.base import FeedbackConfig, FeedbackMode, Forward, Lane
+from fa_sweep.feedback.base import Chance, FeedbackConfig, FeedbackMode, Forward, Lane
 from fa_sweep.feedback.draws import fixed_matrices
+from fa_sweep.layout import scaled_to_one
 
 Array = np.ndarray
 
@@ -31,6 +33,7 @@ class Partial(FeedbackMode[PartialConfig]):
     """
 
     Config = PartialConfig
+    numerics = 1
 
     def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
         super().__init__(lanes, forward)
@@ -41,10 +44,15 @@ class Partial(FeedbackMode[PartialConfig]):
         self._directions = [_orthogonal(r, w) for r, w in zip(fixed_matrices(lanes, forward), forward.weights[1:], strict=True)]
         self.matrices = [np.zeros_like(weight) for weight in forward.weights[1:]]
 
+    @staticmethod
+    def chance(config: Any) -> Chance:
+        """Return "own" unless R has no part in B."""
+        return "own" if 0 < config.angle_deg < 180 else "none"
+
     def refresh(self) -> None:
         """Follow the current forward weights."""
         for weight, direction, matrix in zip(self.forward.weights[1:], self._directions, self.matrices, strict=True):
-            np.multiply(direction, self._sin * self.layout.norm(weight).astype(weight.dtype), out=matrix)
+            np.multiply(direction, self._sin * self.layout.norm_at_any_scale(weight).astype(weight.dtype), out=matrix)
             np.add(matrix, self._cos * weight, out=matrix)
 
 
@@ -52,7 +60,8 @@ def _orthogonal(drawn: Array, weight: Array) -> Array:
     """Return what of each lane's matrix (O, I, R) is orthogonal to its weight, at norm 1."""
     found = np.zeros_like(weight)
     for lane in range(weight.shape[-1]):
-        r, w = (np.ascontiguousarray(a[..., lane], np.float64).ravel() for a in (drawn, weight))
+        # Only directions count here. At their own scale the squares of 1e-200 or 1e200 would under- or overflow.
+        r, w = (scaled_to_one(np.ascontiguousarray(a[..., lane], np.float64).ravel())[0] for a in (drawn, weight))
         if w.any():
             r = r - (r @ w) / (w @ w) * w
         norm = np.sqrt(r @ r)

@@ -1,92 +1,149 @@
-"""Product feedback alignment (PFA; Li and Benna, 2024): the feedback path is a product, of which one factor learns."""
+"""Product feedback alignment (PFA; Li and Benna, 2024): the feedback path is a product, of which one factor learns.
+
+Sources: arXiv 2405.20594 and the authors' code, github.com/jil095/product_feedback_alignment (mode "tfa", recipe "tfawd").
+"""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from fa_sweep.checks import ConfigError, at_least
 from fa_sweep.distributions import draw_into
-from fa_sweep.feedback.base import FeedbackConfig, FeedbackMode, Forward, Lane
+from fa_sweep.feedback.base import Backward, Chance, FeedbackConfig, FeedbackMode, Forward, Lane
+from fa_sweep.layout import norm_of
 from fa_sweep.streams import stream
 
 Array = np.ndarray
 
-FIXED, LEARNT = 3, 4  # the kinds of streams of B and R
+FIXED, LEARNT, LEARNT_MASK, FIXED_MASK = 3, 4, 5, 6  # the kinds of streams of B and R and of where sparsity leaves zeros
+TYPICAL_UNITS = 10  # of the layer above: what the estimate of time assumes where the width follows from it
 
 
 @dataclass
 class ProductConfig(FeedbackConfig):
-    """`width` is k, the number of units between; `decay` is d, the fraction of R that a step loses."""
+    """`width` is k, the number of units between; null for `expansion` times n_{l+1}, the authors' choice.
 
-    width: int
+    `decay` is d, the fraction of R and of every forward weight that a step loses; biases keep theirs.
+    """
+
+    width: int | None
+    expansion: int
     decay: float
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least("feedback.width", self.width, 1)
+        if self.width is not None:
+            at_least("feedback.width", self.width, 1)
+        at_least("feedback.expansion", self.expansion, 1)
         if not 0 <= self.decay < 1:
             raise ConfigError(f"feedback.decay is {self.decay}; it must be at least 0 and below 1")
 
+    def units_between(self, above: int) -> int:
+        """Return k of a layer whose layer above has so many units."""
+        return self.expansion * above if self.width is None else self.width
+
 
 class Product(FeedbackMode[ProductConfig]):
-    """s_l = R^T B^T delta_{l+1}: B (n_{l+1}, k) fixed, N(0, 1/k); R (k, n_l) <- (1 - d) R + B^T u, u the step of W_{l+1}.
+    """s_l = R^T B^T delta_{l+1}: B (n_{l+1}, k) fixed, R (k, n_l) <- (1 - d) R + B^T u, where W_{l+1} <- (1 - d) W_{l+1} + u.
 
-    With sgd, B^T u is -lr (B^T delta) h^T; with another optimiser R follows what W really did. The settings of draws are
-    those of R, whose first draw stands as a weight of k outputs; `match_norm` fits B R to W.
+    Hence R - B^T W shrinks to the fraction 1 - d per step, and the path B R turns into B B^T W. That is nearly a multiple of W
+    where k is much larger than n_{l+1}; where k is smaller, B B^T has no full rank and the path cannot align. The entries of B
+    are U(+-sqrt(3 / k)), of deviation 1 / sqrt(k), whatever the settings of draws, which are those of R: a draw with
+    the fans of a weight from n_l to k units. `match_norm` fits B R to W. Sparsity's zeros are in B and R and stay there; the
+    other entries of B are larger by 1 / sqrt(density). `train.weight_decay` comes on top of d, for W and R alike.
+
+    Two differences from the authors' code: their biases decay too, and with momentum they put the decay into the velocity.
+    With sgd and momentum B^T u is what R's own gradient step is; with manhattan R follows what W really did.
     """
 
     Config = ProductConfig
+    numerics = 1
 
     def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
         super().__init__(lanes, forward)
-        width = next(lane.feedback.width for lane in lanes if lane)
-        shapes = [weight.shape for weight in forward.weights[1:]]
-        self._fixed = [self.layout.zeros(o, width, runs) for o, _, runs in shapes]
-        self._learnt = [self.layout.zeros(width, i, runs) for _, i, runs in shapes]
-        self._keeps = self.per_lane([1.0 - lane.feedback.decay if lane else None for lane in lanes])
+        settings: ProductConfig = next(lane.feedback for lane in lanes if lane)
+        shapes = [(*weight.shape, settings.units_between(weight.shape[0])) for weight in forward.weights[1:]]
+        self._fixed = [self.layout.zeros(o, k, runs) for o, _, runs, k in shapes]
+        self._learnt = [self.layout.zeros(k, i, runs) for _, i, runs, k in shapes]
+        self._masks = [np.ones_like(learnt) if self._is_sparse() else None for learnt in self._learnt]
+        if shapes:  # without a hidden layer there is no path that could meet the weights
+            self.keeps = self.per_lane([1.0 - lane.feedback.decay if lane else None for lane in lanes])
         for position, lane in enumerate(lanes):
             for layer, weight in enumerate(forward.weights[1:], start=2) if lane else ():
                 assert lane is not None
-                fixed, learnt = _draw(lane, layer, np.ascontiguousarray(weight[..., position], np.float64), width)
-                self._fixed[layer - 2][..., position], self._learnt[layer - 2][..., position] = fixed, learnt
+                self._draw(position, lane, layer, np.ascontiguousarray(weight[..., position], np.float64))
         self.matrices = [np.zeros_like(weight) for weight in forward.weights[1:]]
         self._steps = [np.zeros_like(learnt) for learnt in self._learnt]
+        self._between: dict[tuple[int, int], Array] = {}
+
+    @staticmethod
+    def chance(config: Any) -> Chance:
+        """Return "none": R learns, so that no fresh draw has its law."""
+        return "none"
 
     @staticmethod
     def examples_per_step(config: ProductConfig) -> float:
-        """Return k / 3: B R and B^T u cost 2 k multiplications a weight."""
-        return config.width / 3
+        """Return k / 6: B^T u costs k multiplications per weight."""
+        return config.units_between(TYPICAL_UNITS) / 6
 
     @staticmethod
     def slice_key(config: ProductConfig) -> Hashable:
-        """Return k, which shapes the arrays."""
-        return config.width
+        """Return what shapes the arrays."""
+        return (config.width, config.expansion if config.width is None else 0)
 
-    def refresh(self) -> None:
-        """Multiply the two factors."""
+    def begin_evaluation(self) -> None:
+        """Multiply the two factors, which training never has to."""
         for fixed, learnt, matrix in zip(self._fixed, self._learnt, self.matrices, strict=True):
             self.layout.propagate(fixed, learnt, matrix)
 
+    def signal(self, layer: int, backward: Backward, out: Array) -> None:
+        """Fill R^T B^T delta_{l+1}."""
+        fixed, learnt, delta = self._fixed[layer - 1], self._learnt[layer - 1], backward.deltas[layer + 1]
+        key = layer, delta.shape[1]
+        if key not in self._between:
+            self._between[key] = self.layout.empty(fixed.shape[1], *delta.shape[1:])
+        between = self._between[key]
+        self.layout.propagate_back(fixed, delta, between)
+        self.layout.propagate_back(learnt, between, out)
+
     def learn(self, updates: Sequence[Array]) -> None:
         """Let R follow W through B."""
-        for fixed, learnt, step, update in zip(self._fixed, self._learnt, self._steps, updates[1:], strict=True):
+        parts = zip(self._fixed, self._learnt, self._steps, self._masks, updates[1:], self.kept[1:], strict=True)
+        for fixed, learnt, step, mask, update, kept in parts:
             self.layout.propagate_back(fixed, update, step)
-            np.multiply(learnt, self._keeps, out=learnt)
+            np.multiply(learnt, kept, out=learnt)
             np.add(learnt, step, out=learnt)
+            if mask is not None:
+                np.multiply(learnt, mask, out=learnt)
+
+    def _is_sparse(self) -> bool:
+        return any(lane is not None and lane.feedback.sparsity > 0 for lane in self.lanes)
+
+    def _draw(self, position: int, lane: Lane, layer: int, weight: Array) -> None:
+        """Draw one lane's B (O, k) and R (k, I)."""
+        feedback, width = lane.feedback, self._fixed[layer - 2].shape[1]
+        fixed = stream(lane.seed, lane.purpose, layer, FIXED).uniform(-1.0, 1.0, (len(weight), width)) * np.sqrt(3.0 / width)
+        learnt = np.empty((width, weight.shape[1]))
+        draw_into(feedback.distribution, stream(lane.seed, lane.purpose, layer, LEARNT), learnt)
+        mask = self._masks[layer - 2]
+        if feedback.sparsity > 0 and mask is not None:
+            kept = _wired(lane, layer, FIXED_MASK, fixed.shape)
+            fixed *= kept / np.sqrt(kept.mean())
+            mask[..., position] = _wired(lane, layer, LEARNT_MASK, learnt.shape)
+            learnt *= mask[..., position]
+        factor = norm_of(weight) / norm_of(fixed @ learnt) if feedback.match_norm else feedback.scale
+        self._fixed[layer - 2][..., position], self._learnt[layer - 2][..., position] = fixed, learnt * factor
 
 
-def _draw(lane: Lane, layer: int, weight: Array, width: int) -> tuple[Array, Array]:
-    """Return one lane's B (O, k) and R (k, I)."""
-    feedback = lane.feedback
-    fixed = stream(lane.seed, "feedback", layer, FIXED).standard_normal((len(weight), width)) / np.sqrt(width)
-    learnt = np.empty((width, weight.shape[1]))
-    draw_into(feedback.distribution, stream(lane.seed, "feedback", layer, LEARNT), learnt)
-    if feedback.sparsity > 0:
-        zeros = stream(lane.seed, "feedback", layer, LEARNT + 1).permutation(learnt.size)
-        learnt.flat[zeros[: min(learnt.size - 1, round(feedback.sparsity * learnt.size))]] = 0.0
-    factor = np.linalg.norm(weight) / np.linalg.norm(fixed @ learnt) if feedback.match_norm else feedback.scale
-    return fixed, learnt * factor
+def _wired(lane: Lane, layer: int, kind: int, shape: tuple[int, ...]) -> Array:
+    """Return 1 where there is a connection and 0 where there is none: as many zeros as the sparsity says, to one entry."""
+    size = int(np.prod(shape))
+    wired = np.ones(size)
+    zeros = min(size - 1, round(lane.feedback.sparsity * size))
+    wired[stream(lane.seed, lane.purpose, layer, kind).permutation(size)[:zeros]] = 0.0
+    return wired.reshape(shape)
 
 
 MODE = Product

@@ -36,7 +36,7 @@ class Projections:
         shapes = [weight.shape[:2] for weight in forward.weights[1:]]
         ends = np.cumsum([units for _, units in shapes]).tolist()
         self._units = [slice(start, end) for start, end in pairwise([0, *ends])]
-        self._generators = streams([lane.seed for lane in occupied], "feedback", kind=PROJECTED)
+        self._generators = streams([lane.seed for lane in occupied], occupied[0].purpose, kind=PROJECTED)
         self._rest = [Draws(lanes, forward, n, w, kind=COMPLETED) for n, w in enumerate(forward.weights[1:], start=2)]
         steps = max(1, BUFFER_BYTES // (8 * ends[-1] * len(lanes)))
         self._drawn = np.zeros((len(lanes), steps, ends[-1]))

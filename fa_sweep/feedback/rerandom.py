@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fa_sweep.checks import at_least, one_of
-from fa_sweep.feedback.base import Ahead, Backward, FeedbackConfig, FeedbackMode, Forward, Lane
+from fa_sweep.feedback.base import Ahead, Backward, Chance, FeedbackConfig, FeedbackMode, Forward, Lane
 from fa_sweep.feedback.draws import Draws
 from fa_sweep.feedback.projected import Projections, is_projectable
 
@@ -39,6 +39,7 @@ class Rerandom(FeedbackMode[RerandomConfig]):
     """
 
     Config = RerandomConfig
+    numerics = 1
 
     def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
         super().__init__(lanes, forward)
@@ -61,6 +62,11 @@ class Rerandom(FeedbackMode[RerandomConfig]):
     def draws_per_step(config: Any) -> float:
         """Return 1 / k, four times as much where whole matrices are drawn."""
         return (1.0 if config.projected else 4.0) / float(config.every)
+
+    @staticmethod
+    def chance(config: Any) -> Chance:
+        """Return "own"."""
+        return "own"
 
     def begin_step(self, step: int) -> None:
         """Redraw the matrices, or what stands for them, when it is time."""

@@ -9,7 +9,10 @@ Array = np.ndarray
 
 
 class SignDirect(Direct):
-    """sign(0) = 0 here. The step rides on the error, which is minus the learning rate times e: it is put back on the sign."""
+    """sign(0) = 0 here. The step rides on the error, which is minus the learning rate times e: it is put back on the sign.
+
+    `model.parametrisation` scales the output and its error, but not a sign: s_l is B_l sign(e) in either of them.
+    """
 
     def error(self, backward: Backward) -> Array:
         """Return sign(e) times the step, (n_L, N, R)."""

@@ -12,7 +12,8 @@ class TargetProjection(Direct):
     """s_l = -B_l y*, y* one-hot.
 
     Sign convention: s_l stands for dLoss/dh_l, so that updates are minus lr s_l h^T. The error e = y_hat - y* is negative at
-    the target class alone; -y* has its sign there, and so descends wherever B_l e would.
+    the target class alone; -y* has its sign there, and so descends wherever B_l e would. `model.parametrisation` scales the
+    output and its error, but not the target.
     """
 
     one_hot = True

@@ -2,11 +2,12 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from fa_sweep.checks import ConfigError, at_least, positive
-from fa_sweep.feedback.base import FeedbackConfig, FeedbackMode, Forward, Lane
+from fa_sweep.feedback.base import Chance, FeedbackConfig, FeedbackMode, Forward, Lane
 from fa_sweep.feedback.draws import fixed_matrices
 from fa_sweep.streams import stream
 
@@ -44,6 +45,7 @@ class WeightMirror(FeedbackMode[WeightMirrorConfig]):
     """
 
     Config = WeightMirrorConfig
+    numerics = 1
 
     def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
         super().__init__(lanes, forward)
@@ -69,6 +71,11 @@ class WeightMirror(FeedbackMode[WeightMirrorConfig]):
     def examples_per_step(config: WeightMirrorConfig) -> float:
         """Return the noise inputs of a step, which are drawn, carried and correlated."""
         return 1.2 * config.mirror_steps * config.mirror_batch
+
+    @staticmethod
+    def chance(config: Any) -> Chance:
+        """Return "none": B learns, so that no fresh draw has its law."""
+        return "none"
 
     def learn(self, updates: Sequence[Array]) -> None:
         """Mirror the forward weights as they are now."""

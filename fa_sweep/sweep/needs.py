@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fa_sweep.evaluation import metric_names
+from fa_sweep.feedback.product import ProductConfig
 from fa_sweep.schema import RunConfig
 from fa_sweep.stack import AHEAD_BYTES, FRESH_STEPS, lanes_of_part, widths_of
 from fa_sweep.tasks import task_of
@@ -71,9 +72,20 @@ def needs_of(runs: Sequence[RunConfig]) -> Needs:
         _times(run): HISTORY_COPIES * len(runs) * histories + LISTED_BYTES * run.train.evaluations(),
         "feedback.mirror_batch": lanes * _largest(runs, "mirror_batch") * (hidden + units) * item,
         # Two factors and a step of one of them, drawn in double precision.
-        "feedback.width": lanes * _largest(runs, "width") * (item * (2 * hidden + units) + 16 * max(widths[1:])),
+        **_of_product(runs, widths, lanes * item),
     }
     return Needs({name: size for name, size in memory.items() if size}, len(runs) * histories, _times(run))
+
+
+def _of_product(runs: Sequence[RunConfig], widths: Sequence[int], item: int) -> dict[str, int]:
+    """Return what the factors of product feedback take, by the setting that shapes them: two, their draws, a step, a mask."""
+    found: dict[str, int] = {}
+    for feedback in {id(run.feedback): run.feedback for run in runs}.values():
+        if isinstance(feedback, ProductConfig):
+            name = "feedback.expansion" if feedback.width is None else "feedback.width"
+            size = sum(feedback.units_between(o) * (item * (o + 3 * i) + 16 * (o + i)) for i, o in pairwise(widths[1:]))
+            found[name] = max(found.get(name, 0), size)
+    return found
 
 
 def _largest(runs: Sequence[RunConfig], name: str) -> int:

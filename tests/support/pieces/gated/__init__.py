@@ -13,7 +13,7 @@ class Gated(Random):
 
     def begin_step(self, step: int) -> None:
         """Say that the first step has come, and wait."""
-        if step == 0:
+        if step == 0 and any(lane is not None and lane.purpose == "feedback" for lane in self.lanes):  # not that of chance
             gate = Path(os.environ["FA_SWEEP_TESTS_GATE"])
             (gate / f"arrived-{os.getpid()}-{uuid.uuid4().hex}").touch()
             while not ((gate / "open").exists() or (gate / f"open-{os.getpid()}").exists()):
