@@ -18,7 +18,7 @@ from fa_sweep.sweep.shards import Record
 from fa_sweep.tasks import METRICS
 from fa_sweep.tracking.content import is_main_history
 
-CHANCE = "chance_deg/"
+CHANCE, CHANCE_AT_END = "chance_deg/", "chance_deg_at_end/"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ class Frames:
     """`runs`: a row a finished run; `histories`: a row a run and evaluation, a column a metric; `factors`: what was swept.
 
     Both carry `group`, an ordered category, and `seed`. `final.METRIC` in `runs` is the value at the last evaluation,
-    `chance_deg/ANGLE` what the angle was at the first evaluation with feedback that the network had never met.
+    `chance_deg/ANGLE` what the angle was at the first evaluation with feedback that the network had never met, and
+    `chance_deg_at_end/ANGLE` what it was at the last one.
     """
 
     about: About
@@ -104,12 +105,15 @@ def _run_columns(factors: Sequence[str], finished: Sequence[tuple[Job, Record]])
     fixed += ["diverged_at_step", "at_end", "horizon_step", "last_step", "reused", "reproduce"]
     by_chance = [name for name in metrics if name.startswith(CHANCE)]
     finals = [f"final.{name}" for name in metrics if name not in by_chance]
-    return [*fixed, *(f"factor.{name}" for name in factors), *finals, *by_chance]
+    at_end = [name.replace(CHANCE, CHANCE_AT_END) for name in by_chance]
+    return [*fixed, *(f"factor.{name}" for name in factors), *finals, *by_chance, *at_end]
 
 
 def _run_row(job: Job, record: Record, factors: Sequence[str]) -> dict[str, Any]:
     found = run_events(job, record)
-    by_chance = {n: float(v[0]) for n, v in record.metrics.items() if n.startswith(CHANCE)}  # told at the first evaluation
+    # Told at the first evaluation and at the last one.
+    by_chance = {n: float(v[0]) for n, v in record.metrics.items() if n.startswith(CHANCE)}
+    at_end = {n.replace(CHANCE, CHANCE_AT_END): float(record.metrics[n][-1]) for n in by_chance}
     final = {f"final.{name}": float(values[-1]) for name, values in record.metrics.items() if name not in by_chance}
     if found.outcome == "diverged":
         # Dropping a diverged run would flatter its mode.
@@ -129,6 +133,7 @@ def _run_row(job: Job, record: Record, factors: Sequence[str]) -> dict[str, Any]
         **{f"factor.{name}": _level(job.factors.get(name)) for name in factors},
         **final,
         **by_chance,
+        **at_end,
     }
 
 

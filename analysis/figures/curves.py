@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from analysis.estimates import trajectories
 from analysis.figures.panels import Drawn, Panel, alt_curves, draw_curves, grid
 from analysis.figures.style import legend, log_scale, new_figure
-from analysis.frames import Frames
+from analysis.frames import CHANCE, CHANCE_AT_END, Frames
 
 _DEGREES_PER_RADIAN = 57.3
 FEWEST_DRAWS = 40  # for its outermost fortieths to mean anything
@@ -42,12 +43,16 @@ def draw_angles(frames: Frames, split: list[Panel]) -> Iterator[Drawn]:
         "signal": ("Signal angle", [f"angle_deg/signal_layer_{n}" for n in range(1, layers)]),
         "weight": ("Weight alignment", [f"angle_deg/weight_layer_{n}" for n in range(2, layers + 1)]),
     }
+    bars = (
+        "Bars at both ends: 95 % of feedback drawn afresh, in each group's own law, from 40 runs on; none where feedback "
+        "learns or is not random."
+    )
     captions = {
-        "gradient": "Angle between the mode's update of the hidden layers and the true gradient. Grey: 95 % of fresh "
-        "feedback draws.",
-        "signal": "Angle between the mode's error signal and backpropagation's, mean over the examples where it is defined. "
-        "Grey: 95 % of fresh feedback draws.",
-        "weight": "Angle between feedback matrix and transposed forward weight. Grey: 95 % of independent draws, one matrix.",
+        "gradient": f"Angle between the mode's update of the hidden layers and the true gradient. {bars}",
+        "signal": "Angle between the mode's error signal and backpropagation's, without the slope f' and over the evaluation set "
+        "(Lillicrap et al., 2016, measure in training, with f'); mean over the examples where it is defined. " + bars,
+        "weight": "Angle between feedback matrix and transposed forward weight. Grey: 95 % of random matrices that are "
+        "independent of the weights, as those of random and rerandom feedback are.",
     }
     for kind, (title, metrics) in kinds.items():
         known = [m for m in metrics if m in frames.histories and frames.histories[m].notna().any()]
@@ -59,11 +64,13 @@ def draw_angles(frames: Frames, split: list[Panel]) -> Iterator[Drawn]:
             here = axes[number]
             draw_curves(here, data[data["metric"] == metric], panel)
             here.axhline(90, color="0.35", lw=0.9, linestyle=(0, (2, 2)))
-            band = _chance_band(frames, kind, metric)
-            if band is not None:
-                here.axhspan(*band, color="0.5", alpha=0.15, lw=0)
+            highest = 0.0
+            if kind == "weight":
+                _draw_independent(here, frames, panel, metric)
+            else:
+                highest = _draw_chance(here, frames, panel, metric)
             layer = "hidden layers" if kind == "gradient" else f"layer {metric.rpartition('_')[2]}"
-            top = max(100.0, np.nanmax([data["q75"].max(), 0.0]) + 5)
+            top = max(100.0, np.nanmax([data["q75"].max(), highest]) + 5)
             here.set(
                 ylim=(0, top),
                 yticks=[t for t in range(0, 181, 30) if t <= top],
@@ -77,20 +84,37 @@ def draw_angles(frames: Frames, split: list[Panel]) -> Iterator[Drawn]:
         yield Drawn(f"angle_{kind}", figure, data, title, caption, alt_curves(data, known))
 
 
-def _chance_band(frames: Frames, kind: str, metric: str) -> tuple[float, float] | None:
-    """Return where 95 % of the angles lie by chance; None where networks of several sizes have several bands.
+def _draw_chance(axes: Axes, frames: Frames, panel: Panel, metric: str) -> float:
+    """Draw, at the first and at the last step, where 95 % of a group's angles would lie with feedback drawn afresh.
 
-    Of one matrix: 90 +- 1.96 * 57.3 / sqrt(n) degrees, n its entries. Gradients, and means over examples, have fewer effective
-    dimensions than entries: for them the quantiles of one fresh draw of feedback a run, at its first evaluation.
+    Nothing where feedback learns, or has nothing random: such runs have no angle by chance at their end. Returns the highest
+    angle drawn.
     """
-    if len({job.widths for job in frames.jobs}) > 1:
-        return None
-    if kind == "weight":
-        layer, widths = int(metric.rpartition("_")[2]), frames.jobs[0].widths
-        half = 1.96 * _DEGREES_PER_RADIAN / float(np.sqrt(widths[layer] * widths[layer - 1]))
-        return 90 - half, 90 + half
-    drawn = frames.runs.get(metric.replace("angle_deg", "chance_deg"))
-    if drawn is None or drawn.notna().sum() < FEWEST_DRAWS:
-        return None
-    low, high = np.nanquantile(drawn.to_numpy(float), [0.025, 0.975])
-    return float(low), float(high)
+    highest = 0.0
+    name = metric.removeprefix("angle_deg/")
+    for place, group in enumerate(panel.groups):
+        runs = frames.runs[frames.runs["group"] == group]
+        columns = [f"{prefix}{name}" for prefix in (CHANCE, CHANCE_AT_END)]
+        if not all(column in runs and runs[column].notna().sum() >= FEWEST_DRAWS for column in columns):
+            continue
+        last = float(runs["last_step"].max())
+        for step, column, inwards in zip((0.0, last), columns, (1, -1), strict=True):
+            low, high = np.nanquantile(runs[column].to_numpy(float), [0.025, 0.975])
+            at = step + inwards * last * (0.01 + 0.012 * place)  # beside each other, inside the axes
+            axes.plot([at, at], [low, high], color=panel.looks[group].color, alpha=0.45, lw=3, solid_capstyle="butt")
+            highest = max(highest, float(high))
+    return highest
+
+
+def _draw_independent(axes: Axes, frames: Frames, panel: Panel, metric: str) -> None:
+    """Draw where 95 % of the angles between a weight matrix and an independent random one lie: 90 +- 1.96 * 57.3 / sqrt(n).
+
+    n are the entries of the matrix. It holds at every step for feedback that is drawn without regard to the weights.
+    """
+    sizes = {job.widths for job in frames.jobs if job.group in panel.groups}
+    modes = {job.run.feedback.mode for job in frames.jobs if job.group in panel.groups}
+    if len(sizes) > 1 or not modes & {"random", "rerandom"}:
+        return
+    layer, widths = int(metric.rpartition("_")[2]), sizes.pop()
+    half = 1.96 * _DEGREES_PER_RADIAN / float(np.sqrt(widths[layer] * widths[layer - 1]))
+    axes.axhspan(90 - half, 90 + half, color="0.5", alpha=0.15, lw=0)
