@@ -32,6 +32,10 @@ def generator(*key: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:8], "big"))
 
 
+def _all_equal(values: Array) -> bool:
+    return bool((values == values[0]).all())  # of infinite ones, too
+
+
 def interquartile_mean(values: Any, axis: int = -1) -> Any:
     """Return the mean of the middle half. Runs that lie across a quartile count with the part that is inside.
 
@@ -127,7 +131,7 @@ def correlation(a: Array, b: Array, pairs: tuple[Array, Array]) -> float:
         b: (m,) values of the second group.
         pairs: The values at the shared seeds, (p,) each; 0 is returned for fewer than three, and where all are equal.
     """
-    if len(pairs[0]) < 3 or np.ptp(pairs[0]) == 0 or np.ptp(pairs[1]) == 0:
+    if len(pairs[0]) < 3 or _all_equal(pairs[0]) or _all_equal(pairs[1]):
         return 0.0
     return float(np.corrcoef(*pairs)[0, 1]) * len(pairs[0]) / math.sqrt(len(a) * len(b))
 
@@ -135,7 +139,7 @@ def correlation(a: Array, b: Array, pairs: tuple[Array, Array]) -> float:
 def mean_interval(values: Array, level: float = LEVEL) -> Interval:
     """Return Student's t interval of a mean; none below five values, nor where all are equal."""
     n = len(values)
-    if n < FEWEST_FOR_A_MEAN or not np.isfinite(values).all() or np.ptp(values) == 0:
+    if n < FEWEST_FOR_A_MEAN or not np.isfinite(values).all() or _all_equal(values):
         return NONE
     half = float(stats.t.ppf(0.5 + level / 2, n - 1)) * float(np.std(values, ddof=1)) / math.sqrt(n)
     return float(np.mean(values)) - half, float(np.mean(values)) + half
@@ -177,7 +181,7 @@ def brookmeyer_crowley(steps: Array, low: Array, high: Array) -> Interval:
 def bootstrap_interval(samples: Sequence[Array], statistic: Callable[..., Any], key: tuple[str, ...]) -> Interval:
     """Return the percentile bootstrap interval of a statistic; none below twenty values, nor where all are equal."""
     smallest = min(len(sample) for sample in samples)
-    if smallest < FEWEST_TO_RESAMPLE or all(np.ptp(sample) == 0 for sample in samples):
+    if smallest < FEWEST_TO_RESAMPLE or all(map(_all_equal, samples)):
         return NONE
     # An infinite loss (a diverged run) makes inf - inf in SciPy's interpolation: NaN, which is what we show.
     with np.errstate(invalid="ignore"):

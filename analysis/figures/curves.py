@@ -49,8 +49,8 @@ def draw_angles(frames: Frames, split: list[Panel]) -> Iterator[Drawn]:
     )
     captions = {
         "gradient": f"Angle between the mode's update of the hidden layers and the true gradient. {bars}",
-        "signal": "Angle between the mode's error signal and backpropagation's, without the slope f' and over the evaluation set "
-        "(Lillicrap et al., 2016, measure in training, with f'); mean over the examples where it is defined. " + bars,
+        "signal": "Angle between the mode's error signal and backpropagation's, without the slope f' and over the evaluation "
+        "set (Lillicrap et al., 2016, measure in training, with f'); mean over the examples where it is defined. " + bars,
         "weight": "Angle between feedback matrix and transposed forward weight. Grey: 95 % of random matrices that are "
         "independent of the weights, as those of random and rerandom feedback are.",
     }
