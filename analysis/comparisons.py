@@ -25,7 +25,7 @@ MODE_FACTORS = ("feedback", "feedback.mode")
 PAIRED, PARTLY, UNPAIRED, ITSELF = "paired", "partly paired", "unpaired", "one set of runs"
 WHO = ["group", "reference", "design", "n", "n_reference", "pairs"]
 COLUMNS = [*WHO, "converged", "converged_reference", "difference", "difference_low", "difference_high"]
-COLUMNS += ["test_converged", "p_converged", "p_converged_holm", "p_converged_least"]
+COLUMNS += ["discordant", "test_converged", "p_converged", "p_converged_holm", "p_converged_least"]
 COLUMNS += ["rmst_difference", "rmst_difference_low", "rmst_difference_high"]
 COLUMNS += ["test_time", "p_time", "p_time_holm", "p_time_least"]
 FINAL_COLUMNS = [*WHO, "metric", "mean", "mean_reference", "difference", "difference_low", "difference_high"]
@@ -157,6 +157,7 @@ def _fractions(pair: _Pair) -> dict[str, Any]:
     a, b, pairs = pair.parted(_has_converged)
     low, high = intervals.difference_of_fractions(ours, theirs, pairs)
     row = _counts(pair) | {"difference": float(ours.mean() - theirs.mean()), "difference_low": low, "difference_high": high}
+    row["discordant"] = int((pairs[0] ^ pairs[1]).sum())
     if pair.design == PAIRED:
         tested = hypotheses.mcnemar(ours, theirs)
     else:

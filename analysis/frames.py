@@ -81,7 +81,7 @@ def from_sweep(sweep: Sweep) -> Frames:
         source="ledger",
         planned=len(sweep.jobs),
         reused=sum(job.reused for job in sweep.jobs),
-        missing=len(sweep.jobs) - len(records) - len(failures),
+        missing=sum(job.run_id not in records and job.run_id not in errors for job in sweep.jobs),
         failed=failures,
         environments=environments(records.values()),
         earlier=earlier_looks(sweep, sweep.jobs),

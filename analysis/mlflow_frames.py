@@ -30,7 +30,7 @@ def from_mlflow(uri: str, experiment: str, sweep_id: str | None = None, say: Cal
         source=f"MLflow, {sweep.source}, experiment {experiment}",
         planned=planned,
         reused=sum(job.reused for job in sweep.jobs),
-        missing=planned - len(sweep.records) - len(sweep.failed),
+        missing=planned - sum(job.run_id in sweep.records for job in sweep.jobs) - len(sweep.failed),
         failed=sweep.failed,
         environments=environments(sweep.records.values()),
     )

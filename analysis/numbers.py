@@ -89,3 +89,8 @@ def p_value(p: float) -> str:
     if p < 0.001:
         return "< 0.001"
     return "= 1" if p >= 0.9995 else f"= {number(p, 2)}"
+
+
+def counted(n: int, one: str, many: str = "") -> str:
+    """Return "1 run" or "2 runs"."""
+    return f"{n} {one}" if n == 1 else f"{n} {many or f'{one}s'}"

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.comparisons import ITSELF, PAIRED, PARTLY, without_reference
 from analysis.frames import Frames
 from analysis.intervals import APPROXIMATE_BELOW
-from analysis.numbers import estimate, median_steps, number, p_value, percent, percent_range, points, steps
+from analysis.numbers import counted, estimate, median_steps, number, p_value, percent, percent_range, points, steps
 from analysis.trainings import distinct, sets_of_trainings
 
 MOST_GROUPS = 4  # in one sentence; beyond, the extremes
@@ -115,10 +115,11 @@ def _three_events(frames: Frames, groups: pd.DataFrame) -> str:
 
 
 def _design(row: pd.Series) -> str:
+    pairs = counted(row["pairs"], "pair of seeds", "pairs of seeds")
     if row["design"] == PAIRED:
-        return f"{row['pairs']} pairs of seeds"
+        return pairs
     if row["design"] == PARTLY:
-        return f"{row['pairs']} pairs of seeds among {row['n']} and {row['n_reference']} runs"
+        return f"{pairs} among {row['n']} and {row['n_reference']} runs"
     return f"{row['n']} and {row['n_reference']} runs, no seed shared"
 
 
@@ -130,7 +131,7 @@ def _verdict(row: pd.Series, test: str, quantity: str, tests: int) -> str:
     if holm < LEVEL:
         told = f": told apart in {quantity}"
     elif least > LEVEL / tests:
-        told = f": not told apart in {quantity}, and no result of this test on {_too_few(row, test, tests)} could have been"
+        told = f": not told apart in {quantity}; {_too_few(row, test, tests)}"
     else:
         told = f": not told apart in {quantity} by these runs"
     if not math.isnan(low) and (low > 0 or high < 0) != (p < LEVEL):
@@ -139,13 +140,14 @@ def _verdict(row: pd.Series, test: str, quantity: str, tests: int) -> str:
 
 
 def _too_few(row: pd.Series, test: str, tests: int) -> str:
-    """Return what there is too little of. McNemar's least p is 2^(1-m) of m discordant pairs."""
+    """Return what there is too little of: McNemar's least p is 2^(1-m) of m discordant pairs."""
     least = row[f"p_{test}_least" if test else "p_least"]
     if test == "converged" and row["design"] == PAIRED:
-        pairs = round(1 - math.log2(least)) if least < 1 else 0
+        discordant = int(row["discordant"])
         needed = next(m for m in range(2, 100) if 2.0 ** (1 - m) <= LEVEL / tests)
-        return f"{pairs} discordant pairs of seeds (at least {needed} are needed)"
-    return f"so few runs that differ (the least p is {number(least, 2)})"
+        differ = f"{counted(discordant, 'pair of seeds differs', 'pairs of seeds differ')}"
+        return f"{differ}, and no result of this test can reach its level with fewer than {needed}"
+    return f"so few runs differ that no result of this test can reach its level (its least p is {number(least, 2)})"
 
 
 def _holm(p: float, tests: int) -> str:
@@ -264,7 +266,7 @@ def _final_of_groups(frames: Frames, groups: pd.DataFrame) -> Iterator[str]:
 def _counted(groups: pd.DataFrame, metric: str, *names: str) -> str:
     """Return what stands for a diverged run's final value, where there are such runs."""
     diverged = int(groups.loc[groups["group"].isin(names), "diverged"].sum())
-    return f"{diverged} diverged runs counted as {'0' if metric == 'accuracy' else 'infinite'}" if diverged else ""
+    return f"{counted(diverged, 'diverged run')} counted as {'0' if metric == 'accuracy' else 'infinite'}" if diverged else ""
 
 
 def _median(groups: pd.DataFrame) -> str:
@@ -285,10 +287,10 @@ def _angles(groups: pd.DataFrame) -> str:
     parts = []
     for _, row in some.iterrows():
         low, high = row["angle_deg_median_low"], row["angle_deg_median_high"]
-        out = f", undefined in {row['angle_deg_undefined']} runs" if row["angle_deg_undefined"] else ""
+        out = f", undefined in {counted(row['angle_deg_undefined'], 'run')}" if row["angle_deg_undefined"] else ""
         parts.append(f"{row['group']} {estimate(row['angle_deg_median'], low, high, between='-')}{out}")
     lead = "Median angle between the update and the true gradient of the hidden layers at the end, in degrees (95 % CI)"
-    nowhere = f"; undefined in {len(groups) - len(known)} groups" if len(known) < len(groups) else ""
+    nowhere = f"; undefined in {counted(len(groups) - len(known), 'group')}" if len(known) < len(groups) else ""
     return f"{lead}: {_lead(some, known)}{'; '.join(parts)}{nowhere}."
 
 

@@ -73,7 +73,7 @@ def test_one_shared_pair_among_fifty_runs_each(settings):
     assert row["p_converged"] < 1e-20
     assert row["p_time"] == pytest.approx(1e-4)
     assert row["difference_high"] < -0.8
-    assert "1 pairs of seeds among 50 and 50 runs): told apart in the fraction converged" in told(frames)
+    assert "1 pair of seeds among 50 and 50 runs): told apart in the fraction converged" in told(frames)
 
 
 def test_partly_shared_seeds_use_all_runs(settings):
@@ -116,8 +116,8 @@ def test_final_values_lead_where_all_runs_converge(settings):
 @pytest.mark.parametrize(
     ("pairs", "said"),
     [
-        (5, "no result of this test on 5 discordant pairs of seeds (at least 7 are needed) could have been"),
-        (2, "no result of this test on 2 discordant pairs of seeds (at least 7 are needed) could have been"),
+        (5, "5 pairs of seeds differ, and no result of this test can reach its level with fewer than 7"),
+        (1, "1 pair of seeds differs, and no result of this test can reach its level with fewer than 7"),
     ],
 )
 def test_what_no_test_could_tell_is_said(settings, pairs, said):
@@ -183,6 +183,8 @@ def test_runs_are_not_tested_against_themselves(fa_sweep):
         text = told(frames)
         assert f"One set of trainings under {groups} names, counted once and not tested against itself" in text
         assert f"the {6 * groups} finished runs are 6 distinct trainings" in text
+        assert frames.about.missing == 0
+        assert "missing" not in text
         assert "McNemar" not in text
 
 
