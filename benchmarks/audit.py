@@ -110,7 +110,7 @@ class Audit:
         yield from self._fractions()
         yield from self._of_times()
         yield from self._of_finals()
-        yield from self._tests()
+        yield from self.tests()
 
     def _each(self, what: str, populations: Sequence[str], one: Callable[[str, int], float], nominal: float = 0.95) -> Row:
         return Row(what, {n: {name: one(name, n) for name in populations} for n in self.sizes}, nominal)
@@ -245,7 +245,7 @@ class Audit:
 
             yield self._each(f"difference of final means, {title}", names, difference)
 
-    def _tests(self) -> Iterator[Row]:
+    def tests(self) -> Iterator[Row]:
         """Yield how often each test gives p at most 0.05 where the two groups are exchangeable."""
 
         def fractions(test: str) -> Callable[[str, int], float]:
