@@ -308,10 +308,9 @@ def _one_set(frames: Frames, groups: pd.DataFrame) -> Iterator[str]:
 
 
 def _no_reference(frames: Frames, comparisons: pd.DataFrame) -> str:
-    if comparisons.empty and len(frames.groups) < 2:
-        return ""
-    lonely = [name for name in without_reference(frames) if name not in set(comparisons["group"])]
-    if not lonely or (comparisons["reference"].nunique() == 1 and len(comparisons) >= len(frames.groups) - 1):
+    compared = {*comparisons["group"], *comparisons["reference"]}
+    lonely = [name for name in without_reference(frames) if name not in compared]
+    if not lonely:
         return ""
     some = "; ".join(lonely[:MOST_GROUPS]) + (f"; and {len(lonely) - MOST_GROUPS} more" if len(lonely) > MOST_GROUPS else "")
     return f"Not compared, since their levels hold no run of the reference's feedback mode: {some}."
