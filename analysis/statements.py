@@ -55,7 +55,9 @@ def findings(frames: Frames, groups: pd.DataFrame, comparisons: pd.DataFrame, fi
 
 
 def undecided_by_convergence(groups: pd.DataFrame) -> str:
-    """Return how a sentence begins where all runs converged, or none, which tells no groups apart; else nothing."""
+    """Return how a sentence begins where all runs of several groups converged, or none; else nothing."""
+    if len(groups) < 2:
+        return ""
     if (groups["converged"] == groups["n"]).all():
         return "Every run converged: the fraction converged cannot tell groups apart"
     if (groups["converged"] == 0).all():

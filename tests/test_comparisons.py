@@ -113,6 +113,10 @@ def test_final_values_lead_where_all_runs_converge(settings):
     assert told(none).startswith("No run converged: the fraction converged cannot tell groups apart, nor can the final values")
 
 
+def test_one_group_is_not_told_from_others(settings):
+    assert told(simulate(settings, {"random": [100] * 10})).startswith("Converged: random 10 of 10 (100 %, 95 % CI 72-100 %).")
+
+
 @pytest.mark.parametrize(
     ("pairs", "said"),
     [
