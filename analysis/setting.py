@@ -61,8 +61,8 @@ def described(jobs: Sequence[Job]) -> list[str]:
         f"Task: {_levels(map(_task, runs))}{_split(runs)}.",
         f"Success: {_levels(map(_success, runs))}.",
         f"Network: {_levels(map(_network, distinct))}.",
-        f"Initial weights: {_levels(_draws(run.init.distribution, run.init.scale) for run in runs)}.",
-        f"Feedback matrices: {_levels(map(_feedback, runs))}.",
+        f"Initial weights: {_draws((run.init.distribution, run.init.scale, '') for run in runs)}.",
+        f"Feedback matrices: {_draws(map(_feedback, runs))}.",
         f"Training: {_training(runs)}.",
         f"Evaluations: {_levels(map(_evaluations, runs))}.",
         f"Seeds: {_seeds(jobs)}.",
@@ -201,27 +201,36 @@ def _network(job: Job) -> str:
     return ", ".join(parts)
 
 
-def _draws(distribution: str, scale: float) -> str:
+def _draws(found: Iterable[tuple[str, float | None, str]]) -> str:
+    """Return distributions with their scales and whatever else is said of them; scales alone that differ stand together."""
+    scales: dict[tuple[str, str], list[float]] = {}
+    for distribution, scale, more in found:
+        scales.setdefault((distribution, more), []).extend([] if scale is None else [scale])
+    return _levels(_draw(name, list(dict.fromkeys(listed))) + more for (name, more), listed in scales.items())
+
+
+def _draw(distribution: str, scales: Sequence[float]) -> str:
+    listed = _joined(f"{scale:g}" for scale in scales) if scales else ""
     if distribution == "normal":
-        return f"normal, standard deviation {scale:g}"
+        return f"normal, standard deviation {listed}"
     if distribution == "uniform":
-        return f"uniform within +-{scale:g}"
+        return f"uniform within +-{listed}"
     name = {"he": "He", "xavier": "Xavier"}.get(distribution, distribution)
-    return name if scale == 1 else f"{name} times {scale:g}"
+    return name if not scales or list(scales) == [1] else f"{name} times {listed}"
 
 
-def _feedback(run: RunConfig) -> str:
+def _feedback(run: RunConfig) -> tuple[str, float | None, str]:
     feedback = run.feedback
     if not hasattr(feedback, "distribution"):
-        return "none"
-    parts = [_draws(feedback.distribution, feedback.scale)]
+        return "none", None, ""
+    parts = [""]
     if feedback.match_norm:
         parts.append("rescaled to the norm of the initial weights")
     if feedback.sparsity:
         parts.append(f"{feedback.sparsity:g} of the entries zero")
     if feedback.seed is not None:
         parts.append(f"drawn by seed {feedback.seed}")
-    return ", ".join(parts)
+    return feedback.distribution, feedback.scale, ", ".join(parts)
 
 
 # --- training

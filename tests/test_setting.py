@@ -61,6 +61,17 @@ def test_a_split_that_varies_with_the_seed_is_said(jobs):
     assert "30 epochs" in own["Training"]
 
 
+def test_scales_of_one_distribution_are_listed_together(jobs):
+    scales = [
+        ((f"init={name}", f"init.scale={scale}"), {"init.scale": scale}) for name in ("uniform", "xavier") for scale in (0.1, 1)
+    ]
+    found = lines(jobs(*scales))
+    assert found["Initial weights"] == "uniform within +-0.1 or 1; or Xavier times 0.1 or 1."
+    assert found["Feedback matrices"] == "uniform within +-1; or Xavier."
+    changed = lines(jobs((("feedback.sparsity=0.5", "feedback.scale=2"), {})))
+    assert changed["Feedback matrices"] == "normal, standard deviation 2, 0.5 of the entries zero."
+
+
 def test_many_levels_are_cut(jobs):
     rates = [round(0.001 * k, 3) for k in range(1, 31)]
     found = lines(jobs(*(((f"train.lr={rate}",), {"train.lr": rate}) for rate in rates)))

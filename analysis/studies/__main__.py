@@ -99,9 +99,10 @@ def _quantities(table: pd.DataFrame) -> pd.DataFrame:
     text = table.apply(lambda r: "undefined" if r["n"] == 0 else _interval(r["median"], r["low"], r["high"]), axis=1)
     wide = table.assign(text=text).pivot(index="group", columns="quantity", values="text")
     order = list(dict.fromkeys(table["group"])), list(dict.fromkeys(table["quantity"]))
-    counts = table.groupby("group")["n"].max()
+    # As many as stand behind each quantity: "20", or "10, 20" where they are not the same runs.
+    counts = table[table["n"] > 0].groupby("group")["n"].agg(lambda n: ", ".join(str(count) for count in dict.fromkeys(n)))
     wide = wide.loc[order[0], order[1]].reset_index()
-    wide.insert(1, "n", wide["group"].map(counts).astype(str))
+    wide.insert(1, "n", wide["group"].map(counts).fillna("0"))
     return wide
 
 

@@ -52,7 +52,7 @@ def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
 
     return [
         lower("With one hidden layer random feedback beats the frozen control.", f"random, {ONE}", f"shallow, {ONE}"),
-        lower("With two hidden layers it does too.", f"random, {TWO}", f"shallow, {TWO}"),
+        lower("With two hidden layers random feedback beats the frozen control.", f"random, {TWO}", f"shallow, {TWO}"),
         lower("A second hidden layer helps random feedback.", f"random, {TWO}", f"random, {ONE}"),
         lower("A second hidden layer helps backpropagation.", f"symmetric, {TWO}", f"symmetric, {ONE}"),
         lower("Random feedback with two hidden layers beats backpropagation with one.", f"random, {TWO}", f"symmetric, {ONE}"),

@@ -63,7 +63,7 @@ def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
     never_falls = (curves.diff(axis=1).iloc[:, 1:] > -SLACK).all(axis=1)
     return [
         claim(
-            "The smaller the initial weights, the better the alignment.",
+            "The smallest initial weights align better than the largest.",
             expected("the curves of the paper show it", "Lillicrap et al., 2016, supplement"),
             wider,
             above(0, "signed"),
