@@ -18,6 +18,7 @@ from fa_sweep.config_files import ONE_OPTION, one_option
 from fa_sweep.refusals import in_quotes, parsed
 from fa_sweep.suggestions import kind_of
 
+LONGEST_WORD = 10_000  # characters between two commas
 _FOLDER_FLAGS = ("--config-dir", "-cd", "--config-path", "-cp")
 _REFUSED_FLAGS = {
     "run": "--run changes nothing here: leave it out (hydra.mode=RUN makes a single run of a preset that sweeps)",
@@ -34,6 +35,11 @@ def check_arguments(arguments: Sequence[str]) -> None:
     """
     for argument in arguments:
         plain_text("an argument", argument)
+        if len(max(argument.split(","), key=len)) > LONGEST_WORD:  # Hydra's parser takes seconds for it
+            raise ConfigError(
+                f"{shown(argument)[1:-1]}: a value of more than {LONGEST_WORD:,} characters; is it the right text? "
+                "Give a shorter one"
+            )
     flags = get_args_parser().parse_args(list(arguments))
     if flags.shell_completion:
         _check_completion(flags.overrides)

@@ -13,7 +13,8 @@ SHORTEST = 4  # a shorter secret is masked inside URIs alone: elsewhere it would
 _NAMES = r"[\w.-]*(?:password|passwd|passphrase|pwd|pass|token|secret|api_?key|access_?key|credentials?)"
 
 # scheme://user:PASSWORD@, as far as the last @ of the word: a password that was not percent-encoded may hold any of :/@?
-_USERINFO = re.compile(r"([A-Za-z][\w+.-]*://[^\s:/@?#'\"]*):([^\s'\"]*)@")
+# A scheme begins where a word begins, and a password ends some time: else a long word would be gone through from each letter.
+_USERINFO = re.compile(r"((?<![\w+.-])[\w+.-]+://[^\s:/@?#'\"]*):([^\s'\"]{0,4096})@")
 # https://TOKEN@host: the user of a web address is often a token.
 _WEB_USER = re.compile(r"(https?://)([^\s:/@?#'\"]+)@")
 _QUERY = re.compile(rf"([?&;\s](?:{_NAMES})=)([^&;\s'\"]+)", re.IGNORECASE)
@@ -28,7 +29,7 @@ def redact(text: str) -> str:
     """
     for secret in sorted(_remembered, key=len, reverse=True):
         text = text.replace(secret, MASK)
-    if "://" in text:
+    if "://" in text and "@" in text:
         text = _USERINFO.sub(rf"\1:{MASK}@", text)
         text = _WEB_USER.sub(rf"\1{MASK}@", text)
     return _QUERY.sub(rf"\1{MASK}", text) if "=" in text else text
@@ -73,7 +74,7 @@ def has_secrets(uri: str) -> bool:
 
 
 def _secrets_in(uri: str) -> list[str]:
-    found = [match[2] for match in _USERINFO.finditer(uri)] + [match[2] for match in _WEB_USER.finditer(uri)]
+    found = [match[2] for pattern in (_USERINFO, _WEB_USER) for match in pattern.finditer(uri)] if "@" in uri else []
     found += [match[2] for match in _QUERY.finditer(uri)]
     try:
         parts = urlsplit(uri)

@@ -21,6 +21,8 @@ COMMAND_LINES = {
     "-m +experiment=seed_post,lillicrap_linear": ["presets", "one after the other"],
     "feedback.mode=symmetric": ["feedback.mode", "'symmetric'", "use feedback=symmetric"],
     "feedback.mode=rerandom": ["use feedback=rerandom"],
+    "x" * 100_000: ["a value of more than 10,000 characters"],
+    "tracking.experiment=" + "x" * 100_000: ["a value of more than 10,000 characters"],
     "feedback={mode:direct}": ["a group takes the name of one option", "feedback.mode=direct"],
     "task.name=parity": ["task.name", "use task=parity"],
     "feedback.mode=randm": ["did you mean random"],
