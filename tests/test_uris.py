@@ -87,6 +87,15 @@ def test_what_a_uri_names(tmp_path, monkeypatch):
     assert sqlite_file(sqlite_uri(Path(os.fsdecode(b"/\xff?%#/x.db")))) == Path(os.fsdecode(b"/\xff?%#/x.db"))
 
 
+def test_a_store_whose_client_is_not_installed_is_refused(monkeypatch, fa_sweep, capfd, tmp_path):
+    monkeypatch.setattr("fa_sweep.tracking.uris._has_databricks", lambda: False)
+    assert fa_sweep("-m", "seed=0,1", "tracking.uri=databricks://me") == 2
+    assert "MLflow's client for it is not installed: pip install 'mlflow[databricks]'" in capfd.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr("fa_sweep.tracking.uris._has_databricks", lambda: True)
+    assert choose("databricks://me").uri == "databricks://me"
+
+
 def test_an_explicit_uri_wins_then_the_variable_then_the_default(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert choose("auto").shown == "sqlite:///outputs/mlflow.db (default)"

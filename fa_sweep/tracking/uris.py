@@ -62,7 +62,7 @@ def _wrong(uri: str) -> str | None:
     scheme, found, rest = uri.partition("://")
     dialect = scheme.partition("+")[0]
     if scheme in ("databricks", "databricks-uc", "uc"):
-        return None
+        return None if _has_databricks() else "MLflow's client for it is not installed: pip install 'mlflow[databricks]'"
     if not found:
         return f"MLflow keeps runs in databases and on servers: {WRITE_ONE}"
     if dialect == "sqlite":
@@ -76,6 +76,12 @@ def _wrong(uri: str) -> str | None:
     if dialect in SQL_DIALECTS and rest:
         return None
     return None if _is_plugin(scheme) else f"no store is called {scheme!r}: {WRITE_ONE}"
+
+
+def _has_databricks() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("databricks") is not None and find_spec("databricks.sdk") is not None
 
 
 def _is_plugin(scheme: str) -> bool:
