@@ -70,7 +70,9 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
     axes[1].set_xlabel("accuracy, judging seeds (%)")
     axes[2].set_xlabel("gradient angle (degrees)")
     axes[2].axvline(90, color="0.35", lw=0.9, linestyle=(0, (2, 2)))
-    alt = "; ".join(f"{r.quantity} of {r.group} {r.median:.3g}" for r in table.itertuples())
+    own = table[table["group"].isin([c.group for c in chosen]) & (table["quantity"] == ACCURACY)]
+    parts = [f"{row['group']} {100 * row['median']:.1f} %" for _, row in own.iterrows()]
+    alt = f"{ACCURACY} of each mode at its own learning rate: {'; '.join(parts)}."
     first, rest = (table.loc[table["quantity"] == q, "n"].max() for q in (CHOOSING, ACCURACY))
     caption = f"Left: median accuracy of {first} choosing seeds at each learning rate (darker is higher; outlined: the mode's choice). "
     caption += (
