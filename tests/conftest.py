@@ -7,6 +7,7 @@ from support import surroundings  # before anything reads the environment
 import logging
 import os
 import random
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
@@ -32,6 +33,10 @@ from fa_sweep.sweep.folder import fresh_id
 
 # The modules of tests/support by their bare names.
 sys.path.append(str(Path(__file__).parent / "support"))
+
+# A suite that a shell starts in its background would hand an ignored Ctrl-C on to every command that it starts.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples each time, on a machine of any speed.
 IMPATIENT = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
