@@ -26,6 +26,7 @@ from fa_sweep.tracking import limits
 
 MAIN_HISTORIES = (*dict.fromkeys(name for names in METRICS.values() for name in names), "loss", "angle_deg/gradient")
 MAIN_PREFIXES = ("angle_deg/signal_layer_", "angle_deg/weight_layer_")
+CHANCE = "chance_deg/"  # told at the first and at the last evaluation alone
 LONGEST_VALUE = limits.VALUE
 OVERLONG = "overlong.json"
 NAME_TAG = "fa_sweep.name"  # of a run whose name MLflow's tables do not take
@@ -70,7 +71,7 @@ class DatasetContent:
 class Kept:
     """What MLflow is sent of the histories: of `metrics` "main" or "all", the points of `history` full, thin or none.
 
-    Of everything else it gets the last value; the ledger has it all.
+    Of everything else it gets the last value, of angles by chance the first one too; the ledger has it all.
     """
 
     metrics: str
@@ -78,6 +79,8 @@ class Kept:
 
     def numbers(self, metric: str, evaluations: int) -> Sequence[int]:
         """Return which of a metric's evaluations are sent, besides the last defined one."""
+        if self.history != "none" and metric.startswith(CHANCE):
+            return (0,)
         if self.history == "none" or not (self.metrics == "all" or is_main_history(metric)):
             return ()
         if self.history == "full":
