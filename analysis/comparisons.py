@@ -33,7 +33,7 @@ FINAL_COLUMNS += ["test", "p", "p_holm", "p_least"]
 
 
 def compare(frames: Frames, reference: str | None = None, *, all_pairs: bool = False) -> pd.DataFrame:
-    """Return a row a comparison of convergence: each group against its reference, or all pairs.
+    """Return one row per comparison of convergence: each group against its reference, or all pairs.
 
     The reference is the group of that name, else feedback=symmetric at equal levels of every other factor, else the mode of
     the first group at those levels; a group without a reference at its levels is compared with none (`without_reference`).
@@ -50,7 +50,7 @@ def compare(frames: Frames, reference: str | None = None, *, all_pairs: bool = F
 
 
 def compare_final(frames: Frames, reference: str | None = None, *, all_pairs: bool = False) -> pd.DataFrame:
-    """Return a row a comparison of the final success metric: the pairs of `compare` for which it is defined in every run."""
+    """Return one row per comparison of the final success metric: the pairs of `compare` in which every run has one."""
     metrics = {job.group: job.run.task.success.metric for job in frames.jobs}
     rows = []
     for who, pair in _pairs(frames, reference, all_pairs=all_pairs):

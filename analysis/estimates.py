@@ -46,7 +46,7 @@ def _horizon(event: str) -> str:
 
 
 def group_table(frames: Frames) -> pd.DataFrame:
-    """Return a row a group: counts with Wilson intervals, times, final values with bootstrap intervals."""
+    """Return one row per group: counts with Wilson intervals, times and final values with theirs."""
     rows = []
     for group, runs in frames.runs.groupby("group", observed=False, sort=True):
         row: dict[str, Any] = {"group": str(group), "n": len(runs)}
@@ -112,7 +112,7 @@ def survival(frames: Frames, event: str = "convergence") -> pd.DataFrame:
 
 
 def curve_of(runs: pd.DataFrame, event: str, horizon: float) -> list[dict[str, float]]:
-    """Return Kaplan-Meier's curve of one group, a row a step at which it may fall."""
+    """Return Kaplan-Meier's curve of one group, one row per step at which it may fall."""
     times = runs[TIMES[event]].dropna().to_numpy(float)
     censored = len(runs) - len(times)
     curve = stats.ecdf(stats.CensoredData(uncensored=times, right=np.full(censored, horizon))).sf

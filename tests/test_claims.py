@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.studies.base import FEWEST, first_below, fraction_estimate, median_estimate, median_interval, stays_below
+from analysis.intervals import FEWEST_FOR_A_MEDIAN as FEWEST
+from analysis.intervals import median_interval
+from analysis.studies.base import first_below, fraction_estimate, median_estimate, stays_below
 from analysis.studies.claims import (
     CONFIRMED,
     NOT_DECIDED,

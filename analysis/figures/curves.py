@@ -36,7 +36,7 @@ def draw_learning(frames: Frames, split: list[Panel]) -> Drawn:
 
 
 def draw_angles(frames: Frames, split: list[Panel]) -> Iterator[Drawn]:
-    """Yield a figure for each kind of angle that is defined somewhere, a panel a layer."""
+    """Yield a figure for each kind of angle that is defined somewhere, one panel per layer."""
     layers = frames.layers
     kinds = {
         "gradient": ("Gradient angle", ["angle_deg/gradient"]),

@@ -10,15 +10,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from analysis.figures.panels import Drawn
 from analysis.frames import Frames
-from analysis.intervals import difference_of_fractions
+from analysis.intervals import FEWEST_FOR_A_MEDIAN as FEWEST
+from analysis.intervals import difference_of_fractions, median_interval
 from analysis.studies.claims import Claim, Estimate, shown
 from fa_sweep.convergence import CONVERGED, DIVERGED, wilson_interval
 
-FEWEST = 6  # below, the smallest and the largest value together cover a median less than 95 % of the time
 ORDER_STATISTICS = "95 % order statistics"
 
 EVENTS = {"reached": "reached", "at_end": "at the end", "converged": "converged", "diverged": "diverged"}
@@ -36,23 +35,6 @@ class Study:
     draw: Callable[[Frames, pd.DataFrame], Drawn]
     judge: Callable[[Frames, pd.DataFrame], Sequence[Claim]]
     remarks: Callable[[Frames, pd.DataFrame], Sequence[str]] = lambda frames, table: ()
-
-
-def median_interval(values: Any) -> tuple[float, float]:
-    """Return the exact 95 % interval of a median, between two order statistics; NaN below six values.
-
-    Every interval of a median in the studies comes from here. The k-th smallest and the k-th largest value enclose the median
-    with probability 1 - 2 P(Binomial(n, 1/2) < k), whatever the distribution (at least so where values are tied); k is the
-    largest for which that is 95 % or more. Infinite values (a run that never converged) are values like any other.
-
-    Source: Conover, Practical Nonparametric Statistics (1999), section 3.2.
-    """
-    ordered = np.sort(np.asarray(values, dtype=float))
-    n = len(ordered)
-    if n < FEWEST or np.isnan(ordered).any():
-        return np.nan, np.nan
-    k = int(stats.binom.ppf(0.025, n, 0.5))  # the smallest k with P(X <= k) >= 0.025, so P(X < k) < 0.025
-    return float(ordered[k - 1]), float(ordered[n - k])
 
 
 def median_estimate(quantity: str, values: Any, form: str = "plain", note: str = "") -> Estimate:
