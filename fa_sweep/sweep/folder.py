@@ -221,13 +221,13 @@ def create_sweep(
     return sweep
 
 
-_said: set[str] = set()
+_said: set[tuple[str, str]] = set()  # paths are of the working folder
 
 
 def _say_once(text: str) -> None:
-    if text not in _said:
+    if (here := (os.getcwd(), text)) not in _said:
         print(f"fa_sweep: {text}", file=sys.stderr)
-        _said.add(text)
+        _said.add(here)
 
 
 def all_sweeps(outputs: Path = OUTPUTS) -> list[Sweep]:
