@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 help:
 	@echo "make sweep   the main job: 3 feedback modes x 50 seeds, tracked, with a report"
-	@echo "make test    the tests that need no service (two or three minutes on two cores)"
+	@echo "make test    the tests that need no service (about three minutes on two cores)"
 	@echo "make test-all  all tests: also browser, PostgreSQL, SLURM, Dask, MLflow's server, and longer ones"
 	@echo "make check   lint, format, types"
 	@echo "make torture  attacks on the program from outside; writes the table of docs/reliability.md (20 minutes)"

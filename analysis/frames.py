@@ -1,4 +1,4 @@
-"""A sweep as tidy frames: a row a run, a row a run and evaluation. From the ledger or from MLflow, the same.
+"""A sweep as tidy frames: one row per run, and one per run and evaluation. The ledger and MLflow give equal frames.
 
 Undefined is NaN throughout; a step that never came is NaN.
 """
@@ -44,7 +44,9 @@ class About:
 
 @dataclass(frozen=True)
 class Frames:
-    """`runs`: a row a finished run; `histories`: a row a run and evaluation, a column a metric; `factors`: what was swept.
+    """What a sweep found: `runs`, one row per finished run, and `histories`, one row per run and evaluation.
+
+    `histories` has one column per metric; `factors` are the settings that were swept.
 
     Both carry `group`, an ordered category, and `seed`. `final.METRIC` in `runs` is the value at the last evaluation,
     `chance_deg/ANGLE` what the angle was at the first evaluation with feedback that the network had never met, and

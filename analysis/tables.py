@@ -32,7 +32,7 @@ def estimate(row: pd.Series, name: str, digits: int = 3, *, signed: bool = False
 
 
 def readable_groups(groups: pd.DataFrame) -> pd.DataFrame:
-    """Return events and times as text, a row a group."""
+    """Return events and times as text, one row per group."""
     horizons = groups["horizon_steps"].dropna().unique()
     never = f"never = {steps(horizons[0])}" if len(horizons) == 1 else "never = the group's horizon"
     rows = []
@@ -55,7 +55,7 @@ def readable_groups(groups: pd.DataFrame) -> pd.DataFrame:
 
 
 def readable_final_values(groups: pd.DataFrame) -> pd.DataFrame:
-    """Return medians and interquartile means (IQM) at the last evaluation as text, a row a group."""
+    """Return medians and interquartile means (IQM) at the last evaluation as text, one row per group."""
     titles = {
         "accuracy": ("accuracy", "0"),
         "normalised_squared_error": ("normalised squared error", "infinite"),
@@ -91,7 +91,7 @@ def _p(value: float) -> str:
 
 
 def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of comparisons as text, a row a comparison."""
+    """Return the table of comparisons as text, one row per comparison."""
     tests = number_of_tests(comparisons)
     rows = []
     for _, row in comparisons.iterrows():
@@ -117,7 +117,7 @@ def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
 
 
 def readable_final_comparisons(final: pd.DataFrame) -> pd.DataFrame:
-    """Return the comparisons of final values as text, a row a comparison."""
+    """Return the comparisons of final values as text, one row per comparison."""
     tests = number_of_tests(final)
     rows = []
     for _, row in final.iterrows():

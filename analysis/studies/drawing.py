@@ -10,7 +10,7 @@ from analysis.figures.style import log_scale, looks
 
 
 def draw_trajectories(axes: Axes, data: pd.DataFrame, label: str, *, log: bool = False, log_steps: bool = False) -> None:
-    """Draw medians with quartile bands of a frame from `estimates.trajectories`, a line a group."""
+    """Draw medians with quartile bands of a frame from `estimates.trajectories`, one line per group."""
     names = list(dict.fromkeys(data["group"].astype(str)))
     for name, look in looks(names).items():
         part = data[(data["group"] == name) & data["median"].notna()]
