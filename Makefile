@@ -3,6 +3,8 @@ BIN := .venv/bin
 
 .PHONY: sweep test test-all check torture audit bench manifest findings clean
 .DEFAULT_GOAL := help
+# Where it is set, every command that a test starts compiles the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo "make sweep   the main job: 3 feedback modes x 50 seeds, tracked, with a report"

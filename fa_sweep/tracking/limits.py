@@ -24,4 +24,6 @@ def short(text: str, most: int) -> str:
 
 def clean(text: str) -> str:
     """Return a text that every database takes: without NUL, and with bytes that are no UTF-8 written as escapes."""
+    if text.isascii() and "\0" not in text:
+        return text  # nearly all
     return text.replace("\0", "\\x00").encode(errors="backslashreplace").decode()
