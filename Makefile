@@ -54,7 +54,7 @@ manifest: .venv/ready
 PRESETS := $(basename $(notdir $(wildcard conf/experiment/*.yaml)))
 findings: .venv/ready
 	for preset in $(PRESETS); do $(BIN)/python -m fa_sweep +experiment=$$preset report=false || exit 1; done
-	$(BIN)/python -m analysis.studies --out analysis/findings
+	$(BIN)/python -m fa_sweep.studies --out analysis/findings
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

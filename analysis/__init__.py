@@ -1,1 +1,1 @@
-"""The convergence report."""
+"""`python -m analysis` in a checkout: the same as `python -m fa_sweep report`."""

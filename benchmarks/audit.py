@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis import estimates, hypotheses, intervals
-from fa_sweep.convergence import wilson_interval
+from fa_sweep.report import estimates, hypotheses, intervals
+from fa_sweep.sweep.outcomes import wilson_interval
 from torture import page
 
 Array = np.ndarray

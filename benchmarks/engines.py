@@ -10,12 +10,13 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.measure import Row, median, pairs_of, seconds_of
 from benchmarks.others import jax_engine, one_run, torch_engine
-from fa_sweep.config import conf_dir, resolve
+from fa_sweep.cli.configuration import conf_dir, resolve
+from fa_sweep.engine.parts import parts_of
+from fa_sweep.engine.stack import Stack
+from fa_sweep.engine.training import _Training, train
 from fa_sweep.feedback import MODES
-from fa_sweep.schema import RunConfig
-from fa_sweep.stack import Stack, parts_of
+from fa_sweep.settings.schema import RunConfig
 from fa_sweep.sweep.timing import seconds as expected_seconds
-from fa_sweep.training import _Training, train
 
 STEPS = 5001
 BLAS_SIZE = 512

@@ -18,15 +18,15 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from fa_sweep.composition import Composer
-from fa_sweep.config import conf_dir
+from fa_sweep.cli.composition import Composer
+from fa_sweep.cli.configuration import conf_dir
+from fa_sweep.engine.training import train
 from fa_sweep.feedback import MODES
-from fa_sweep.schema import AppConfig
-from fa_sweep.stack import widths_of
+from fa_sweep.settings.schema import AppConfig
+from fa_sweep.settings.structure import widths_of
 from fa_sweep.sweep.needs import needs_of
 from fa_sweep.sweep.timing import seconds
 from fa_sweep.tasks import task_of
-from fa_sweep.training import train
 
 LONGEST_S = 10.0
 MOST_BYTES = 2**31

@@ -23,9 +23,9 @@ def composition(rounds: int) -> Iterator[Row]:
     from hydra.types import RunMode
     from omegaconf import OmegaConf
 
-    from fa_sweep.composition import Composer
-    from fa_sweep.config import conf_dir
-    from fa_sweep.launching import parse_jobs
+    from fa_sweep.cli.composition import Composer
+    from fa_sweep.cli.configuration import conf_dir
+    from fa_sweep.cli.launching import parse_jobs
     from fa_sweep.sweep.folder import fresh_id
     from fa_sweep.sweep.jobs import make_jobs
 

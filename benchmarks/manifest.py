@@ -2,7 +2,7 @@
 
 A broad set of runs is trained by the commit that wrote the manifest last, and by the working tree. Every metric and every
 weight has to be equal, bit for bit, but in runs whose ids have changed: `NUMERICS_VERSION` has been raised, or the version of
-the run's feedback mode or optimiser (`fa_sweep.identity.numerics_of`).
+the run's feedback mode or optimiser (`fa_sweep.settings.identity.numerics_of`).
 """
 
 import json
@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.run_hashes import REFUSED
-from fa_sweep import sources
 from fa_sweep.feedback import MODES
+from fa_sweep.settings import sources
 from fa_sweep.tasks import TASKS
 
 ROOT = sources.FOLDER.parent

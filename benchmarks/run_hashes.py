@@ -13,13 +13,14 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from fa_sweep import identity
-from fa_sweep.checks import ConfigError
-from fa_sweep.composition import Composer
-from fa_sweep.config import conf_dir
+from fa_sweep.cli.composition import Composer
+from fa_sweep.cli.configuration import conf_dir
+from fa_sweep.engine.training import train
+from fa_sweep.errors import ConfigError
 from fa_sweep.feedback import MODES
+from fa_sweep.settings import identity
+from fa_sweep.settings.identity import NUMERICS_VERSION
 from fa_sweep.sweep.folder import fresh_id
-from fa_sweep.training import NUMERICS_VERSION, train
 
 REFUSED = "refused"  # how the entry of settings begins that a program does not take
 BASE = ("train.steps=301", "train.eval_every=100")

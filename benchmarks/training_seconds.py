@@ -7,8 +7,8 @@ from typing import Any
 
 def main() -> int:
     """Run the command that the arguments are."""
-    from fa_sweep import application  # here, for training processes import this file too
-    from fa_sweep.entry import main as fa_sweep
+    from fa_sweep.cli import application  # here, for training processes import this file too
+    from fa_sweep.cli.entry import main as fa_sweep
 
     train_all = application.train_all
 

@@ -5,12 +5,10 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from fa_sweep.errors import ConfigError
+
 WHOLE_LIMIT = 2**63  # what Parquet's integers and MLflow's parameters carry without loss
 _SHOWN = 80  # characters of a value that a message quotes
-
-
-class ConfigError(ValueError):
-    """A setting that cannot be used; the message is one line for the user."""
 
 
 def shown(value: Any) -> str:

@@ -18,15 +18,21 @@ P = TypeVar("P")
 class Pieces(Mapping[str, P], Generic[P]):
     """The pieces of one package and one entry-point group, loaded when asked for; iteration knows names without loading."""
 
-    def __init__(self, package: str, attribute: str, *, group: str, besides: frozenset[str]) -> None:
-        """`besides`: modules of the package that are no pieces."""
-        self._package, self._attribute, self._group, self._besides = package, attribute, group, besides
+    def __init__(self, package: str, attribute: str, *, group: str) -> None:
+        """Make a table.
+
+        Args:
+            package: the package whose modules are the pieces; modules that begin with an underscore are none.
+            attribute: the name of the piece in its module.
+            group: the group of entry points by which other distributions add pieces.
+        """
+        self._package, self._attribute, self._group = package, attribute, group
         self._loaded: dict[str, P] = {}
 
     @cached_property
     def _modules(self) -> list[str]:
         path = import_module(self._package).__path__
-        return sorted(m.name for m in pkgutil.iter_modules(path) if m.name not in self._besides)
+        return sorted(m.name for m in pkgutil.iter_modules(path) if not m.name.startswith("_"))
 
     @cached_property
     def foreign(self) -> dict[str, EntryPoint]:

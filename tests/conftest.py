@@ -25,10 +25,10 @@ from omegaconf import DictConfig, OmegaConf
 from support import databases, services
 from support.gate import Gate
 
-from fa_sweep.composition import Composer
-from fa_sweep.config import conf_dir
+from fa_sweep.cli.composition import Composer
+from fa_sweep.cli.configuration import conf_dir
 from fa_sweep.feedback import MODES
-from fa_sweep.schema import AppConfig
+from fa_sweep.settings.schema import AppConfig
 from fa_sweep.sweep.folder import fresh_id
 
 # The modules of tests/support by their bare names.
@@ -44,7 +44,7 @@ hypothesis_settings.register_profile("suite", derandomize=True, deadline=None, d
 hypothesis_settings.load_profile("suite")
 
 # Of all tests whose address has one of these words in it one worker takes care: they share what is dear to make.
-TOGETHER = ("test_slurm.py", "test_compiled.py", "test_pieces.py", "postgresql", "the_wheel")
+TOGETHER = ("test_slurm.py", "test_compiled.py", "test_external_pieces.py", "postgresql", "the_wheel")
 
 Settings = Callable[..., AppConfig]
 
@@ -151,7 +151,7 @@ def with_database(tmp_path: Path, empty_database: Path) -> Path:
 @pytest.fixture
 def fa_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Path) -> Callable[..., int]:
     """fa_sweep("-m", "seed=0,1") runs the command line in an empty folder and returns the exit status."""
-    from fa_sweep.entry import main
+    from fa_sweep.cli.entry import main
 
     monkeypatch.chdir(tmp_path)
 
@@ -168,7 +168,7 @@ def fa_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Pa
 @pytest.fixture
 def few_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports with their last figure alone: for tests of all else about them, since drawing takes most of the time."""
-    from analysis import report
+    from fa_sweep.report import report
 
     whole = report.draw_all
     monkeypatch.setattr(report, "draw_all", lambda *arguments: list(whole(*arguments))[-1:])

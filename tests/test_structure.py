@@ -1,80 +1,143 @@
-"""Imports run one way, heavy ones wait until they are needed, and the package works from a wheel in any folder."""
+"""Packages stand on each other in one order, heavy libraries wait until they are needed, and the wheel works in any folder."""
 
 import ast
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
 import pytest
+from support.places import ROOT
 from support.waiting import PATIENCE
 
-ROOT = Path(__file__).resolve().parent.parent
-ENGINE = (
-    "streams", "distributions", "losses", "activations", "checks", "network", "alignment", "evaluation", "stack", "training",
-    "schema", "convergence", "identity", "feedback", "tasks",
-)  # fmt: skip
+# Lowest first. A module may import what stands in a line above its own, and what stands in its own package.
+LAYERS = (
+    ("_typing", "errors"),
+    ("checks", "registry", "roles"),
+    ("process",),
+    ("numerics",),
+    ("feedback", "tasks", "models"),
+    ("settings",),
+    ("engine",),
+    ("sweep",),
+    ("tracking",),
+    ("report",),
+    ("studies",),
+    ("cli",),
+    ("__main__",),
+)
+FLOOR = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+# Which packages may import a library at all; the standard library, NumPy and our own are everybody's.
+ALLOWED = {
+    "hydra": {"cli"},
+    "omegaconf": {"cli"},
+    "rich": {"cli"},
+    "mlflow": {"tracking"},
+    "sqlalchemy": {"tracking"},
+    "alembic": {"tracking"},
+    "psycopg": {"tracking"},
+    "pandas": {"report", "studies"},
+    "seaborn": {"report", "studies"},
+    "matplotlib": {"report", "studies"},
+    "jinja2": {"report", "studies"},
+    "scipy": {"report", "studies"},
+    "pyarrow": {"sweep"},
+    "threadpoolctl": {"engine", "sweep"},
+    "numba": {"engine"},
+    "yaml": {"cli"},
+    "sklearn": {"tasks"},
+    "dask": {"sweep"},
+    "distributed": {"sweep"},
+    "submitit": {"sweep"},
+}
 
 
-def modules():
-    """Yield (dotted name, names imported at any depth of the file, names imported at its top)."""
-    for package in ("fa_sweep", "analysis", "hydra_plugins"):
-        for path in (ROOT / package).rglob("*.py"):
-            tree = ast.parse(path.read_text())
-            name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-            typing_only = {
-                id(node)
-                for block in ast.walk(tree)
-                if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
-                for node in ast.walk(block)
-            }
-            yield name, imported(n for n in ast.walk(tree) if id(n) not in typing_only), imported(tree.body)
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    """Yield every module of the package by its dotted name."""
+    for path in sorted((ROOT / "fa_sweep").rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        yield name, ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imported(nodes):
-    found = set()
-    for node in nodes:
+def imported(tree: ast.AST) -> set[str]:
+    """Return the dotted names that are imported anywhere in a tree, but for those that only a type checker reads."""
+    typing_only = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found.add(node.module or "")
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names if node.module == "fa_sweep"}
     return found
 
 
-def under(names, *prefixes):
-    return {n for n in names if any(n == p or n.startswith(f"{p}.") for p in prefixes)}
+def package_of(name: str) -> str:
+    """Return the package of the house, or the module beside the packages, that a module belongs to."""
+    return name.split(".")[1] if "." in name else ""
 
 
-def test_imports_run_one_way():
+def upward(name: str, names: Iterable[str]) -> list[str]:
+    """Return what a module imports from its own floor or from above."""
+    own = package_of(name)
+    others = {package_of(n) for n in names if n.startswith("fa_sweep.")} - {own, "__version__"}
+    return [f"{name} imports {other}" for other in sorted(others) if FLOOR[other] >= FLOOR[own]]
+
+
+def test_every_module_stands_on_a_floor():
+    names = {package_of(name) for name, _ in modules()} - {""}
+    assert names == set(FLOOR)
+
+
+def test_nothing_imports_upward():
+    assert [wrong for name, tree in modules() if name != "fa_sweep" for wrong in upward(name, imported(tree))] == []
+
+
+def test_the_check_sees_an_import_upward():
+    tree = ast.parse("def f():\n    from fa_sweep.cli.console import say\n    import fa_sweep.settings.schema")
+    assert upward("fa_sweep.engine.stack", imported(tree)) == ["fa_sweep.engine.stack imports cli"]
+
+
+def test_libraries_are_imported_in_their_packages_alone():
     wrong = []
-    for name, anywhere, _ in modules():
-        part = name.split(".")[1] if "." in name else ""
-        forbidden = set()
-        if part in ENGINE:
-            forbidden |= under(anywhere, "fa_sweep.sweep", "fa_sweep.tracking", "fa_sweep.config", "fa_sweep.composition")
-            forbidden |= under(anywhere, "hydra", "omegaconf", "mlflow", "pandas", "seaborn", "pyarrow", "rich", "analysis")
-        if name.startswith("fa_sweep.sweep"):
-            forbidden |= under(anywhere, "fa_sweep.tracking", "fa_sweep.application", "hydra", "omegaconf", "mlflow", "pandas")
-        if not name.startswith("fa_sweep.tracking"):
-            forbidden |= under(anywhere, "mlflow", "sqlalchemy")
-        if not name.startswith("analysis"):
-            forbidden |= under(anywhere, "pandas", "seaborn", "matplotlib")
-        if name.startswith("analysis"):
-            forbidden |= under(anywhere, "fa_sweep.training", "fa_sweep.stack", "fa_sweep.network", "hydra", "omegaconf")
-        if name not in {
-            f"fa_sweep.{n}"
-            for n in ("config", "choices", "config_files", "refusals", "composition", "launching", "callbacks", "entry")
-        }:
-            forbidden |= under(anywhere, "omegaconf") if not name.startswith("hydra_plugins") else set()
-        wrong += [f"{name} imports {module}" for module in forbidden]
+    for name, tree in modules():
+        for library in {each.partition(".")[0] for each in imported(tree)} & ALLOWED.keys():
+            if package_of(name) not in ALLOWED[library]:
+                wrong.append(f"{name} imports {library}")
     assert wrong == []
 
 
+def test_every_library_has_its_packages():
+    """A library that the list does not know would be imported anywhere."""
+    known = {*ALLOWED, *sys.stdlib_module_names, "fa_sweep", "numpy"}
+    found = {each.partition(".")[0] for _, tree in modules() for each in imported(tree)}
+    assert found <= known
+
+
+def test_the_engine_knows_no_file():
+    below = [layer for layer in LAYERS[: FLOOR["engine"] + 1] if layer != ("process",)]
+    for name, tree in modules():
+        if package_of(name) not in {n for layer in below for n in layer} - {"tasks", "settings", "registry"}:
+            continue
+        assert not imported(tree) & {"pathlib", "os", "io", "shutil", "tempfile"}, name
+        calls = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+        assert "open" not in calls, name
+
+
 def test_plugins_import_nothing_heavy_at_their_top():
-    for name, _, top in modules():
-        if name.startswith("hydra_plugins"):
-            assert not under(top, "fa_sweep", "numpy", "omegaconf", "pyarrow"), name
+    for path in (ROOT / "hydra_plugins").rglob("*.py"):
+        top = ast.Module(body=ast.parse(path.read_text(encoding="utf-8")).body, type_ignores=[])
+        top.body = [node for node in top.body if isinstance(node, ast.Import | ast.ImportFrom)]
+        assert not {n.partition(".")[0] for n in imported(top)} & {"fa_sweep", "numpy", "omegaconf", "pyarrow"}, path
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["seed=x"], ["dry_run=true"]], ids=str)
@@ -104,38 +167,102 @@ def installed(tmp_path_factory):
     return folder / "site"
 
 
+# What a user's own working folder may hold, by names that mean something here: none of it is ours to load.
+THEIRS = {
+    "analysis.py": "raise SystemExit('the user's own analysis')",
+    "report.py": "raise SystemExit('the user's own report')",
+    "settings.py": "raise SystemExit('the user's own settings')",
+    "conf/config.yaml": "defaults: [nothing\n",
+    "conf/feedback/random.yaml": "mode: nobody\n",
+    "hydra_plugins/__init__.py": "",
+    "hydra_plugins/theirs.py": "",
+    "tests/support/__init__.py": "raise SystemExit('the user's own tests')",
+}
+SMALL = ["-m", "feedback=symmetric,random", "seed=0,1", "train.steps=51", "train.eval_every=10"]
+
+
+@pytest.fixture(params=["editable", pytest.param("wheel", marks=pytest.mark.slow)])
+def run(request, with_database):
+    """Run `python ARGUMENTS` in a folder with a database, with the program installed in either way."""
+    environment = dict(os.environ)
+    if request.param == "wheel":
+        # -P and -I would drop PYTHONPATH with the checkout; an editable install is shadowed by what stands first on the path.
+        environment["PYTHONPATH"] = str(request.getfixturevalue("installed"))
+
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=with_database,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+
+    return run
+
+
+def test_what_lies_in_the_working_folder_is_not_loaded(run, with_database):
+    for name, text in THEIRS.items():
+        path = with_database / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    done = run("-m", "fa_sweep", *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert "4 jobs, 0 reused, 4 runs to train" in done.stdout
+    (written,) = (with_database / "outputs/reports").glob("*/report.html")
+    written.unlink()
+    again = run("-m", "fa_sweep", "report")
+    assert again.returncode == 0, again.stderr
+    assert written.exists()
+
+
 @pytest.mark.slow
-def test_the_wheel_works_from_any_folder(installed, with_database):
-    # -P and -I would drop PYTHONPATH with the checkout; an editable install is shadowed by what stands first on the path.
+def test_the_wheel_is_what_runs(installed, with_database):
     environment = {**os.environ, "PYTHONPATH": str(installed)}
-    names = "fa_sweep, analysis, hydra_plugins.fa_sweep.stack_launcher"
+    names = "fa_sweep, hydra_plugins.fa_sweep.stack_launcher"
     where = f"import {names}; print(*(m.__file__ for m in ({names})))"
     found = subprocess.run(
         [sys.executable, "-c", where], cwd=with_database, env=environment, capture_output=True, text=True, check=True
     )
-    assert found.stdout.count(str(installed)) == 3
-    arguments = ["-m", "feedback=symmetric,random", "seed=0,1", "train.steps=51", "train.eval_every=10", "report=false"]
+    assert found.stdout.count(str(installed)) == 2
+
+
+@pytest.mark.slow
+def test_what_the_wheel_carries(installed):
+    """Its configurations, templates and types; no top-level name but the program's and Hydra's namespace of plugins."""
+    tops = {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")}
+    assert tops == {"fa_sweep", "hydra_plugins"}
+    for name in ("conf/config.yaml", "conf/experiment/seed_post.yaml", "report/templates/report.html.j2", "py.typed"):
+        assert (installed / "fa_sweep" / name).is_file(), name
+    assert not (installed / "hydra_plugins/__init__.py").exists()
+
+
+@pytest.mark.slow
+def test_the_tests_run_from_the_source_distribution(tmp_path):
+    command = [sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    shutil.unpack_archive(archive, tmp_path, filter="data")
+    (tree,) = (path for path in tmp_path.iterdir() if path.is_dir())
     done = subprocess.run(
-        [sys.executable, "-m", "fa_sweep", *arguments],
-        cwd=with_database,
-        env=environment,
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            "-m",
+            "not service and not slow",
+            "tests/numerics",
+            "tests/report",
+        ],
+        cwd=tree,
+        env={**os.environ, "PYTHONPATH": str(tree)},
         capture_output=True,
         text=True,
         timeout=PATIENCE,
     )
-    assert done.returncode == 0, done.stderr
-    assert "4 jobs, 0 reused, 4 runs to train" in done.stdout
-    analysed = subprocess.run(
-        [sys.executable, "-m", "analysis"], cwd=with_database, env=environment, capture_output=True, text=True, timeout=PATIENCE
-    )
-    assert analysed.returncode == 0, analysed.stderr
-    assert list((with_database / "outputs/reports").glob("*/report.html"))
-
-
-@pytest.mark.slow
-def test_the_wheel_carries_conf_and_templates(installed):
-    assert (installed / "fa_sweep/conf/config.yaml").is_file()
-    assert (installed / "fa_sweep/conf/experiment/seed_post.yaml").is_file()
-    assert (installed / "analysis/templates/report.html.j2").is_file()
-    assert not (installed / "hydra_plugins/__init__.py").exists()
-    assert not (installed / "tests").exists()
+    assert done.returncode == 0, done.stdout[-2000:]
+    listed = {path.name for path in tree.iterdir()}
+    assert {"Makefile", "constraints.txt", "docs", "CHANGELOG.md", "CITATION.cff", "conf", "tests"} <= listed

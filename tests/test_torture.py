@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.places import ROOT
 
 from torture import page
 from torture.case import Outcome, attributed
@@ -23,7 +24,6 @@ from torture.program import Ended
 from torture.secrets import ODD, contents, forms, found_in
 from torture.truth import Truth, digests_in, temporary, untracked, wrong_in_ledger, wrong_in_store
 
-ROOT = Path(__file__).parent.parent
 PASSWORD = "Zq7v/K9@x:S3#cr?3t%&B q"  # noqa: S105  planted
 
 

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from fa_sweep.feedback.base import Ahead, Backward, FeedbackConfig, FeedbackMode, Forward, Lane
+from fa_sweep.feedback._base import Ahead, Backward, FeedbackConfig, FeedbackMode, Forward, Lane
 from fa_sweep.registry import Pieces
 
-MODES: Pieces[type[FeedbackMode[Any]]] = Pieces(
-    __name__, "MODE", group="fa_sweep.feedback", besides=frozenset({"base", "draws", "projected", "signs"})
-)
+MODES: Pieces[type[FeedbackMode[Any]]] = Pieces(__name__, "MODE", group="fa_sweep.feedback")
 
 __all__ = ["MODES", "Ahead", "Backward", "FeedbackConfig", "FeedbackMode", "Forward", "Lane"]

@@ -3,12 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from fa_sweep.feedback.base import Backward, Chance, FeedbackConfig, FeedbackMode, Forward, Lane
-from fa_sweep.feedback.draws import Draws
-
-Array = np.ndarray
+from fa_sweep._typing import Array
+from fa_sweep.feedback._base import Backward, Chance, FeedbackConfig, FeedbackMode, Forward, Lane
+from fa_sweep.feedback._draws import Draws
 
 
 class Direct(FeedbackMode[FeedbackConfig]):

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from fa_sweep.feedback.base import Chance, Forward, Lane
-from fa_sweep.feedback.draws import fixed_matrices
-from fa_sweep.feedback.signs import SignSymmetry
+from fa_sweep.feedback._base import Chance, Forward, Lane
+from fa_sweep.feedback._draws import fixed_matrices
+from fa_sweep.feedback._signs import SignSymmetry
 
 
 class FixedSign(SignSymmetry):

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from fa_sweep.checks import ConfigError
-from fa_sweep.feedback.base import Chance, FeedbackConfig, FeedbackMode, Forward, Lane
-from fa_sweep.feedback.draws import fixed_matrices
+from fa_sweep.errors import ConfigError
+from fa_sweep.feedback._base import Chance, FeedbackConfig, FeedbackMode, Forward, Lane
+from fa_sweep.feedback._draws import fixed_matrices
 
 
 @dataclass

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from fa_sweep.checks import ConfigError, at_least
-from fa_sweep.distributions import draw_into
-from fa_sweep.feedback.base import Backward, Chance, FeedbackConfig, FeedbackMode, Forward, Lane
-from fa_sweep.layout import norm_of
-from fa_sweep.streams import stream
-
-Array = np.ndarray
+from fa_sweep._typing import Array
+from fa_sweep.checks import at_least
+from fa_sweep.errors import ConfigError
+from fa_sweep.feedback._base import Backward, Chance, FeedbackConfig, FeedbackMode, Forward, Lane
+from fa_sweep.numerics.distributions import draw_into
+from fa_sweep.numerics.layout import norm_of
+from fa_sweep.numerics.streams import stream
 
 FIXED, LEARNT, LEARNT_MASK, FIXED_MASK = 3, 4, 5, 6  # the kinds of streams of B and R and of where sparsity leaves zeros
 TYPICAL_UNITS = 10  # of the layer above: what the estimate of time assumes where the width follows from it

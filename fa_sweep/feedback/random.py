@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fa_sweep.feedback.base import Ahead, Backward, Chance, FeedbackConfig, FeedbackMode, Forward, Lane
-from fa_sweep.feedback.draws import fixed_matrices
+from fa_sweep.feedback._base import Ahead, Backward, Chance, FeedbackConfig, FeedbackMode, Forward, Lane
+from fa_sweep.feedback._draws import fixed_matrices
 
 
 class Random(FeedbackMode[FeedbackConfig]):

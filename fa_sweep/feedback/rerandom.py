@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from fa_sweep.checks import at_least, one_of
-from fa_sweep.feedback.base import Ahead, Backward, Chance, FeedbackConfig, FeedbackMode, Forward, Lane
-from fa_sweep.feedback.draws import Draws
-from fa_sweep.feedback.projected import Projections, is_projectable
+from fa_sweep.feedback._base import Ahead, Backward, Chance, FeedbackConfig, FeedbackMode, Forward, Lane
+from fa_sweep.feedback._draws import Draws
+from fa_sweep.feedback._projected import Projections, is_projectable
 
 DRAWS = ("auto", "literal")
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fa_sweep.feedback.base import Ahead, Backward, FeedbackConfig, FeedbackMode, Forward, Lane
+from fa_sweep.feedback._base import Ahead, Backward, FeedbackConfig, FeedbackMode, Forward, Lane
 
 
 class Shallow(FeedbackMode[FeedbackConfig]):

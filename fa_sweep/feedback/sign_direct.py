@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from fa_sweep.feedback.base import Backward
+from fa_sweep._typing import Array
+from fa_sweep.feedback._base import Backward
 from fa_sweep.feedback.direct import Direct
-
-Array = np.ndarray
 
 
 class SignDirect(Direct):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from fa_sweep.feedback.base import Ahead, Backward, FeedbackConfig, FeedbackMode, Forward, Lane
+from fa_sweep.feedback._base import Ahead, Backward, FeedbackConfig, FeedbackMode, Forward, Lane
 
 
 class Symmetric(FeedbackMode[FeedbackConfig]):

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from fa_sweep.distributions import deviation
-from fa_sweep.feedback.base import Chance, Forward, Lane
-from fa_sweep.feedback.signs import SignSymmetry
+from fa_sweep.feedback._base import Chance, Forward, Lane
+from fa_sweep.feedback._signs import SignSymmetry
+from fa_sweep.numerics.distributions import deviation
 
 
 class UniformSign(SignSymmetry):

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from fa_sweep.checks import ConfigError, at_least, positive
-from fa_sweep.feedback.base import Chance, FeedbackConfig, FeedbackMode, Forward, Lane
-from fa_sweep.feedback.draws import fixed_matrices
-from fa_sweep.streams import stream
-
-Array = np.ndarray
+from fa_sweep._typing import Array
+from fa_sweep.checks import at_least, positive
+from fa_sweep.errors import ConfigError
+from fa_sweep.feedback._base import Chance, FeedbackConfig, FeedbackMode, Forward, Lane
+from fa_sweep.feedback._draws import fixed_matrices
+from fa_sweep.numerics.streams import stream
 
 
 @dataclass

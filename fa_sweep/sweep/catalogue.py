@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from fa_sweep._typing import Array
+from fa_sweep.errors import CannotWrite, Unreadable
 from fa_sweep.sweep.record import RECORD, read_record
 from fa_sweep.sweep.shards import SHARDS, read_run_ids
-from fa_sweep.sweep.storage import CannotWrite, Unreadable, digest, read_bytes, read_json, remove_leavings, write_bytes
-
-Array = np.ndarray
+from fa_sweep.sweep.storage import digest, read_bytes, read_json, remove_leavings, write_bytes
 
 FILE = ".catalogue"
 TRACKED = "tracked.json"

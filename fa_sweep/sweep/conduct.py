@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fa_sweep.schema import RunConfig
-from fa_sweep.sweep.executors import Executor, Failed, Progress, ShardLost, Trained, expect_work
+from fa_sweep.errors import ShardLost
+from fa_sweep.settings.schema import RunConfig
+from fa_sweep.sweep.executors import Executor, Failed, Progress, Trained, expect_work
 from fa_sweep.sweep.folder import Sweep
 from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.plan import Shard, by_structure, choose_processes, cut

@@ -12,7 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from fa_sweep import __version__
-from fa_sweep.training import NUMERICS_VERSION
+from fa_sweep.settings.identity import NUMERICS_VERSION
 
 # What another value of may change the last bits of a run's numbers: of products, of tanh, exp, log and arccos.
 DECIDES_BITS = ("numerics", "numpy", "blas", "simd", "libc")

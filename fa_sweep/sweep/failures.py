@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from fa_sweep.sources import is_somebodys
-from fa_sweep.sweep.storage import Unreadable, json_bytes, read_json
+from fa_sweep.errors import Unreadable
+from fa_sweep.settings.sources import is_somebodys
+from fa_sweep.sweep.storage import json_bytes, read_json
 
 FAILURES = "failures.json"
 

@@ -24,16 +24,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
-from fa_sweep.checks import ConfigError
-from fa_sweep.identity import sweep_hash
-from fa_sweep.schema import TrackingConfig
+from fa_sweep.errors import ConfigError, Unreadable
+from fa_sweep.process.notices import say_once
+from fa_sweep.settings.identity import sweep_hash
+from fa_sweep.settings.schema import TrackingConfig
 from fa_sweep.sweep.catalogue import TRACKED, Catalogue, Entry
 from fa_sweep.sweep.environment import environment
 from fa_sweep.sweep.failures import FAILURES, Failed, failures_bytes, read_failures
 from fa_sweep.sweep.jobs import TABLE, Job, jobs_bytes, read_jobs
 from fa_sweep.sweep.ledger import Ledger, Records
-from fa_sweep.sweep.record import FORMAT, RECORD, SweepRecord, process_started, read_record
-from fa_sweep.sweep.storage import Unreadable, digest, lock, read_json, write_and_hold, write_bytes, write_json
+from fa_sweep.sweep.record import FORMAT, RECORD, SweepRecord, preset_of, process_started, read_record
+from fa_sweep.sweep.storage import digest, lock, read_json, write_and_hold, write_bytes, write_json
 
 OUTPUTS = Path("outputs")
 ELSEWHERE_S = 86400
@@ -83,7 +84,7 @@ class Sweep:
         try:
             return read_failures(self.folder)
         except Unreadable as error:
-            _say_once(f"{error}; why runs failed is not known")
+            say_once(f"{error}; why runs failed is not known")
             return {}
 
     def records(self, outputs: Path = OUTPUTS, *, quiet: bool = False) -> Records:
@@ -192,7 +193,14 @@ def _link_to(folder: Path, outputs: Path) -> Path | None:
 
 
 def create_sweep(
-    folder: Path, jobs: Sequence[Job], command: str, tracking: TrackingConfig, *, single: bool, resume: str = "true"
+    folder: Path,
+    jobs: Sequence[Job],
+    tracking: TrackingConfig,
+    *,
+    flags: Sequence[str] = (),
+    overrides: Sequence[str] = (),
+    single: bool,
+    resume: str = "true",
 ) -> Sweep:
     """Write the folder of a sweep that this process is about to conduct, and hold it; `single`: of one run outside any sweep.
 
@@ -202,7 +210,9 @@ def create_sweep(
     write_bytes(table, folder / TABLE)
     record = SweepRecord(
         format=FORMAT,
-        command=command,
+        flags=list(flags),
+        overrides=list(overrides),
+        preset=preset_of(overrides),
         single=single,
         created_at_ms=int(datetime.now(UTC).timestamp() * 1000),
         planned=len(jobs),
@@ -221,15 +231,6 @@ def create_sweep(
     return sweep
 
 
-_said: set[tuple[str, str]] = set()  # paths are of the working folder
-
-
-def _say_once(text: str) -> None:
-    if (here := (os.getcwd(), text)) not in _said:
-        print(f"fa_sweep: {text}", file=sys.stderr)
-        _said.add(here)
-
-
 def all_sweeps(outputs: Path = OUTPUTS) -> list[Sweep]:
     """Return every sweep and single run under `outputs`, oldest first; one whose record cannot be read is said and left out."""
     return [sweep for sweep, _ in catalogued(outputs)]
@@ -240,7 +241,7 @@ def catalogued(outputs: Path = OUTPUTS) -> list[tuple[Sweep, Entry]]:
     found = []
     for folder, entry in Catalogue(outputs).entries.items():
         if entry.fault:
-            print(f"fa_sweep: {entry.fault}; its sweep is left out", file=sys.stderr)
+            say_once(f"{entry.fault}; its sweep is left out")
         elif entry.created_at_ms:
             found.append((Sweep(Path(folder)), entry))
     return sorted(found, key=lambda one: (one[1].created_at_ms, one[0].id))

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fa_sweep.checks import ConfigError
-from fa_sweep.config import build
-from fa_sweep.identity import identify_seeds, nested_settings
-from fa_sweep.schema import RunConfig, run_alone
-from fa_sweep.secrets import redact
-from fa_sweep.stack import widths_of
-from fa_sweep.sweep.storage import Unreadable, digest, lists, numbers, read_bytes, table_bytes, table_of, texts
+from fa_sweep.errors import ConfigError, Unreadable
+from fa_sweep.process.secrets import redact
+from fa_sweep.settings.build import build
+from fa_sweep.settings.identity import identify_seeds, nested_settings
+from fa_sweep.settings.schema import RunConfig, differ_in_seed_alone, run_alone
+from fa_sweep.settings.structure import widths_of
+from fa_sweep.sweep.storage import digest, lists, numbers, read_bytes, table_bytes, table_of, texts
 from fa_sweep.tasks import task_of
 
 TABLE = "jobs.parquet"
@@ -114,16 +114,7 @@ class _Maker:
 
     def makes(self, run: RunConfig) -> bool:
         """Whether a run differs in nothing but its seed, as far as that can be told at once: it has the very same groups."""
-        own = self._run
-        return (
-            run.task is own.task
-            and run.model is own.model
-            and run.feedback is own.feedback
-            and run.init is own.init
-            and run.train is own.train
-            and run.dtype == own.dtype
-            and run.engine == own.engine
-        )
+        return differ_in_seed_alone(run, self._run)
 
     def job(self, number: int, run: RunConfig, overrides: tuple[str, ...]) -> Job:
         run_id, job_id = self._ids(run.seed)

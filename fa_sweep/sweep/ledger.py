@@ -4,16 +4,16 @@ Shards lie in the folder of the sweep (or single run) that trained them. A shard
 must have, counts as absent and is said.
 """
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
-from fa_sweep.convergence import Events, events
+from fa_sweep.errors import Unreadable
+from fa_sweep.process.notices import say_once
 from fa_sweep.sweep.catalogue import Catalogue
 from fa_sweep.sweep.jobs import Job
+from fa_sweep.sweep.outcomes import Events, events
 from fa_sweep.sweep.shards import Record, is_verifiable, read_shard
-from fa_sweep.sweep.storage import Unreadable
 
 Usable = Callable[[Record], bool]
 
@@ -74,7 +74,7 @@ class Ledger:
 
 
 def _say_absent(fault: str) -> None:
-    print(f"fa_sweep: {fault}; its runs count as absent", file=sys.stderr)
+    say_once(f"{fault}; its runs count as absent")
 
 
 class Records(Mapping[str, Record]):

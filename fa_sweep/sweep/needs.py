@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from fa_sweep.evaluation import metric_names
+from fa_sweep.engine.evaluation import metric_names
+from fa_sweep.engine.examples import AHEAD_BYTES, FRESH_STEPS
+from fa_sweep.engine.parts import lanes_of_part
 from fa_sweep.feedback.product import ProductConfig
-from fa_sweep.schema import RunConfig
-from fa_sweep.stack import AHEAD_BYTES, FRESH_STEPS, lanes_of_part, widths_of
+from fa_sweep.settings.schema import RunConfig
+from fa_sweep.settings.structure import widths_of
 from fa_sweep.tasks import task_of
 
 HISTORY_COPIES = 3  # a shard's histories, while they are put together and written

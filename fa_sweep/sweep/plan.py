@@ -5,8 +5,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fa_sweep.schema import RunConfig
-from fa_sweep.stack import structure
+from fa_sweep.settings.schema import RunConfig
+from fa_sweep.settings.structure import is_alike, structure
 from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.needs import history_bytes
 from fa_sweep.sweep.timing import seconds
@@ -37,16 +37,10 @@ def by_structure(jobs: Sequence[Job]) -> list[list[Job]]:
     groups: dict[tuple[object, ...], list[Job]] = {}
     last: tuple[RunConfig, list[Job]] | None = None
     for job in jobs:
-        if last is None or not _is_alike(job.run, last[0]):
+        if last is None or not is_alike(job.run, last[0]):
             last = job.run, groups.setdefault(structure(job.run), [])
         last[1].append(job)
     return list(groups.values())
-
-
-def _is_alike(run: RunConfig, other: RunConfig) -> bool:
-    """Whether two runs are of one structure, as far as that can be told at once: by the thousand they share their groups."""
-    groups = run.train is other.train and run.model is other.model and run.task is other.task
-    return groups and run.dtype == other.dtype and run.engine == other.engine
 
 
 def cut(groups: Sequence[Sequence[Job]], processes: int) -> list[Shard]:

@@ -7,17 +7,21 @@ version's format carries a checksum.
 import json
 import os
 import platform
+import re
+import shlex
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from fa_sweep.checks import ConfigError
-from fa_sweep.schema import RESUME, TrackingConfig
-from fa_sweep.secrets import redacted
-from fa_sweep.sweep.storage import Unreadable, digest, json_bytes, read_json
+from fa_sweep.errors import ConfigError, Unreadable
+from fa_sweep.process.secrets import redacted
+from fa_sweep.roles import Role, names_with
+from fa_sweep.settings.schema import RESUME, AppConfig, TrackingConfig
+from fa_sweep.sweep.storage import digest, json_bytes, read_json
 
 RECORD = "sweep.json"
-FORMAT = 2  # 1: without format, resume, started, jobs_sha256 and checksum
+FORMAT = 3  # 1: without format, resume, started, jobs_sha256 and checksum; until 2 the command line was one text
 _ADDED_IN_2 = {"format": 1, "resume": "true", "started": "", "jobs_sha256": ""}
 
 
@@ -25,14 +29,17 @@ _ADDED_IN_2 = {"format": 1, "resume": "true", "started": "", "jobs_sha256": ""}
 class SweepRecord:
     """What is known of a sweep, or of a single run, as a whole.
 
-    `command` is the command line, without tracking settings; `created_at_ms` Unix time; `planned` and `reused` count jobs;
+    `flags` and `overrides` are the words of the command line, without tracking settings, and `preset` names the preset among
+    them, empty where there is none; `created_at_ms` is Unix time; `planned` and `reused` count jobs;
     `hash` is that of the set of its jobs' ids; `tracking` says where MLflow is to hold it, its URI without secrets;
     `environment` is the launching process's; `host`, `pid` and `started` name that process (see `process_started`);
     `jobs_sha256` is the SHA-256 of the job table's file, empty where the format had none.
     """
 
     format: int
-    command: str
+    flags: list[str]
+    overrides: list[str]
+    preset: str
     single: bool
     created_at_ms: int
     planned: int
@@ -52,6 +59,17 @@ class SweepRecord:
         return json_bytes({**values, "checksum": _checksum(values)})
 
     @property
+    def command(self) -> str:
+        """The command line, for a shell."""
+        return shlex.join(["python", "-m", "fa_sweep", *self.flags, *self.overrides])
+
+    @property
+    def preset_as_it_stands(self) -> str:
+        """The preset that the sweep ran with its settings unchanged; empty if it ran none, or changed one of its settings."""
+        own = [text for text in self.overrides if group_of(text) not in ("hydra", *names_with(AppConfig, Role.APPLICATION))]
+        return self.preset if own == [f"+{_PRESET}={self.preset}"] else ""
+
+    @property
     def is_process_alive(self) -> bool:
         """Whether the process that conducted the sweep still runs; only this machine's processes can be asked for."""
         if self.host != platform.node():
@@ -64,6 +82,33 @@ class SweepRecord:
             pass
         # Another process may have the number by now.
         return not self.started or process_started(self.pid) == self.started
+
+
+_PRESET = "experiment"
+
+
+def group_of(override: str) -> str:
+    """Return the first part of the setting or group that an override names, in whatever form: `tracking`, `train`."""
+    return re.split(r"[=./@:]", override.lstrip("+~"), maxsplit=1)[0]
+
+
+def preset_of(overrides: Iterable[str]) -> str:
+    """Return the preset among the overrides of a command line; empty if there is none."""
+    return next((text.partition("=")[2] for text in overrides if group_of(text) == _PRESET), "")
+
+
+def _words(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a record of format 1 or 2 with the words of its command line one by one, as format 3 has them."""
+    command = values.pop("command", None)
+    if not isinstance(command, str):
+        return values
+    try:
+        words = shlex.split(command)[3:]
+    except ValueError:
+        words = command.split()[3:]
+    flags = [word for word in words if word.startswith("-")]
+    overrides = [word for word in words if not word.startswith("-")]
+    return {**values, "flags": flags, "overrides": overrides, "preset": preset_of(overrides)}
 
 
 def read_record(folder: Path) -> SweepRecord | None:
@@ -79,7 +124,7 @@ def read_record(folder: Path) -> SweepRecord | None:
     checksum = values.pop("checksum", None)
     if not is_first and checksum != _checksum(values):
         raise Unreadable(f"{path} is damaged: its checksum does not fit")
-    return _checked({**_ADDED_IN_2, **values}, path)
+    return _checked({**_ADDED_IN_2, **_words(values)}, path)
 
 
 def _checked(values: dict[str, Any], path: Path) -> SweepRecord:
@@ -88,6 +133,9 @@ def _checked(values: dict[str, Any], path: Path) -> SweepRecord:
         if name not in values:
             raise Unreadable(f"{path} is damaged: {name} is missing")
         if isinstance(kind, type) and kind in (int, str, bool) and type(values[name]) is not kind:
+            raise Unreadable(f"{path} is damaged: {name} is {_shown(values[name])}")
+    for name in ("flags", "overrides"):
+        if not isinstance(values[name], list) or not all(isinstance(word, str) for word in values[name]):
             raise Unreadable(f"{path} is damaged: {name} is {_shown(values[name])}")
     environment, resume = values["environment"], values["resume"]
     if not isinstance(environment, dict) or not all(isinstance(value, str) for value in environment.values()):

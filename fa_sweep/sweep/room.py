@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fa_sweep.checks import ConfigError, shown
-from fa_sweep.resources import SMALL, available_memory, free_disk, in_bytes, in_time
-from fa_sweep.schema import RunConfig
+from fa_sweep.checks import shown
+from fa_sweep.errors import ConfigError
+from fa_sweep.process.resources import SMALL, available_memory, free_disk, in_bytes, in_time
+from fa_sweep.settings.schema import RunConfig
 from fa_sweep.sweep.conduct import plan_shards
 from fa_sweep.sweep.folder import OUTPUTS
 from fa_sweep.sweep.jobs import Job

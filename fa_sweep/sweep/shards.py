@@ -15,24 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from fa_sweep.evaluation import metric_names
+from fa_sweep._typing import Array
+from fa_sweep.engine.evaluation import metric_names
+from fa_sweep.engine.training import Histories
+from fa_sweep.errors import Unreadable
 from fa_sweep.sweep.environment import environment
 from fa_sweep.sweep.jobs import Job
-from fa_sweep.sweep.storage import (
-    Unreadable,
-    digest,
-    lists,
-    numbers,
-    of_lists,
-    read_bytes,
-    table_bytes,
-    table_of,
-    texts,
-    write_bytes,
-)
-from fa_sweep.training import Histories
-
-Array = np.ndarray
+from fa_sweep.sweep.storage import digest, lists, numbers, of_lists, read_bytes, table_bytes, table_of, texts, write_bytes
 
 SHARDS = "shards"
 _PLAIN = {"run_id": str, "diverged_at_step": int, "finished_at_ms": int, "duration_s": float}
@@ -119,7 +108,7 @@ def read_shard(path: Path, jobs: Mapping[str, Job]) -> dict[str, Record]:
         if id(train) not in expected:
             expected[id(train)] = np.array(train.evaluation_steps())
         _check_history(jobs[run_id], steps[row], expected[id(train)], histories, path)
-        metrics = {name: values[row] for name, values in histories.items()}
+        metrics = {name: histories[name][row] for name in metric_names(len(jobs[run_id].widths) - 1, jobs[run_id].targets)}
         own = {name: values[row] for name, values in plain.items()}
         records[run_id] = Record(steps=steps[row], metrics=metrics, environment=made_with, **own)
     return records

@@ -19,7 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fa_sweep.secrets import redacted
+from fa_sweep.errors import CannotWrite, Unreadable
+from fa_sweep.process.secrets import redacted
 
 try:
     from fcntl import LOCK_EX, LOCK_NB, flock
@@ -27,14 +28,6 @@ except ImportError:  # Windows: two commands that do one thing at once are not k
     flock = None  # type: ignore[assignment]
 
 LARGEST_JSON = 2**26  # bytes; a larger file was not written by this program
-
-
-class Unreadable(Exception):
-    """A file is damaged, or is not what its name says; the message is one line that names it."""
-
-
-class CannotWrite(OSError):
-    """A file could not be written, for want of space or of permission; the message is one line that names it."""
 
 
 def table_bytes(columns: Mapping[str, pa.Array], metadata: Mapping[str, str] | None = None) -> bytes:
@@ -57,9 +50,12 @@ def table_of(content: bytes, path: Path, columns: Sequence[str] | None = None) -
     """
     try:
         with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
-            return file.read(columns=columns).combine_chunks()
+            table = file.read(columns=columns).combine_chunks()
     except (OSError, pa.ArrowException, MemoryError, OverflowError, ValueError, KeyError, TypeError) as error:
         raise Unreadable(f"{path} is damaged, or is no Parquet file: {_said(error)}") from error
+    if len(set(table.column_names)) < len(table.column_names):
+        raise Unreadable(f"{path} is damaged: two of its columns have one name")
+    return table
 
 
 def numbers(values: np.ndarray) -> pa.Array:

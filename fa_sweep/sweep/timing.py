@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from fa_sweep.engine.parts import lanes_of_part, parts_for
+from fa_sweep.engine.training import SEGMENT_STEPS
 from fa_sweep.feedback import MODES, FeedbackConfig
-from fa_sweep.layout import LanesLast
-from fa_sweep.schema import RunConfig
-from fa_sweep.stack import lanes_of_part, layout_for, parts_for, widths_of
+from fa_sweep.numerics.layout import LanesLast
+from fa_sweep.settings.schema import RunConfig
+from fa_sweep.settings.structure import layout_for, widths_of
 from fa_sweep.tasks import TASKS, task_of
-from fa_sweep.training import SEGMENT_STEPS
 
 COMPILED_IS_FASTER = 2.0
 FLOAT32 = 0.6  # of the time of float64, where there are lanes enough to fill a vector

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fa_sweep.checks import ConfigError
-from fa_sweep.identity import sources_of
-from fa_sweep.schema import RunConfig
+from fa_sweep.engine.training import Histories, train
+from fa_sweep.errors import ConfigError
+from fa_sweep.settings.identity import sources_of
+from fa_sweep.settings.schema import RunConfig
 from fa_sweep.sweep.environment import environment
 from fa_sweep.sweep.failures import Failed, failure
 from fa_sweep.sweep.jobs import Job
-from fa_sweep.training import Histories, train
 
 
 @dataclass(frozen=True)

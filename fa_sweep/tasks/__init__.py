@@ -4,13 +4,11 @@ from collections import OrderedDict
 from typing import Any
 
 from fa_sweep.checks import shown
+from fa_sweep.process.resources import require_memory
 from fa_sweep.registry import Pieces
-from fa_sweep.resources import require_memory
-from fa_sweep.tasks.base import METRICS, Examples, SuccessConfig, Task, TaskConfig, TaskKind
+from fa_sweep.tasks._base import METRICS, Examples, SuccessConfig, Task, TaskConfig, TaskKind
 
-TASKS: Pieces[TaskKind] = Pieces(
-    __name__, "TASK", group="fa_sweep.tasks", besides=frozenset({"base", "contents", "split", "files"})
-)
+TASKS: Pieces[TaskKind] = Pieces(__name__, "TASK", group="fa_sweep.tasks")
 
 _made: OrderedDict[tuple[str, str], Task] = OrderedDict()
 _KEPT = 8  # tasks, the latest: a file of images is read once a sweep

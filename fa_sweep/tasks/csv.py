@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fa_sweep.checks import ConfigError, did_you_mean, one_of
-from fa_sweep.tasks.base import Examples, Task, TaskKind, one_hot
-from fa_sweep.tasks.contents import Contents
-from fa_sweep.tasks.files import FileConfig, class_labels, look_at_csv, read_csv
-from fa_sweep.tasks.split import split_rows
+from fa_sweep.checks import did_you_mean, one_of
+from fa_sweep.errors import ConfigError
+from fa_sweep.tasks._base import Examples, Task, TaskKind, one_hot
+from fa_sweep.tasks._contents import Contents
+from fa_sweep.tasks._files import FileConfig, class_labels, look_at_csv, read_csv
+from fa_sweep.tasks._split import split_rows
 
 
 @dataclass
@@ -65,4 +66,4 @@ def _standardise(parts: list[np.ndarray]) -> None:
         np.divide(part, scale, out=part)
 
 
-TASK = TaskKind(make, CsvConfig, not_science=("path",))
+TASK = TaskKind(make, CsvConfig)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from fa_sweep.tasks.base import Examples, Task, TaskKind, one_hot
-from fa_sweep.tasks.split import SplitConfig, split_examples
+from fa_sweep.tasks._base import Examples, Task, TaskKind, one_hot
+from fa_sweep.tasks._split import SplitConfig, split_examples
 
 LARGEST_PIXEL = 16.0
 

@@ -2,17 +2,18 @@
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from fa_sweep.checks import ConfigError, positive
-from fa_sweep.tasks.base import Examples, Task, TaskKind, one_hot
-from fa_sweep.tasks.contents import Contents
-from fa_sweep.tasks.files import FileConfig, class_labels, read_idx, read_npz, suffix
-from fa_sweep.tasks.split import split_rows
-
-Array = np.ndarray
+from fa_sweep._typing import Array
+from fa_sweep.checks import positive
+from fa_sweep.errors import ConfigError
+from fa_sweep.roles import LOCATION
+from fa_sweep.tasks._base import Examples, Task, TaskKind, one_hot
+from fa_sweep.tasks._contents import Contents
+from fa_sweep.tasks._files import FileConfig, class_labels, read_idx, read_npz, suffix
+from fa_sweep.tasks._split import split_rows
 
 
 @dataclass
@@ -23,7 +24,7 @@ class ImagesConfig(FileConfig):
     `divide_by`.
     """
 
-    test_path: str | None
+    test_path: str | None = field(metadata=LOCATION)
     divide_by: float
 
     def __post_init__(self) -> None:
@@ -89,4 +90,4 @@ def _read(path: str, contents: Contents) -> tuple[Array, Array]:
     return x.reshape(len(x), -1), y
 
 
-TASK = TaskKind(make, ImagesConfig, not_science=("path", "test_path"))
+TASK = TaskKind(make, ImagesConfig)

@@ -5,10 +5,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from fa_sweep.activations import ACTIVATIONS
-from fa_sweep.checks import ConfigError, at_least, one_of, positive
-from fa_sweep.streams import stream
-from fa_sweep.tasks.base import Examples, Task, TaskConfig, TaskKind
+from fa_sweep.checks import at_least, one_of, positive
+from fa_sweep.errors import ConfigError
+from fa_sweep.numerics.activations import ACTIVATIONS
+from fa_sweep.numerics.streams import stream
+from fa_sweep.tasks._base import Examples, Task, TaskConfig, TaskKind
 
 
 @dataclass

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fa_sweep.checks import ConfigError
-from fa_sweep.tasks.base import Examples, Task, TaskConfig, TaskKind
+from fa_sweep.errors import ConfigError
+from fa_sweep.tasks._base import Examples, Task, TaskConfig, TaskKind
 
 MOST_BITS = 16
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fa_sweep.checks import ConfigError, at_least, positive
-from fa_sweep.streams import stream
-from fa_sweep.tasks.base import Examples, Task, TaskConfig, TaskKind, one_hot
+from fa_sweep.checks import at_least, positive
+from fa_sweep.errors import ConfigError
+from fa_sweep.numerics.streams import stream
+from fa_sweep.tasks._base import Examples, Task, TaskConfig, TaskKind, one_hot
 
 
 @dataclass

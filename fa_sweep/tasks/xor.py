@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fa_sweep.tasks.base import Examples, Task, TaskConfig, TaskKind
+from fa_sweep.tasks._base import Examples, Task, TaskConfig, TaskKind
 
 
 @dataclass

@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fa_sweep.tracking import tagnames
 from fa_sweep.tracking.stores.schema import open_tables, table
 from fa_sweep.tracking.uris import is_sql, same_store, sqlite_file, sqlite_uri
 
@@ -87,7 +88,7 @@ def _count(connection: "Connection", run_ids: set[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for some in _chunks(sorted(run_ids)):
         found |= {run_id: 0 for (run_id,) in connection.execute(select(runs.run_uuid).where(runs.run_uuid.in_(some)))}
-    of_parent = select(tags.value, func.count()).where(tags.key == "mlflow.parentRunId").group_by(tags.value)
+    of_parent = select(tags.value, func.count()).where(tags.key == tagnames.PARENT).group_by(tags.value)
     for parent, children in connection.execute(of_parent):
         if parent in found:
             found[parent] = children

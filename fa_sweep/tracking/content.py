@@ -13,25 +13,22 @@ from functools import cache
 
 import numpy as np
 
-from fa_sweep.convergence import Events
-from fa_sweep.evaluation import metric_names
-from fa_sweep.identity import run_settings
-from fa_sweep.secrets import redact
+from fa_sweep.engine.evaluation import metric_names
+from fa_sweep.process.secrets import redact
+from fa_sweep.settings.identity import run_settings
 from fa_sweep.sweep.folder import Sweep
 from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.ledger import run_events
+from fa_sweep.sweep.outcomes import Events
 from fa_sweep.sweep.shards import Record
 from fa_sweep.tasks import METRICS
-from fa_sweep.tracking import limits
+from fa_sweep.tracking import limits, tagnames
 
 MAIN_HISTORIES = (*dict.fromkeys(name for names in METRICS.values() for name in names), "loss", "angle_deg/gradient")
 MAIN_PREFIXES = ("angle_deg/signal_layer_", "angle_deg/weight_layer_")
 CHANCE = "chance_deg/"  # told at the first and at the last evaluation alone
 LONGEST_VALUE = limits.VALUE
 OVERLONG = "overlong.json"
-NAME_TAG = "fa_sweep.name"  # of a run whose name MLflow's tables do not take
-ANEW_TAG = "fa_sweep.resume"  # "false" on a parent whose sweep trained everything anew
-HISTORY_TAG = "fa_sweep.history"
 HISTORIES = ("full", "thin", "none")  # the fullest first
 THIN_POINTS = 11
 BYTES_PER_POINT = 250  # of a SQLite store: two rows of an index and one of the table
@@ -68,7 +65,7 @@ class DatasetContent:
 
 
 @dataclass(frozen=True)
-class Kept:
+class HistoryChoice:
     """What MLflow is sent of the histories: of `metrics` "main" or "all", the points of `history` full, thin or none.
 
     Of everything else it gets the last value, of angles by chance the first one too; the ledger has it all.
@@ -96,9 +93,9 @@ def chosen_history(wanted: str, jobs: Sequence[Job], metrics: str) -> tuple[str,
     alike = Counter((len(job.widths) - 1, job.targets, evaluations[id(job.run.train)]) for job in jobs)
     sizes = {}
     for history in HISTORIES:
-        kept = Kept(metrics, history)
+        choice = HistoryChoice(metrics, history)
         sizes[history] = BYTES_PER_POINT * sum(
-            runs * sum(len(kept.numbers(name, points)) + 1 for name in metric_names(layers, targets))
+            runs * sum(len(choice.numbers(name, points)) + 1 for name in metric_names(layers, targets))
             for (layers, targets, points), runs in alike.items()
         )
     fitting = next((history for history in HISTORIES if sizes[history] <= AUTO_BYTES), HISTORIES[-1])
@@ -115,14 +112,15 @@ def sweep_content(sweep: Sweep, finished: Container[str], history: str) -> RunCo
     absent = [job.run_id for job in sweep.jobs if job.run_id not in finished]
     failed = any(run_id in failures for run_id in absent)
     tags = {
-        "fa_sweep.kind": "sweep",
-        "fa_sweep.sweep": sweep.id,
-        "fa_sweep.sweep_hash": sweep.hash,
-        "fa_sweep.planned": str(record.planned),
-        "fa_sweep.reused": str(record.reused),
-        HISTORY_TAG: history,
-        **({ANEW_TAG: "false"} if record.resume == "false" else {}),
-        "command": record.command,
+        tagnames.KIND: "sweep",
+        tagnames.SWEEP: sweep.id,
+        tagnames.SWEEP_HASH: sweep.hash,
+        tagnames.PLANNED: str(record.planned),
+        tagnames.REUSED: str(record.reused),
+        tagnames.HISTORY: history,
+        **({tagnames.ANEW: "false"} if record.resume == "false" else {}),
+        tagnames.COMMAND: record.command,
+        **({tagnames.PRESET: preset} if (preset := record.preset_as_it_stands) else {}),
         **_common_tags(record.environment),
     }
     created = record.created_at_ms
@@ -130,31 +128,31 @@ def sweep_content(sweep: Sweep, finished: Container[str], history: str) -> RunCo
     return _fitted(RunContent(sweep.id, status, created, created, {}, tags, []))
 
 
-def job_content(job: Job, sweep: Sweep, record: Record | None, kept: Kept) -> RunContent:
+def job_content(job: Job, sweep: Sweep, record: Record | None, choice: HistoryChoice) -> RunContent:
     """Return one run: FINISHED whatever its outcome; FAILED, without numbers, where there is no record but an error."""
     tags = {
-        "fa_sweep.run_id": job.run_id,
-        "fa_sweep.job_id": job.id,
-        "fa_sweep.sweep": sweep.id,
-        "fa_sweep.number": str(job.number),
-        "fa_sweep.group": job.group,
-        "fa_sweep.factors": json.dumps(job.factors),
-        "fa_sweep.widths": json.dumps(job.widths),
-        "fa_sweep.targets": job.targets,
-        "overrides": redact(" ".join(job.overrides)),
-        "reproduce": job.reproduce,
-        **({"fa_sweep.reused": "true"} if job.reused else {}),
-        **({ANEW_TAG: "false"} if sweep.record.single and sweep.record.resume == "false" else {}),
+        tagnames.RUN_ID: job.run_id,
+        tagnames.JOB_ID: job.id,
+        tagnames.SWEEP: sweep.id,
+        tagnames.NUMBER: str(job.number),
+        tagnames.GROUP: job.group,
+        tagnames.FACTORS: json.dumps(job.factors),
+        tagnames.WIDTHS: json.dumps(job.widths),
+        tagnames.TARGETS: job.targets,
+        tagnames.OVERRIDES: redact(" ".join(job.overrides)),
+        tagnames.REPRODUCE: job.reproduce,
+        **({tagnames.REUSED: "true"} if job.reused else {}),
+        **({tagnames.ANEW: "false"} if sweep.record.single and sweep.record.resume == "false" else {}),
     }
     params = {key: value if isinstance(value, str) else json.dumps(value) for key, value in run_settings(job.run).items()}
     if record is None:
-        tags |= {"error": str(sweep.failures[job.run_id]), **_common_tags(sweep.record.environment)}
+        tags |= {tagnames.ERROR: str(sweep.failures[job.run_id]), **_common_tags(sweep.record.environment)}
         created = sweep.record.created_at_ms
         return _fitted(RunContent(job.name, "FAILED", created, created, params, tags, []))
     found = run_events(job, record)
-    tags |= {"outcome": found.outcome, **_common_tags(record.environment)}
+    tags |= {tagnames.OUTCOME: found.outcome.value, **_common_tags(record.environment)}
     started = record.finished_at_ms - round(1000 * record.duration_s)
-    metrics = list(_metrics(record, found, kept))
+    metrics = list(_metrics(record, found, choice))
     return _fitted(RunContent(job.name, "FINISHED", started, record.finished_at_ms, params, tags, metrics))
 
 
@@ -188,13 +186,13 @@ def _common_tags(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         **{name: environment.get(name, "unknown") for name in ENVIRONMENT_TAGS},
         "versions": versions,
-        "mlflow.user": _user(),
-        "mlflow.source.name": "fa_sweep",
-        "mlflow.source.type": "LOCAL",
+        tagnames.USER: _user(),
+        tagnames.SOURCE_NAME: "fa_sweep",
+        tagnames.SOURCE_TYPE: "LOCAL",
     }
 
 
-def _metrics(record: Record, found: Events, kept: Kept) -> Iterator[tuple[str, float, int]]:
+def _metrics(record: Record, found: Events, choice: HistoryChoice) -> Iterator[tuple[str, float, int]]:
     steps = record.steps.tolist()
     for name, values in record.metrics.items():
         defined = np.flatnonzero(np.isfinite(values))
@@ -202,7 +200,7 @@ def _metrics(record: Record, found: Events, kept: Kept) -> Iterator[tuple[str, f
             continue
         last = int(defined[-1])
         sent = values.tolist()
-        for number in kept.numbers(name, len(steps)):
+        for number in choice.numbers(name, len(steps)):
             if number < last and math.isfinite(sent[number]):
                 yield name, sent[number], steps[number]
         yield name, sent[last], steps[last]
@@ -222,7 +220,7 @@ def _fitted(content: RunContent) -> RunContent:
     tags = {key: limits.clean(value) for key, value in content.tags.items()}
     name = limits.clean(content.name)
     if len(name) > limits.RUN_NAME:
-        tags[NAME_TAG] = name
+        tags[tagnames.NAME] = name
     overlong: dict[str, str] = {}
     for values in (params, tags):
         for key, value in values.items():
@@ -230,5 +228,5 @@ def _fitted(content: RunContent) -> RunContent:
                 overlong[key] = value
                 values[key] = f"{len(value)} characters, whole in artifact {OVERLONG}"
     if overlong:
-        tags["fa_sweep.overlong"] = ", ".join(overlong)[:LONGEST_VALUE]
+        tags[tagnames.OVERLONG] = ", ".join(overlong)[:LONGEST_VALUE]
     return replace(content, name=limits.short(name, limits.RUN_NAME), params=params, tags=tags, overlong=overlong)

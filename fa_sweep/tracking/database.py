@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 
-from fa_sweep.tracking.errors import NotWritten, TrackingError
+from fa_sweep.errors import NotWritten, TrackingError
 from fa_sweep.tracking.locks import exclusive
 
 WAIT_S = 60  # making a database takes seconds; on a busy machine, tens of them

@@ -10,28 +10,24 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from fa_sweep.checks import ConfigError
-from fa_sweep.schema import TrackingConfig
+from fa_sweep.errors import Busy, ConfigError, NotWritten, StoreClosed, TrackingError
+from fa_sweep.settings.schema import TrackingConfig
 from fa_sweep.sweep.folder import OUTPUTS, Sweep
 from fa_sweep.sweep.ledger import finished
 from fa_sweep.sweep.shards import Record
 from fa_sweep.tasks import make_task
-from fa_sweep.tracking import limits
+from fa_sweep.tracking import limits, tagnames
 from fa_sweep.tracking.content import (
-    ANEW_TAG,
     HISTORIES,
-    HISTORY_TAG,
     DatasetContent,
-    Kept,
+    HistoryChoice,
     RunContent,
     chosen_history,
     job_content,
     settings_csv,
     sweep_content,
 )
-from fa_sweep.tracking.errors import Busy, NotWritten, StoreClosed, TrackingError
 from fa_sweep.tracking.stores import Store, StoredRun, open_store
-from fa_sweep.tracking.stores.base import COMPLETE, SUPERSEDED
 from fa_sweep.tracking.uris import public, sqlite_file
 
 Say = Callable[[str], None]
@@ -80,7 +76,7 @@ def import_sweep(
     """
     with reported(tracking.uri):
         known = sweep.records(outputs) if records is None else records
-        kept = Kept(tracking.metrics, chosen_history(tracking.history, sweep.jobs, tracking.metrics)[0])
+        choice = HistoryChoice(tracking.metrics, chosen_history(tracking.history, sweep.jobs, tracking.metrics)[0])
         store = open_for(tracking, outputs, say)
         try:
             waiting = "waiting for another command that imports the same runs"
@@ -88,7 +84,7 @@ def import_sweep(
                 if not free:
                     raise Busy("another command is importing the same runs; they will be in MLflow when it is done")
                 single = sweep.record.single
-                result = (_import_single if single else _import)(store, sweep, known, kept)
+                result = (_import_single if single else _import)(store, sweep, known, choice)
         finally:
             store.close()
         result = replace(result, notices=(*store.notices, *result.notices))
@@ -156,55 +152,55 @@ def open_for(tracking: TrackingConfig, outputs: Path, say: Say = silent) -> Stor
         raise StoreClosed(str(error)) from error
 
 
-def _import_single(store: Store, sweep: Sweep, records: Mapping[str, Record], kept: Kept) -> Imported:
+def _import_single(store: Store, sweep: Sweep, records: Mapping[str, Record], choice: HistoryChoice) -> Imported:
     (job,) = sweep.jobs
     anew = _is_anew(sweep)
-    own = {"fa_sweep.sweep": limits.clean(sweep.id)}
-    there = [run for run in store.find({"fa_sweep.job_id": job.id, **(own if anew else {})}) if _counts(store, run)]
+    own = {tagnames.SWEEP: limits.clean(sweep.id)}
+    there = [run for run in store.find({tagnames.JOB_ID: job.id, **(own if anew else {})}) if _counts(store, run)]
     ended = [run for run in there if run.status == "FINISHED"]
     if active := [run for run in ended if not run.deleted]:
         found = Imported(active[0].run_id, 0, found_complete=True)
-    elif gone := [run for run in ended if "mlflow.parentRunId" not in run.tags]:
+    elif gone := [run for run in ended if tagnames.PARENT not in run.tags]:
         return Imported(gone[0].run_id, 0, found_complete=False, deleted=(gone[0].run_id,))
     else:
-        created = store.add(lambda: _children(sweep, records, kept), own)
+        created = store.add(lambda: _children(sweep, records, choice), own)
         made = store.members(own).get(job.id)
         found = Imported(made.run_id if made else "", created, found_complete=False)
     if anew:
-        _supersede(store, store.find({"fa_sweep.job_id": job.id}))
+        _supersede(store, store.find({tagnames.JOB_ID: job.id}))
     return found
 
 
 def _counts(store: Store, run: StoredRun) -> bool:
     """Whether a run has the numbers that count: neither it nor its parent was superseded."""
-    if SUPERSEDED in run.tags:
+    if tagnames.SUPERSEDED in run.tags:
         return False
-    if "mlflow.parentRunId" not in run.tags:
+    if tagnames.PARENT not in run.tags:
         return True
-    parents = store.find({"fa_sweep.sweep": run.tags["fa_sweep.sweep"], "fa_sweep.kind": "sweep"})
-    return not any(SUPERSEDED in parent.tags for parent in parents if parent.run_id == run.tags["mlflow.parentRunId"])
+    parents = store.find({tagnames.SWEEP: run.tags[tagnames.SWEEP], tagnames.KIND: "sweep"})
+    return not any(tagnames.SUPERSEDED in parent.tags for parent in parents if parent.run_id == run.tags[tagnames.PARENT])
 
 
-def _import(store: Store, sweep: Sweep, records: Mapping[str, Record], kept: Kept) -> Imported:
-    content = sweep_content(sweep, records, kept.history)
-    family = {name: content.tags[name] for name in ("fa_sweep.sweep_hash", "fa_sweep.kind")}
+def _import(store: Store, sweep: Sweep, records: Mapping[str, Record], choice: HistoryChoice) -> Imported:
+    content = sweep_content(sweep, records, choice.history)
+    family = {name: content.tags[name] for name in (tagnames.SWEEP_HASH, tagnames.KIND)}
     before = store.find(family)
-    parent = _answer(sweep, before, kept)
+    parent = _answer(sweep, before, choice)
     if parent is not None and parent.deleted:
         result = Imported(parent.run_id, 0, found_complete=False, deleted=(parent.run_id,))
     elif parent is not None and parent.complete:
-        result = _mend(store, sweep, records, kept, parent)
+        result = _mend(store, sweep, records, choice, parent)
     else:
-        result = _add_sweep(store, sweep, records, kept, content)
+        result = _add_sweep(store, sweep, records, choice, content)
     return _settle(store, sweep, family, before, result)
 
 
-def _answer(sweep: Sweep, family: Sequence[StoredRun], kept: Kept) -> StoredRun | None:
+def _answer(sweep: Sweep, family: Sequence[StoredRun], choice: HistoryChoice) -> StoredRun | None:
     """Return the parent that stands for a sweep already: complete, or its own, or one that somebody deleted."""
-    own = [run for run in family if run.tags.get("fa_sweep.sweep") == limits.clean(sweep.id)]
-    valid = own if _is_anew(sweep) else [run for run in family if SUPERSEDED not in run.tags]
+    own = [run for run in family if run.tags.get(tagnames.SWEEP) == limits.clean(sweep.id)]
+    valid = own if _is_anew(sweep) else [run for run in family if tagnames.SUPERSEDED not in run.tags]
     active = [run for run in valid if not run.deleted]
-    complete = [run for run in active if run.complete and _as_full(run, kept)]
+    complete = [run for run in active if run.complete and _as_full(run, choice)]
     unfinished = [run for run in active if run in own]
     gone = [run for run in valid if run.deleted and (run.complete or run in own)]
     return next(iter([*complete, *unfinished, *gone]), None)
@@ -214,38 +210,40 @@ def _is_anew(sweep: Sweep) -> bool:
     return sweep.record.resume == "false"
 
 
-def _as_full(parent: StoredRun, kept: Kept) -> bool:
+def _as_full(parent: StoredRun, choice: HistoryChoice) -> bool:
     """Whether a sweep that is there has histories at least as full as those to come."""
-    return HISTORIES.index(parent.tags.get(HISTORY_TAG, "full")) <= HISTORIES.index(kept.history)
+    return HISTORIES.index(parent.tags.get(tagnames.HISTORY, "full")) <= HISTORIES.index(choice.history)
 
 
-def _mend(store: Store, sweep: Sweep, records: Mapping[str, Record], kept: Kept, parent: StoredRun) -> Imported:
+def _mend(store: Store, sweep: Sweep, records: Mapping[str, Record], choice: HistoryChoice, parent: StoredRun) -> Imported:
     """Bring back what a complete sweep has lost since, unless somebody deleted it."""
-    group = {"mlflow.parentRunId": parent.run_id}
+    group = {tagnames.PARENT: parent.run_id}
     there = store.members(group)
     lost = [job.id for job in sweep.jobs if job.id not in there]
     deleted = tuple(run.run_id for run in there.values() if run.deleted)
-    created = store.add(lambda: _children(sweep, records, kept), group) if lost else 0
+    created = store.add(lambda: _children(sweep, records, choice), group) if lost else 0
     return Imported(
         parent.run_id, created, found_complete=not lost and not deleted, children=len(there) + created, deleted=deleted
     )
 
 
-def _add_sweep(store: Store, sweep: Sweep, records: Mapping[str, Record], kept: Kept, content: RunContent) -> Imported:
+def _add_sweep(
+    store: Store, sweep: Sweep, records: Mapping[str, Record], choice: HistoryChoice, content: RunContent
+) -> Imported:
     """Make a sweep's parent, or go on with it; its children; then end it, and only then call it complete."""
     parent = store.begin(content)
     last = content.ended_at_ms
 
     def children() -> Iterator[RunContent]:
         nonlocal last
-        for child in _children(sweep, records, kept):
+        for child in _children(sweep, records, choice):
             last = max(last, child.ended_at_ms)
             yield child
 
-    created = store.add(children, {"mlflow.parentRunId": parent})
+    created = store.add(children, {tagnames.PARENT: parent})
     store.write_text(parent, settings_csv(sweep.jobs), "configs.csv")
     store.log_datasets(parent, _datasets(sweep))
-    store.end(parent, replace(content, ended_at_ms=last), {COMPLETE: "true"} if content.status == "FINISHED" else {})
+    store.end(parent, replace(content, ended_at_ms=last), {tagnames.COMPLETE: "true"} if content.status == "FINISHED" else {})
     failed = sum(job.run_id in sweep.failures and job.run_id not in records for job in sweep.jobs)
     wanted = sum(job.run_id in records for job in sweep.jobs) + failed
     return Imported(parent, created, found_complete=False, children=wanted)
@@ -258,28 +256,28 @@ def _settle(store: Store, sweep: Sweep, family: Mapping[str, str], before: Seque
     after = store.find(family)
     _supersede(store, after)
     known = {run.run_id for run in before if run.complete}
-    rivals = [r for r in after if r.complete and not r.deleted and r.run_id not in known and SUPERSEDED not in r.tags]
-    rivals = [run for run in rivals if ANEW_TAG not in run.tags]
+    rivals = [r for r in after if r.complete and not r.deleted and r.run_id not in known and tagnames.SUPERSEDED not in r.tags]
+    rivals = [run for run in rivals if tagnames.ANEW not in run.tags]
     if len(rivals) < 2 or result.run_id not in {run.run_id for run in rivals}:
         return result
     first = min(rivals, key=lambda run: run.run_id)
     for run in rivals:
         if run is not first:
-            store.tag(run.run_id, SUPERSEDED, first.tags["fa_sweep.sweep"])
-    return result if first.run_id == result.run_id else replace(result, superseded_by=first.tags["fa_sweep.sweep"])
+            store.tag(run.run_id, tagnames.SUPERSEDED, first.tags[tagnames.SWEEP])
+    return result if first.run_id == result.run_id else replace(result, superseded_by=first.tags[tagnames.SWEEP])
 
 
 def _supersede(store: Store, family: Sequence[StoredRun]) -> None:
     """Mark what is older than the newest of the runs that were trained anew, once those are all there."""
-    alone = [run for run in family if not run.deleted and "mlflow.parentRunId" not in run.tags and run.status == "FINISHED"]
-    anew = [run for run in alone if ANEW_TAG in run.tags and (run.complete or run.tags.get("fa_sweep.kind") != "sweep")]
+    alone = [run for run in family if not run.deleted and tagnames.PARENT not in run.tags and run.status == "FINISHED"]
+    anew = [run for run in alone if tagnames.ANEW in run.tags and (run.complete or run.tags.get(tagnames.KIND) != "sweep")]
     if not anew:
         return
     newest = max(anew, key=lambda run: (run.started_at_ms, run.run_id))
     for run in family:
         older = (run.started_at_ms, run.run_id) < (newest.started_at_ms, newest.run_id)
-        if older and not run.deleted and "mlflow.parentRunId" not in run.tags and SUPERSEDED not in run.tags:
-            store.tag(run.run_id, SUPERSEDED, newest.tags["fa_sweep.sweep"])
+        if older and not run.deleted and tagnames.PARENT not in run.tags and tagnames.SUPERSEDED not in run.tags:
+            store.tag(run.run_id, tagnames.SUPERSEDED, newest.tags[tagnames.SWEEP])
 
 
 def _datasets(sweep: Sweep) -> list[DatasetContent]:
@@ -292,16 +290,16 @@ def _datasets(sweep: Sweep) -> list[DatasetContent]:
         sizes = {"evaluation": len(task.evaluation.inputs)}
         if task.training is not None:
             sizes["training"] = len(task.training.inputs)
-        source = json.dumps({"fa_sweep.task": asdict(settings)})
+        source = json.dumps({tagnames.TASK: asdict(settings)})
         datasets[task.digest] = DatasetContent(settings.name, task.digest, source, json.dumps(sizes))
     return list(datasets.values())
 
 
-def _children(sweep: Sweep, records: Mapping[str, Record], kept: Kept) -> Iterator[RunContent]:
+def _children(sweep: Sweep, records: Mapping[str, Record], choice: HistoryChoice) -> Iterator[RunContent]:
     """Yield the runs that ended, one at a time: ten thousand at once would take a gigabyte."""
     for job, record in finished(sweep.jobs, records):
-        yield job_content(job, sweep, record, kept)
+        yield job_content(job, sweep, record, choice)
     failures = sweep.failures
     for job in sweep.jobs:
         if job.run_id in failures and job.run_id not in records:
-            yield job_content(job, sweep, None, kept)
+            yield job_content(job, sweep, None, choice)

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fa_sweep.checks import ConfigError
-from fa_sweep.config import build
-from fa_sweep.evaluation import metric_names
-from fa_sweep.identity import unflatten
-from fa_sweep.schema import RunConfig
+from fa_sweep.engine.evaluation import metric_names
+from fa_sweep.errors import ConfigError
+from fa_sweep.settings.build import build
+from fa_sweep.settings.identity import unflatten
+from fa_sweep.settings.schema import RunConfig
 from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.shards import Record
-from fa_sweep.tracking.content import ENVIRONMENT_TAGS, HISTORY_TAG, NAME_TAG, OVERLONG
+from fa_sweep.tracking import tagnames
+from fa_sweep.tracking.content import ENVIRONMENT_TAGS, OVERLONG
 from fa_sweep.tracking.database import require_whole, why_not
 from fa_sweep.tracking.stores.connection import connect, search
 from fa_sweep.tracking.stores.schema import open_tables, table
@@ -63,31 +64,31 @@ def read_sweep(
     found = client.get_experiment_by_name(experiment)
     if found is None:
         raise ConfigError(f"--experiment is {experiment!r}; {public(uri)} has no experiment of that name")
-    wanted = {"fa_sweep.kind": "sweep"} | ({"fa_sweep.sweep": sweep_id} if sweep_id else {})
+    wanted = {tagnames.KIND: "sweep"} | ({tagnames.SWEEP: sweep_id} if sweep_id else {})
     parents = sorted(_all(client, found.experiment_id, wanted), key=lambda run: run.info.start_time)
     if not parents:
         raise ConfigError(f"--experiment is {experiment!r}; it holds no sweep" + (f" {sweep_id!r}" if sweep_id else ""))
     parent = parents[-1]
     if len(parents) > 1 and not sweep_id:
-        ids = [run.data.tags["fa_sweep.sweep"] for run in parents]
+        ids = [run.data.tags[tagnames.SWEEP] for run in parents]
         others = ", ".join(ids[-6:-1]) + (f" and {len(ids) - 6} more" if len(ids) > 6 else "")
         say(
             f"experiment {experiment!r} holds {len(ids)} sweeps; this is the newest, {ids[-1]}; "
             f"--sweep ID chooses another: {others}"
         )
-    if (history := parent.data.tags.get(HISTORY_TAG, "full")) != "full":
+    if (history := parent.data.tags.get(tagnames.HISTORY, "full")) != "full":
         raise ConfigError(
             f"--uri is {public(uri)}; it has {history} histories of sweep {parent.data.tags['fa_sweep.sweep']}, too little for "
             "statistics: report from the ledger (without --experiment), or track with tracking.history=full"
         )
-    children = _all(client, found.experiment_id, {"mlflow.parentRunId": parent.info.run_id})
-    children.sort(key=lambda run: int(run.data.tags["fa_sweep.number"]))
+    children = _all(client, found.experiment_id, {tagnames.PARENT: parent.info.run_id})
+    children.sort(key=lambda run: int(run.data.tags[tagnames.NUMBER]))
     jobs = [_job(client, run) for run in children]
     finished = [(job, run) for job, run in zip(jobs, children, strict=True) if run.info.status == "FINISHED"]
     histories = _histories(client, uri, [run for _, run in finished])
     records = {job.run_id: _record(job, run, points) for (job, run), points in zip(finished, histories, strict=True)}
-    failed = {run.info.run_name: run.data.tags.get("error", "") for run in children if run.info.status == "FAILED"}
-    return TrackedSweep(parent.data.tags["fa_sweep.sweep"], public(uri), dict(parent.data.tags), jobs, records, failed)
+    failed = {run.info.run_name: run.data.tags.get(tagnames.ERROR, "") for run in children if run.info.status == "FAILED"}
+    return TrackedSweep(parent.data.tags[tagnames.SWEEP], public(uri), dict(parent.data.tags), jobs, records, failed)
 
 
 def _require_database(uri: str) -> None:
@@ -112,23 +113,23 @@ def _all(client: "MlflowClient", experiment_id: str, tags: Mapping[str, str]) ->
 
 def _job(client: "MlflowClient", run: Any) -> Job:
     tags, params = dict(run.data.tags), dict(run.data.params)
-    if "fa_sweep.overlong" in tags:
+    if tagnames.OVERLONG in tags:
         whole = json.loads(Path(client.download_artifacts(run.info.run_id, OVERLONG)).read_text(encoding="utf-8"))
         params |= {key: value for key, value in whole.items() if key in params}
         tags |= {key: value for key, value in whole.items() if key in tags}
-    _, _, _, *arguments = shlex.split(tags["reproduce"])
+    _, _, _, *arguments = shlex.split(tags[tagnames.REPRODUCE])
     return Job(
-        number=int(tags["fa_sweep.number"]),
-        run_id=tags["fa_sweep.run_id"],
-        id=tags["fa_sweep.job_id"],
-        name=tags.get(NAME_TAG, run.info.run_name),
+        number=int(tags[tagnames.NUMBER]),
+        run_id=tags[tagnames.RUN_ID],
+        id=tags[tagnames.JOB_ID],
+        name=tags.get(tagnames.NAME, run.info.run_name),
         run=build(RunConfig, unflatten({key: _value(text) for key, text in params.items()})),
-        factors=json.loads(tags["fa_sweep.factors"]),
+        factors=json.loads(tags[tagnames.FACTORS]),
         overrides=tuple(a for a in arguments if a != "hydra.mode=RUN" and not a.startswith("--")),
-        widths=tuple(json.loads(tags["fa_sweep.widths"])),
-        targets=tags["fa_sweep.targets"],
+        widths=tuple(json.loads(tags[tagnames.WIDTHS])),
+        targets=tags[tagnames.TARGETS],
         flags=tuple(a for a in arguments if a.startswith("--")),
-        reused=tags.get("fa_sweep.reused") == "true",
+        reused=tags.get(tagnames.REUSED) == "true",
     )
 
 

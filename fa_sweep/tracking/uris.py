@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlsplit
 
-from fa_sweep.checks import ConfigError
+from fa_sweep.errors import ConfigError
 
 AUTO = "auto"
 VARIABLE = "MLFLOW_TRACKING_URI"

@@ -14,7 +14,7 @@ class PiecesSearchPath(SearchPathPlugin):
         """Append where pieces from elsewhere keep their YAML."""
         import sys
 
-        if "fa_sweep.config" not in sys.modules:  # some other application
+        if "fa_sweep.settings.build" not in sys.modules:  # some other application
             return
         from fa_sweep.feedback import MODES
         from fa_sweep.tasks import TASKS

@@ -59,7 +59,7 @@ class StackLauncher(Launcher):
 
         from hydra.core.utils import JobReturn, JobStatus, setup_globals
 
-        from fa_sweep.application import require_job_table, train_all
+        from fa_sweep.cli.application import require_job_table, train_all
 
         setup_globals()
         folder = Path(self.config.hydra.sweep.dir)

@@ -37,6 +37,6 @@ class StackSweeper(Sweeper):
 
     def sweep(self, arguments: List[str]) -> Any:
         """Parse, compose and check all jobs, then open the sweep's folder, launch what is missing and close the sweep."""
-        from fa_sweep.launching import sweep
+        from fa_sweep.cli.launching import sweep
 
         return sweep([f"{k}={v}" for k, v in self.params.items()] + arguments, self)

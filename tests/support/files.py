@@ -1,5 +1,6 @@
 """Small files of data, as tasks read them."""
 
+import re
 import struct
 from pathlib import Path
 
@@ -20,3 +21,12 @@ def write_small_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("small-labels-idx1").write_bytes(idx_bytes(np.arange(40) % 3))
     rows = [f"{a:.3f},{b:.3f},{i % 2}" for i, (a, b) in enumerate(generator.normal(size=(40, 2)))]
     Path("small.csv").write_text("a,b,y\n" + "\n".join(rows) + "\n")
+
+
+STAMP = re.compile(r"written \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC")
+
+
+def report_contents(folder: Path) -> dict[Path, bytes]:
+    """A report's files, without the time at which they were written."""
+    files = {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    return {p: STAMP.sub("", data.decode()).encode() if p.suffix in (".html", ".md") else data for p, data in files.items()}

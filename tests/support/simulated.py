@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from analysis.frames import About, Frames, make_frames
-from fa_sweep.evaluation import metric_names
+from fa_sweep.engine.evaluation import metric_names
 from fa_sweep.feedback import MODES
-from fa_sweep.schema import AppConfig
+from fa_sweep.report.frames import About, Frames, make_frames
+from fa_sweep.settings.schema import AppConfig
 from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.shards import Record
 

@@ -3,7 +3,7 @@
 import sqlite3
 from contextlib import closing
 
-from fa_sweep.tracking.stores.base import SUPERSEDED
+from fa_sweep.tracking.tagnames import SUPERSEDED
 from support.commands import short
 
 FOUR = short("feedback=symmetric,random", "seed=0,1")

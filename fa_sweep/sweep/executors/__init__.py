@@ -6,8 +6,9 @@ from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from pathlib import Path
 
-from fa_sweep.checks import ConfigError, one_of
-from fa_sweep.sweep.executors.base import Executor, ExecutorSettings, Progress, Result, ShardLost
+from fa_sweep.checks import one_of
+from fa_sweep.errors import ConfigError, ShardLost
+from fa_sweep.sweep.executors.base import Executor, ExecutorSettings, Progress, Result
 from fa_sweep.sweep.executors.local import open_local, start_server
 from fa_sweep.sweep.failures import Failed
 from fa_sweep.sweep.work import Trained

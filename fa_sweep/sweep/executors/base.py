@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from fa_sweep.errors import ShardLost
 from fa_sweep.sweep.failures import Failed
 from fa_sweep.sweep.plan import Shard
 from fa_sweep.sweep.work import Trained
@@ -12,11 +13,7 @@ from fa_sweep.sweep.work import Trained
 Progress = Callable[[int, float], None]
 
 
-class ShardLost(Exception):
-    """Whoever trained a shard is gone and left nothing: no failure of its runs, which the same command trains again."""
-
-
-class Kept:
+class InLedger:
     """Says that a shard is in the ledger already, written where it was trained."""
 
 
@@ -29,7 +26,7 @@ class ExecutorSettings:
     slurm: dict[str, Any] = field(default_factory=dict)
 
 
-Result = tuple[Shard, Trained | Kept | Failed | ShardLost]
+Result = tuple[Shard, Trained | InLedger | Failed | ShardLost]
 
 
 class Executor(Protocol):

@@ -13,9 +13,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from fa_sweep.checks import ConfigError
-from fa_sweep.signals import children_deaf_to_ctrl_c
-from fa_sweep.sweep.executors.base import Executor, Progress, Result, ShardLost
+from fa_sweep.errors import ConfigError, ShardLost
+from fa_sweep.process.signals import children_deaf_to_ctrl_c
+from fa_sweep.sweep.executors.base import Executor, Progress, Result
 from fa_sweep.sweep.executors.local import start_tracker
 from fa_sweep.sweep.failures import Failed, failure
 from fa_sweep.sweep.plan import Shard

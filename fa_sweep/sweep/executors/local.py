@@ -16,8 +16,9 @@ from functools import cache, partial
 from multiprocessing import forkserver, resource_tracker
 from typing import Any
 
-from fa_sweep import signals
-from fa_sweep.sweep.executors.base import Executor, Progress, Result, ShardLost
+from fa_sweep.errors import ShardLost
+from fa_sweep.process import signals
+from fa_sweep.sweep.executors.base import Executor, Progress, Result
 from fa_sweep.sweep.failures import Failed, failure
 from fa_sweep.sweep.plan import Shard
 from fa_sweep.sweep.work import Trained, try_to_train, work_of

@@ -14,9 +14,9 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from fa_sweep.checks import ConfigError
-from fa_sweep.signals import held, undone_by_signal
-from fa_sweep.sweep.executors.base import Executor, Kept, Progress, Result, ShardLost
+from fa_sweep.errors import ConfigError, ShardLost
+from fa_sweep.process.signals import held, undone_by_signal
+from fa_sweep.sweep.executors.base import Executor, InLedger, Progress, Result
 from fa_sweep.sweep.failures import Failed, failure
 from fa_sweep.sweep.plan import Shard
 from fa_sweep.sweep.shards import shards_with_tokens, write_shard
@@ -112,7 +112,7 @@ class _Slurm:
                 for shard in [s for s in bundle if tokens[s.number] in written]:
                     bundle.remove(shard)
                     progress(shard.number, 1.0)
-                    yield shard, Kept()
+                    yield shard, InLedger()
                 job = submitted[task]
                 state = states.get(job.job_id, "gone") if states is not None else "RUNNING"
                 if bundle and state not in WAITING:

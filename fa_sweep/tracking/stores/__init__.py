@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from fa_sweep.errors import Busy, NotWritten, StoreClosed, TrackingError
 from fa_sweep.tracking.database import prepare
-from fa_sweep.tracking.errors import Busy, NotWritten, StoreClosed, TrackingError
 from fa_sweep.tracking.stores.artifacts import Home
 from fa_sweep.tracking.stores.base import Store, StoredRun
 from fa_sweep.tracking.stores.client import ClientStore

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 from urllib.request import url2pathname
 
-from fa_sweep.tracking.errors import StoreClosed
+from fa_sweep.errors import StoreClosed
 from fa_sweep.tracking.limits import ARTIFACT_LOCATION, ARTIFACT_URI, short
 
 RUN_PART = len("/artifacts") + 33  # what a run adds to its experiment's location

@@ -6,12 +6,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from fa_sweep.tracking import tagnames
 from fa_sweep.tracking.content import DatasetContent, RunContent
 
 ENDED = ("FINISHED", "FAILED")  # a run in another state was left half made
-COMPLETE = "fa_sweep.complete"  # of a parent that is FINISHED and has all its children
-SUPERSEDED = "fa_sweep.superseded"  # of a parent whose runs a later sweep trained anew: that sweep's id
-DUPLICATE = "fa_sweep.duplicate"  # of a deleted run that was made twice since an answer was lost
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class StoredRun:
     @property
     def complete(self) -> bool:
         """Whether it is a parent that was given all its children."""
-        return self.status == "FINISHED" and self.tags.get(COMPLETE) == "true"
+        return self.status == "FINISHED" and self.tags.get(tagnames.COMPLETE) == "true"
 
 
 class Store(ABC):
@@ -89,7 +87,7 @@ def one_per_job(runs: Iterable[StoredRun]) -> dict[str, StoredRun]:
     """Return one run for each job: rather an active one than a deleted one, of several the one with the smallest id."""
     best: dict[str, StoredRun] = {}
     for run in runs:
-        job_id = run.tags["fa_sweep.job_id"]
+        job_id = run.tags[tagnames.JOB_ID]
         if job_id not in best or (run.deleted, run.run_id) < (best[job_id].deleted, best[job_id].run_id):
             best[job_id] = run
     return best

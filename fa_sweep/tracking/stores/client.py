@@ -17,14 +17,16 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from fa_sweep.errors import Garbled, StoreClosed, TrackingError
+from fa_sweep.tracking import tagnames
 from fa_sweep.tracking.content import OVERLONG, DatasetContent, RunContent, overlong_text
-from fa_sweep.tracking.errors import StoreClosed, TrackingError
 from fa_sweep.tracking.limits import DATASET_DIGEST, DATASET_NAME, short
 from fa_sweep.tracking.locks import exclusive
 from fa_sweep.tracking.stores.artifacts import Home, place
-from fa_sweep.tracking.stores.base import DUPLICATE, ENDED, Store, StoredRun, one_per_job
-from fa_sweep.tracking.stores.connection import Garbled, is_refusal, page
-from fa_sweep.tracking.stores.patience import Patience
+from fa_sweep.tracking.stores.base import ENDED, Store, StoredRun, one_per_job
+from fa_sweep.tracking.stores.client_artifacts import ClientArtifacts
+from fa_sweep.tracking.stores.connection import is_refusal, page
+from fa_sweep.tracking.stores.patience import PASSES, Patience
 from fa_sweep.tracking.uris import is_server, is_sql, public
 
 if TYPE_CHECKING:
@@ -35,7 +37,6 @@ T = TypeVar("T")
 
 METRICS_PER_BATCH, PARAMS_PER_BATCH = 900, 100  # MLflow takes 1,000 values a call, 100 of them parameters
 BYTES_PER_BATCH = 400_000  # MLflow takes a megabyte; a character may become six
-PASSES = 3  # how often what was added is looked at, and added again where it is lacking
 
 
 class ClientStore(Store):
@@ -47,7 +48,6 @@ class ClientStore(Store):
         self.client, self._home, self._uri = client, home, uri
         self._patience = Patience(public(uri), timeout_s, say, hopeless=is_refusal)
         self._threaded = is_server(uri)
-        self._places: dict[str, Any] = {}  # of artifacts, by run
         self.notices: list[str] = []
         for _ in range(PASSES):
             if (experiment := self._ask(self._experiment)) is not None:
@@ -58,9 +58,11 @@ class ClientStore(Store):
         if experiment.lifecycle_stage != "active":
             raise StoreClosed(f"tracking.experiment is {home.experiment!r}, which is deleted; restore it or name another")
         self.experiment_id = str(experiment.experiment_id)
-        self._takes_artifacts = True
+        self._artifacts = ClientArtifacts(
+            client, self._patience, lambda run_id: str(self._get(run_id).info.artifact_uri), threaded=self._threaded
+        )
         if is_sql(uri) and (notice := place(experiment.artifact_location, home, None).notice):
-            self._takes_artifacts = not experiment.artifact_location.startswith("mlflow-artifacts:")
+            self._artifacts.taken = not experiment.artifact_location.startswith("mlflow-artifacts:")
             self.notices.append(notice)
 
     def _ask(self, call: Callable[[], T]) -> T:
@@ -99,13 +101,13 @@ class ClientStore(Store):
             runs, token = self._ask(lambda token=token: page(self.client, self.experiment_id, tags, token, deleted=True))  # type: ignore[misc]
             found += map(_stored, runs)
             if not token:
-                return [run for run in found if DUPLICATE not in run.tags]
+                return [run for run in found if tagnames.DUPLICATE not in run.tags]
 
     def members(self, group: Mapping[str, str]) -> dict[str, StoredRun]:
-        return one_per_job(run for run in self.find(group) if "fa_sweep.job_id" in run.tags)
+        return one_per_job(run for run in self.find(group) if tagnames.JOB_ID in run.tags)
 
     def begin(self, content: RunContent) -> str:
-        own = {name: content.tags[name] for name in ("fa_sweep.sweep", "fa_sweep.kind")}
+        own = {name: content.tags[name] for name in (tagnames.SWEEP, tagnames.KIND)}
         made = ""
         for _ in range(PASSES):
             if there := self._only(own):
@@ -138,7 +140,7 @@ class ClientStore(Store):
         return there[0] if there else ""
 
     def _delete(self, run_id: str) -> None:
-        self.tag(run_id, DUPLICATE, "true")
+        self.tag(run_id, tagnames.DUPLICATE, "true")
         self._ask(lambda: self.client.delete_run(run_id))
 
     def tag(self, run_id: str, name: str, value: str) -> None:
@@ -154,7 +156,7 @@ class ClientStore(Store):
             run = _stored(self._get(run_id))
             return run.status == content.status and tags.items() <= run.tags.items()
 
-        self._until(do, done, f"the end of run {run_id}")
+        self._patience.until(do, done, f"the end of run {run_id}")
 
     def _get(self, run_id: str) -> Any:
         def get() -> Any:
@@ -167,14 +169,6 @@ class ClientStore(Store):
 
     def _terminate(self, run_id: str, content: RunContent) -> None:
         self._ask(lambda: self.client.set_terminated(run_id, content.status, end_time=content.ended_at_ms))
-
-    def _until(self, do: Callable[[], None], done: Callable[[], bool], what: str) -> None:
-        """Do something until the store has it. Raises TrackingError where it says that it has, and has not."""
-        for _ in range(PASSES):
-            do()
-            if done():
-                return
-        raise TrackingError(f"{self._patience.who} says that it took {what}, and does not have it")
 
     def add(self, contents: Callable[[], Iterable[RunContent]], group: Mapping[str, str]) -> int:
         made: set[str] = set()
@@ -193,23 +187,23 @@ class ClientStore(Store):
         """
         there, lacking = self._members_once(group), []
         for content in contents:
-            job_id = content.tags["fa_sweep.job_id"]
+            job_id = content.tags[tagnames.JOB_ID]
             known = there.get(job_id)
             if known is not None and known.deleted:
                 continue
             ended = known is not None and known.status in ENDED
             if known is None or not ended or (compare and known.fingerprint != _fingerprint(content.params, _last(content))):
-                self._add_one(content.within(group), {**group, "fa_sweep.job_id": job_id}, known)
+                self._add_one(content.within(group), {**group, tagnames.JOB_ID: job_id}, known)
                 made.add(job_id)
                 lacking.append(content.name)
         return lacking
 
     def _members_once(self, group: Mapping[str, str]) -> dict[str, StoredRun]:
         """Return a group's runs by job, and delete those that were made twice since an answer was late."""
-        found = [run for run in self.find(group) if "fa_sweep.job_id" in run.tags]
+        found = [run for run in self.find(group) if tagnames.JOB_ID in run.tags]
         kept = one_per_job(found)
         for run in found:
-            if not run.deleted and kept[run.tags["fa_sweep.job_id"]].run_id != run.run_id:
+            if not run.deleted and kept[run.tags[tagnames.JOB_ID]].run_id != run.run_id:
                 self._delete(run.run_id)
         return kept
 
@@ -238,7 +232,9 @@ class ClientStore(Store):
                 self._ask(lambda: self.client.log_batch(run_id, metrics=some, params=few))
 
             # A run's parameters and last values are looked at when all is there; earlier points are not among them.
-            self._until(log, partial(self._has_point, run_id, some), f"values of run {run_id}") if len(batches) > 1 else log()
+            self._patience.until(log, partial(self._has_point, run_id, some), f"values of run {run_id}") if len(
+                batches
+            ) > 1 else log()
 
     def _has_point(self, run_id: str, points: "Sequence[Metric]") -> bool:
         """Whether a run has the first of these points; a request is taken as a whole or not at all."""
@@ -250,6 +246,21 @@ class ClientStore(Store):
 
     def log_points(self, run_id: str, points: Sequence[tuple[str, float, int]]) -> None:
         self._log_values(run_id, points, self._get(run_id).info.start_time, {})
+
+    def write_text(self, run_id: str, text: str, name: str) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, name)
+            path.write_text(text, "utf-8", newline="")
+            self._write_artifact(run_id, path, None)
+
+    def add_file(self, run_id: str, path: Path, folder: str) -> None:
+        self._write_artifact(run_id, path, folder)
+
+    def _write_artifact(self, run_id: str, path: Path, folder: str | None) -> None:
+        known = self._artifacts.notice
+        self._artifacts.write(run_id, path, folder)
+        if self._artifacts.notice != known:
+            self.notices.append(self._artifacts.notice)
 
     def log_datasets(self, run_id: str, datasets: Sequence[DatasetContent]) -> None:
         from mlflow.entities import Dataset, DatasetInput
@@ -267,65 +278,9 @@ class ClientStore(Store):
             return wanted <= {(one.dataset.name, one.dataset.digest) for one in found}
 
         if inputs:
-            self._until(lambda: self._ask(lambda: self.client.log_inputs(run_id, datasets=inputs)), done, "the data's names")
-
-    def write_text(self, run_id: str, text: str, name: str) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, name)
-            path.write_text(text, "utf-8", newline="")
-            self._artifact(run_id, path, None)
-
-    def add_file(self, run_id: str, path: Path, folder: str) -> None:
-        self._artifact(run_id, path, folder)
-
-    def _artifacts_of(self, run_id: str) -> Any:
-        """Return where a run's artifacts go. MLflow's client would remember an answer that makes no sense as a place, too."""
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-        from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
-
-        if run_id not in self._places:
-            where, own = self._get(run_id).info.artifact_uri, self.client.tracking_uri
-            uri = add_databricks_profile_info_to_artifact_uri(where, own)  # type: ignore[no-untyped-call]
-            self._places[run_id] = get_artifact_repository(uri, tracking_uri=own)
-        return self._places[run_id]
-
-    def _artifact(self, run_id: str, path: Path, folder: str | None) -> None:
-        """Keep an artifact, unless the store's artifacts are out of this machine's reach: runs are tracked without, too.
-
-        MLflow's client takes any answer with status 200 for a yes, so the artifact is looked for afterwards.
-        """
-        if not self._takes_artifacts:
-            return
-        name, size = f"{folder}/{path.name}" if folder else path.name, path.stat().st_size
-
-        def done() -> bool:
-            found = self._ask(lambda: self._artifacts_of(run_id).list_artifacts(folder))
-            return any(one.path == name and one.file_size in (None, size) for one in found)
-
-        def write() -> None:
-            self._ask(lambda: self._artifacts_of(run_id).log_artifact(str(path), folder))
-
-        try:
-            self._until(write, done, f"artifact {name} of run {run_id}")
-        except Exception as error:
-            if isinstance(error, StoreClosed) or any(map(_is_out_of_reach, causes(error))):
-                raise
-            self._takes_artifacts = False
-            reason = " ".join(str(error).split())[:200]
-            self.notices.append(f"{self._patience.who} takes no artifacts from here: {type(error).__name__}: {reason}")
-
-
-def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error, and what it came from."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _is_out_of_reach(error: BaseException) -> bool:
-    """Whether a file or a server could not be reached, as opposed to a server that answered with a refusal."""
-    answered = {kind.__name__ for kind in type(error).__mro__} & {"RetryError", "HTTPError"}
-    return isinstance(error, OSError) and not answered
+            self._patience.until(
+                lambda: self._ask(lambda: self.client.log_inputs(run_id, datasets=inputs)), done, "the data's names"
+            )
 
 
 def _stored(run: Any) -> StoredRun:

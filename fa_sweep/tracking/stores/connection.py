@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from fa_sweep.errors import Garbled
 from fa_sweep.tracking.database import plain
 from fa_sweep.tracking.uris import absolute, sqlite_file
 
@@ -19,10 +20,6 @@ REFUSED = (
     "INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED", "RESOURCE_ALREADY_EXISTS",
     "RESOURCE_DOES_NOT_EXIST", "ENDPOINT_NOT_FOUND", "FEATURE_DISABLED", "NOT_IMPLEMENTED",
 )  # fmt: skip
-
-
-class Garbled(Exception):
-    """A store's answer makes no sense."""
 
 
 def quiet(timeout_s: float = 30.0) -> None:

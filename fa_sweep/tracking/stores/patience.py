@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from fa_sweep.tracking.errors import StoreClosed
+from fa_sweep.errors import StoreClosed, TrackingError
 
 T = TypeVar("T")
 ATTEMPTS = 4
+PASSES = 3  # how often what was added is looked for, and added again if it is missing
 PAUSE_S = 0.1  # before the second attempt; each further one waits twice as long
 SILENCE_S = 2.0  # after which the user is told what is waited for
 
@@ -58,6 +59,18 @@ class Patience:
                 if self._hopeless(error) or (attempt >= ATTEMPTS and not busy) or pause > self._left():
                     raise
                 time.sleep(pause)
+
+    def until(self, do: Callable[[], None], done: Callable[[], bool], what: str) -> None:
+        """Do something until the store says that it has it.
+
+        Raises:
+            TrackingError: the store said `PASSES` times that it took it, and does not have it.
+        """
+        for _ in range(PASSES):
+            do()
+            if done():
+                return
+        raise TrackingError(f"{self.who} says that it took {what}, and does not have it")
 
     def _left(self) -> float:
         return self._answered + self.seconds - time.monotonic()

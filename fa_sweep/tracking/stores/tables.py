@@ -14,14 +14,16 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from fa_sweep.errors import StoreClosed, TrackingError
+from fa_sweep.tracking import tagnames
 from fa_sweep.tracking.content import OVERLONG, DatasetContent, RunContent, overlong_text
-from fa_sweep.tracking.errors import StoreClosed, TrackingError
-from fa_sweep.tracking.limits import DATASET_DIGEST, DATASET_NAME, USER, short
+from fa_sweep.tracking.limits import DATASET_DIGEST, DATASET_NAME, short
 from fa_sweep.tracking.locks import POLL_S, exclusive
 from fa_sweep.tracking.stores.artifacts import Home, local_folder, place, require_room
-from fa_sweep.tracking.stores.base import DUPLICATE, ENDED, Store, StoredRun, one_per_job
+from fa_sweep.tracking.stores.base import ENDED, Store, StoredRun, one_per_job
 from fa_sweep.tracking.stores.patience import Patience
-from fa_sweep.tracking.stores.schema import OF_A_RUN, PROVED_COLUMNS, is_lost, table
+from fa_sweep.tracking.stores.rows import Rows, add_run, insert, latest, mint, no_rows, run_row, tag_rows
+from fa_sweep.tracking.stores.schema import OF_A_RUN, is_lost, table
 from fa_sweep.tracking.uris import public, sqlite_file
 
 if TYPE_CHECKING:
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 RUNS_PER_TRANSACTION = 200
-Rows = dict[str, list[tuple[Any, ...]]]
 
 
 class TableStore(Store):
@@ -162,26 +163,27 @@ class TableStore(Store):
                     of[run_id][key] = value
             return [StoredRun(row[0], row[1], of[row[0]], int(row[2]), row[3] != "active") for row in found]
 
-        return [run for run in self._run(read) if DUPLICATE not in run.tags]
+        return [run for run in self._run(read) if tagnames.DUPLICATE not in run.tags]
 
     def members(self, group: Mapping[str, str]) -> dict[str, StoredRun]:
         from sqlalchemy import select
 
         runs, known = table("runs").c, table("tags").c
-        of_job = (known.key == "fa_sweep.job_id") & (known.run_uuid == runs.run_uuid)
+        of_job = (known.key == tagnames.JOB_ID) & (known.run_uuid == runs.run_uuid)
         of_job &= runs.experiment_id == self.experiment_id
         for name, value in group.items():
             of_job &= runs.run_uuid.in_(select(known.run_uuid).where((known.key == name) & (known.value == value)))
         query = select(known.value, runs.run_uuid, runs.status, runs.lifecycle_stage).where(of_job)
         rows = self._run(lambda connection: connection.execute(query).all())
-        return one_per_job(StoredRun(row[1], row[2], {"fa_sweep.job_id": row[0]}, deleted=row[3] != "active") for row in rows)
+        return one_per_job(StoredRun(row[1], row[2], {tagnames.JOB_ID: row[0]}, deleted=row[3] != "active") for row in rows)
 
     def begin(self, content: RunContent) -> str:
-        own = {name: content.tags[name] for name in ("fa_sweep.sweep", "fa_sweep.kind")}
+        own = {name: content.tags[name] for name in (tagnames.SWEEP, tagnames.KIND)}
         run_id = uuid.uuid4().hex
-        rows: Rows = {name: [] for name in OF_A_RUN}
-        rows["runs"].append(self._run_row(run_id, content, "RUNNING", None))
-        rows["tags"] += _tag_rows(run_id, content)
+        rows = no_rows()
+        own_row = run_row(run_id, content, self.experiment_id, self._artifact_uri(run_id), has_ended=False)
+        rows["runs"].append(own_row)
+        rows["tags"] += tag_rows(run_id, content)
         if there := [run for run in self.find(own) if not run.deleted]:
             return there[0].run_id
         self._insert(rows, (), (run_id,))
@@ -203,7 +205,7 @@ class TableStore(Store):
     def _tag(self, connection: "Connection", run_id: str, tags: Mapping[str, str]) -> None:
         known = table("tags")
         connection.execute(known.delete().where((known.c.run_uuid == run_id) & known.c.key.in_(list(tags))))
-        self._write(connection, "tags", [(key, value, run_id) for key, value in tags.items()])
+        insert(connection, "tags", [(key, value, run_id) for key, value in tags.items()])
 
     def add(self, contents: Callable[[], Iterable[RunContent]], group: Mapping[str, str]) -> int:
         from sqlalchemy.exc import IntegrityError
@@ -215,38 +217,23 @@ class TableStore(Store):
 
     def _add(self, contents: Iterable[RunContent], group: Mapping[str, str]) -> int:
         there = self.members(group)
-        absent = (content for content in contents if not _is_there(there.get(content.tags["fa_sweep.job_id"])))
+        absent = (content for content in contents if not _is_there(there.get(content.tags[tagnames.JOB_ID])))
         made = 0
         while some := list(islice(absent, RUNS_PER_TRANSACTION)):
-            rows: Rows = {name: [] for name in OF_A_RUN}
+            rows = no_rows()
             half_made, all_of_them = [], []
             for content in some:
-                known = there.get(content.tags["fa_sweep.job_id"])
-                run_id = known.run_id if known else _mint(group, content)
+                known = there.get(content.tags[tagnames.JOB_ID])
+                run_id = known.run_id if known else mint(group, content)
                 half_made += [run_id] if known else []  # by a client that was cut off
                 all_of_them.append(run_id)
                 if content.overlong:
                     self._artifacts[run_id] = self._artifact_uri(run_id)
                     self.write_text(run_id, overlong_text(content), OVERLONG)
-                self._add_rows(rows, run_id, content.within(group))
+                add_run(rows, run_id, content.within(group), self.experiment_id, self._artifact_uri(run_id))
             self._insert(rows, half_made, all_of_them)
             made += len(some)
         return made
-
-    def _add_rows(self, rows: Rows, run_id: str, content: RunContent) -> None:
-        rows["runs"].append(self._run_row(run_id, content, content.status, content.ended_at_ms))
-        rows["tags"] += _tag_rows(run_id, content)
-        rows["params"] += [(key, value, run_id) for key, value in content.params.items()]
-        points = [(key, value, content.ended_at_ms, step, False, run_id) for key, value, step in content.metrics]
-        rows["metrics"] += points
-        rows["latest_metrics"] += _latest(points)
-
-    def _run_row(self, run_id: str, content: RunContent, status: str, ended_at_ms: int | None) -> tuple[Any, ...]:
-        # UNKNOWN is what create_run leaves: the tags hold the source.
-        return (
-            run_id, content.name, "UNKNOWN", "", "", short(content.tags["mlflow.user"], USER), status, content.started_at_ms,
-            ended_at_ms, None, "", "active", self._artifact_uri(run_id), self.experiment_id,
-        )  # fmt: skip
 
     def _artifact_uri(self, run_id: str) -> str:
         return f"{self.location.rstrip('/')}/{run_id}/artifacts"
@@ -259,11 +246,11 @@ class TableStore(Store):
         def write(connection: "Connection") -> None:
             moment = connection.execute(select(runs.start_time).where(runs.run_uuid == run_id)).scalar_one()
             rows = [(key, value, moment, step, False, run_id) for key, value, step in dict.fromkeys(points)]
-            for name, values in (("metrics", rows), ("latest_metrics", _latest(rows))):
+            for name, values in (("metrics", rows), ("latest_metrics", latest(rows))):
                 known = table(name)
                 for key in {row[0] for row in rows}:
                     connection.execute(known.delete().where((known.c.run_uuid == run_id) & (known.c.key == key)))
-                self._write(connection, name, values)
+                insert(connection, name, values)
 
         self._run(write)
 
@@ -286,10 +273,10 @@ class TableStore(Store):
             if data_id is None:
                 data_id = uuid.uuid4().hex
                 row = (data_id, self.experiment_id, name, digest, "code", data.source, None, data.profile)
-                self._write(connection, "datasets", [row])
+                insert(connection, "datasets", [row])
             used = (inputs.source_id == data_id) & (inputs.destination_id == run_id)
             if connection.execute(select(inputs.input_uuid).where(used)).first() is None:
-                self._write(connection, "inputs", [(uuid.uuid4().hex, "DATASET", data_id, "RUN", run_id, 0)])
+                insert(connection, "inputs", [(uuid.uuid4().hex, "DATASET", data_id, "RUN", run_id, 0)])
 
     def write_text(self, run_id: str, text: str, name: str) -> None:
         folder = self._folder(run_id)
@@ -344,55 +331,11 @@ class TableStore(Store):
                 known = table(name)
                 connection.execute(known.delete().where(known.c.run_uuid.in_(first)))
             for name in OF_A_RUN:
-                self._write(connection, name, rows[name])
+                insert(connection, name, rows[name])
 
         self._run(write)
-
-    def _write(self, connection: "Connection", name: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Insert rows in the way that is quickest with the driver at hand."""
-        if not rows:
-            return
-        columns = PROVED_COLUMNS[name]
-        insert = table(name).insert()
-        compiled = insert.compile(dialect=self.engine.dialect, column_keys=list(columns))
-        if connection.dialect.driver == "psycopg":
-            quoted = ", ".join(map(self.engine.dialect.identifier_preparer.quote, columns))
-            cursor: Any = connection.connection.cursor()
-            with cursor, cursor.copy(f"COPY {name} ({quoted}) FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row(row)
-        elif compiled.positional:
-            assert tuple(compiled.positiontup or ()) == columns
-            connection.exec_driver_sql(str(compiled), list(rows))
-        else:
-            connection.execute(insert, [dict(zip(columns, row, strict=True)) for row in rows])
 
 
 def _is_there(run: StoredRun | None) -> bool:
     """Whether a run needs nothing: it has ended, or somebody has deleted it, which is respected."""
     return run is not None and (run.deleted or run.status in ENDED)
-
-
-def _tag_rows(run_id: str, content: RunContent) -> list[tuple[str, str, str]]:
-    tags = content.tags | {"mlflow.runName": content.name}
-    return [(key, value, run_id) for key, value in tags.items()]
-
-
-def _latest(points: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Return the point of the largest step for each key."""
-    latest: dict[str, tuple[Any, ...]] = {}
-    for point in points:
-        if point[0] not in latest or point[3] > latest[point[0]][3]:
-            latest[point[0]] = point
-    return list(latest.values())
-
-
-def _mint(group: Mapping[str, str], content: RunContent) -> str:
-    """Mint the run's MLflow id: the same again, so that a second import finds what the first one wrote.
-
-    Time and number come first, so that runs are added at the end of every index and not all over it.
-    """
-    tags = content.tags
-    who = f"{group.get('mlflow.parentRunId')}/{tags['fa_sweep.sweep']}/{tags['fa_sweep.job_id']}"
-    rest = hashlib.sha256(who.encode()).hexdigest()[:14]
-    return f"{content.started_at_ms:012x}{int(tags['fa_sweep.number']):06x}{rest}"

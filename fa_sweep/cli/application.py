@@ -1,0 +1,104 @@
+"""A sweep from its folder to its report: open it, train what is missing, bring it into MLflow, report. Knows no Hydra."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fa_sweep.cli import console
+from fa_sweep.cli.arguments import words_to_keep
+from fa_sweep.cli.planning import to_train
+from fa_sweep.cli.tracked import track, tracking_of, ui_command
+from fa_sweep.engine.training import train
+from fa_sweep.errors import ConfigError, RunsFailed
+from fa_sweep.process.signals import meanwhile
+from fa_sweep.settings.schema import AppConfig
+from fa_sweep.sweep.conduct import plan_shards, train_shards
+from fa_sweep.sweep.executors import ExecutorSettings, open_executor
+from fa_sweep.sweep.failures import FAILURES
+from fa_sweep.sweep.folder import OUTPUTS, Sweep, create_sweep
+from fa_sweep.sweep.jobs import TABLE, Job, make_jobs
+from fa_sweep.sweep.plan import make_shards
+from fa_sweep.sweep.reuse import changed_numbers
+from fa_sweep.sweep.shards import write_shard
+
+
+def open_sweep(folder: Path, jobs: Sequence[Job], app: AppConfig) -> Sweep:
+    """Make a sweep's folder and say what will be done."""
+    sweep = create_sweep(folder, jobs, tracking_of(app), **words_to_keep(sys.argv[1:]), single=False, resume=app.resume)
+    reused, missing = sum(job.reused for job in jobs), len(to_train(jobs))
+    todo = f"{missing} runs to train" if missing else "nothing to train, all runs are in the ledger"
+    console.say(f"sweep {sweep.id}: {len(jobs)} jobs, {reused} reused, {todo}.")
+    return sweep
+
+
+def train_all(folder: Path, jobs: Sequence[Job], n_jobs: str, settings: ExecutorSettings) -> None:
+    """Train jobs into a sweep's ledger, by whichever executor, showing progress."""
+    _, processes = plan_shards(jobs, n_jobs, settings.name)
+    with open_executor(settings, processes, folder) as opened:
+        shards = make_shards(jobs, opened.processes)
+        with console.progress_bar(shards) as bar:
+            lost = train_shards(folder, shards, opened, bar.progress, bar.finished)
+    for shard, why in lost:
+        first, last = shard.jobs[0].name, shard.jobs[-1].name
+        runs = f"{len(shard.jobs)} runs, {first} to {last}" if len(shard.jobs) > 1 else first
+        console.say(f"fa_sweep: shard {shard.number} of {len(shards)} is missing ({runs}): {why}", error=True)
+
+
+def close_sweep(sweep: Sweep, app: AppConfig) -> None:
+    """Import a sweep into MLflow, print its summary, write its report.
+
+    Raises RunsFailed if any run failed or is missing, or if the report could not be written.
+    """
+    records = sweep.records(quiet=True)
+    if app.resume != "true" and (alarm := changed_numbers(sweep, records, OUTPUTS)):
+        console.say(f"fa_sweep: {alarm}", error=True)
+    meanwhile("finished runs are kept, the same command brings them into MLflow")
+    tracked, lost = track(sweep, app, records)
+    meanwhile(f"finished runs are kept; python -m fa_sweep report --sweep {sweep.id} writes the report")
+    console.say(f"\n{console.summary(sweep.jobs, records)}\n")
+    if tracked:
+        console.say(tracked)
+    report, unwritten = _report(sweep, app) if app.report else (None, "")
+    console.say("Look further:")
+    console.say(f"  {ui_command(app)}")
+    console.say(f"  open {report}" if report else f"  python -m fa_sweep report --sweep {shlex.quote(sweep.id)}")
+    absent, errors = [job.run_id for job in sweep.jobs if job.run_id not in records], sweep.failures
+    failed = [errors[run_id] for run_id in absent if run_id in errors]
+    missing = len(absent) - len(failed)
+    tracebacks = f"; tracebacks: {sweep.folder / FAILURES}" if failed else ""
+    said = [f"{len(failed)} of {len(sweep.jobs)} runs failed, the first with {failed[0]}{tracebacks}"] if failed else []
+    said += [f"{missing} of {len(sweep.jobs)} runs are missing; the same command trains them"] if missing else []
+    if said:
+        said = [f"{'; '.join(said)}; all others are kept"]
+    said += [unwritten] if unwritten else []
+    said += [lost] if lost else []
+    if said:
+        raise RunsFailed("; ".join(said))
+
+
+def train_job(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
+    """Train one job of a sweep that another launcher runs, into the sweep's ledger."""
+    require_job_table(folder)
+    (job,) = make_jobs([(app, {}, overrides)])
+    write_shard(folder, [job.run_id], train([job.run]))
+
+
+def require_job_table(folder: Path) -> None:
+    """Raise ConfigError where another sweeper than ours runs the show: its runs would be in no sweep."""
+    if not (folder / TABLE).exists():
+        raise ConfigError("hydra/sweeper is not stack; leave it at stack, others keep no table of a sweep's jobs")
+
+
+def _report(sweep: Sweep, app: AppConfig) -> tuple[Path | None, str]:
+    """Write a sweep's report. Returns its path, or why it could not be written."""
+    from fa_sweep.report.attach import report_and_attach  # pandas and seaborn take seconds to import
+    from fa_sweep.studies import figures_of_study
+
+    out = OUTPUTS / "reports" / sweep.id
+    try:
+        with console.console.status("writing the report"):
+            return report_and_attach(sweep, out, tracking_of(app), first=figures_of_study), ""
+    except OSError as error:
+        why = error.strerror or error
+        return None, f"the report could not be written to {out}: {why}; python -m fa_sweep report --sweep {sweep.id} writes it"

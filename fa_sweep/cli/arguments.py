@@ -1,0 +1,230 @@
+"""A command line, checked before Hydra sees it: flags that mean something else here, and overrides that Hydra would misread."""
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_origin
+
+from hydra._internal.utils import get_args_parser
+from hydra.conf import HydraConf
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override
+
+from fa_sweep.checks import shown
+from fa_sweep.cli.config_files import ONE_OPTION, one_option
+from fa_sweep.cli.configuration import conf_dir
+from fa_sweep.cli.refusals import in_quotes, parsed
+from fa_sweep.errors import ConfigError
+from fa_sweep.process.secrets import redact
+from fa_sweep.settings.build import plain_text
+from fa_sweep.settings.suggestions import kind_of
+from fa_sweep.sweep.record import group_of
+
+LONGEST_WORD = 10_000  # characters between two commas
+_FOLDER_FLAGS = ("--config-dir", "-cd", "--config-path", "-cp")
+_REFUSED_FLAGS = {
+    "run": "--run changes nothing here: leave it out (hydra.mode=RUN makes a single run of a preset that sweeps)",
+    "info": "--info tells of Hydra's insides alone: --cfg job prints the settings, dry_run=true the plan",
+    "experimental_rerun": "--experimental-rerun would unpickle a file: a run's tag `reproduce` is the command that repeats it",
+}
+
+
+def check_arguments(arguments: Sequence[str]) -> None:
+    """Refuse a command line that Hydra would not take, or would take for something that nobody means.
+
+    Raises:
+        ConfigError: the message names the argument and the remedy.
+    """
+    for argument in arguments:
+        plain_text("an argument", argument)
+        if len(max(argument.split(","), key=len)) > LONGEST_WORD:  # Hydra's parser takes seconds for it
+            raise ConfigError(
+                f"{shown(argument)[1:-1]}: a value of more than {LONGEST_WORD:,} characters; is it the right text? "
+                "Give a shorter one"
+            )
+    flags = get_args_parser().parse_args(list(arguments))
+    if flags.shell_completion:
+        _check_completion(flags.overrides)
+        return
+    for name, remedy in _REFUSED_FLAGS.items():
+        if getattr(flags, name, None):
+            raise ConfigError(remedy)
+    if flags.package is not None and flags.cfg is None:
+        raise ConfigError("--package belongs to --cfg, of which it shows a part: leave it out, or add --cfg job")
+    if flags.resolve and flags.cfg is None and not flags.help:
+        raise ConfigError("--resolve belongs to --cfg, whose values it computes: leave it out, or add --cfg job")
+    if flags.config_dir is not None and not os.path.isdir(flags.config_dir):
+        raise ConfigError(f"--config-dir is {shown(flags.config_dir)[1:-1]}; there is no such folder: check the path")
+    parser = OverridesParser.create()
+    overrides = [parsed(text, parser) for text in flags.overrides]
+    places = [conf_dir(), *([flags.config_dir] if flags.config_dir else []), *_search_path(overrides)]
+    for override in overrides:
+        _check_override(override, places)
+
+
+def _check_completion(overrides: Sequence[str]) -> None:
+    """Completion is asked for by a shell, or installed into one."""
+    if len(overrides) != 1 or not re.fullmatch(r"(install|uninstall|query)=(bash|fish|zsh)", overrides[0]):
+        raise ConfigError("--shell-completion takes install=SHELL or uninstall=SHELL, for bash, fish or zsh")
+    if overrides[0].startswith("query=") and not {"COMP_LINE", "COMP_POINT"} & os.environ.keys():
+        shell = overrides[0].partition("=")[2]
+        raise ConfigError(f"--shell-completion query={shell} is for the shell to call; install={shell} sets it up")
+
+
+def _check_override(override: Override, places: Iterable[str]) -> None:
+    key, path = override.key_or_group, override.key_or_group.strip("/").replace("/", ".").split(".")
+    if override.is_delete():
+        if path in (["hydra"], ["hydra", "launcher"], ["hydra", "sweeper"]):
+            raise ConfigError(f"{override.input_line}: nothing works without it; leave it out")
+        return
+    if path == [""]:
+        raise ConfigError(f"{shown(override.input_line)} is no setting; write NAME=VALUE, such as seed=3")
+    _check_place(override, path)
+    merges = isinstance(override.value(), dict)
+    if path == ["hydra"] or (path in (["hydra", "launcher"], ["hydra", "sweeper"]) and "/" not in key and not merges):
+        raise ConfigError(
+            f"{shown(override.input_line)[1:-1]}: {key} is a group of settings; set one of them, such as "
+            "hydra.launcher.executor=local, or choose another, such as hydra/launcher=joblib"
+        )
+    if path == ["hydra", "verbose"]:
+        given: Any = override.value()
+        names = given if isinstance(given, list) else [given]
+        if not all(isinstance(name, str | bool) for name in names):
+            raise ConfigError(f"{shown(override.input_line)[1:-1]}: write true, false, or the names of loggers")
+    if path == ["hydra", "searchpath"]:
+        for place in search_path_of(override):
+            if "://" not in place and not os.path.isdir(place):
+                raise ConfigError(f"hydra.searchpath has {shown(place)[1:-1]}; there is no such folder: check the path")
+    if _is_group(key, places):
+        _check_group(override, key.strip("/"))
+
+
+def _check_place(override: Override, path: Sequence[str]) -> None:
+    """Refuse what is set below a list, other than one of its values, and what is added to Hydra's own settings."""
+    for length in range(1, len(path)):
+        parent = ".".join(path[:length])
+        if get_origin(kind_of(parent)) is list and not path[length].isdecimal():
+            raise ConfigError(f"{shown(override.input_line)[1:-1]}: {parent} is a list; write it whole: {parent}=[10,10]")
+    if path[0] == "hydra" and len(path) > 1 and path[1] not in {field.name for field in fields(HydraConf)}:
+        raise ConfigError(f"{shown(override.input_line)[1:-1]}: Hydra has no such setting; leave it out")
+
+
+def _is_group(key: str, places: Iterable[str]) -> bool:
+    if key.strip("/") in ONE_OPTION or "/" in key.strip("/"):
+        return True
+    return "." not in key and any((Path(place) / key).is_dir() for place in places)
+
+
+def _check_group(override: Override, group: str) -> None:
+    """A group takes the name of an option: a list would mean its last one in silence, a mapping only some of the settings."""
+    value: Any = override._value
+    values: list[Any]
+    if group == "experiment" and isinstance(value, Glob):
+        values = ["", ""]
+    elif isinstance(value, ChoiceSweep):
+        values = list(value.list)
+    elif override.is_sweep_override():
+        values = [] if isinstance(value, Glob) else [0]
+    else:
+        values = [override.value()]
+    if group == "experiment" and len(values) > 1:
+        raise ConfigError(
+            f"{override.input_line}: presets carry sweeps of their own and cannot be swept over; run one after the other"
+        )
+    for one in values:
+        if isinstance(one, str) or hasattr(one, "text"):
+            continue
+        remedy = one_option(group)
+        if isinstance(one, dict) and one:
+            single = next(iter(one))
+            remedy = f"{remedy}; give settings one by one: {group}.{single}={one[single]}"
+        if isinstance(one, list):
+            names = ",".join(str(getattr(item, "text", item)) for item in one)
+            remedy = f"a group takes the name of one option; to sweep over several: -m {group}={names[:200]}"
+        raise ConfigError(f"{shown(override.input_line)[1:-1]}: {remedy}")
+
+
+def _search_path(overrides: Iterable[Override]) -> list[str]:
+    found = [search_path_of(o) for o in overrides if o.key_or_group == "hydra.searchpath" and not o.is_delete()]
+    return [place for places in found for place in places]
+
+
+def search_path_of(override: Override) -> list[str]:
+    """Return the folders of an override of hydra.searchpath, without file://; what lies elsewhere as it stands.
+
+    Raises:
+        ConfigError: it is no list of texts.
+    """
+    value = override.value()
+    if not isinstance(value, list) or not all(isinstance(place, str) for place in value):
+        raise ConfigError(f"{shown(override.input_line)[1:-1]}: it must be a list of folders, such as [file://my_conf]")
+    return [place.removeprefix("file://") for place in value]
+
+
+def config_flags(arguments: Sequence[str]) -> list[str]:
+    """Return what of a command line says where configurations lie, folders made absolute.
+
+    Without it the overrides may mean nothing, and in another working folder a relative path is another's.
+    """
+    flags = get_args_parser().parse_known_args(list(arguments))[0]
+    found: list[str] = []
+    for name, value in (
+        ("config-dir", flags.config_dir),
+        ("config-path", flags.config_path),
+        ("config-name", flags.config_name),
+    ):
+        if value is not None:
+            found.append(f"--{name}={_absolute(value) if name != 'config-name' else value}")
+    return [*found, *(absolute_override(o) for o in flags.overrides if is_search_path(o))]
+
+
+def absolute_places(arguments: Sequence[str]) -> list[str]:
+    """Return a command line with the folders of configurations made absolute: it is run again in another folder."""
+    found: list[str] = []
+    follows = False
+    for argument in arguments:
+        name, given, value = argument.partition("=")
+        if follows:
+            argument = _absolute(argument)
+        elif given and name in _FOLDER_FLAGS:
+            argument = f"{name}={_absolute(value)}"
+        elif is_search_path(argument):
+            argument = absolute_override(argument)
+        follows = not follows and not given and name in _FOLDER_FLAGS
+        found.append(argument)
+    return found
+
+
+def words_to_keep(arguments: Sequence[str]) -> dict[str, list[str]]:
+    """Return the `flags` and `overrides` of a command line as a sweep's record keeps them.
+
+    Settings of tracking are left out, secrets are masked, and folders of configurations are made absolute.
+    """
+    flags: list[str] = []
+    overrides: list[str] = []
+    follows = False
+    for word in absolute_places(arguments):
+        if follows or word.startswith("-"):
+            flags.append(redact(word))
+        elif group_of(word) != "tracking":
+            overrides.append(redact(word))
+        follows = not follows and word in (*_FOLDER_FLAGS, "--config-name", "-cn")
+    return {"flags": flags, "overrides": overrides}
+
+
+def is_search_path(text: str) -> bool:
+    """Whether an argument sets hydra.searchpath."""
+    return text.lstrip("+").startswith("hydra.searchpath=")
+
+
+def absolute_override(text: str) -> str:
+    """Return an override of hydra.searchpath with its folders made absolute."""
+    (override,) = OverridesParser.create().parse_overrides([text])
+    places = [place if "://" in place else f"file://{_absolute(place)}" for place in search_path_of(override)]
+    return f"{override.get_key_element()}=[{','.join(in_quotes(place) for place in places)}]"
+
+
+def _absolute(path: str) -> str:
+    return path if "://" in path else os.path.abspath(path)

@@ -1,0 +1,54 @@
+"""The option that a group of settings was chosen by, held against what the settings say: a mode or task has its own file."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from omegaconf import DictConfig
+
+from fa_sweep.checks import did_you_mean, shown
+from fa_sweep.errors import ConfigError
+
+_NAMED_BY = {"feedback": "mode", "task": "name"}
+
+
+class Choices:
+    """Knows which feedback mode or task each option's file is written for."""
+
+    def __init__(self, loader: Any) -> None:
+        """`loader`: Hydra's ConfigLoader."""
+        self._loader = loader
+        self._of_option: dict[tuple[str, str], Any] = {}
+
+    def check(self, plain: Mapping[str, Any], choices: Mapping[str, Any]) -> None:
+        """Raise ConfigError where feedback.mode or task.name is not that of the chosen option's file.
+
+        Args:
+            plain: resolved settings.
+            choices: the option of each group, as Hydra tells them.
+        """
+        for group, key in _NAMED_BY.items():
+            option, values = choices.get(group), plain.get(group)
+            if not isinstance(option, str) or not isinstance(values, dict):
+                continue
+            own, given = self._name_in(group, key, option), values.get(key)
+            if own is not None and given != own:
+                raise ConfigError(self._message(group, key, option, given))
+
+    def _message(self, group: str, key: str, option: str, given: Any) -> str:
+        options = self._loader.get_group_options(group, results_filter=None)
+        field = f"{group}.{key} is {shown(given)}, but the other settings are those of {group}={option}"
+        if given in options:
+            return f"{field}; use {group}={given}"
+        return f"{field}; {did_you_mean(str(given), options)}use {group}=NAME, with one of {', '.join(options)}"
+
+    def _name_in(self, group: str, key: str, option: str) -> Any:
+        """Return the mode or task that an option's file names; None where it does not do so itself."""
+        at = group, option
+        if at not in self._of_option:
+            path = f"{group}/{option}"
+            source = next((source for source in self._loader.get_sources() if source.is_config(path)), None)
+            config = source.load_config(path).config if source else None
+            name = config._get_node(key) if isinstance(config, DictConfig) else None
+            value = name._value() if name is not None else None
+            self._of_option[at] = value if isinstance(value, str) and "${" not in value else None
+        return self._of_option[at]

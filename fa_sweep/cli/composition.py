@@ -1,0 +1,286 @@
+"""Settings of a sweep's jobs, composed by Hydra once per distinct combination of overrides that need Hydra.
+
+A plain override (`train.lr=0.1`) only sets a value: it goes onto a copy of the composed configuration. All others (groups,
+`+`, `++`, `~`, packages, `hydra.*`) are Hydra's own business. A test holds the result against Hydra's for many lists.
+"""
+
+import copy
+import json
+import pickle
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import is_dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType, ValueType
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from fa_sweep.cli.choices import Choices
+from fa_sweep.cli.configuration import conf_dir, resolve
+from fa_sweep.cli.refusals import one_line
+from fa_sweep.errors import ConfigError
+from fa_sweep.roles import Role, names_with
+from fa_sweep.settings.build import settings_of
+from fa_sweep.settings.schema import AppConfig, RunConfig, run_alone, with_seed
+from fa_sweep.sweep.folder import fresh_id
+from fa_sweep.sweep.record import group_of
+
+# A command line's own business: none of it changes a run's numbers, and a tracking URI may hold a password.
+NOT_PART_OF_A_RUN = ("hydra", *names_with(AppConfig, Role.APPLICATION))
+
+
+_SEED = re.compile(r"seed=(0|[1-9][0-9]{0,17})")  # the whole numbers below 10^18 mean the same to Hydra and to Python
+
+
+class Candidate(NamedTuple):
+    """A job that is asked for: its run, what its overrides chose by key (the seed aside), and those that concern the run."""
+
+    run: RunConfig
+    chosen: dict[str, Any]
+    overrides: tuple[str, ...]
+
+
+class Composer:
+    """Composes jobs for one Hydra configuration, remembering what it composed."""
+
+    def __init__(self, loader: Any, master: DictConfig) -> None:
+        """`loader` is Hydra's ConfigLoader, `master` the configuration that the sweep itself was composed to."""
+        self._loader, self._master = loader, master
+        self._parser = OverridesParser.create(config_loader=loader)
+        self._parsed: dict[str, _Parsed] = {}
+        self._groups: dict[str, bool] = {}
+        self._bases: dict[tuple[str, ...], _Base] = {}
+        self._shared: dict[Any, Any] = {}
+        self._choices = Choices(loader)
+        self._any_seed: dict[tuple[Sequence[str], Sequence[str]], _AnySeed | None] = {}
+        self.applications: list[AppConfig] = []  # settings that were checked in full: one of them for all seeds
+
+    def candidate(self, overrides: Sequence[str], place: int | None = None) -> Candidate:
+        """Return one job of a sweep; one that differs from an earlier one in its seed alone costs next to nothing.
+
+        Args:
+            overrides: of the job.
+            place: which of them sets the seed, the same in all jobs; None where none does, or not one alone.
+
+        Raises:
+            ConfigError: the settings cannot be used; or an error of Hydra's or OmegaConf's own.
+        """
+        seed = None if place is None else _SEED.fullmatch(overrides[place])
+        if place is None or seed is None:
+            return self._candidate(overrides)
+        others = overrides[:place], overrides[place + 1 :]
+        if others not in self._any_seed:
+            first = self._candidate(overrides)
+            structural, _ = self._split(overrides)
+            # What follows the seed is another value under each: a preset's, or one on the command line itself.
+            follows = self._base(structural).is_referred_to(["seed"]) or any("${" in text for text in overrides)
+            public = [n for n, text in enumerate(overrides) if is_public(text)]
+            self._any_seed[others] = None if follows else _AnySeed(first.run, first.chosen, public)
+            return first
+        known = self._any_seed[others]
+        if known is None:
+            return self._candidate(overrides)
+        return Candidate(with_seed(known.run, int(seed[1])), known.chosen, tuple([overrides[n] for n in known.public]))
+
+    def _candidate(self, overrides: Sequence[str]) -> Candidate:
+        app = self.settings(overrides)
+        self.applications.append(app)
+        chosen: dict[str, Any] = {}
+        for override in overrides:
+            found = self.factor(override)
+            if found is not None and found[0] != "seed":
+                key, option = found
+                chosen[key] = _setting(app, key, override.partition("=")[2]) if option is None else option
+        return Candidate(run_alone(app), chosen, tuple(text for text in overrides if is_public(text)))
+
+    def settings(self, overrides: Sequence[str]) -> AppConfig:
+        """Return the checked settings of one job. Raises ConfigError or Hydra's and OmegaConf's own errors."""
+        structural, plain = self._split(overrides)
+        base = self._base(structural)
+        resolved = base.with_values(plain)
+        if resolved is not None:
+            self._choices.check(resolved, base.choices)
+            return settings_of(resolved, self._shared)
+        return resolve(self.compose(overrides), lambda plain: self._choices.check(plain, base.choices))
+
+    def compose(self, overrides: Sequence[str]) -> DictConfig:
+        """Return one job's configuration without its `hydra` node: what ConfigLoader.load_sweep_config makes of it."""
+        structural, plain = self._split(overrides)
+        config: DictConfig = pickle.loads(self._base(structural).pickled)  # noqa: S301  our own, from this process
+        try:
+            for o in plain:
+                OmegaConf.update(config, o.override.key_or_group, o.override.value(), merge=True)
+        except Exception:  # Hydra's own words for what is wrong with this job
+            return self._load(overrides)
+        return config
+
+    def _split(self, overrides: Sequence[str]) -> tuple[tuple[str, ...], "list[_Parsed]"]:
+        """Return the overrides that need Hydra, and those that only set a value."""
+        parsed = [self._parse(override) for override in overrides]
+        # A value under or over a key that is added or removed depends on the order of the two: Hydra's business as well.
+        reshaped = [o.path for o in parsed if not o.plain and not o.chooses]
+        plain = [o.plain and not any(_nested(o.path, path) for path in reshaped) for o in parsed]
+        structural = tuple(text for text, is_plain in zip(overrides, plain, strict=True) if not is_plain)
+        return structural, [o for o, is_plain in zip(parsed, plain, strict=True) if is_plain]
+
+    def factor(self, override: str) -> tuple[str, str | None] | None:
+        """Return what an override sets: (group, option) or (dotted key, None); None for what is no setting of a run."""
+        o = self._parse(override)
+        if o.override.is_delete() or o.path[0] in NOT_PART_OF_A_RUN:
+            return None
+        if o.chooses:
+            return o.override.get_key_element().lstrip("+"), o.override.get_value_element_as_str()
+        return ".".join(o.path), None
+
+    def _parse(self, text: str) -> "_Parsed":
+        if text not in self._parsed:
+            override = self._parser.parse_overrides([text])[0]
+            chooses = self._is_group(override.key_or_group) and not isinstance(
+                override.value(), dict
+            )  # a mapping on a group's key is a value
+            path = override.key_or_group.replace("[", ".").replace("]", "").replace("/", ".").strip(".").split(".")
+            plain = (
+                override.type is OverrideType.CHANGE
+                and override.value_type is ValueType.ELEMENT
+                and override.package is None
+                and path[0] != "hydra"
+                and not chooses
+            )
+            self._parsed[text] = _Parsed(override, path, chooses, plain)
+        return self._parsed[text]
+
+    def _is_group(self, key: str) -> bool:
+        if key not in self._groups:
+            self._groups[key] = bool(self._loader.get_group_options(key, results_filter=None))
+        return self._groups[key]
+
+    def _base(self, overrides: tuple[str, ...]) -> "_Base":
+        if overrides not in self._bases:
+            config, choices = self._load_with_choices(overrides)
+            self._bases[overrides] = _Base(config, choices)
+        return self._bases[overrides]
+
+    def _load(self, overrides: Sequence[str]) -> DictConfig:
+        return self._load_with_choices(overrides)[0]
+
+    def _load_with_choices(self, overrides: Sequence[str]) -> tuple[DictConfig, dict[str, Any]]:
+        config: DictConfig = self._loader.load_sweep_config(self._master, list(overrides))
+        choices = dict(config.hydra.runtime.choices)
+        with open_dict(config):
+            del config["hydra"]
+        return config, choices
+
+
+class _Parsed(NamedTuple):
+    override: Override
+    path: list[str]
+    chooses: bool
+    plain: bool
+
+
+class _AnySeed(NamedTuple):
+    """What jobs share that differ in their seed alone; `public`: which of their overrides concern the run."""
+
+    run: RunConfig
+    chosen: dict[str, Any]
+    public: list[int]
+
+
+class _Base:
+    """One composed configuration, for values to be set on copies of it."""
+
+    def __init__(self, config: DictConfig, choices: Mapping[str, Any]) -> None:
+        """`choices`: the option of each group, as Hydra tells them."""
+        self.choices = choices
+        self.pickled = pickle.dumps(config)
+        raw = OmegaConf.to_container(config, resolve=False)
+        self._references = re.findall(r"\$\{([^${}]*)", json.dumps(raw))
+        try:
+            self._resolved: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        except OmegaConfBaseException:
+            self._resolved = None  # something is missing, which the job's own values may give
+
+    def with_values(self, values: "Sequence[_Parsed]") -> dict[str, Any] | None:
+        """Return the resolved settings with values set, groups without any shared; None where that takes OmegaConf to do right.
+
+        That is: a value that refers to another, or to which another refers; one that is no scalar; a key that is not there.
+        """
+        resolved = copy.copy(self._resolved)
+        for parsed in values:
+            value = parsed.override.value()
+            node: Any = resolved
+            for name in parsed.path[:-1]:
+                if not isinstance(node, dict):
+                    return None
+                node[name] = node = copy.copy(node.get(name))
+            name = parsed.path[-1]
+            if not isinstance(node, dict) or name not in node or isinstance(node[name], (dict, list)):
+                return None
+            if isinstance(value, (dict, list)) or "${" in str(value) or value == "???" or self.is_referred_to(parsed.path):
+                return None
+            node[name] = value
+        return resolved if isinstance(resolved, dict) else None
+
+    def is_referred_to(self, path: list[str]) -> bool:
+        """Whether an interpolation may speak of a setting; too often yes rather than once too seldom."""
+        for reference in self._references:
+            names = [name for name in re.split(r"[^\w]+", reference) if name]
+            if reference.startswith(".") or ":" in reference or "[" in reference:  # relative, a resolver's, an index
+                if set(names) & set(path):
+                    return True
+            elif _nested(names, path):
+                return True
+        return False
+
+
+def _nested(a: list[str], b: list[str]) -> bool:
+    shared = min(len(a), len(b))
+    return a[:shared] == b[:shared]
+
+
+def _setting(app: AppConfig, key: str, given: str) -> Any:
+    """Return the value of a dotted key; what was given where that is no single value."""
+    value: Any = app
+    for name in key.split("."):
+        value = getattr(value, name, app)
+    return given if is_dataclass(value) else value
+
+
+def is_public(override: str) -> bool:
+    """Whether an override concerns the run itself: no tracking URI, which may hold a password."""
+    return group_of(override) not in NOT_PART_OF_A_RUN
+
+
+@cache
+def composer_of_conf() -> Composer:
+    """Return a composer over the configurations of this package and of the pieces that other distributions bring."""
+    OmegaConf.register_new_resolver("fresh_id", fresh_id, use_cache=True, replace=True)
+    with initialize_config_dir(config_dir=conf_dir(), version_base="1.3"):  # which leaves Hydra's state as it was
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        return Composer(hydra.config_loader, hydra.compose_config("config", [], RunMode.MULTIRUN))
+
+
+def compose(*overrides: str) -> RunConfig:
+    """Return the checked settings of one run.
+
+    Args:
+        overrides: as on the command line, such as "feedback=random", "train.lr=0.1", "seed=3".
+
+    Returns:
+        The settings, complete: what is not given is as in conf/.
+
+    Raises:
+        ConfigError: a setting cannot be used. The message names the setting, its value and a remedy.
+    """
+    try:
+        return run_alone(composer_of_conf().settings(overrides))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(one_line(error)) from error

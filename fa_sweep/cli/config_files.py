@@ -1,0 +1,158 @@
+"""Configuration files, checked before Hydra builds anything from them: whatever is wrong with one is said in one line.
+
+A few hundred bytes of YAML can stand for more values than any memory holds, and every kind of damage has an error of its own.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]
+from hydra._internal.config_repository import ConfigRepository
+from hydra.core.object_type import ObjectType
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from fa_sweep.checks import shown
+from fa_sweep.errors import ConfigError
+
+LARGEST_BYTES = 2**18
+MOST_VALUES = 50_000  # of one file, anchors counted as often as they are repeated
+DEEPEST = 40
+# The groups of which a run has exactly one option: a list of options would be merged, the last one winning in silence.
+ONE_OPTION = ("task", "model", "init", "feedback", "train", "tracking", "experiment", "hydra/launcher", "hydra/sweeper")
+
+_PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")} | {"!"}
+_PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@contextmanager
+def checked_files() -> Iterator[None]:
+    """Have Hydra check each configuration file that it loads, while the block runs."""
+    original = ConfigRepository.load_config
+
+    def load_config(repository: ConfigRepository, config_path: str) -> Any:
+        source = repository._find_object_source(config_path, ObjectType.CONFIG)
+        if source is None or source.scheme() == "structured":
+            return original(repository, config_path)
+        path = os.path.join(source.path, source._normalize_file_name(config_path))
+        if os.path.isfile(path):
+            check_file(path)
+        try:
+            loaded = original(repository, config_path)
+        except (HydraException, OmegaConfBaseException):
+            raise
+        except Exception as error:
+            raise ConfigError(f"{path} cannot be used{_said(error)}; mend it or take another file") from error
+        if loaded is not None:
+            _check_defaults(path, loaded)
+        return loaded
+
+    ConfigRepository.load_config = load_config  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        ConfigRepository.load_config = original  # type: ignore[method-assign]
+
+
+def check_file(path: str) -> None:
+    """Raise ConfigError, naming file, line and fault, for a file that is no plain YAML of reasonable size."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read(LARGEST_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}; mend it or take another file") from error
+    if len(content) > LARGEST_BYTES:
+        raise ConfigError(f"{path} is larger than {LARGEST_BYTES // 2**10} KiB; no configuration is: is it the right file?")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ConfigError(
+            f"{path}, line {line}: byte {content[error.start]:#04x} is no UTF-8; save the file as UTF-8"
+        ) from error
+    try:
+        _count_values(path, text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}{_said(error)}; mend the YAML there") from error
+
+
+def _said(error: Exception) -> str:
+    """Return what a YAML error says: where, then what; any other error's own words."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if mark is not None:
+        return f", line {mark.line + 1}: {' '.join(str(problem).split())}"
+    return f": {shown(str(error))[1:-1] or type(error).__name__}"
+
+
+def _count_values(path: str, text: str) -> None:
+    """Go through a document's events, which costs no more than its length, and refuse what would cost more to build."""
+    anchors: dict[str, int] = {}
+    open_nodes: list[tuple[str | None, int]] = []  # anchor, and how many values there were before
+    keys: list[set[str] | None] = []
+    is_key: list[bool] = []
+    values = 0
+    for event in yaml.parse(text, Loader=_PARSER):
+        where = f"{path}, line {event.start_mark.line + 1}"
+        if isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_nodes.pop()
+            keys.pop(), is_key.pop()
+            if anchor:
+                anchors[anchor] = values - before
+            continue
+        if not isinstance(event, yaml.NodeEvent):
+            continue
+        _check_tag(where, event)
+        _check_key(where, event, keys, is_key)
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in anchors:
+                raise ConfigError(f"{where}: *{event.anchor} stands within &{event.anchor} itself or before it; write it out")
+            values += anchors[event.anchor]
+        else:
+            values += 1
+            if isinstance(event, yaml.CollectionStartEvent):
+                open_nodes.append((event.anchor, values - 1))
+                keys.append(set() if isinstance(event, yaml.MappingStartEvent) else None)
+                is_key.append(True)
+            elif event.anchor:
+                anchors[event.anchor] = 1
+        if values > MOST_VALUES:
+            raise ConfigError(
+                f"{where}: the file stands for more than {MOST_VALUES} values; write fewer, or repeat fewer anchors"
+            )
+        if len(open_nodes) > DEEPEST:
+            raise ConfigError(f"{where}: nested more than {DEEPEST} levels deep; no setting is: take levels out")
+
+
+def _check_tag(where: str, event: Any) -> None:
+    tag = getattr(event, "tag", None)
+    if tag and tag not in _PLAIN_TAGS:
+        raise ConfigError(f"{where}: the tag {shown(tag)[1:-1]} is not allowed; write a plain value: no object is ever built")
+
+
+def _check_key(where: str, event: Any, keys: Sequence[set[str] | None], is_key: list[bool]) -> None:
+    """Refuse a second key of the same name in a mapping."""
+    if not keys or (mine := keys[-1]) is None:
+        return
+    if is_key[-1] and isinstance(event, yaml.ScalarEvent) and event.value != "<<":
+        if event.value in mine:
+            raise ConfigError(f"{where}: the key {shown(event.value)[1:-1]} stands there twice; remove one")
+        mine.add(event.value)
+    is_key[-1] = not is_key[-1]
+
+
+def _check_defaults(path: str, loaded: Any) -> None:
+    """Refuse a file that is no mapping, and one whose defaults list gives a group of ours several options."""
+    if not isinstance(loaded.config, DictConfig):
+        raise ConfigError(f"{path} holds no settings; a configuration is a mapping of names to values")
+    for default in loaded.defaults_list or ():
+        group, option = str(getattr(default, "group", "")).lstrip("/"), getattr(default, "value", None)
+        if group in ONE_OPTION and not isinstance(option, str | None):
+            raise ConfigError(f"{path}: defaults has {group}: {shown(option)}; {one_option(group)}")
+
+
+def one_option(group: str) -> str:
+    """Return the remedy for a group that was given several options, or a value that names none."""
+    return f"a group takes the name of one option; sweep over several with -m {group}=a,b"

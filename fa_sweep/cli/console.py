@@ -1,0 +1,157 @@
+"""What a person sees in the terminal: progress, the summary table, one run's evaluations, the plan."""
+
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from textwrap import wrap
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from fa_sweep.sweep.jobs import Job
+from fa_sweep.sweep.ledger import finished, run_events
+from fa_sweep.sweep.outcomes import Events, Outcome, median_time, wilson_interval
+from fa_sweep.sweep.plan import Shard
+from fa_sweep.sweep.shards import Record
+from fa_sweep.tasks import METRICS
+
+# Whether there is a terminal, and how wide it is, is asked of the system alone: what FORCE_COLOR, COLUMNS and their like say,
+# somebody has set for another program, or for a pipe.
+_TERMINAL = {name: os.environ[name] for name in ("TERM", "COLORTERM", "NO_COLOR") if name in os.environ}
+console = Console(highlight=False, _environ=_TERMINAL)
+errors = Console(stderr=True, highlight=False, _environ=_TERMINAL)
+
+
+def say(text: str, *, error: bool = False) -> None:
+    """Print plain text, never broken inside a word that a person may want to copy."""
+    (errors if error else console).print(text, markup=False, soft_wrap=True)
+
+
+@dataclass
+class Bar:
+    """A progress bar over runs: a stack of R runs that is a third done counts as R/3."""
+
+    bar: Progress
+    sizes: dict[int, int]
+    task: int
+    done: dict[int, float] = field(default_factory=dict)
+
+    def progress(self, shard: int, fraction: float) -> None:
+        """Take note of how far a shard is."""
+        self.done[shard] = fraction * self.sizes[shard]
+        self.bar.update(self.task, completed=int(sum(self.done.values())))  # type: ignore[arg-type]
+
+    def finished(self, shard: Shard) -> None:
+        """Take note of a shard's end."""
+        self.progress(shard.number, 1.0)
+
+
+@contextmanager
+def progress_bar(shards: Sequence[Shard]) -> Iterator[Bar]:
+    """Show a bar with an estimate of the time left, as long as the block runs."""
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("runs"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    sizes = {shard.number: len(shard.jobs) for shard in shards}
+    with Progress(*columns, console=console, refresh_per_second=5) as bar:
+        yield Bar(bar, sizes, bar.add_task("training", total=sum(sizes.values())))
+
+
+WIDTH = 80
+COLUMNS = ("n", "reached", "at end", "converged (95 % CI)", "median steps", "angle")
+
+
+def summary(jobs: Sequence[Job], records: Mapping[str, Record]) -> str:
+    """Return the table of a sweep, a row a group, n finished runs each; a name that finds no room has a line of its own."""
+    groups: dict[str, list[tuple[Events, float]]] = {job.group: [] for job in jobs}
+    for job, record in finished(jobs, records):
+        angles = record.metrics.get("angle_deg/gradient")
+        groups[job.group].append((run_events(job, record), math.nan if angles is None else float(angles[-1])))
+    rows = {name: _cells(members) for name, members in groups.items()}
+    widths = [max(map(len, column)) for column in zip(COLUMNS, *rows.values(), strict=True)]
+    room = WIDTH - sum(widths) - 2 * len(widths)
+    first = min(room, max(len("group"), *map(len, groups)))
+
+    def line(name: str, cells: Sequence[str]) -> str:
+        numbers = "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
+        return f"{name.ljust(first)}  {numbers}" if len(name) <= first else f"{name}\n{' ' * first}  {numbers}"
+
+    return "\n".join(
+        [line("group", COLUMNS), *(line(name, cells) for name, cells in rows.items()), *wrap(_caption(jobs), WIDTH)]
+    )
+
+
+def _cells(members: list[tuple[Events, float]]) -> list[str]:
+    n = len(members)
+    if n == 0:
+        return ["0", "-", "-", "-", "-", "-"]
+    found = [e for e, _ in members]
+    converged = sum(e.outcome == Outcome.CONVERGED for e in found)
+    low, high = wilson_interval(converged, n)
+    median = median_time(np.array([e.convergence_step for e in found]))
+    defined = [angle for _, angle in members if not math.isnan(angle)]
+    return [
+        str(n),
+        f"{sum(not math.isnan(e.first_reach_step) for e in found)}/{n}",
+        f"{sum(e.at_end for e in found)}/{n}",
+        f"{converged}/{n} ({100 * low:.0f}-{100 * high:.0f} %)",
+        "not reached" if math.isinf(median) else f"{median:.0f}",
+        f"{np.median(defined):.1f}°" if defined else "undefined",
+    ]
+
+
+def _caption(jobs: Sequence[Job]) -> str:
+    criteria: dict[str, None] = {}  # a sweep over tasks has several
+    for job in jobs:
+        success, train = job.run.task.success, job.run.train
+        sign = ">=" if success.direction == "at_least" else "<="
+        criteria[f"{success.metric} {sign} {train.threshold:g}, held for {train.hold} evaluations"] = None
+    return (
+        f"Success: {'; or '.join(criteria)}. Converged: held from some evaluation to the end, at least that many. "
+        "Median steps: to convergence, over all runs. Angle: median final gradient angle of the hidden layers."
+    )
+
+
+_SHOWN = {  # metric: title, format
+    "accuracy_sampled": ("sampled", ".3f"),
+    "accuracy": ("accuracy", ".3f"),
+    "normalised_squared_error": ("norm. err", ".4g"),
+    "centred_squared_error": ("centred err", ".4g"),
+    "loss": ("loss", ".4g"),
+}
+
+
+def evaluation_header(job: Job) -> str:
+    """Return the line above the evaluations of one run."""
+    titles = [title for name, (title, _) in _SHOWN.items() if name in (*METRICS[job.targets], "loss")]
+    return f"{'step':>7}  {'  '.join(f'{title:>11}' for title in titles)}  {'angle':>8}"
+
+
+def evaluation_line(step: int, metrics: Mapping[str, float]) -> str:
+    """Return the line of one evaluation of one run: undefined values as "-"."""
+    values = [(float(metrics[name]), form) for name, (_, form) in _SHOWN.items() if name in metrics]
+    cells = "  ".join(f"{'-' if math.isnan(value) else format(value, form):>11}" for value, form in values)
+    angle = float(metrics.get("angle_deg/gradient", math.nan))
+    return f"{step:>7}  {cells}  {'-' if math.isnan(angle) else f'{angle:.2f}°':>8}"
+
+
+def outcome_line(job: Job, record: Record) -> str:
+    """Return what became of one run, in one line."""
+    e = run_events(job, record)
+    reached = "never" if math.isnan(e.first_reach_step) else f"at step {e.first_reach_step:.0f}"
+    if e.outcome == Outcome.CONVERGED:
+        end = f"converged at step {e.convergence_step:.0f}"
+    elif e.outcome == Outcome.DIVERGED:
+        end = f"diverged at step {e.diverged_at_step:.0f}"
+    else:
+        end = f"did not converge (success at the end: {'yes' if e.at_end else 'no'})"
+    return f"{job.name}: {end}; first reached success: {reached}"

@@ -1,0 +1,62 @@
+"""`python -m fa_sweep doctor`: check every file of the ledger in this folder, and say what is wrong and what to do about it."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from fa_sweep.checks import shown
+from fa_sweep.errors import Unreadable
+from fa_sweep.process.secrets import redacted_output
+from fa_sweep.sweep.catalogue import Catalogue
+from fa_sweep.sweep.environment import DECIDES_BITS, environment
+from fa_sweep.sweep.folder import OUTPUTS, Sweep
+from fa_sweep.sweep.shards import SHARDS, is_verifiable, read_run_ids
+
+
+def main(arguments: Sequence[str] = ()) -> int:
+    """Print what was found. Returns 1 if anything is wrong, else 0."""
+    if arguments:
+        print(f"fa_sweep: doctor takes no arguments, and was given {shown(arguments[0])}: leave them out", file=sys.stderr)
+        return 2
+    with redacted_output():
+        return _main()
+
+
+def _main() -> int:
+    if not OUTPUTS.is_dir():
+        print(f"there is no folder {OUTPUTS} here: run this where the sweeps were run")
+        return 0
+    print("environment: " + ", ".join(f"{name} {environment()[name]}" for name in DECIDES_BITS))
+    found = Catalogue(OUTPUTS)
+    shards = [Path(folder, SHARDS, shard.name) for folder, entry in found.entries.items() for shard in entry.shards]
+    unverified = sum(not is_verifiable(path) for path in shards)
+    print(f"ledger: {len(found.entries)} sweeps and single runs, {len(shards)} shards")
+    if unverified:
+        print(f"{unverified} shards were written by the first version, which kept no checksum: they are read, but not verified")
+    wrong = [*_wrong_with_shards(shards), *_wrong_with_sweeps(found)]
+    for line in wrong:
+        print(line)
+    print("nothing is wrong" if not wrong else f"{len(wrong)} things are wrong")
+    return 1 if wrong else 0
+
+
+def _wrong_with_shards(shards: list[Path]) -> Iterator[str]:
+    for path in shards:
+        try:
+            read_run_ids(path)
+        except Unreadable as error:
+            yield f"{error}; remove it: the command of its sweep trains its runs again"
+
+
+def _wrong_with_sweeps(found: Catalogue) -> Iterator[str]:
+    for folder, entry in found.entries.items():
+        sweep = Sweep(Path(folder))
+        if entry.fault:
+            yield f"{entry.fault}; its shards are used all the same; restore the file, or run the sweep's command again"
+            continue
+        try:
+            _ = sweep.jobs
+        except (Unreadable, ValueError) as error:
+            yield f"{error}; run the sweep's command again: {sweep.record.command}"
+        if not entry.tracked and not sweep.is_running:
+            yield f"{sweep.id} is not in MLflow ({entry.uri}); the next command that tracks there imports it"

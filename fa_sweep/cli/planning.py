@@ -1,0 +1,84 @@
+"""What a command would do, before anything is written: its jobs, which of them are reused, and what training them takes."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+from fa_sweep.cli import console
+from fa_sweep.cli.arguments import config_flags
+from fa_sweep.cli.tracked import target
+from fa_sweep.process.resources import available_memory, free_disk, in_bytes
+from fa_sweep.settings.schema import AppConfig, TrainConfig
+from fa_sweep.sweep.folder import OUTPUTS
+from fa_sweep.sweep.jobs import Asked, Job, emptied, make_jobs
+from fa_sweep.sweep.ledger import Ledger
+from fa_sweep.sweep.reuse import other_environments, reusable
+from fa_sweep.sweep.room import Plan, plan_sweep, require_room
+
+TRACKING_S_PER_RUN = 0.0035  # for the estimate; fifteen times that on a server
+
+
+def prepare(candidates: list[Asked], app: AppConfig, executor: str) -> tuple[list[Job], Plan]:
+    """Make the jobs of a sweep, mark those that need not be trained, and plan the training of the others.
+
+    Args:
+        candidates: settings, what the overrides chose, and the overrides, of each job; the list is emptied.
+        app: the application's settings.
+        executor: the name of the one that will train.
+
+    Raises:
+        ConfigError: what is to be trained does not fit into memory, onto the disk, or into a month.
+    """
+    target(app)
+    asked = len(candidates)
+    jobs = make_jobs(emptied(candidates), config_flags(sys.argv[1:]))
+    if len(jobs) < asked:
+        console.say(f"{asked - len(jobs)} of {asked} jobs repeat another one and are left out.")
+    if app.resume != "false" and (places := Ledger(OUTPUTS).find(jobs, reusable(app.resume))):
+        sources = {run_id: path.parent.parent.name for run_id, path in places.items()}
+        jobs = [replace(job, reused=True, source=sources[job.run_id]) if job.run_id in sources else job for job in jobs]
+        if warning := other_environments(jobs, places):
+            console.say(f"warning: {warning}", error=True)
+    plan = plan_sweep(to_train(jobs), len(jobs), app.n_jobs, executor)
+    require_room(plan, confirmed=app.confirm)
+    if app.report and plan.histories > available_memory():
+        console.say(f"warning: the report holds {in_bytes(plan.histories)} in memory; report=false leaves it out", error=True)
+    trainings = {id(job.run.train): job.run.train for job in jobs}.values()
+    for message in {_too_few_evaluations(training) for training in trainings} - {None}:
+        console.say(f"warning: {message}", error=True)
+    return jobs, plan
+
+
+def prepare_single(app: AppConfig) -> tuple[list[Job], Plan]:
+    """Make the job of a single run. Raises ConfigError as `prepare` does."""
+    return prepare([(app, {}, [])], app, "local")
+
+
+def _too_few_evaluations(train: TrainConfig) -> str | None:
+    evaluations, hold = train.evaluations(), train.hold
+    if evaluations >= hold:
+        return None
+    return f"{evaluations} evaluations are fewer than train.hold, {hold}: no run can count as converged"
+
+
+def to_train(jobs: Sequence[Job]) -> list[Job]:
+    """Return one job for each run that no ledger has."""
+    return list({job.run_id: job for job in jobs if not job.reused}.values())
+
+
+def show_plan(jobs: Sequence[Job], plan: Plan, app: AppConfig) -> None:
+    """Print what would be done, and do none of it."""
+    shards = plan.shards
+    console.say(f"jobs       {len(jobs)}")
+    console.say(f"reused     {sum(job.reused for job in jobs)}")
+    console.say(f"to train   {sum(len(shard.jobs) for shard in shards)}")
+    sizes = ", ".join(str(len(shard.jobs)) for shard in shards[:8]) + (", ..." if len(shards) > 8 else "")
+    console.say(f"stacks     {len(shards)}" + (f" (runs: {sizes})" if shards else ""))
+    console.say(f"processes  {min(plan.processes, max(1, len(shards)))}")
+    console.say(f"estimated  {plan.seconds:.1f} s of training, {TRACKING_S_PER_RUN * len(jobs):.1f} s of tracking")
+    console.say(f"memory     {in_bytes(plan.memory)} of {in_bytes(available_memory())} free")
+    console.say(f"disk       {in_bytes(plan.disk)} of {in_bytes(free_disk(OUTPUTS))} free")
+    console.say(f"tracking   experiment {app.tracking.experiment} in {target(app).shown}")
+    for title, names in (("groups", dict.fromkeys(job.group for job in jobs)), ("runs", [job.name for job in jobs])):
+        listed = list(names)
+        console.say(f"{title:<9}  {', '.join(listed[:6])}" + (f", ... ({len(listed)} in all)" if len(listed) > 6 else ""))

@@ -1,0 +1,154 @@
+"""What a refusal says: an error of Hydra, OmegaConf, YAML or ours in one line that names field, value and remedy."""
+
+import re
+import shlex
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from fa_sweep.checks import did_you_mean, shown
+from fa_sweep.errors import ConfigError
+from fa_sweep.settings.suggestions import intended, is_text, kind_of, siblings, unknown_setting
+
+_begun: list[bool] = []  # not empty once this command has written something
+
+_LONGEST = 600  # characters of a line that nobody has worded
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an error says, in one line; of an error that nobody expected also its class, for it may say nothing."""
+    if isinstance(error, ConfigError):
+        return _joined(str(error))
+    if isinstance(error, MemoryError):
+        return "there is not enough memory; take fewer runs, evaluations or units, or a smaller data set"
+    if isinstance(error, RecursionError):
+        return "a setting is nested too deeply, or refers to itself; take out a level"
+    if not isinstance(error, HydraException | OmegaConfBaseException):
+        return f"unexpected {type(error).__name__}: {_joined(str(error))}; HYDRA_FULL_ERROR=1 shows where it comes from"
+    text = "\n".join(str(part) for part in (error, error.__cause__) if part is not None)
+    return _joined(
+        _of_unknown_setting(text) or _of_sweep(text) or _of_value(error, text) or _of_option(text) or _as_it_is(error, text)
+    )
+
+
+def _joined(text: str) -> str:
+    line = " ".join(text.split()).encode("utf-8", "backslashreplace").decode()
+    return line if len(line) <= 4 * _LONGEST else f"{line[:_LONGEST]} ..."
+
+
+def _of_unknown_setting(text: str) -> str:
+    unknown = re.search(r"Could not override '([^']+)'", text)
+    missing = re.search(r"Key '([^']+)' (?:is not in struct|not in '\w+')", text)
+    if not (unknown and missing):
+        return ""
+    path = unknown[1].split(".")
+    # The first part of the key that is unknown, or the part of a mapping given for it.
+    field = ".".join(path[: path.index(missing[1]) + 1]) if missing[1] in path else f"{unknown[1]}.{missing[1]}"
+    given = re.search(r"use \+(.*)", text)
+    if field.startswith("hydra."):
+        return f"{field} is not a setting of Hydra, or not one of the launcher and sweeper chosen; leave it out"
+    value = given[1].partition("=")[2] if given and field == unknown[1] else ""
+    return str(unknown_setting(field, siblings(field), value)) + (f" (given: {shown(given[1])[1:-1]})" if given else "")
+
+
+def _of_sweep(text: str) -> str:
+    """Several values, and nothing that says that this is a sweep."""
+    given = re.search(r"(?:Ambiguous value for argument|Sweep parameters) '(.*?)'(?:\n| requires)", text, re.DOTALL)
+    if not given:
+        return ""
+    key, _, value = given[1].partition("=")
+    sweep = f"add -m to sweep over them: {shlex.join(['-m', given[1]])}"
+    hint = kind_of(key.lstrip("+"))
+    if listed := intended(hint, value) if "list" in str(hint) else "":
+        return f"{given[1]}: did you mean {key}={listed}? If these are several values, {sweep}"
+    if hint is str:
+        return f"{given[1]} is several values; {sweep}; or, if it is one text, quote the value twice: {quoted(given[1])}"
+    return f"{given[1]} is several values, for one run; {sweep}"
+
+
+def _of_value(error: BaseException, text: str) -> str:
+    if isinstance(error, MissingMandatoryValue) and error.full_key:
+        return f"{error.full_key} has no value; give it one: {error.full_key}=..."
+    beyond = re.search(r"Error merging override (([\w.\[\]]+)[.\[]\d+\]?=.*)\s+list index out of range", text)
+    if beyond:
+        return f"{beyond[1]}: the list has fewer values; write it whole: {beyond[2]}=[10,10]"
+    merging = re.search(r"Error merging override (hydra\.[^=\s]+)=(\S*)", text)
+    if merging:
+        said = " ".join(re.split(r"Error merging override \S+|\s+full_key:", text)[1].split())
+        return f"{merging[1]} is {merging[2]}; Hydra cannot use that ({said}): leave it out"
+    return ""
+
+
+def _of_option(text: str) -> str:
+    option = re.search(r"Could not find '([^']+)'\s+Available options in '([^']+)':((?:\s+\S+)+?)\s*(?:Config search|$)", text)
+    if not option:
+        return ""
+    group, name = option[2], option[1].rpartition("/")[2]
+    return f"{group} is '{name}'; {did_you_mean(name, option[3].split())}choose one of {', '.join(option[3].split())}"
+
+
+def _as_it_is(error: BaseException, text: str) -> str:
+    text = re.split(r"Config search path|Set the environment variable|\s+full_key:|See https?:", text)[0]
+    # Where the message itself does not say which setting it speaks of, the error may know.
+    about = getattr(error, "override", None) or getattr(error, "full_key", None)
+    return " ".join([*([f"{about}:"] if about and str(about) not in text else []), *text.split()])
+
+
+def parsed(text: str, parser: OverridesParser) -> Override:
+    """Parse one override of a command line.
+
+    Raises:
+        ConfigError: it is no override; the message says how to quote it where that makes it one.
+    """
+    try:
+        return parser.parse_overrides([text])[0]
+    except Exception as error:  # Hydra's parser raises errors of many kinds, its functions any
+        key, equals, _ = text.partition("=")
+        if not equals or not re.fullmatch(r"[+~]{0,2}[\w./@:\[\]-]+", key):
+            raise ConfigError(f"{shown(text)} is no setting; write NAME=VALUE, such as seed=3") from error
+        if not is_text(kind_of(key.lstrip("+~"))):
+            raise ConfigError(f"{shown(text)[1:-1]}: the value cannot be read{_reason(error)}") from error
+        remedy = f"quote the value twice, for the shell and for Hydra: {quoted(text)}"
+        raise ConfigError(f"{shown(text)[1:-1]}: {remedy}") from error
+
+
+def _reason(error: BaseException) -> str:
+    said = [line for line in str(error).splitlines() if line.strip() and "override" not in line and "http" not in line]
+    return f" ({_joined(said[0])[:200]})" if said and "LexerNoViable" not in said[0] else ""
+
+
+def quoted(text: str) -> str:
+    """Return KEY=VALUE as a person types it, so that any value reaches the program as one text."""
+    key, _, value = text.partition("=")
+    override = f"{key}={in_quotes(value)}"
+    return f'"{override}"' if not re.search(r'[$`"\\!]', override) else shlex.quote(override)
+
+
+def in_quotes(value: str) -> str:
+    """Return a text as Hydra reads it in quotes."""
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    return QuotedString(value.strip("'\""), Quote.single).with_quotes()
+
+
+def given(arguments: list[str]) -> str:
+    """Return a command line for a message: arguments as they were typed, cut where they are long."""
+    return shown(shlex.join(arguments))[1:-1]
+
+
+def begin() -> None:
+    """Take note that the command writes from now on: what goes wrong later is no refusal."""
+    _begun.append(True)
+
+
+def begins_anew() -> None:
+    """Take note that a command starts, in a process that may have run others."""
+    _begun.clear()
+
+
+def exit_status(error: Exception) -> int:
+    """Return the exit status for an error: 2 for refused input, 1 for what goes wrong after the first file was written."""
+    expected = isinstance(error, ConfigError | HydraException | OmegaConfBaseException)
+    return 2 if expected or not _begun else 1

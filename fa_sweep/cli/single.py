@@ -1,0 +1,67 @@
+"""A single run: trained, or read back from the ledger, one line per evaluation."""
+
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from fa_sweep.cli import console
+from fa_sweep.cli.arguments import words_to_keep
+from fa_sweep.cli.planning import prepare
+from fa_sweep.cli.tracked import track, tracking_of, ui_command
+from fa_sweep.engine.training import train
+from fa_sweep.errors import RunsFailed
+from fa_sweep.process.signals import meanwhile
+from fa_sweep.settings.schema import AppConfig
+from fa_sweep.sweep.failures import FAILURES, failure
+from fa_sweep.sweep.folder import OUTPUTS, Sweep, create_sweep
+from fa_sweep.sweep.jobs import Job
+from fa_sweep.sweep.reuse import changed_numbers
+from fa_sweep.sweep.shards import write_shard
+from fa_sweep.sweep.storage import write_bytes
+
+
+def run_single(app: AppConfig, overrides: Sequence[str], folder: Path, settings_yaml: str) -> None:
+    """Run one run, or print it again from the ledger, one evaluation per line; `settings_yaml` is kept beside its record."""
+    (job,), _ = prepare([(app, {}, overrides)], app, "local")
+    meanwhile("the run was not finished, the same command starts it again")
+    sweep = create_sweep(folder, [job], tracking_of(app), **words_to_keep(sys.argv[1:]), single=True, resume=app.resume)
+    with closing(sweep):
+        write_bytes(settings_yaml.encode(), folder / "config.yaml")
+        _run_single(app, job, sweep)
+
+
+def _run_single(app: AppConfig, job: Job, sweep: Sweep) -> None:
+    console.say(console.evaluation_header(job))
+    if job.reused:
+        record = sweep.records()[job.run_id]
+        for number, step in enumerate(record.steps):
+            metrics = {name: values[number] for name, values in record.metrics.items()}
+            console.say(console.evaluation_line(int(step), metrics))
+    else:
+        try:
+            histories = train([job.run], evaluated=_say_evaluation)
+        except Exception as error:
+            failed = failure(error)
+            sweep.add_failures({job.run_id: failed})
+            _, lost = track(sweep, app)
+            said = f"{job.name} failed with {failed}; traceback: {sweep.folder / FAILURES}"
+            raise RunsFailed("; ".join(filter(None, (said, lost)))) from error
+        write_shard(sweep.folder, [job.run_id], histories)
+        records = sweep.records(quiet=True)
+        record = records[job.run_id]
+        if app.resume != "true" and (alarm := changed_numbers(sweep, records, OUTPUTS)):
+            console.say(f"fa_sweep: {alarm}", error=True)
+    meanwhile("the run is kept, the same command brings it into MLflow")
+    console.say(console.outcome_line(job, record) + (" (from the ledger)" if job.reused else ""))
+    tracked, lost = track(sweep, app, {job.run_id: record})
+    if tracked:
+        console.say(tracked)
+    console.say(f"Look further: {ui_command(app)}")
+    if lost:
+        raise RunsFailed(lost)
+
+
+def _say_evaluation(step: int, metrics: dict[str, Any]) -> None:
+    console.say(console.evaluation_line(step, {name: values[0] for name, values in metrics.items()}))

@@ -1,0 +1,131 @@
+"""A command's dealings with MLflow: what earlier commands left over, its own sweep, and what is said of both."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from fa_sweep.cli import console
+from fa_sweep.errors import Busy, ConfigError, NotWritten, TrackingError
+from fa_sweep.settings.schema import AppConfig, TrackingConfig
+from fa_sweep.sweep.folder import Sweep, catalogued
+from fa_sweep.sweep.shards import Record
+from fa_sweep.tracking.content import chosen_history
+from fa_sweep.tracking.database import why_not
+from fa_sweep.tracking.importer import Imported, import_sweep
+from fa_sweep.tracking.left_over import Elsewhere, find_left_over, import_left_over
+from fa_sweep.tracking.limits import EXPERIMENT_NAME
+from fa_sweep.tracking.uris import Target, choose, public, sqlite_file, sqlite_uri
+
+
+def target(app: AppConfig) -> Target:
+    """Return where a command tracks its runs. Raises ConfigError for a place that cannot be used."""
+    chosen = choose(app.tracking.uri)
+    if len(app.tracking.experiment) > EXPERIMENT_NAME:
+        long = len(app.tracking.experiment)
+        raise ConfigError(f"tracking.experiment has {long} characters; MLflow's tables take {EXPERIMENT_NAME}")
+    file = sqlite_file(chosen.uri)
+    if file is not None and (wrong := why_not(file)) is not None:
+        raise ConfigError(f"{'tracking.uri' if chosen.by_default else chosen.source} is {public(chosen.uri)}; {wrong}")
+    return chosen
+
+
+def tracking_of(app: AppConfig) -> TrackingConfig:
+    """Return a command's settings of tracking with the URI that it uses: a file by its absolute path."""
+    return replace(app.tracking, uri=choose(app.tracking.uri).uri)
+
+
+def track(sweep: Sweep, app: AppConfig, records: Mapping[str, Record] | None = None) -> tuple[str, str]:
+    """Import what earlier commands left over, then this sweep. Problems are said at once.
+
+    Returns:
+        What to say of the sweep, and what is to be said in the end, where a file on this machine could not be written.
+    """
+    tracking = tracking_of(app)
+    _import_left_over(sweep, tracking)
+    if said := chosen_history(tracking.history, sweep.jobs, tracking.metrics)[1]:
+        console.say(said)
+    try:
+        with console.console.status("importing into MLflow"), sweep.claimed(wait=True):
+            imported = import_sweep(sweep, tracking, records=records, say=console.say)
+    except Busy as busy:
+        return f"MLflow: {busy}.", ""
+    except TrackingError as error:
+        safe = f"they are safe in {sweep.folder}, the next command tries again"
+        lost = f"MLflow did not take the runs: {error}; {safe}"
+        if isinstance(error, NotWritten):
+            return "", lost
+        console.say(f"fa_sweep: {lost}", error=True)
+        return "", ""
+    for notice in imported.notices:
+        console.say(f"MLflow: {notice}.")
+    return _outcome(sweep, imported, choose(app.tracking.uri)), ""
+
+
+def _import_left_over(sweep: Sweep, tracking: TrackingConfig) -> None:
+    others = [(other, entry) for other, entry in catalogued() if other.id != sweep.id]
+    todo, elsewhere = find_left_over(others, tracking)
+    still_not: dict[str, list[str]] = {}
+    for left, result in import_left_over(todo, tracking.timeout_s, console.say):
+        if isinstance(result, Busy):
+            continue
+        if isinstance(result, TrackingError):
+            still_not.setdefault(str(result), []).append(left.sweep.id)
+        elif result.created and left.lost:
+            console.say(f"{left.sweep.id}, of which MLflow lacked {result.created} runs, is there again.")
+        elif result.created:
+            console.say(f"{left.sweep.id}, left over by an earlier command, is now in MLflow.")
+    for why, ids in still_not.items():
+        console.say(f"fa_sweep: {_some(ids)} still not in MLflow: {why}", error=True)
+    _say_elsewhere(elsewhere)
+
+
+def _say_elsewhere(elsewhere: Sequence[Elsewhere]) -> None:
+    stores: dict[str, list[str]] = {}
+    for left in elsewhere:
+        stores.setdefault(left.store, []).append(left.sweep.id)
+    for store, ids in stores.items():
+        remedy = f"a command with tracking.uri={shlex.quote(store)} imports {'it' if len(ids) == 1 else 'them'}"
+        console.say(
+            f"fa_sweep: {_some(ids)} not in MLflow, and meant for another store than this command's; {remedy}", error=True
+        )
+
+
+def _some(ids: Sequence[str]) -> str:
+    names = ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
+    return f"{names} {'is' if len(ids) == 1 else 'are'}"
+
+
+def _outcome(sweep: Sweep, imported: Imported, where: Target) -> str:
+    kind = "run" if sweep.record.single else "sweep"
+    run, place = imported.run_id, f"in {where.shown}"
+    if imported.run_id in imported.deleted:
+        remedy = f"restore it there (mlflow runs restore --run-id {run}), or purge it (mlflow gc) and run this again"
+        return f"MLflow has this {kind} as run {run}, which somebody deleted: {remedy}."
+    if imported.superseded_by:
+        other = f"another command made this {kind} in MLflow at the same time, as {imported.superseded_by}, which counts"
+        return f"MLflow: {other}; run {run} is tagged as superseded."
+    if imported.found_complete:
+        return f"MLflow already holds this {kind}, complete: run {run} {place}."
+    done = (
+        f"MLflow: {imported.created} runs under parent run {run} {place}." if kind == "sweep" else f"MLflow: run {run} {place}."
+    )
+    if imported.deleted:
+        count = len(imported.deleted)
+        gone = f"{count} of its {imported.children} runs {'is' if count == 1 else 'are'} deleted there"
+        them = "it" if count == 1 else "them"
+        restore = f"restore {them} (mlflow runs restore --run-id {imported.deleted[0]}{', ...' if count > 1 else ''})"
+        held = done if imported.created else f"MLflow holds this sweep as run {run} {place}."
+        return f"{held} {gone}: {restore}, or purge {them} (mlflow gc) and run this again."
+    return done
+
+
+def ui_command(app: AppConfig) -> str:
+    """Return a command that shows what MLflow has."""
+    uri = tracking_of(app).uri
+    if uri.startswith(("http:", "https:")):
+        return f"open {public(uri)}"
+    file = sqlite_file(uri)
+    near = file is not None and file.is_relative_to(Path.cwd())
+    shown = sqlite_uri(file.relative_to(Path.cwd()) if near else file) if file else public(uri)
+    return f"mlflow ui --backend-store-uri {shlex.quote(shown)}"

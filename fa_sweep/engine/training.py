@@ -1,0 +1,228 @@
+"""Training of many runs in lockstep: configs in, histories out. Knows no file, no MLflow and no Hydra.
+
+Axes: R runs, N examples of a batch, S steps of a segment, E evaluations.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from fa_sweep._typing import Array
+from fa_sweep.engine.evaluation import Evaluation, metric_names
+from fa_sweep.engine.examples import AHEAD_BYTES
+from fa_sweep.engine.parts import parts_of
+from fa_sweep.engine.stack import Stack
+from fa_sweep.feedback import Backward
+from fa_sweep.models.fully_connected import Parameters
+from fa_sweep.numerics.losses import LOSSES
+from fa_sweep.numerics.optimisers import MEASURING, OPTIMISERS, zero_within
+from fa_sweep.settings.schema import RunConfig
+from fa_sweep.settings.structure import structure
+
+if TYPE_CHECKING:
+    from fa_sweep.engine.compiled import Descent
+
+
+UNSUSPICIOUS = 1e15  # a number whose square is finite in either type
+SEGMENT_STEPS = 128  # at most so many steps' examples and outputs are held at a time
+
+
+@dataclass(frozen=True)
+class Histories:
+    """What a stack's training left: `metrics[name]` (E, R) at `steps` (E,), NaN where undefined and after divergence.
+
+    `diverged_at_step` (R,) is -1 where a run did not diverge; `weights[l - 1]` (O, I, R) are the final ones, NaN in a run
+    that diverged. `duration_s` is the whole stack's.
+    """
+
+    steps: Array
+    metrics: dict[str, Array]
+    diverged_at_step: Array
+    weights: list[Array]
+    duration_s: float
+
+
+def train(
+    runs: Sequence[RunConfig],
+    progress: Callable[[float], None] | None = None,
+    evaluated: Callable[[int, dict[str, Array]], None] | None = None,
+) -> Histories:
+    """Train runs of equal `structure` in lockstep; each run's numbers depend on its own config alone, bit for bit.
+
+    As many at a time as their buffers allow. `progress` is told the fraction of steps done, now and then; `evaluated` each
+    evaluation's step and metrics, (R,) each. Raises ValueError for runs of different structure.
+    """
+    if len({structure(run) for run in runs}) != 1:
+        raise ValueError("a stack takes at least one run, and runs of one structure")
+    started = time.perf_counter()
+    parts = parts_of(runs)
+    finished: list[Histories] = []
+    # One BLAS thread, whoever calls: more of them sum large products in another order.
+    with threadpool_limits(1, "blas"), np.errstate(all="ignore"):
+        for number, part in enumerate(parts):
+            training = _Training(Stack([runs[i] for i in part]))
+            for done, evaluation in training.run():
+                if progress is not None:
+                    progress((number + done) / len(parts))
+                if evaluated is not None and evaluation is not None:
+                    evaluated(int(training.steps[evaluation]), training.at(evaluation))
+            finished.append(training.histories())
+    return _join(finished, np.argsort(np.concatenate(parts)), time.perf_counter() - started)
+
+
+def _join(parts: Sequence[Histories], order: Array, duration_s: float) -> Histories:
+    """Put histories side by side, run by run in the order given."""
+    return Histories(
+        steps=parts[0].steps,
+        metrics={n: np.concatenate([part.metrics[n] for part in parts], axis=1)[:, order] for n in parts[0].metrics},
+        diverged_at_step=np.concatenate([part.diverged_at_step for part in parts])[order],
+        weights=[np.concatenate(layer, axis=-1)[..., order] for layer in zip(*(p.weights for p in parts), strict=True)],
+        duration_s=duration_s,
+    )
+
+
+class _Training:
+    """One stack's way from its first step to its last."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        size, settings, block = len(stack.runs), stack.train, stack.parameters.block
+        self.loss = LOSSES[settings.loss]
+        self.network = stack.network(settings.batch_size)
+        self.update = Parameters.zeros(stack.widths, stack.model.bias, size, stack.layout)
+        self.optimiser = OPTIMISERS[settings.optimiser](block, stack.lr, stack.per_lane(lambda run: run.train.momentum))
+        measured = settings.optimiser in MEASURING and settings.batch_size > 1  # a single term cannot cancel
+        self.magnitudes = Parameters.zeros(stack.widths, stack.model.bias, size, stack.layout) if measured else None
+        self._zero_within = zero_within(settings.batch_size, stack.layout.dtype)
+        # Each mode with its own lanes of what it reads and writes, cut out once.
+        self._backward = [
+            (mode, Backward([d[..., lanes] for d in self.network.deltas], -stack.step[lanes], np.empty(0)), lanes)
+            for lanes, mode in stack.parts
+        ]
+        self._compiled = [self._compile(lanes) for lanes, _ in stack.parts] if stack.engine == "numba" else []
+        self._updates = [[w[..., lanes] for w in self.update.weights] for lanes, _ in stack.parts]
+        self.evaluate = Evaluation(stack, self.loss)
+        self.steps = np.array(settings.evaluation_steps())
+        # Drawn for as many evaluations ahead as cost little memory.
+        self._ahead = max(1, AHEAD_BYTES // (8 * settings.eval_samples * size))
+        self._sampled = np.empty((0, settings.eval_samples, size), np.intp)
+        names = metric_names(self.network.layers, stack.task.targets)
+        self.metrics = {name: np.full((len(self.steps), len(stack.lane_of)), np.nan) for name in names}
+        self.diverged = np.full(size, -1)
+        each = stack.layout.dtype.itemsize * settings.batch_size * size * (stack.widths[0] + 2 * stack.widths[-1])
+        self._segment = max(1, min(SEGMENT_STEPS, stack.layout.segment_bytes // each))
+
+    def run(self) -> Iterator[tuple[float, int | None]]:
+        """Train and evaluate; yield the fraction of steps done and the number of the evaluation just made, if any."""
+        step = 0
+        for number, evaluation_step in enumerate(self.steps.tolist()):
+            while step <= evaluation_step:
+                size = min(self._segment, evaluation_step + 1 - step)
+                self._train_segment(step, size)
+                step += size
+                yield step / self.stack.train.steps, None
+            self._evaluate(number, evaluation_step)
+            yield step / self.stack.train.steps, number
+
+    def _compile(self, lanes: slice) -> "Descent":
+        from fa_sweep.engine.compiled import Descent  # Numba is an extra, and takes a second to import
+
+        model, widths, loss = self.stack.model, self.stack.widths, self.stack.train.loss
+        return Descent(
+            widths, self.network, self.update, self.stack.rate, lanes,
+            loss=loss, activation=model.activation, negative_slope=model.negative_slope,
+        )  # fmt: skip
+
+    def _train_segment(self, first: int, size: int) -> None:
+        inputs, targets = self.stack.examples.batches(size)
+        outputs = self.stack.layout.steps(*targets.shape)
+        make_steps = self._make_compiled_steps if self._compiled else self._make_steps
+        make_steps(first, inputs, targets, outputs)
+        # Far from overflow, targets too, there is no loss that is not finite; a NaN fails either comparison.
+        if all(array.max() < UNSUSPICIOUS and array.min() > -UNSUSPICIOUS for array in (outputs, targets)):
+            return
+        losses = self.loss.value(outputs.swapaxes(0, 1), targets.swapaxes(0, 1))
+        finite = np.isfinite(outputs).all(axis=(1, 2)) & np.isfinite(losses).all(axis=1)
+        self._freeze(~finite.all(axis=0), first + np.argmin(finite, axis=0))
+
+    def _make_compiled_steps(self, first: int, inputs: Array, targets: Array, outputs: Array) -> None:
+        """Train on examples (S, n, N, R), filling outputs: slice by slice, lanes know nothing of each other."""
+        for descent, (mode, backward, _) in zip(self._compiled, self._backward, strict=True):
+            done = 0
+            while done < len(inputs):
+                ahead = mode.ahead(first + done, len(inputs) - done, backward)
+                assert ahead is not None
+                some = slice(done, done + ahead.steps)
+                descent(ahead, inputs[some], targets[some], outputs[some])
+                done += ahead.steps
+
+    def _make_steps(self, first: int, inputs: Array, targets: Array, outputs: Array) -> None:
+        """Train on examples (S, n, N, R), filling outputs."""
+        network, deltas = self.network, self.network.deltas
+        hidden = [(layer, deltas[layer], network.derivatives[layer]) for layer in range(network.layers - 1, 0, -1)]
+        parts = [(mode, backward, targets[..., lanes]) for mode, backward, lanes in self._backward]
+        for offset, (x, y, output) in enumerate(zip(inputs, targets, outputs, strict=True)):
+            network.forward(x, output)
+            self.loss.descend(output, y, self.stack.rate, deltas[-1])
+            network.differentiate()
+            for mode, backward, target in parts:
+                backward.target = target[offset]
+                mode.begin_step(first + offset)
+                mode.refresh()
+            for layer, delta, slope in hidden:
+                for mode, backward, _ in parts:
+                    mode.signal(layer, backward, backward.deltas[layer])
+                np.multiply(delta, slope, out=delta)
+            network.gradients(self.update)
+            self._descend()
+
+    def _descend(self) -> None:
+        """Make the step: W <- keeps W + u, u from the pseudo-gradients through the optimiser."""
+        parameters, update = self.stack.parameters, self.update
+        if self.optimiser is not None:
+            magnitudes = None
+            if self.magnitudes is not None:
+                self.network.magnitudes(self.magnitudes)
+                magnitudes = self.magnitudes.block
+                np.multiply(magnitudes, self._zero_within, out=magnitudes)
+            self.optimiser(update.block, magnitudes)
+        if self.stack.keeps is not None:
+            for weight, keeps in zip(parameters.weights, self.stack.keeps, strict=True):
+                np.multiply(weight, keeps, out=weight)
+        np.add(parameters.block, update.block, out=parameters.block)
+        for (mode, _, _), updates in zip(self._backward, self._updates, strict=True):
+            mode.learn(updates)
+
+    def _evaluate(self, number: int, step: int) -> None:
+        if number % self._ahead == 0:
+            self._sampled = self.stack.examples.sampled(min(self._ahead, len(self.steps) - number))
+        chance = "chance_at_first" if number == 0 else "chance_at_last" if number == len(self.steps) - 1 else None
+        metrics = self.evaluate(self._sampled[number % self._ahead], self.update.weights, chance=chance)
+        self._freeze(~metrics.pop("finite"), np.full(len(self.diverged), step))
+        for name, values in metrics.items():
+            self.metrics[name][number] = np.where(self.diverged < 0, values, np.nan)[self.stack.lane_of]
+
+    def _freeze(self, lost: Array, step: Array) -> None:
+        """Record where runs became non-finite; they stay so, even if a later batch happened to miss the bad weights."""
+        lost = lost & (self.diverged < 0)
+        self.diverged[lost] = step[lost]
+        self.stack.parameters.block[:, lost] = np.nan
+
+    def at(self, evaluation: int) -> dict[str, Array]:
+        """Return one evaluation's metrics, run by run in the order given."""
+        return {name: values[evaluation] for name, values in self.metrics.items()}
+
+    def histories(self) -> Histories:
+        """Return what was recorded, run by run in the order given, without the padding."""
+        lanes = self.stack.lane_of
+        return Histories(
+            steps=self.steps,
+            metrics=self.metrics,
+            diverged_at_step=self.diverged[lanes],
+            weights=[weight[..., lanes] for weight in self.stack.parameters.weights],
+            duration_s=0.0,
+        )

@@ -1,0 +1,74 @@
+"""What the sign-symmetry modes share: feedback that knows the signs of the forward weights, not their sizes.
+
+Sources: Liao, Leibo and Poggio (2016), "How important is weight symmetry in backpropagation?"; Xiao et al. (2019); Moskovitz,
+Litwin-Kumar and Abbott (2018), "Feedback alignment in deep convolutional networks", for the norm that follows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fa_sweep._typing import Array
+from fa_sweep.errors import ConfigError
+from fa_sweep.feedback._base import FeedbackConfig, FeedbackMode, Forward, Lane
+from fa_sweep.numerics.streams import stream
+
+CONCORDANCE = 2  # the kind of stream that decides which signs are kept
+
+
+@dataclass
+class SignConfig(FeedbackConfig):
+    """`concordance`: each sign is the forward weight's with that probability, else the opposite; decided once.
+
+    `follow_norm`: before every step each matrix is rescaled to the Frobenius norm that its forward weight has then, B <- |W| B
+    / |B| (the strict normalisation of Moskovitz et al., 2018). `scale` and `match_norm` then change nothing.
+    """
+
+    concordance: float
+    follow_norm: bool
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.concordance <= 1:
+            raise ConfigError(f"feedback.concordance is {self.concordance}; it must be at least 0 and at most 1")
+
+
+class SignSymmetry(FeedbackMode[SignConfig]):
+    """Matrices of `magnitudes[l - 1]` times the signs of W_{l+1}, sign(0) = 0; a mode sets the magnitudes (O, I, R)."""
+
+    Config = SignConfig
+    numerics = 1
+    magnitudes: list[Array]
+
+    def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
+        super().__init__(lanes, forward)
+        self.matrices = [np.zeros_like(weight) for weight in forward.weights[1:]]
+        follows = [float(lane.feedback.follow_norm) if lane else None for lane in lanes]
+        self._follows = self.per_lane(follows) if any(follows) else None
+        self._turned = [self._concordant(layer, weight) for layer, weight in enumerate(forward.weights[1:], start=2)]
+
+    def _concordant(self, layer: int, weight: Array) -> Array | None:
+        """Return 1 where a sign is kept and -1 where it is not, (O, I, R); None where all are."""
+        if all(lane is None or lane.feedback.concordance == 1 for lane in self.lanes):
+            return None
+        kept = np.ones_like(weight)
+        for position, lane in enumerate(self.lanes):
+            if lane:
+                uniform = stream(lane.seed, lane.purpose, layer, CONCORDANCE).uniform(size=weight.shape[:2])
+                kept[..., position] = np.where(uniform < lane.feedback.concordance, 1.0, -1.0)
+        return kept
+
+    def refresh(self) -> None:
+        """Take the signs of the current forward weights."""
+        for weight, size, turned, matrix in zip(
+            self.forward.weights[1:], self.magnitudes, self._turned, self.matrices, strict=True
+        ):
+            np.sign(weight, out=matrix)
+            np.multiply(matrix, size, out=matrix)
+            if turned is not None:
+                np.multiply(matrix, turned, out=matrix)
+            if self._follows is not None:
+                wanted, norm = self.layout.norm_at_any_scale(weight), self.layout.norm_at_any_scale(matrix)
+                ratio = np.divide(wanted, norm, out=np.zeros_like(norm), where=norm > 0.0)  # 0 where W is: it has no signs
+                np.multiply(matrix, np.where(self._follows > 0.0, ratio, 1.0).astype(matrix.dtype), out=matrix)

@@ -1,0 +1,1 @@
+"""Network structures, one file per structure."""

@@ -1,0 +1,1 @@
+"""The arithmetic of stacked networks: random streams, memory layouts, losses, activations, optimisers, angles."""

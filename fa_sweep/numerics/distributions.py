@@ -1,0 +1,85 @@
+"""Distributions of weight and feedback draws: unit draws, which a scale then multiplies.
+
+Convention of every scale: it multiplies the unit draw. So it is the standard deviation of `normal`, the limit of
+`uniform`, and the gain of `he`, `xavier` and `orthogonal`. An axis order of (O, I) holds throughout: the fan-in is I.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from fa_sweep._typing import Array
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """`fill(generator, out)` fills (..., O, I), C-contiguous, the same numbers however the leading axes are cut.
+
+    `gain(fan_in, fan_out)` then multiplies them, None where it is 1; `deviation(fan_in, fan_out)` is the standard deviation
+    of an entry of the unit draw; `gaussian`: whether the entries are independent normals.
+    """
+
+    fill: Callable[[np.random.Generator, Array], None]
+    gain: Callable[[int, int], float] | None
+    deviation: Callable[[int, int], float]
+    gaussian: bool = False
+
+
+def _normal(generator: np.random.Generator, out: Array) -> None:
+    generator.standard_normal(out=out)
+
+
+def _uniform(generator: np.random.Generator, out: Array) -> None:
+    generator.random(out=out)
+    np.multiply(out, 2.0, out=out)
+    np.subtract(out, 1.0, out=out)
+
+
+def _orthogonal(generator: np.random.Generator, out: Array) -> None:
+    _normal(generator, out)
+    tall = out.shape[-2] >= out.shape[-1]
+    q, r = np.linalg.qr(out if tall else out.swapaxes(-1, -2))
+    # LAPACK leaves the signs of R's diagonal open; fixing them makes the draw uniform over orthogonal matrices
+    # (Mezzadri, 2007, "How to generate random matrices from the classical compact groups").
+    signs = np.where(np.diagonal(r, axis1=-2, axis2=-1) < 0, -1.0, 1.0)
+    q = q * signs[..., None, :]
+    out[...] = q if tall else q.swapaxes(-1, -2)
+
+
+def _he_gain(fan_in: int, fan_out: int) -> float:
+    return float(np.sqrt(2.0 / fan_in))
+
+
+def _xavier_gain(fan_in: int, fan_out: int) -> float:
+    return float(np.sqrt(6.0 / (fan_out + fan_in)))
+
+
+DISTRIBUTIONS: dict[str, Distribution] = {
+    "normal": Distribution(_normal, None, lambda i, o: 1.0, gaussian=True),
+    "uniform": Distribution(_uniform, None, lambda i, o: 1.0 / np.sqrt(3.0)),
+    "he": Distribution(_normal, _he_gain, _he_gain, gaussian=True),  # He et al. (2015): N(0, 2 / fan_in)
+    # Glorot and Bengio (2010): U(+-sqrt(6 / (fan_in + fan_out)))
+    "xavier": Distribution(_uniform, _xavier_gain, lambda i, o: _xavier_gain(i, o) / float(np.sqrt(3.0))),
+    "orthogonal": Distribution(_orthogonal, None, lambda i, o: 1.0 / np.sqrt(max(i, o))),  # Saxe et al. (2014)
+}
+
+
+def draw_into(name: str, generator: np.random.Generator, out: Array, fans: tuple[int, int] | None = None) -> None:
+    """Fill `out` (..., O, I), C-contiguous float64, with unit draws; `fans` (in, out) where they are not (I, O)."""
+    distribution = DISTRIBUTIONS[name]
+    distribution.fill(generator, out)
+    if distribution.gain is not None:
+        np.multiply(out, distribution.gain(*(fans or (out.shape[-1], out.shape[-2]))), out=out)
+
+
+def draw(name: str, generator: np.random.Generator, *shape: int) -> Array:
+    """Return unit draws of one distribution, shape (..., O, I), float64."""
+    out = np.empty(shape)
+    draw_into(name, generator, out)
+    return out
+
+
+def deviation(name: str, fan_in: int, fan_out: int) -> float:
+    """Return the standard deviation of an entry of the unit draw."""
+    return float(DISTRIBUTIONS[name].deviation(fan_in, fan_out))

@@ -1,0 +1,1 @@
+"""This process and its machine: memory and disk, secrets, signals, what other programs have set."""

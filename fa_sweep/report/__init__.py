@@ -1,0 +1,1 @@
+"""Convergence statistics of a sweep, as tables, figures and sentences."""

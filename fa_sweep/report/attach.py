@@ -1,0 +1,84 @@
+"""A report where MLflow's users find it: on the sweep's parent run, with its groups' curves beside the runs'."""
+
+import re
+import sys
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from fa_sweep.errors import TrackingError
+from fa_sweep.report.estimates import fraction_converged, trajectories
+from fa_sweep.report.figures import Drawn
+from fa_sweep.report.frames import Frames, from_sweep
+from fa_sweep.report.report import FORMATS, write_report
+from fa_sweep.settings.schema import TrackingConfig
+from fa_sweep.sweep.folder import OUTPUTS, Sweep
+from fa_sweep.tracking.claims import store_of
+from fa_sweep.tracking.importer import attach_report
+from fa_sweep.tracking.uris import public
+
+CURVES = {"accuracy": "accuracy", "loss": "loss", "angle_deg/gradient": "angle_deg_gradient"}
+
+
+def report_and_attach(
+    sweep: Sweep,
+    out: Path,
+    tracking: TrackingConfig,
+    *,
+    reference: str | None = None,
+    all_pairs: bool = False,
+    formats: Collection[str] = FORMATS,
+    first: Callable[[Frames], list[Drawn]] = lambda _: [],
+) -> Path:
+    """Write a sweep's report and, where MLflow has the sweep, log it there.
+
+    Args:
+        sweep: The sweep.
+        out: Where to write.
+        tracking: The command's own settings of tracking: a sweep's record may name any store, and is not followed to one that
+            this command was not given and that does not lie under the working folder's outputs.
+        reference: The group to compare others with.
+        all_pairs: Compare every pair of groups.
+        formats: Documents to write.
+        first: Draws figures that stand before all others.
+
+    Returns:
+        The path of the first document. MLflow out of reach is said, and costs nothing but the copy.
+    """
+    frames = from_sweep(sweep)
+    path = write_report(frames, out, reference=reference, all_pairs=all_pairs, formats=formats, first=first)
+    if sweep.tracked:
+        recorded = sweep.record.tracking
+        uri = store_of(recorded.uri, tracking.uri, OUTPUTS)
+        try:
+            if uri is None:
+                raise TrackingError(f"{public(recorded.uri)} is not this command's store; name it with MLFLOW_TRACKING_URI")
+            attach_report(sweep, replace(recorded, uri=uri, timeout_s=tracking.timeout_s), out, group_curves(frames))
+        except TrackingError as error:
+            print(f"fa_sweep: the report is in {out}, but not in MLflow: {error}", file=sys.stderr)
+    return path
+
+
+def group_curves(frames: Frames) -> list[tuple[str, float, int]]:
+    """Return (metric name, value, step): median and quartiles a group and metric, and the fraction converged by step."""
+    points: list[tuple[str, float, int]] = []
+    for metric, name in CURVES.items():
+        if metric in frames.histories:
+            table = trajectories(frames, metric)
+            for statistic in ("median", "q25", "q75"):
+                points += _points(table, f"{name}_{statistic}", statistic)
+    return points + _points(fraction_converged(frames), "fraction_converged", "fraction")
+
+
+def _points(table: pd.DataFrame, name: str, column: str) -> list[tuple[str, float, int]]:
+    known = table.dropna(subset=[column])
+    groups = [_metric_name(str(group)) for group in known["group"]]
+    rows = zip(groups, known[column], known["step"], strict=True)
+    return [(f"curves/{group}/{name}", float(value), int(step)) for group, value, step in rows]
+
+
+def _metric_name(group: str) -> str:
+    """Return a group's name in the letters that MLflow allows in a metric's."""
+    return re.sub(r"[^\w\-. :]", "_", group.replace("=", ":").replace(",", ""), flags=re.ASCII)

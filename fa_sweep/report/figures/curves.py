@@ -1,0 +1,120 @@
+"""Learning curves and alignment angles over steps."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from fa_sweep.report.estimates import trajectories
+from fa_sweep.report.figures.panels import Drawn, Panel, alt_curves, draw_curves, grid
+from fa_sweep.report.figures.style import legend, log_scale, new_figure
+from fa_sweep.report.frames import CHANCE, CHANCE_AT_END, Frames
+
+_DEGREES_PER_RADIAN = 57.3
+FEWEST_DRAWS = 40  # for its outermost fortieths to mean anything
+
+
+def draw_learning(frames: Frames, split: list[Panel]) -> Drawn:
+    """Draw loss, and accuracy or normalised squared error, over steps."""
+    metrics = [m for m in ("accuracy", "normalised_squared_error", "loss") if m in frames.histories]
+    data = pd.concat([trajectories(frames, metric) for metric in metrics], ignore_index=True)
+    figure, axes = new_figure(len(split), len(metrics), height=2.6 * len(split))
+    for row, panel in enumerate(split):
+        for column, metric in enumerate(metrics):
+            here = axes[row * len(metrics) + column]
+            part = data[(data["metric"] == metric) & data["group"].isin(panel.groups)]
+            draw_curves(here, part, panel)
+            here.set(ylabel=metric.replace("_", " "), title=panel.title)
+            if metric != "accuracy" and (part["q25"] > 0).all() and part["q75"].max() > 20 * part["q25"].min():
+                log_scale(here, "y")
+    legend(figure, axes[0], max(len(panel.groups) for panel in split))
+    caption = (
+        "Median over the runs of a group, with the band from the first to the third quartile, over the whole evaluation set."
+    )
+    return Drawn("learning_curves", figure, data, "Learning curves", caption, alt_curves(data, metrics))
+
+
+def draw_angles(frames: Frames, split: list[Panel]) -> Iterator[Drawn]:
+    """Yield a figure for each kind of angle that is defined somewhere, one panel per layer."""
+    layers = frames.layers
+    kinds = {
+        "gradient": ("Gradient angle", ["angle_deg/gradient"]),
+        "signal": ("Signal angle", [f"angle_deg/signal_layer_{n}" for n in range(1, layers)]),
+        "weight": ("Weight alignment", [f"angle_deg/weight_layer_{n}" for n in range(2, layers + 1)]),
+    }
+    bars = (
+        "Bars at both ends: 95 % of feedback drawn afresh, in each group's own law, from 40 runs on; none where feedback "
+        "learns or is not random."
+    )
+    captions = {
+        "gradient": f"Angle between the mode's update of the hidden layers and the true gradient. {bars}",
+        "signal": "Angle between the mode's error signal and backpropagation's, without the slope f' and over the evaluation "
+        "set (Lillicrap et al., 2016, measure in training, with f'); mean over the examples where it is defined. " + bars,
+        "weight": "Angle between feedback matrix and transposed forward weight. Grey: 95 % of random matrices that are "
+        "independent of the weights, as those of random and rerandom feedback are.",
+    }
+    for kind, (title, metrics) in kinds.items():
+        known = [m for m in metrics if m in frames.histories and frames.histories[m].notna().any()]
+        if not known:
+            continue
+        data = pd.concat([trajectories(frames, metric) for metric in known], ignore_index=True)
+        figure, axes = grid(len(split) * len(known), len(known) if len(split) > 1 else 3, 2.5)
+        for number, (panel, metric) in enumerate((p, m) for p in split for m in known):
+            here = axes[number]
+            draw_curves(here, data[data["metric"] == metric], panel)
+            here.axhline(90, color="0.35", lw=0.9, linestyle=(0, (2, 2)))
+            highest = 0.0
+            if kind == "weight":
+                _draw_independent(here, frames, panel, metric)
+            else:
+                highest = _draw_chance(here, frames, panel, metric)
+            layer = "hidden layers" if kind == "gradient" else f"layer {metric.rpartition('_')[2]}"
+            top = max(100.0, np.nanmax([data["q75"].max(), highest]) + 5)
+            here.set(
+                ylim=(0, top),
+                yticks=[t for t in range(0, 181, 30) if t <= top],
+                title=", ".join(filter(None, [panel.title, layer])),
+            )
+            here.set_ylabel("angle (degrees)")
+        legend(figure, axes[0], max(len(panel.groups) for panel in split))
+        caption = (
+            f"{captions[kind]} Median and quartiles over the runs where it is defined; dashed: 90 degrees, nothing in common."
+        )
+        yield Drawn(f"angle_{kind}", figure, data, title, caption, alt_curves(data, known))
+
+
+def _draw_chance(axes: Axes, frames: Frames, panel: Panel, metric: str) -> float:
+    """Draw, at the first and at the last step, where 95 % of a group's angles would lie with feedback drawn afresh.
+
+    Nothing where feedback learns, or has nothing random: such runs have no angle by chance at their end. Returns the highest
+    angle drawn.
+    """
+    highest = 0.0
+    name = metric.removeprefix("angle_deg/")
+    for place, group in enumerate(panel.groups):
+        runs = frames.runs[frames.runs["group"] == group]
+        columns = [f"{prefix}{name}" for prefix in (CHANCE, CHANCE_AT_END)]
+        if not all(column in runs and runs[column].notna().sum() >= FEWEST_DRAWS for column in columns):
+            continue
+        last = float(runs["last_step"].max())
+        for step, column, inwards in zip((0.0, last), columns, (1, -1), strict=True):
+            low, high = np.nanquantile(runs[column].to_numpy(float), [0.025, 0.975])
+            at = step + inwards * last * (0.01 + 0.012 * place)  # beside each other, inside the axes
+            axes.plot([at, at], [low, high], color=panel.looks[group].color, alpha=0.45, lw=3, solid_capstyle="butt")
+            highest = max(highest, float(high))
+    return highest
+
+
+def _draw_independent(axes: Axes, frames: Frames, panel: Panel, metric: str) -> None:
+    """Draw where 95 % of the angles between a weight matrix and an independent random one lie: 90 +- 1.96 * 57.3 / sqrt(n).
+
+    n are the entries of the matrix. It holds at every step for feedback that is drawn without regard to the weights.
+    """
+    sizes = {job.widths for job in frames.jobs if job.group in panel.groups}
+    modes = {job.run.feedback.mode for job in frames.jobs if job.group in panel.groups}
+    if len(sizes) > 1 or not modes & {"random", "rerandom"}:
+        return
+    layer, widths = int(metric.rpartition("_")[2]), sizes.pop()
+    half = 1.96 * _DEGREES_PER_RADIAN / float(np.sqrt(widths[layer] * widths[layer - 1]))
+    axes.axhspan(90 - half, 90 + half, color="0.5", alpha=0.15, lw=0)

@@ -1,0 +1,83 @@
+"""What the figures have in common: a drawn figure, its panels of groups, and how a curve is drawn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fa_sweep.report.figures.style import Look, looks, new_figure
+from fa_sweep.report.frames import Frames
+
+PANEL_GROUPS = 6
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure with the frame that it shows, a caption and a text for those who do not see it."""
+
+    name: str
+    figure: Figure
+    data: pd.DataFrame
+    title: str
+    caption: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A panel of curves: its title, its groups and how each looks."""
+
+    title: str
+    groups: list[str]
+    labels: dict[str, str]
+    looks: dict[str, Look]
+
+
+def split_into_panels(frames: Frames, present: Sequence[str]) -> list[Panel]:
+    """Split groups into panels: one for up to six groups, else one a combination of the factors beside the feedback."""
+    factors = {job.group: job.factors for job in frames.jobs}
+    others = {g: ", ".join(f"{k}={v}" for k, v in factors[g].items() if k != "feedback") for g in present}
+    if len(present) <= PANEL_GROUPS or "feedback" not in frames.factors or len(set(others.values())) == 1:
+        return [Panel("", list(present), {g: g for g in present}, looks(present))]
+    modes = {g: str(factors[g]["feedback"]) for g in present}
+    by_mode = looks(list(dict.fromkeys(modes.values())))
+    return [
+        Panel(title, members, {g: modes[g] for g in members}, {g: by_mode[modes[g]] for g in members})
+        for title in dict.fromkeys(others.values())
+        for members in [[g for g in present if others[g] == title]]
+    ]
+
+
+def grid(count: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:
+    """Return a figure with that many axes, at most `columns` beside each other, each `height` inches high."""
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure, axes = new_figure(rows, columns, height=height * rows)
+    for spare in axes[count:]:
+        spare.set_visible(False)
+    return figure, axes[:count]
+
+
+def draw_curves(axes: Axes, frame: pd.DataFrame, panel: Panel) -> None:
+    """Draw medians with quartile bands of one metric."""
+    for group in panel.groups:
+        part, look = frame[frame["group"] == group], panel.looks[group]
+        every = max(1, len(part) // 6)
+        axes.plot(
+            part["step"], part["median"], color=look.color, linestyle=look.dashes, marker=look.marker, markersize=3.5,
+            markevery=every, label=panel.labels[group],
+        )  # fmt: skip
+        if len(panel.groups) <= PANEL_GROUPS:
+            axes.fill_between(part["step"], part["q25"], part["q75"], color=look.color, alpha=0.15, lw=0)
+    axes.set_xlabel("step")
+    axes.set_xlim(left=0)
+
+
+def alt_curves(data: pd.DataFrame, metrics: Sequence[str]) -> str:
+    """Return in words where the medians of some metrics begin and end."""
+    parts = []
+    for (metric, group), part in data.groupby(["metric", "group"], observed=True, sort=False):
+        parts.append(f"{metric} of {group} goes from {part['median'].iloc[0]:.3g} to {part['median'].iloc[-1]:.3g}")
+    return f"Medians of {' and '.join(metrics)} over steps: {'; '.join(parts)}."

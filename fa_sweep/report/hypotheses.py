@@ -1,0 +1,184 @@
+"""Tests between two groups, two-sided: arrays in, a `Tested` out, with the smallest p that the test could have given.
+
+That least p tells whether there was anything to be found: with three discordant pairs McNemar's p is 0.25 at best.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from fa_sweep._typing import Array
+from fa_sweep.report.intervals import BATCH_VALUES, RESAMPLES, generator
+
+TOLERANCE = 1e-9  # of statistics that are equal but for rounding
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A test's name, its p and the smallest p that it could have given on these runs."""
+
+    name: str
+    p: float
+    least_p: float
+
+
+def mcnemar(a: Array, b: Array) -> Tested:
+    """Test whether two groups' fractions differ, on the same seeds: McNemar's exact test; p = 1 without discordant pairs."""
+    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
+    discordant = only_a + only_b
+    p = float(stats.binomtest(only_a, discordant, 0.5).pvalue) if discordant else 1.0
+    return Tested("McNemar exact", p, min(1.0, 2.0 ** (1 - discordant)))
+
+
+def fisher(a: Array, b: Array) -> Tested:
+    """Test whether two independent groups' fractions differ: Fisher's exact test."""
+    (k1, n1), (k2, n2) = (int(a.sum()), len(a)), (int(b.sum()), len(b))
+    events = k1 + k2
+    possible = range(max(0, events - n2), min(n1, events) + 1)
+    ends = {possible[0], possible[-1]}
+    p, *at_ends = (_fisher_p(k, n1, events - k, n2) for k in (k1, *ends))
+    return Tested("Fisher exact", p, min(at_ends))
+
+
+def _fisher_p(k1: int, n1: int, k2: int, n2: int) -> float:
+    return float(stats.fisher_exact([[k1, n1 - k1], [k2, n2 - k2]]).pvalue)
+
+
+def exchange(a: Array, b: Array, pairs: tuple[Array, Array]) -> Tested:
+    """Test whether two groups' fractions differ where some seeds are shared: an exact permutation test.
+
+    Under the null hypothesis the two runs of a pair may be swapped, and the runs without a partner dealt anew to the two
+    groups. The statistic is the difference of the fractions over all runs; p counts differences at least as large in size.
+
+    Args:
+        a: (n,) which runs of the first group had the event, without those of shared seeds.
+        b: (m,) the same of the second group.
+        pairs: The events of the shared seeds in either group, (p,) each.
+    """
+    first, second = pairs
+    both, discordant = int((first & second).sum()), int((first ^ second).sum())
+    n1, n2, events = len(first) + len(a), len(second) + len(b), int(a.sum() + b.sum())
+    swapped = stats.binom.pmf(np.arange(discordant + 1), discordant, 0.5)
+    alone = len(a) + len(b)
+    dealt = stats.hypergeom.pmf(np.arange(events + 1), alone, events, len(a)) if alone else np.ones(1)
+    chances = np.convolve(swapped, dealt)  # of so many events in the first group, beside those of concordant pairs
+    in_first = both + np.arange(len(chances))
+    in_second = both + discordant + events - np.arange(len(chances))
+    sizes = np.abs(in_first / n1 - in_second / n2)
+    observed = abs((first.sum() + a.sum()) / n1 - (second.sum() + b.sum()) / n2)
+    possible = chances > 0
+
+    def p_of(size: float) -> float:
+        return float(min(1.0, chances[possible & (sizes >= size - TOLERANCE)].sum()))
+
+    return Tested("permutation of pairs and runs", p_of(observed), p_of(float(sizes[possible].max())))
+
+
+def wilcoxon(differences: Array, key: tuple[str, ...]) -> Tested:
+    """Test whether paired differences centre on zero: Wilcoxon's signed-rank test by permutation of signs.
+
+    Zeros keep their ranks among the others and then drop out (Pratt, 1959). Exact where 2^n is at most the number of
+    resamples; p = 1 where at most one differs from zero. Not scipy.stats.wilcoxon with a PermutationMethod, which ranks anew
+    in each resample: the same p, a hundred times slower.
+    """
+    name = "Wilcoxon signed-rank"
+    signed_ranks = np.sign(differences) * stats.rankdata(np.abs(differences))
+    signed_ranks = signed_ranks[signed_ranks != 0]
+    if len(signed_ranks) < 2:
+        return Tested(name, 1.0, 1.0)  # of one pair either sign is as likely; of none there is nothing to tell
+    result = stats.permutation_test(
+        (signed_ranks,),
+        np.sum,
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        batch=max(1, BATCH_VALUES // len(differences)),
+        rng=generator(*key),
+    )
+    return Tested(name, float(result.pvalue), max(2.0 ** (1 - len(signed_ranks)), _resolution(2.0 ** len(signed_ranks))))
+
+
+def _resolution(arrangements: float) -> float:
+    """Return the smallest p that so many arrangements, or as many as are drawn of them, can give."""
+    return 2 / (RESAMPLES + 1) if arrangements > RESAMPLES else 2 / arrangements
+
+
+def logrank_scores(times: Array, has_event: Array) -> Array:
+    """Return each run's score in the log-rank test, event minus cumulated hazard; a group's sum is its observed minus expected.
+
+    Args:
+        times: (n,) of the event, or of censoring.
+        has_event: (n,) whether it is an event.
+    """
+    order = np.unique(times[has_event])
+    at_risk = (times[:, None] >= order).sum(axis=0)
+    events = ((times[:, None] == order) & has_event[:, None]).sum(axis=0)
+    hazard = np.r_[0.0, np.cumsum(events / at_risk)]
+    scores: Array = has_event - hazard[np.searchsorted(order, times, side="right")]
+    return scores
+
+
+def logrank(a: tuple[Array, Array], b: tuple[Array, Array], key: tuple[str, ...]) -> Tested:
+    """Test whether the times of two independent groups differ: the log-rank test by permutation of the runs.
+
+    Its chi-squared form rejects too often in small groups.
+
+    Args:
+        a: (n,) times, and (n,) whether they are events, of the first group.
+        b: The same of the second group.
+        key: Of the random permutations.
+    """
+    times, has_event = (np.concatenate(parts) for parts in zip(a, b, strict=True))
+    scores = logrank_scores(times, has_event)
+    return _permuted("log-rank by permutation", scores[: len(a[0])], scores[len(a[0]) :], np.empty(0), np.empty(0), key)
+
+
+def means(
+    a: Array, b: Array, pairs: tuple[Array, Array], key: tuple[str, ...], name: str = "permutation of pairs and runs"
+) -> Tested:
+    """Test whether two groups' means differ, of runs partly or not at all paired: a permutation test.
+
+    Args:
+        a: (n,) values of the first group's runs, without those of shared seeds.
+        b: (m,) the same of the second group.
+        pairs: The values of the shared seeds in either group, (p,) each.
+        key: Of the random permutations.
+        name: What the test is called.
+    """
+    return _permuted(name, a, b, *pairs, key)
+
+
+def _permuted(name: str, a: Array, b: Array, first: Array, second: Array, key: tuple[str, ...]) -> Tested:
+    """Compare the difference of means with those of `RESAMPLES` random arrangements: pairs swapped, other runs dealt anew."""
+    alone, n1, n2 = np.concatenate([a, b]), len(a) + len(first), len(b) + len(second)
+    if not np.isfinite(np.concatenate([alone, first, second])).all():
+        return Tested(name, math.nan, math.nan)
+    draws = generator(*key)
+    sums = np.zeros(RESAMPLES)
+    if len(first):
+        swapped = draws.random((RESAMPLES, len(first))) < 0.5
+        sums += np.where(swapped, second, first).sum(axis=1)
+    if len(alone):
+        sums += draws.permuted(np.tile(alone, (RESAMPLES, 1)), axis=1)[:, : len(a)].sum(axis=1)
+    total = float(alone.sum() + first.sum() + second.sum())
+    sizes = np.abs(sums / n1 - (total - sums) / n2)
+    observed = abs((a.sum() + first.sum()) / n1 - (b.sum() + second.sum()) / n2)
+    extreme = int((sizes >= observed * (1 - TOLERANCE) - TOLERANCE * np.abs(alone).max(initial=0.0)).sum())
+    differing = int((first != second).sum())
+    arrangements = 2.0**differing * (math.comb(len(alone), len(a)) if len(np.unique(alone)) > 1 else 1)
+    # The observed arrangement is one of those that chance could have dealt (Phipson and Smyth, 2010).
+    return Tested(name, (extreme + 1) / (RESAMPLES + 1), min(1.0, _resolution(arrangements)))
+
+
+def holm(p_values: Array) -> Array:
+    """Return Holm's step-down correction (Holm, 1979) over the defined p values, of any shape; NaN stays and does not count."""
+    p = np.asarray(p_values, dtype=float)
+    flat = p.ravel()
+    adjusted = np.full(flat.shape, np.nan)
+    defined = np.flatnonzero(~np.isnan(flat))
+    order = defined[np.argsort(flat[defined], kind="stable")]
+    steps = (len(order) - np.arange(len(order))) * flat[order]
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0) if len(order) else steps
+    return adjusted.reshape(p.shape)

@@ -1,0 +1,237 @@
+"""Intervals of one sample and of a difference, 95 % unless another level is asked for. Arrays in, (low, high) out.
+
+NaN stands for "none": too few values, or none that would cover. How often each covers, by simulation: docs/statistics.md.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from fa_sweep._typing import Array
+from fa_sweep.sweep.outcomes import wilson_interval
+
+Interval = tuple[float, float]
+
+LEVEL = 0.95
+NONE: Interval = (math.nan, math.nan)
+FEWEST_FOR_A_MEDIAN = 6  # five values: smallest and largest hold the median in 94 % of samples
+FEWEST_FOR_A_MEAN = 5
+FEWEST_TO_RESAMPLE = 20
+APPROXIMATE_BELOW = 30
+RESAMPLES = 9999
+BATCH_VALUES = 4_000_000  # resampled values held at a time
+
+
+def generator(*key: str) -> np.random.Generator:
+    """Return the generator of one bootstrap or permutation test: keyed by (sweep, group, quantity), never by order."""
+    digest = hashlib.sha256("|".join(key).encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "big"))
+
+
+def _all_equal(values: Array) -> bool:
+    return bool((values == values[0]).all())  # of infinite ones, too
+
+
+def interquartile_mean(values: Any, axis: int = -1) -> Any:
+    """Return the mean of the middle half. Runs that lie across a quartile count with the part that is inside.
+
+    Of ten values the middle five: the third and the eighth count half.
+    """
+    ordered = np.sort(np.moveaxis(np.asarray(values, dtype=float), axis, -1), axis=-1)
+    n = ordered.shape[-1]
+    place = np.arange(n)
+    inside = np.clip(np.minimum(place + 1, 0.75 * n) - np.maximum(place, 0.25 * n), 0.0, None)
+    some = inside > 0  # a weight of zero would make an infinite value undefined
+    return (ordered[..., some] * inside[some]).sum(axis=-1) / inside.sum()
+
+
+def median_interval(values: Array, level: float = LEVEL) -> Interval:
+    """Return the interval of a median between two order statistics: exact for any population, wider where values tie.
+
+    Args:
+        values: (n,); infinite ones are allowed. At least six values at 95 %, else there is none.
+        level: The least coverage.
+
+    Source: Thompson (1936), Ann. Math. Statist. 7:122.
+    """
+    ordered, n = np.sort(np.asarray(values, dtype=float)), len(values)
+    if n == 0 or np.isnan(ordered).any():
+        return NONE
+    rank = int(stats.binom.ppf((1 - level) / 2, n, 0.5))  # as many values may lie outside at either end
+    while rank > 0 and 2 * stats.binom.cdf(rank - 1, n, 0.5) > 1 - level:
+        rank -= 1
+    if rank == 0 or 2 * stats.binom.cdf(rank - 1, n, 0.5) > 1 - level:
+        return NONE
+    return float(ordered[rank - 1]), float(ordered[n - rank])
+
+
+def score_interval(values: Array, level: float = LEVEL) -> Interval:
+    """Return the interval of the mean of values between 0 and 1.
+
+    Wilson's interval with the variance that the values show in place of mu (1 - mu), which is the most it could be, and a t
+    quantile: of zeros and ones alone it is nearly Wilson's.
+    """
+    n = len(values)
+    if n < 2:
+        return 0.0, 1.0
+    mean, variance = float(np.mean(values)), float(np.var(values, ddof=1))
+    most = mean * (1 - mean)
+    spread = float(stats.t.ppf(0.5 + level / 2, n - 1)) ** 2 * (variance / most if most > 0 else 1.0) / n
+    centre = (mean + spread / 2) / (1 + spread)
+    half = math.sqrt(spread * most + spread**2 / 4) / (1 + spread)
+    return centre - half, centre + half
+
+
+def restricted_mean_interval(times: Array, horizon: float, level: float = LEVEL) -> Interval:
+    """Return the interval of a restricted mean time.
+
+    Two intervals are combined: Wilson's of the fraction that has no event, and that of the mean time of the others. A
+    bootstrap, or one t interval of all times, cannot know of runs without the event when a small sample holds none.
+
+    Args:
+        times: (n,) steps, cut at the horizon; at least five, else there is none.
+        horizon: The step that stands for "no event"; the mean is at most that.
+        level: The nominal coverage.
+
+    Source: the combination is MOVER (Zou and Donner, 2008, Stat. Med. 27:1693).
+    """
+    n = len(times)
+    if n < FEWEST_FOR_A_MEAN or not horizon > 0:
+        return NONE
+    shares = np.asarray(times, dtype=float) / horizon
+    without = shares >= 1.0
+    never, count = float(without.mean()), n - int(without.sum())
+    never_low, never_high = wilson_interval(n - count, n, level)
+    if count == 0:
+        return never_low * horizon, horizon
+    others = shares[~without]
+    mean = float(others.mean())
+    low, high = score_interval(others, level)
+    centre = never + (1 - never) * mean
+    below = math.hypot((never - never_low) * (1 - mean), (1 - never) * (mean - low))
+    above = math.hypot((never_high - never) * (1 - mean), (1 - never) * (high - mean))
+    return max(centre - below, 0.0) * horizon, min(centre + above, 1.0) * horizon
+
+
+def difference_of_means(a: Array, a_interval: Interval, b: Array, b_interval: Interval, correlation: float = 0.0) -> Interval:
+    """Return the interval of the difference of two means from their own intervals (MOVER) and the means' correlation."""
+    first, second = float(np.mean(a)), float(np.mean(b))
+    return _square_and_add((first, *a_interval), (second, *b_interval), correlation)
+
+
+def correlation(a: Array, b: Array, pairs: tuple[Array, Array]) -> float:
+    """Return the correlation of two groups' means: that of the pairs, times the part of the runs that is paired.
+
+    Args:
+        a: (n,) values of the first group.
+        b: (m,) values of the second group.
+        pairs: The values at the shared seeds, (p,) each; 0 is returned for fewer than three, and where all are equal.
+    """
+    if len(pairs[0]) < 3 or _all_equal(pairs[0]) or _all_equal(pairs[1]):
+        return 0.0
+    return float(np.corrcoef(*pairs)[0, 1]) * len(pairs[0]) / math.sqrt(len(a) * len(b))
+
+
+def mean_interval(values: Array, level: float = LEVEL) -> Interval:
+    """Return Student's t interval of a mean; none below five values, nor where all are equal."""
+    n = len(values)
+    if n < FEWEST_FOR_A_MEAN or not np.isfinite(values).all() or _all_equal(values):
+        return NONE
+    half = float(stats.t.ppf(0.5 + level / 2, n - 1)) * float(np.std(values, ddof=1)) / math.sqrt(n)
+    return float(np.mean(values)) - half, float(np.mean(values)) + half
+
+
+def unpaired_mean_interval(a: Array, b: Array, level: float = LEVEL) -> Interval:
+    """Return Welch's interval of the difference of two means; none below five values, nor without spread."""
+    if min(len(a), len(b)) < FEWEST_FOR_A_MEAN or not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return NONE
+    parts = [float(np.var(values, ddof=1)) / len(values) for values in (a, b)]
+    if not sum(parts) > 0:
+        return NONE
+    freedom = sum(parts) ** 2 / sum(part**2 / (len(values) - 1) for part, values in zip(parts, (a, b), strict=True))
+    half = float(stats.t.ppf(0.5 + level / 2, freedom)) * math.sqrt(sum(parts))
+    difference = float(np.mean(a) - np.mean(b))
+    return difference - half, difference + half
+
+
+def brookmeyer_crowley(steps: Array, low: Array, high: Array) -> Interval:
+    """Return the interval of a median time: the steps at which a survival curve's band holds one half.
+
+    Args:
+        steps: (s,) of the curve, rising.
+        low: (s,) lower end of the band from that step on.
+        high: (s,) upper end.
+
+    Returns:
+        First step at which the lower end is at most one half, first step at which the upper end is below it; inf: never.
+
+    Source: Brookmeyer and Crowley (1982), Biometrics 38:29.
+    """
+    begins, ends = np.flatnonzero(low <= 0.5), np.flatnonzero(high < 0.5)
+    return (
+        float(steps[begins[0]]) if len(begins) else math.inf,
+        float(steps[ends[0]]) if len(ends) else math.inf,
+    )
+
+
+def bootstrap_interval(samples: Sequence[Array], statistic: Callable[..., Any], key: tuple[str, ...]) -> Interval:
+    """Return the percentile bootstrap interval of a statistic; none below twenty values, nor where all are equal."""
+    smallest = min(len(sample) for sample in samples)
+    if smallest < FEWEST_TO_RESAMPLE or all(map(_all_equal, samples)):
+        return NONE
+    # An infinite loss (a diverged run) makes inf - inf in SciPy's interpolation: NaN, which is what we show.
+    with np.errstate(invalid="ignore"):
+        result = stats.bootstrap(
+            tuple(samples),
+            statistic,
+            n_resamples=RESAMPLES,
+            confidence_level=LEVEL,
+            method="percentile",
+            vectorized=True,
+            batch=max(1, BATCH_VALUES // smallest),
+            rng=generator(*key),
+        )
+    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+def difference_of_fractions(a: Array, b: Array, pairs: tuple[Array, Array], level: float = LEVEL) -> Interval:
+    """Return the score interval of the difference of two fractions, of runs all, partly or not at all paired.
+
+    Args:
+        a: (n,) which runs of the first group had the event.
+        b: (m,) the same of the second.
+        pairs: Their values at the shared seeds, (p,) each; p may be 0, and all of either.
+        level: The nominal coverage.
+
+    Source: Newcombe (1998), Stat. Med. 17:2635, method 10, for pairs, and 17:873, method 10, for independent samples. Between
+    them the correlation of the two fractions is that of the pairs, times the part of the runs that is paired.
+    """
+    (k1, n1), (k2, n2) = (int(a.sum()), len(a)), (int(b.sum()), len(b))
+    correlation = _correlation_of_pairs(*pairs) * len(pairs[0]) / math.sqrt(n1 * n2)
+    first, second = (k1 / n1, *wilson_interval(k1, n1, level)), (k2 / n2, *wilson_interval(k2, n2, level))
+    return _square_and_add(first, second, correlation)
+
+
+def _correlation_of_pairs(a: Array, b: Array) -> float:
+    """Return phi with the continuity correction that tells method 10 from method 8; 0 where it is undefined."""
+    n = len(a)
+    both, only_a, only_b = int((a & b).sum()), int((a & ~b).sum()), int((b & ~a).sum())
+    neither = n - both - only_a - only_b
+    product = (both + only_a) * (only_b + neither) * (both + only_b) * (only_a + neither)
+    excess = both * neither - only_a * only_b
+    corrected = max(excess - n / 2, 0.0) if excess > 0 else float(excess)
+    return corrected / math.sqrt(product) if product else 0.0
+
+
+def _square_and_add(first: tuple[float, float, float], second: tuple[float, float, float], correlation: float) -> Interval:
+    """Combine two estimates, each with its interval, (value, low, high), into the interval of their difference."""
+    (p1, low1, high1), (p2, low2, high2) = first, second
+
+    def reach(one: float, other: float) -> float:
+        return math.sqrt(max(one**2 - 2 * correlation * one * other + other**2, 0.0))
+
+    return p1 - p2 - reach(p1 - low1, high2 - p2), p1 - p2 + reach(high1 - p1, p2 - low2)

@@ -1,0 +1,342 @@
+"""The report's first lines: sentences with numbers, true for whatever was swept, never more than the data say.
+
+Each says of which quantity it speaks. That two groups are "not told apart" is said of a quantity, and is no claim of equality.
+"""
+
+import math
+from collections.abc import Iterator
+
+import pandas as pd
+
+from fa_sweep.report.comparisons import ITSELF, PAIRED, PARTLY, without_reference
+from fa_sweep.report.formatting import counted, estimate, median_steps, number, p_value, percent, percent_range, points, steps
+from fa_sweep.report.frames import Frames
+from fa_sweep.report.intervals import APPROXIMATE_BELOW
+from fa_sweep.report.trainings import distinct, sets_of_trainings
+
+MOST_GROUPS = 4  # in one sentence; beyond, the extremes
+LEVEL = 0.05
+
+
+def share(row: pd.Series, name: str = "converged") -> str:
+    """Return "12 of 50 (24 %, 95 % CI 14-37 %)"; one run gives no interval, and says so."""
+    n, count = int(row["n"]), int(row[name])
+    if n == 1:
+        return f"{count} of 1 (one run gives no interval)"
+    return f"{count} of {n} ({percent(count / n)}, 95 % CI {percent_range(row[f'{name}_low'], row[f'{name}_high'])} %)"
+
+
+def findings(frames: Frames, groups: pd.DataFrame, comparisons: pd.DataFrame, final: pd.DataFrame) -> list[str]:
+    """Return the sentences, from the tables that the report shows."""
+    present = groups[groups["n"] > 0]
+    if present.empty:
+        return [f"None of the {frames.about.planned} planned runs has finished: there is nothing to report yet."]
+    if frames.runs["horizon_step"].isna().all():
+        # Fewer evaluations than train.hold: a fraction of 0 would be a statement about the settings, not about the runs.
+        held = "No run could count as converged: there are fewer evaluations than train.hold asks for."
+        sentences = [held, _reached(present), *_final(frames, present, final)]
+    elif lead := undecided_by_convergence(present):
+        times, finals = [*_times(comparisons, frames), _median(present)], _final(frames, present, final)
+        events = [_converged(present), _three_events(frames, present)]
+        if not _nothing_differs(final):
+            sentences = [f"{lead}, and the final values come first.", *finals, *events, *times]
+        else:  # nor do the final values
+            sentences = [f"{lead}, nor can the final values: times come first.", *times, *events, *finals]
+    else:
+        sentences = [
+            _converged(present),
+            _three_events(frames, present),
+            *_fractions(comparisons),
+            *_times(comparisons, frames),
+        ]
+        sentences += [_median(present), *_final(frames, present, final)]
+    sentences += [_angles(present), *_one_set(frames, present), _no_reference(frames, comparisons)]
+    return [sentence for sentence in [*sentences, _exceptions(frames, present), _earlier(frames)] if sentence]
+
+
+def undecided_by_convergence(groups: pd.DataFrame) -> str:
+    """Return how a sentence begins where all runs of several groups converged, or none; else nothing."""
+    if len(groups) < 2:
+        return ""
+    if (groups["converged"] == groups["n"]).all():
+        return "Every run converged: the fraction converged cannot tell groups apart"
+    if (groups["converged"] == 0).all():
+        return "No run converged: the fraction converged cannot tell groups apart"
+    return ""
+
+
+def _nothing_differs(final: pd.DataFrame) -> bool:
+    """Whether final values were compared, and are equal to the last bit wherever they were."""
+    return not final.empty and bool((final["difference"] == 0).all() and (final["p"] == 1).all())
+
+
+def _some(groups: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return all groups where they fit a sentence, else the ones highest and lowest in a column (one if they are equal)."""
+    known = groups[groups[column].notna()]
+    if len(known) <= MOST_GROUPS:
+        return known
+    extremes = [known[column].idxmax(), known[column].idxmin()]
+    return known.loc[extremes[:1] if known[column].nunique() == 1 else extremes]
+
+
+def _lead(some: pd.DataFrame, groups: pd.DataFrame) -> str:
+    """Return what to say of a selection of groups: nothing if it is all of them."""
+    if len(some) == len(groups):
+        return ""
+    return (
+        f"highest and lowest of {len(groups)} groups: "
+        if len(some) == 2
+        else f"one estimate in all {len(groups)} groups, as in "
+    )
+
+
+def _converged(groups: pd.DataFrame) -> str:
+    some = _some(groups, "converged_fraction")
+    parts = [f"{row['group']} {share(row)}" for _, row in some.iterrows()]
+    return f"Converged: {_lead(some, groups)}{'; '.join(parts)}."
+
+
+def _reached(groups: pd.DataFrame) -> str:
+    some = _some(groups, "reached_fraction")
+    parts = [f"{row['group']} {share(row, 'reached')}" for _, row in some.iterrows()]
+    return f"Succeeded at some evaluation: {_lead(some, groups)}{'; '.join(parts)}."
+
+
+def _three_events(frames: Frames, groups: pd.DataFrame) -> str:
+    """Tell reaching, being there and holding apart, for the group where they differ most."""
+    gap = (groups["reached"] - groups["converged"]) / groups["n"]
+    if gap.max() <= 0:
+        return ""
+    row = groups.loc[gap.idxmax()]
+    holds = sorted({int(h) for h in frames.runs.loc[frames.runs["group"] == row["group"], "hold"]})
+    held = f"{holds[0]} evaluations" if len(holds) == 1 else "the evaluations required"
+    return (
+        f"{row['group']} succeeded at some evaluation in {row['reached']} of {row['n']} runs, "
+        f"at the last evaluation in {row['at_end']}, and had held it to the end for {held} or more in {row['converged']}."
+    )
+
+
+def _design(row: pd.Series) -> str:
+    pairs = counted(row["pairs"], "pair of seeds", "pairs of seeds")
+    if row["design"] == PAIRED:
+        return pairs
+    if row["design"] == PARTLY:
+        return f"{pairs} among {row['n']} and {row['n_reference']} runs"
+    return f"{row['n']} and {row['n_reference']} runs, no seed shared"
+
+
+def _verdict(row: pd.Series, test: str, quantity: str, tests: int) -> str:
+    """Return whether a test tells two groups apart, in what, and whether it could have."""
+    suffix = f"_{test}" if test else ""
+    p, holm, least = row[f"p{suffix}"], row[f"p{suffix}_holm"], row[f"p{suffix}_least"]
+    low, high = (row[f"{'rmst_' if test == 'time' else ''}difference_{end}"] for end in ("low", "high"))
+    if holm < LEVEL:
+        told = f": told apart in {quantity}"
+    elif least > LEVEL / tests:
+        told = f": not told apart in {quantity}; {_too_few(row, test, tests)}"
+    else:
+        told = f": not told apart in {quantity} by these runs"
+    if not math.isnan(low) and (low > 0 or high < 0) != (p < LEVEL):
+        told += " (interval and test disagree; the test decides)"
+    return told
+
+
+def _too_few(row: pd.Series, test: str, tests: int) -> str:
+    """Return what there is too little of: McNemar's least p is 2^(1-m) of m discordant pairs."""
+    least = row[f"p_{test}_least" if test else "p_least"]
+    if test == "converged" and row["design"] == PAIRED:
+        discordant = int(row["discordant"])
+        needed = next(m for m in range(2, 100) if 2.0 ** (1 - m) <= LEVEL / tests)
+        differ = f"{counted(discordant, 'pair of seeds differs', 'pairs of seeds differ')}"
+        return f"{differ}, and no result of this test can reach its level with fewer than {needed}"
+    return f"so few runs differ that no result of this test can reach its level (its least p is {number(least, 2)})"
+
+
+def _holm(p: float, tests: int) -> str:
+    return f"after Holm over {tests} tests p {p_value(p)}" if tests > 1 else ""
+
+
+def _joined(parts: list[str], rest: int, what: str) -> list[str]:
+    if not parts:
+        return []
+    more = [f"{what}: {rest} more comparisons in the table."] if rest > 0 else []
+    return [*(f"{part}." for part in parts), *more]
+
+
+def _fractions(comparisons: pd.DataFrame) -> list[str]:
+    tested = comparisons[comparisons["p_converged"].notna()]
+    tests = number_of_tests(comparisons)
+    parts = []
+    for _, row in tested.head(MOST_GROUPS).iterrows():
+        details = [
+            f"95 % CI {points(row['difference_low'])} to {points(row['difference_high'])}",
+            f"{row['test_converged']} p {p_value(row['p_converged'])}",
+            _holm(row["p_converged_holm"], tests),
+            _design(row),
+        ]
+        verdict = _verdict(row, "converged", "the fraction converged", tests)
+        parts.append(
+            f"Fraction converged, {row['group']} against {row['reference']}: {points(row['difference'])} points "
+            f"({'; '.join(filter(None, details))}){verdict}"
+        )
+    return _joined(parts, len(tested) - len(parts), "Fraction converged")
+
+
+def number_of_tests(comparisons: pd.DataFrame) -> int:
+    """Return how many p values a table holds: the family that Holm's correction is over."""
+    columns = [c for c in ("p_converged", "p_time", "p") if c in comparisons]
+    return int(comparisons[columns].notna().to_numpy().sum())
+
+
+def _times(comparisons: pd.DataFrame, frames: Frames) -> Iterator[str]:
+    tested = comparisons[comparisons["p_time"].notna()]
+    tests = number_of_tests(comparisons)
+    parts = []
+    for _, row in tested.head(MOST_GROUPS).iterrows():
+        never = frames.runs.loc[frames.runs["group"] == row["group"], "horizon_step"].max()
+        low, high = row["rmst_difference_low"], row["rmst_difference_high"]
+        details = [
+            _interval(row["rmst_difference"], low, high),
+            f"{row['test_time']} p {p_value(row['p_time'])}",
+            _holm(row["p_time_holm"], tests),
+        ]
+        verdict = _verdict(row, "time", "the time to convergence", tests)
+        parts.append(
+            f"Mean time to convergence, a run that never converges counted as {steps(never)} steps, {row['group']} against "
+            f"{row['reference']}: {_middle(row['rmst_difference'], low, high)} steps "
+            f"({'; '.join(filter(None, details))}){verdict}"
+        )
+    yield from _joined(parts, len(tested) - len(parts), "Time to convergence")
+    uncompared = comparisons[comparisons["p_time"].isna() & (comparisons["design"] != ITSELF)]
+    if len(uncompared):
+        yield (
+            f"Times to convergence are not compared in {len(uncompared)} of {len(comparisons)} comparisons: "
+            "convergence could begin until different steps there."
+        )
+
+
+def _middle(value: float, low: float, high: float) -> str:
+    return estimate(value, low, high, 4, signed=True).partition(" (")[0]
+
+
+def _interval(value: float, low: float, high: float, *, approximate: bool = False) -> str:
+    """Return "95 % CI +2 to +5", to as many places as `_middle`."""
+    text = estimate(value, low, high, 4, signed=True).partition(" (")[2]
+    return f"{'approximate ' if approximate else ''}95 % CI {text.rstrip(')')}" if text else "no interval"
+
+
+def _final(frames: Frames, groups: pd.DataFrame, final: pd.DataFrame) -> list[str]:
+    """Return the final success metric of the groups that were compared, else of each group."""
+    tests = number_of_tests(final)
+    parts = []
+    tested = final[final["p"].notna()]
+    for _, row in tested.head(MOST_GROUPS).iterrows():
+        low, high = row["difference_low"], row["difference_high"]
+        details = [
+            _interval(row["difference"], low, high, approximate=min(row["n"], row["n_reference"]) < APPROXIMATE_BELOW),
+            f"{row['test']} p {p_value(row['p'])}",
+            _holm(row["p_holm"], tests),
+            _design(row),
+            _counted(groups, row["metric"], row["group"], row["reference"]),
+        ]
+        name = row["metric"].replace("_", " ")
+        parts.append(
+            f"Final {name}, mean, {row['group']} against {row['reference']}: {number(row['mean'], 4)} against "
+            f"{number(row['mean_reference'], 4)}, difference {_middle(row['difference'], low, high)} "
+            f"({'; '.join(filter(None, details))}){_verdict(row, '', f'the final {name}', tests)}"
+        )
+    if parts:
+        return _joined(parts, len(tested) - len(parts), "Final values")
+    return list(_final_of_groups(frames, groups))
+
+
+def _final_of_groups(frames: Frames, groups: pd.DataFrame) -> Iterator[str]:
+    metrics = {job.run.task.success.metric for job in frames.jobs}
+    for metric in sorted(metrics):
+        if f"{metric}_median" in groups:
+            some = _some(groups, f"{metric}_median")
+            values = []
+            for _, row in some.iterrows():
+                low, high = row[f"{metric}_median_low"], row[f"{metric}_median_high"]
+                values.append(f"{row['group']} {estimate(row[f'{metric}_median'], low, high, 4)}")
+            counted = _counted(groups, metric, *some["group"])
+            name = metric.replace("_", " ")
+            note = f" ({counted})" if counted else ""
+            yield f"Final {name}, median (95 % CI): {_lead(some, groups)}{'; '.join(values)}{note}."
+
+
+def _counted(groups: pd.DataFrame, metric: str, *names: str) -> str:
+    """Return what stands for a diverged run's final value, where there are such runs."""
+    diverged = int(groups.loc[groups["group"].isin(names), "diverged"].sum())
+    return f"{counted(diverged, 'diverged run')} counted as {'0' if metric == 'accuracy' else 'infinite'}" if diverged else ""
+
+
+def _median(groups: pd.DataFrame) -> str:
+    some = _some(groups, "median_steps")
+    parts = []
+    for _, row in some.iterrows():
+        median, low, high = (float(row[f"median_steps{suffix}"]) for suffix in ("", "_low", "_high"))
+        parts.append(f"{row['group']} {median_steps(median, low, high)}")
+    lead = "Median time to convergence in steps (95 % CI), runs that never converged included"
+    return f"{lead}: {_lead(some, groups)}{'; '.join(parts)}."
+
+
+def _angles(groups: pd.DataFrame) -> str:
+    if "angle_deg_median" not in groups or groups["angle_deg_median"].isna().all():
+        return ""
+    known = groups[groups["angle_deg_median"].notna()]
+    some = _some(known, "angle_deg_median")
+    parts = []
+    for _, row in some.iterrows():
+        low, high = row["angle_deg_median_low"], row["angle_deg_median_high"]
+        out = f", undefined in {counted(row['angle_deg_undefined'], 'run')}" if row["angle_deg_undefined"] else ""
+        parts.append(f"{row['group']} {estimate(row['angle_deg_median'], low, high, between='-')}{out}")
+    lead = "Median angle between the update and the true gradient of the hidden layers at the end, in degrees (95 % CI)"
+    nowhere = f"; undefined in {counted(len(groups) - len(known), 'group')}" if len(known) < len(groups) else ""
+    return f"{lead}: {_lead(some, known)}{'; '.join(parts)}{nowhere}."
+
+
+def _one_set(frames: Frames, groups: pd.DataFrame) -> Iterator[str]:
+    """Name the groups that are one set of trainings, with what each makes of them."""
+    rows = groups.set_index("group")
+    for names in sets_of_trainings(frames):
+        if len(names) > 1:
+            counts = [f"{name} {rows.loc[name, 'converged']} of {rows.loc[name, 'n']}" for name in names[:MOST_GROUPS]]
+            more = f"; and {len(names) - MOST_GROUPS} more" if len(names) > MOST_GROUPS else ""
+            yield (
+                f"One set of trainings under {len(names)} names, counted once and not tested against itself; "
+                f"converged: {'; '.join(counts)}{more}."
+            )
+
+
+def _no_reference(frames: Frames, comparisons: pd.DataFrame) -> str:
+    compared = {*comparisons["group"], *comparisons["reference"]}
+    lonely = [name for name in without_reference(frames) if name not in compared]
+    if not lonely:
+        return ""
+    some = "; ".join(lonely[:MOST_GROUPS]) + (f"; and {len(lonely) - MOST_GROUPS} more" if len(lonely) > MOST_GROUPS else "")
+    return f"Not compared, since their levels hold no run of the reference's feedback mode: {some}."
+
+
+def _exceptions(frames: Frames, groups: pd.DataFrame) -> str:
+    about, finished = frames.about, int(groups["n"].sum())
+    diverged = int(groups["diverged"].sum())
+    parts = [f"{diverged} of {finished} finished runs diverged" if diverged else "No run diverged"]
+    if (trainings := distinct(frames)) < finished:
+        parts.append(f"the {finished} finished runs are {trainings} distinct trainings")
+    if about.missing:
+        parts.append(f"{about.missing} of {about.planned} planned runs are missing, and nothing here speaks for them")
+    if about.failed:
+        parts.append(f"{len(about.failed)} ended in an error")
+    return "; ".join(parts) + "."
+
+
+def _earlier(frames: Frames) -> str:
+    looks = frames.about.earlier
+    if not looks:
+        return ""
+    more = f"; and {len(looks) - 3} more" if len(looks) > 3 else ""
+    return (
+        f"Not the first look: {'; '.join(map(str, looks[-3:]))}{more}. If the number of seeds was decided on after that look, "
+        "the intervals are too narrow and the p values too small."
+    )

@@ -1,0 +1,70 @@
+"""Which groups are one and the same set of trainings, under other names or judged in another way.
+
+Such groups are no evidence about each other: a test between them would compare runs with themselves.
+"""
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fa_sweep.roles import Role, roles_of
+from fa_sweep.settings.identity import run_settings
+from fa_sweep.settings.schema import RunConfig
+
+if TYPE_CHECKING:
+    from fa_sweep.report.frames import Frames
+
+NOT_COMPARED = ("chance_deg", "accuracy_sampled")  # drawn beside the training
+Recorded = dict[int, tuple[np.ndarray, np.ndarray]]
+
+
+def trajectory_of(run: RunConfig) -> str:
+    """Return a hash of the settings on which a training's weights depend, step by step."""
+    roles = roles_of(run)
+    deciding = (Role.SCIENTIFIC, Role.FREE, Role.LOCATION)
+    settings = {name: value for name, value in run_settings(run).items() if roles[name] in deciding}
+    return hashlib.sha256(repr(sorted(settings.items())).encode()).hexdigest()[:16]
+
+
+def recorded(frames: "Frames") -> dict[str, Recorded]:
+    """Return what each group's runs recorded: by seed the steps (E,) and the metrics (E, M)."""
+    histories = frames.histories
+    metrics = [c for c in histories.columns[4:] if not c.startswith(NOT_COMPARED)]
+    found: dict[str, Recorded] = {}
+    for (group, seed), part in histories.groupby(["group", "seed"], observed=True, sort=False):
+        found.setdefault(str(group), {})[int(seed)] = part["step"].to_numpy(), part[metrics].to_numpy(float)
+    return found
+
+
+def one_set(a: Recorded, b: Recorded) -> bool:
+    """Whether two groups' runs are one set of trainings: to the last bit, at each seed and step that both have.
+
+    Told from the numbers and not from the settings: a mode may ignore a setting, and two modes may be one rule in a small
+    network. A dead network may agree with another one by chance, all networks of a group do not.
+    """
+    shared = a.keys() & b.keys()
+    return bool(shared) and all(_agree(*a[seed], *b[seed]) for seed in shared)
+
+
+def _agree(steps: np.ndarray, values: np.ndarray, other_steps: np.ndarray, other_values: np.ndarray) -> bool:
+    common, ours, theirs = np.intersect1d(steps, other_steps, assume_unique=True, return_indices=True)
+    return len(common) > 1 and np.array_equal(values[ours], other_values[theirs], equal_nan=True)
+
+
+def sets_of_trainings(frames: "Frames") -> list[list[str]]:
+    """Return the groups, those that are one set of trainings together, in the order of the sweep."""
+    found = recorded(frames)
+    sets: list[list[str]] = []
+    for group in (name for name in frames.groups if name in found):
+        home = next((names for names in sets if one_set(found[names[0]], found[group])), None)
+        if home is None:
+            sets.append([group])
+        else:
+            home.append(group)
+    return sets
+
+
+def distinct(frames: "Frames") -> int:
+    """Return how many distinct trainings the finished runs are."""
+    return sum(frames.runs.loc[frames.runs["group"].isin(groups), "seed"].nunique() for groups in sets_of_trainings(frames))

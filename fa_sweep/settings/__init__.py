@@ -1,0 +1,1 @@
+"""What a run is: its settings, which of them go together, and the run's id."""

@@ -1,0 +1,164 @@
+"""Which source code decides a run's numbers, and where it is not the code that was released.
+
+The manifest, `sources.json`, lists the modules of a release that decide numbers, with their SHA-256 and the modules that they
+import. A module that the manifest does not list, or whose content differs, becomes part of the run's id; so do the modules that
+it imports, as far as they belong to no installed distribution. Modules are found by their import statements alone: what is
+reached in another way (`exec`, `importlib`, data files that a module reads) is not seen.
+"""
+
+import ast
+import hashlib
+import json
+import os
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from importlib.util import find_spec, resolve_name
+from pathlib import Path
+from typing import TypedDict
+
+PACKAGE = __name__.partition(".")[0]
+FOLDER = Path(__file__).resolve().parent.parent  # of the package
+MANIFEST = Path(__file__).with_name("sources.json")
+ENGINE = f"{PACKAGE}.training"  # what it imports decides the numbers of every run; it imports no mode and no task
+COMPILED = f"{PACKAGE}.compiled"
+# What the engine imports that changes no number: the version, checks of settings and of memory, the table of pieces.
+INDIFFERENT = frozenset(
+    {
+        PACKAGE,
+        *(f"{PACKAGE}.{name}" for name in ("_typing", "checks", "errors", "registry")),
+        *(f"{PACKAGE}.process{name}" for name in ("", ".resources", ".secrets")),
+        f"{PACKAGE}.settings.sources",
+    }
+)
+
+_roots: set[str] = set()  # top-level packages of the pieces that this process has met
+
+
+class Listed(TypedDict):
+    """What the manifest says of a module."""
+
+    sha256: str
+    imports: list[str]
+
+
+@cache
+def manifest() -> Mapping[str, Listed]:
+    """Return what the release says of its modules that decide numbers, by name."""
+    values: dict[str, Listed] = json.loads(MANIFEST.read_text(encoding="utf-8"))
+    return values
+
+
+@cache
+def unreleased(*pieces: str) -> Mapping[str, str]:
+    """Return the modules that decide the numbers of runs made of these pieces and that no release has, with their SHA-256.
+
+    Cached: what counts is the code as this process has loaded it.
+
+    Args:
+        pieces: the names of the modules of the feedback mode, the task and, where it is used, the compiled engine.
+
+    Returns:
+        SHA-256 by module; empty where all code is as it was released.
+    """
+    return {name: sha for root in (ENGINE, *pieces) for name, sha in _unreleased_from(root).items()}
+
+
+@cache
+def _unreleased_from(root: str) -> dict[str, str]:
+    """Follow the imports of one module."""
+    top = root.partition(".")[0]
+    _roots.add(top)
+    found: dict[str, str] = {}
+    seen, waiting = {root}, [root]
+    while waiting:
+        name = waiting.pop()
+        path = _source_of(name)
+        # A piece's own distribution counts even if it is installed: its version says little while it is being written.
+        if path is None or name in INDIFFERENT or (name.partition(".")[0] not in (PACKAGE, top) and _is_installed(path)):
+            continue
+        sha, imports = described(path, name)
+        if (listed := manifest().get(name)) is not None and listed["sha256"] == sha:
+            imports = listed["imports"]
+        else:
+            found[name] = sha
+        new = [other for other in imports if other not in seen and other != COMPILED]  # which is a piece: not every run has it
+        seen.update(new)
+        waiting += new
+    return found
+
+
+def described(path: Path, name: str) -> tuple[str, list[str]]:
+    """Return the SHA-256 of a module's source, whatever its line ends, and the names of the modules that it imports."""
+    content = path.read_bytes().replace(b"\r\n", b"\n")
+    sha = hashlib.sha256(content).hexdigest()
+    if (listed := manifest().get(name)) is not None and listed["sha256"] == sha:
+        return sha, listed["imports"]  # parsing takes fifty times as long
+    try:
+        nodes = list(ast.walk(ast.parse(content)))
+    except (SyntaxError, ValueError, RecursionError):  # compiled, or something that Python would not take either
+        return sha, []
+    return sha, sorted(set(_imported(nodes, name if path.stem == "__init__" else name.rpartition(".")[0])))
+
+
+def _imported(nodes: Iterable[ast.AST], package: str) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _with_parents(alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            try:
+                module = resolve_name("." * node.level + (node.module or ""), package)
+            except ImportError:
+                continue
+            yield from _with_parents(module)
+            members = [f"{module}.{alias.name}" for alias in node.names if alias.name != "*"]
+            yield from (member for member in members if _source_of(member) is not None)
+
+
+def _with_parents(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
+
+
+@cache
+def _source_of(name: str) -> Path | None:
+    """Return the file of a module; None for one that is built in, of the standard library, or not there."""
+    if name.partition(".")[0] in sys.stdlib_module_names:
+        return None
+    try:
+        spec = sys.modules[name].__spec__ if name in sys.modules else find_spec(name)
+        origin = spec.origin if spec is not None else None
+    except (ImportError, AttributeError, ValueError):
+        return None
+    return Path(origin) if origin and os.path.isfile(origin) else None
+
+
+@cache
+def _installed() -> tuple[str, ...]:
+    places = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    places |= {place for place in sys.path if os.path.basename(place) in ("site-packages", "dist-packages")}
+    return tuple(f"{os.path.realpath(place)}{os.sep}" for place in places)
+
+
+def _is_installed(path: Path) -> bool:
+    return os.path.realpath(path).startswith(_installed())
+
+
+def is_somebodys(path: str) -> bool:
+    """Whether a file of code is a user's: neither Python's, nor ours as it was released, nor an installed distribution's.
+
+    The distributions of the pieces in use are users' code, installed or not.
+    """
+    if not os.path.isfile(path):  # <string>, <frozen importlib>
+        return False
+    whole = Path(path).resolve()
+    if whole.is_relative_to(FOLDER):
+        name = ".".join((PACKAGE, *whole.relative_to(FOLDER).with_suffix("").parts)).removesuffix(".__init__")
+        is_piece = len(name.split(".")) == 3 and name.split(".")[1] in ("feedback", "tasks")
+        return (is_piece or name in manifest()) and name in _unreleased_from(name)
+    of_pieces = {_source_of(root) for root in _roots - {PACKAGE}}
+    if any(source is not None and whole.is_relative_to(source.resolve().parent) for source in of_pieces if source):
+        return True
+    return not _is_installed(whole) and not whole.is_relative_to(FOLDER.parent / "hydra_plugins")

@@ -1,0 +1,80 @@
+"""The nonlinear task of Lillicrap et al. (2016): one and two hidden layers."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from fa_sweep.report.estimates import trajectories
+from fa_sweep.report.figures.panels import Drawn
+from fa_sweep.report.figures.style import legend, new_figure
+from fa_sweep.report.frames import Frames
+from fa_sweep.studies.base import Study, by_seed, final, median_estimate, summarise
+from fa_sweep.studies.claims import NOTHING, Claim, Known, below, claim, expected
+from fa_sweep.studies.drawing import draw_trajectories
+
+ERROR = "centred_squared_error"
+FINAL, ANGLE = "held-out centred error", "gradient angle"
+ONE, TWO = "model.hidden=[20]", "model.hidden=[20,10]"
+PAPER = expected("the curves of the paper show it", "Lillicrap et al., 2016, fig. 3")
+
+
+def numbers(frames: Frames) -> pd.DataFrame:
+    """Return final error and gradient angle, one row per group and quantity."""
+    return summarise(frames, {FINAL: final(frames, ERROR), ANGLE: final(frames, "angle_deg/gradient")})
+
+
+def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
+    """Draw error over steps, one panel per depth."""
+    figure, axes = new_figure(1, 2, height=3.0, sharey=True)
+    data = trajectories(frames, ERROR)
+    for here, hidden in zip(axes, ("[20]", "[20,10]"), strict=True):
+        part = data[data["group"].astype(str).str.endswith(f"={hidden}")]
+        part = part.assign(group=part["group"].astype(str).str.partition(",")[0])
+        draw_trajectories(here, part, "held-out centred error", log=True, log_steps=True)
+        here.set_title(f"hidden layers {hidden}")
+    axes[1].set_ylabel("")
+    legend(figure, axes[0], 3)
+    alt = "; ".join(f"{r.quantity} of {r.group} {r.median:.3g}" for r in table.itertuples())
+    caption = "Squared error over the target's variance on 1,000 held-out examples; medians and quartiles over "
+    caption += f"{table['n'].max()} seeds."
+    return Drawn("lillicrap_nonlinear", figure, data, "Error at two depths", caption, alt)
+
+
+def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
+    """Judge depth, and random feedback against backpropagation and against the control, each by a median ratio of errors."""
+    errors = final(frames, ERROR)
+
+    def lower(text: str, group: str, reference: str, known: Known = PAPER) -> Claim:
+        ours, theirs = (by_seed(frames, errors, name) for name in (group, reference))
+        note = f"same seeds; medians {ours.median():.3g} against {theirs.median():.3g}"
+        ratio = median_estimate(f"held-out error, {group} over {reference}, median ratio", ours / theirs, note=note)
+        return claim(text, known, ratio, below(1))
+
+    return [
+        lower("With one hidden layer random feedback beats the frozen control.", f"random, {ONE}", f"shallow, {ONE}"),
+        lower("With two hidden layers random feedback beats the frozen control.", f"random, {TWO}", f"shallow, {TWO}"),
+        lower("A second hidden layer helps random feedback.", f"random, {TWO}", f"random, {ONE}"),
+        lower("A second hidden layer helps backpropagation.", f"symmetric, {TWO}", f"symmetric, {ONE}"),
+        lower("Random feedback with two hidden layers beats backpropagation with one.", f"random, {TWO}", f"symmetric, {ONE}"),
+        lower(
+            "Random feedback ends lower than backpropagation, one hidden layer.", f"random, {ONE}", f"symmetric, {ONE}", NOTHING
+        ),
+        lower(
+            "Random feedback ends lower than backpropagation, two hidden layers.",
+            f"random, {TWO}",
+            f"symmetric, {TWO}",
+            NOTHING,
+        ),
+    ]
+
+
+STUDY = Study(
+    name="lillicrap_nonlinear",
+    title="A nonlinear teacher, one and two hidden layers",
+    question="Does random feedback make use of depth?",
+    source="Lillicrap et al. (2016), fig. 3: students with one and with two hidden layers learn a tanh network. Learning rate, scales "
+    "and 400,000 examples are chosen here.",
+    numbers=numbers,
+    draw=draw,
+    judge=judge,
+)

@@ -1,0 +1,83 @@
+"""The blog post's three claims, each made from one run of XOR."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from fa_sweep.report.figures.panels import Drawn
+from fa_sweep.report.figures.style import legend, new_figure
+from fa_sweep.report.frames import Frames
+from fa_sweep.studies.base import Study, beats, fraction_estimate, last_step, median_estimate, outcomes
+from fa_sweep.studies.claims import NOTHING, Claim, above, below, claim, expected
+from fa_sweep.studies.drawing import draw_fractions
+from fa_sweep.sweep.outcomes import Outcome
+
+SEEDS_MODES = ("symmetric", "random", "rerandom", "shallow")
+POST = expected("the post says so, from one run")
+
+
+def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
+    """Draw the three events side by side."""
+    figure, (axes,) = new_figure(height=3.0)
+    draw_fractions(axes, table, frames.groups, lambda group: group)
+    legend(figure, axes, 3)
+    caption = (
+        "Reached: some evaluation is right on all four patterns. At the end: the last one is. Converged: at least the last five "
+        f"are, without a break. Bars: Wilson's 95 % intervals over {table['n'].max()} seeds."
+    )
+    alt = "; ".join(f"{row.group}: reached {row.reached}, at the end {row.at_end}, converged {row.converged} of {row.n}"
+                    for row in table.itertuples())  # fmt: skip
+    return Drawn("seed_post", figure, table, "Reached, at the end, converged", caption, alt)
+
+
+def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
+    """Judge the three claims, each in two senses: some evaluation reaches 100 %, and it is there to stay. Then the control's."""
+    tenth = last_step(frames) / 10
+    claims = [*_learns(frames, "symmetric", "With symmetric weights the network")]
+    steps = _runs(frames, "symmetric")["convergence_step"].fillna(np.inf)
+    quantity = "symmetric: median step from which a run is right to the end"
+    claims.append(
+        claim(
+            "With symmetric weights it does so quickly: half of the runs within a tenth of the training.",
+            POST,
+            median_estimate(quantity, steps, "steps"),
+            below(tenth, "steps"),
+        )
+    )
+    claims += _learns(frames, "random", "With fixed random feedback the network")
+    claims += _learns(frames, "rerandom", "With feedback redrawn at each step the network")
+    for mode, name in (("random", "Fixed random"), ("rerandom", "Redrawn")):
+        text = f"{name} feedback makes more runs converge than frozen hidden layers."
+        claims.append(claim(text, NOTHING, beats(frames, mode, "shallow"), above(0, "points")))
+    return claims
+
+
+def _runs(frames: Frames, group: str) -> pd.DataFrame:
+    return frames.runs[frames.runs["group"] == group]
+
+
+def _learns(frames: Frames, group: str, subject: str) -> list[Claim]:
+    runs = _runs(frames, group)
+    half = above(0.5, "percent")
+    reached = fraction_estimate(f"{group}: share of runs that are right at some evaluation", runs["first_reach_step"].notna())
+    held = fraction_estimate(
+        f"{group}: share of runs that are right at the last five evaluations or more", runs["outcome"] == Outcome.CONVERGED
+    )
+    return [
+        claim(f"{subject} reaches 100 %: most runs are right at some evaluation.", POST, reached, half),
+        claim(f"{subject} learns XOR to stay: most runs converge.", POST, held, half),
+    ]
+
+
+STUDY = Study(
+    name="seed_post",
+    title="XOR with asymmetric feedback: the three claims of a blog post",
+    question="Do symmetric, fixed random and re-randomised feedback learn XOR: how often, how fast, and for good? And does any of it "
+    "beat hidden layers that do not learn at all?",
+    source="The experiment behind this project, a blog post that shows one run per mode. Its code sends the sign of the error back; "
+    "the frozen hidden layers (shallow) are a control that it lacks.",
+    numbers=outcomes,
+    draw=draw,
+    judge=judge,
+)

@@ -1,0 +1,94 @@
+"""Whether a network that learns by feedback alignment aligns: Song, Xu and Lafferty (2021)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from fa_sweep.report.figures.panels import Drawn
+from fa_sweep.report.figures.style import legend, log_scale, new_figure
+from fa_sweep.report.frames import Frames
+from fa_sweep.studies.base import Study, by_seed, estimate_of, final, median_difference, summarise
+from fa_sweep.studies.claims import Check, Claim, Region, above, below, claim, expected
+from fa_sweep.studies.drawing import draw_against
+
+COSINE, ERROR = "cos(a, b)", "training error"
+WIDTH, DECAY = "model.hidden", "train.output_weight_decay"
+LEARNED = 0.01  # of the targets' sum of squares: the task's own criterion of success
+SMALL = 0.2  # a cosine that the page calls none
+
+
+def cosines(frames: Frames) -> pd.Series:
+    """Return each run's cosine between output weights and feedback at the end, by run id."""
+    return np.cos(np.radians(final(frames, "angle_deg/weight_layer_2")))
+
+
+def numbers(frames: Frames) -> pd.DataFrame:
+    """Return the cosine between output weights and feedback, and the training error, one row per group and quantity."""
+    return summarise(frames, {COSINE: cosines(frames), ERROR: final(frames, "normalised_squared_error")})
+
+
+def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
+    """Draw both against the width, one line per decay."""
+    figure, axes = new_figure(1, 2, height=3.0)
+    table = table.assign(width=table[WIDTH].str.strip("[]").astype(int), decay="lambda = " + table[DECAY].astype(str))
+    for here, quantity in zip(axes, (COSINE, ERROR), strict=True):
+        draw_against(here, table[table["quantity"] == quantity], "width", "decay", ("hidden width p", quantity), log=True)
+        here.set_xticks([200, 800, 3200], labels=["200", "800", "3200"])
+        here.minorticks_off()
+    log_scale(axes[1], "y")
+    legend(figure, axes[0], 3)
+    alt = "; ".join(f"{r.quantity} at {r.group} {r.median:.3g}" for r in table.itertuples())
+    caption = f"At the end: medians with exact 95 % intervals over {table['n'].max()} seeds. "
+    caption += "Training error: over the targets' sum of squares."
+    return Drawn("song_alignment", figure, table, "Alignment and learning against width", caption, alt)
+
+
+def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
+    """Judge whether alignment and learning come apart, and whether decay brings alignment."""
+
+    def rows(quantity: str, decay: float) -> dict[int, pd.Series]:
+        part = table[(table["quantity"] == quantity) & (table[DECAY] == decay)]
+        return dict(sorted((int(row[WIDTH].strip("[]")), row) for _, row in part.iterrows()))
+
+    values = cosines(frames)
+    plain, decayed, errors = rows(COSINE, 0.0), rows(COSINE, 0.3), rows(ERROR, 0.0)
+    narrow, wide = min(plain), max(plain)
+
+    def rises(width: int) -> Check:
+        ours, theirs = (by_seed(frames, values, found[width]["group"]) for found in (decayed, plain))
+        note = f"medians {decayed[width]['median']:.3g} against {plain[width]['median']:.3g}"
+        name = f"cosine with decay 0.3 minus without, p = {width}"
+        return Check(median_difference(name, ours, theirs, note=note), above(0, "signed"))
+
+    ours, theirs = (by_seed(frames, values, plain[p]["group"]) for p in (wide, narrow))
+    note = f"medians {plain[wide]['median']:.3g} against {plain[narrow]['median']:.3g}"
+    fades = median_difference(f"cosine without decay, p = {wide} minus p = {narrow}", ours, theirs, note=note)
+    theorem = expected("a theorem of the paper for wide networks", "Song et al., 2021")
+    return [
+        Claim(
+            "Every width learns the training set without decay.",
+            theorem,
+            tuple(Check(estimate_of(row, f"median error, p = {p}"), below(LEARNED)) for p, row in errors.items()),
+        ),
+        claim("Without decay, alignment fades as the network widens.", theorem, fades, below(0, "signed")),
+        claim(
+            f"Without decay the widest network learns without alignment: its cosine is within {SMALL:g} of zero.",
+            theorem,
+            estimate_of(plain[wide], f"median cosine, p = {wide}"),
+            Region(-SMALL, SMALL),
+        ),
+        Claim("Decay of the output weights brings alignment, at every width.", theorem, tuple(rises(p) for p in plain)),
+    ]
+
+
+STUDY = Study(
+    name="song_alignment",
+    title="Is alignment the same as learning?",
+    question="A wide linear network memorises random labels by random feedback. Do its output weights turn towards the feedback?",
+    source="Song, Xu and Lafferty (2021) prove it for wide two-layer networks f(x) = a . (W x) / sqrt(p): W is trained with b in place "
+    "of a, and a with the extra decay gradient lambda a. Learning rate, decays and number of steps are chosen here.",
+    numbers=numbers,
+    draw=draw,
+    judge=judge,
+)

@@ -1,0 +1,94 @@
+"""`python -m analysis`: refusals in one line, and which of several sweeps it reports on."""
+
+from pathlib import Path
+
+import pytest
+from support.commands import short
+
+from fa_sweep.cli.report import main
+from fa_sweep.sweep.folder import all_sweeps
+
+pytestmark = pytest.mark.usefixtures("few_figures")
+
+
+@pytest.fixture
+def refused(capfd):
+    """refused("--x") runs the command and returns the one line of its refusal."""
+
+    def run(*arguments):
+        capfd.readouterr()
+        assert main(list(arguments)) == 2
+        said = capfd.readouterr()
+        assert said.out == ""
+        assert len(said.err.strip().splitlines()) == 1
+        return said.err
+
+    return run
+
+
+def test_a_uri_that_names_nothing_is_refused(fa_sweep, refused, tmp_path):
+    assert fa_sweep(*short("feedback=symmetric,random", "seed=0,1")) == 0
+    for experiment in ((), ("--experiment", "fa_sweep")):
+        assert "--uri is 'nonsense'; MLflow keeps runs in databases and on servers" in refused("--uri", "nonsense", *experiment)
+        assert "--uri is sqlite:///gone.db; there is no such database" in refused("--uri", "sqlite:///gone.db", *experiment)
+    (tmp_path / "text.db").write_text("no database, but longer than a header")
+    assert "it is no SQLite database" in refused("--uri", "sqlite:///text.db", "--experiment", "fa_sweep")
+    assert not (tmp_path / "gone.db").exists()
+    assert not (tmp_path / "outputs/reports").exists()
+
+
+def test_what_is_given_twice_is_refused(refused):
+    for option in ("sweep", "experiment", "uri", "out", "reference", "format"):
+        assert f"--{option} is given twice, the second time as 'b'; give it once" in refused(
+            f"--{option}", "a", f"--{option}=b"
+        )
+    assert "unrecognized arguments: --colour; --help lists the options" in refused("--colour")
+
+
+def test_a_folder_that_cannot_be_written_is_refused_at_once(fa_sweep, refused, tmp_path):
+    assert fa_sweep(*short("feedback=symmetric,random", "seed=0,1")) == 0
+    assert "--out is /proc/x; it cannot be written" in refused("--out", "/proc/x")
+    (tmp_path / "file").write_text("")
+    assert "--out is file; it cannot be written" in refused("--out", "file")
+
+
+@pytest.mark.slow
+def test_which_of_several_sweeps_it_is_is_said(fa_sweep, capfd, refused):
+    for seed in range(3):
+        assert fa_sweep(*short("feedback=symmetric,random", f"seed={seed},{seed + 1}")) == 0
+    first, second, third = (sweep.id for sweep in all_sweeps())
+    capfd.readouterr()
+    assert main(["--experiment", "fa_sweep", "--format", "md"]) == 0
+    said = capfd.readouterr().err
+    assert (
+        f"experiment 'fa_sweep' holds 3 sweeps; this is the newest, {third}; --sweep ID chooses another: {first}, {second}"
+        in said
+    )
+    assert main(["--experiment", "fa_sweep", "--format", "md", "--sweep", second]) == 0
+    said = capfd.readouterr()
+    assert "holds 3 sweeps" not in said.err
+    assert second in said.out
+    assert "it holds no sweep 'other'" in refused("--experiment", "fa_sweep", "--sweep", "other")
+    assert "has no experiment of that name" in refused("--experiment", 'it\'s "mine"')
+
+
+@pytest.mark.parametrize("name", ["it's", 'say "so"', 'it\'s "both"', "50%", "back\\slash"])
+def test_a_sweep_of_any_name_is_found(fa_sweep, capfd, name):
+    escaped = name.replace('"', '\\"')
+    assert fa_sweep(*short("feedback=symmetric,random", "seed=0,1", f'hydra.sweep.dir="outputs/sweeps/{escaped}"')) == 0
+    assert Path("outputs/sweeps", name).is_dir()
+    assert main(["--experiment", "fa_sweep", "--format", "md", "--sweep", name]) == 0
+    assert "Traceback" not in capfd.readouterr().err
+    assert Path("outputs/reports", name, "report.md").exists()
+
+
+def test_a_sweep_that_names_another_store_is_reported_and_not_attached(fa_sweep, capfd, tmp_path):
+    uri = f"sqlite:///{tmp_path}/far.db"
+    assert fa_sweep(*short("feedback=symmetric,random", "seed=0,1", f"tracking.uri='{uri}'")) == 0
+    before = (tmp_path / "far.db").read_bytes()
+    capfd.readouterr()
+    assert main(["--format", "md"]) == 0
+    assert "is not this command's store; name it with MLFLOW_TRACKING_URI" in capfd.readouterr().err
+    assert (tmp_path / "far.db").read_bytes() == before
+    assert main(["--format", "md", "--uri", uri]) == 0
+    assert (tmp_path / "far.db").read_bytes() != before

@@ -1,0 +1,168 @@
+"""Every mode on every task with every activation, loss and bias: trains in company as it does alone, or is refused by name."""
+
+import itertools
+
+import numpy as np
+import pytest
+from support.files import write_small_files
+
+from fa_sweep.engine.parts import parts_of
+from fa_sweep.engine.training import train
+from fa_sweep.errors import ConfigError
+from fa_sweep.feedback import MODES
+from fa_sweep.numerics.activations import ACTIVATIONS
+from fa_sweep.numerics.losses import LOSSES
+from fa_sweep.tasks import TASKS
+
+SHORT = ("train.steps=50", "train.epochs=null", "train.eval_every=49", "train.lr=0.01", "train.eval_samples=3")
+NARROW = ("model.hidden=[5,4]", "train.batch_size=2")
+WIDE = ("model.hidden=[48,40]", "train.batch_size=9")
+OPTIONS = {"task=images": ("task.path=small-images-idx3", "task.held_out=9"),
+           "task=csv": ("task.path=small.csv", "task.target=y", "task.held_out=9"),
+           "task=parity": ("task.bits=3",),
+           "task=linear_teacher": ("task.held_out=20",),
+           "task=nonlinear_teacher": ("task.held_out=20",),
+           "task=spirals": ("task.points=20", "task.held_out=9"),
+           "task=digits": ("task.held_out=50",)}  # fmt: skip
+ONE_HOT = ("digits", "images", "csv", "spirals")
+
+
+def senseless(mode, task, loss):
+    """Return the word that a refusal has to name, None where there is nothing to refuse."""
+    if task in ONE_HOT:
+        return None
+    return "train.loss" if loss == "cross_entropy" else "feedback.mode" if MODES[mode].one_hot else None
+
+
+def runs_of(settings, task, loss, activation, bias, sizes):
+    known = OPTIONS.get(f"task={task}", ())
+    for number, mode in enumerate(MODES):
+        overrides = (f"feedback={mode}", f"task={task}", *known, f"train.loss={loss}", f"model.activation={activation}",
+                     f"model.bias={bias}", *SHORT, *sizes, f"seed={number}")  # fmt: skip
+        refused = senseless(mode, task, loss)
+        if refused:
+            with pytest.raises(ConfigError, match=f"^{refused} is '(cross_entropy|target_projection)'.*{task}"):
+                settings(*overrides)
+        else:
+            yield settings(*overrides)
+
+
+def test_the_tables_are_those_of_the_field():
+    assert set(MODES) == {
+        "symmetric", "random", "rerandom", "shallow", "direct", "sign_direct", "target_projection", "uniform_sign",
+        "fixed_sign", "batch_sign", "partial", "kolen_pollack", "weight_mirror", "product",
+    }  # fmt: skip
+    assert set(TASKS) == {
+        "xor", "parity", "linear_teacher", "nonlinear_teacher", "spirals", "digits", "images", "csv", "random_labels",
+    }  # fmt: skip
+
+
+# A Latin square: `make test` has each task with one activation and each activation with two tasks.
+COMBINATIONS = [
+    pytest.param(task, activation, marks=[] if (row + column) % len(ACTIVATIONS) == 0 else [pytest.mark.slow])
+    for row, task in enumerate(TASKS)
+    for column, activation in enumerate(ACTIVATIONS)
+]
+
+
+@pytest.mark.parametrize(("task", "activation"), COMBINATIONS)
+def test_every_combination_is_itself_alone(settings, tmp_path, monkeypatch, task, activation):
+    write_small_files(tmp_path, monkeypatch)
+    for loss, bias in itertools.product(LOSSES, ("true", "false")):
+        assert_alone(list(runs_of(settings, task, loss, activation, bias, NARROW)))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("optimiser", ["sgd", "momentum", "manhattan"])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_every_mode_in_wide_networks_is_itself_alone(settings, activation, optimiser, dtype):
+    rest = (*WIDE, f"dtype={dtype}", f"train.optimiser={optimiser}", "train.weight_decay=0.01")
+    assert_alone(list(runs_of(settings, "digits", "cross_entropy", activation, "true", rest)))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("optimiser", ["momentum", "manhattan"])
+def test_every_mode_with_every_optimiser_is_itself_alone(settings, optimiser, dtype):
+    rest = (*NARROW, f"dtype={dtype}", f"train.optimiser={optimiser}", "train.weight_decay=0.01")
+    assert_alone(list(runs_of(settings, "spirals", "squared", "tanh", "true", rest)))
+
+
+def assert_alone(runs):
+    """Assert that runs trained together are, to the last bit, what they are alone."""
+    if not runs:
+        return
+    together = train(runs)
+    changed = 0
+    for number, run in enumerate(runs):
+        alone = train([run])
+        for ours, theirs in zip(together.weights, alone.weights, strict=True):
+            assert ours.dtype == run.dtype
+            assert np.array_equal(ours[..., number], theirs[..., 0], equal_nan=True), run.feedback.mode
+        for name, values in together.metrics.items():
+            assert np.array_equal(values[:, number], alone.metrics[name][:, 0], equal_nan=True), (run.feedback.mode, name)
+        changed += alone.metrics["loss"][0, 0] != alone.metrics["loss"][-1, 0]
+    assert changed >= len(runs) - 3  # small ReLU networks without biases may be dead from the start
+
+
+def test_cross_entropy_on_one_output_is_refused(fa_sweep, capfd):
+    assert fa_sweep("train.loss=cross_entropy") == 2
+    err = capfd.readouterr().err
+    assert "train.loss is 'cross_entropy'; it needs one-hot targets, those of xor are binary; choose absolute, squared" in err
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (("task=linear_teacher", "feedback=target_projection"), ("feedback.mode", "target_projection", "linear_teacher")),
+        (("task=linear_teacher", "train.sampling=permutation"), ("train.sampling", "linear_teacher", "fresh")),
+        (("task=linear_teacher", "train.epochs=2"), ("train.epochs", "train.steps")),
+        (("train.sampling=fresh",), ("train.sampling", "xor", "permutation")),
+        (("train.sampling=permutation", "train.batch_size=5"), ("train.batch_size is 5", "xor has 4 examples")),
+        (("task.success.metric=normalised_squared_error",), ("task.success.metric", "binary", "accuracy")),
+        (("task=linear_teacher", "task.success.metric=accuracy"), ("task.success.metric", "normalised_squared_error")),
+        (("train.eval_at=[0,9000]",), ("train.eval_at", "9000", "5000")),
+        (("train.eval_at=sometimes",), ("train.eval_at", "log:50")),
+        (("train.momentum=1",), ("train.momentum", "below 1")),
+        (("train.weight_decay=200",), ("train.weight_decay", "200")),
+        (("dtype=float16",), ("dtype", "float64, float32")),
+        (("feedback.sparsity=1",), ("feedback.sparsity", "below 1")),
+        (("feedback.seed=-1",), ("feedback.seed", "null")),
+        (("feedback=partial", "feedback.angle_deg=200"), ("feedback.angle_deg", "180")),
+        (("feedback=weight_mirror", "feedback.mirror_batch=1"), ("feedback.mirror_batch", "2")),
+        (("feedback=fixed_sign", "feedback.concordance=2"), ("feedback.concordance", "at most 1")),
+        (("feedback=kolen_pollack", "feedback.decay=1"), ("feedback.decay", "below 1")),
+        (("feedback=product", "feedback.width=0"), ("feedback.width", "at least 1")),
+        (("feedback=product", "feedback.expansion=0"), ("feedback.expansion", "at least 1")),
+        (("task=images",), ("task.path has no value",)),
+        (("task=parity", "task.bits=99"), ("task.bits", "16")),
+        (("task=digits", "task.held_out=1797"), ("task.held_out", "1797 examples")),
+        (("model.parametrisation=ntk",), ("model.parametrisation", "inverse_sqrt_width")),
+    ],
+    ids=" ".join,
+)
+def test_senseless_settings_are_refused_in_one_line(fa_sweep, capfd, overrides, words):
+    assert fa_sweep(*overrides) == 2
+    err = capfd.readouterr().err.strip()
+    assert len(err.splitlines()) == 1
+    for word in words:
+        assert word in err, err
+
+
+def test_a_stack_that_is_trained_in_parts_is_itself_alone(settings):
+    """Wide networks are trained a few at a time, sorted by mode: the order given comes back."""
+    wide = ("task=digits", "model.hidden=[100,90]", "train.batch_size=16", "train.lr=0.1", "init=xavier", *SHORT)
+    modes = ("random", "symmetric", "kolen_pollack", "random", "direct", "symmetric", "random", "batch_sign")
+    runs = [settings(f"feedback={mode}", *wide, f"seed={seed}") for seed, mode in enumerate(modes)]
+    assert len(parts_of(runs)) > 1
+    assert_alone(runs)
+
+
+@pytest.mark.parametrize("mode", list(MODES))
+def test_every_mode_on_networks_at_the_edge(settings, mode):
+    """No hidden layer, one hidden unit, one step."""
+    for hidden in ("[]", "[1]", "[1,1,1]"):
+        runs = [
+            settings(f"feedback={mode}", "task=digits", f"model.hidden={hidden}", "train.steps=1", f"seed={s}") for s in (0, 1)
+        ]
+        histories = train(runs)
+        assert np.isfinite(histories.metrics["loss"]).all()

@@ -1,0 +1,230 @@
+"""The report: from either source the same, byte-stable, inert against hostile names, honest about what is missing."""
+
+import shutil
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from support.commands import short
+from support.files import report_contents
+from support.simulated import DIVERGED, NEVER, simulate
+
+from fa_sweep.cli.report import main as analysis
+from fa_sweep.report.figures import split_into_panels
+from fa_sweep.report.frames import from_sweep
+from fa_sweep.report.mlflow_frames import from_mlflow
+from fa_sweep.report.report import write_report
+from fa_sweep.report.statements import findings
+from fa_sweep.sweep.folder import all_sweeps
+
+FIGURES = {
+    "survival", "learning_curves", "angle_gradient", "angle_signal", "angle_weight", "angle_against_outcome", "paired_seeds",
+    "outcomes", "final_differences",
+}  # fmt: skip
+
+
+def sweep_of(fa_sweep, *arguments):
+    assert fa_sweep(*short("feedback=symmetric,random,rerandom", "seed=range(12)", *arguments)) == 0
+    return all_sweeps()[-1]
+
+
+def test_everything_is_there_and_comes_out_the_same_twice(fa_sweep, tmp_path):
+    sweep = sweep_of(fa_sweep)
+    first, second = tmp_path / "a", tmp_path / "b"
+    assert write_report(sweep, first) == first / "report.html"
+    write_report(sweep, second)
+    files = report_contents(first)
+    assert files == report_contents(second)
+    figures = {p.stem for p in files if p.parent.name == "figures"}
+    assert figures == FIGURES
+    for name in figures:
+        assert {p.suffix for p in files if p.stem == name} == {".svg", ".pdf", ".png", ".csv"}
+    tables = {p.name for p in files if p.parent.name == "tables"}
+    for name in ("groups", "comparisons"):
+        assert {f"{name}.csv", f"{name}.parquet", f"{name}.tex"} <= tables
+    page = files[Path("report.html")].decode()
+    assert page.count("<img ") == len(FIGURES) == page.count(' alt="')
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "https://" not in page
+
+
+@pytest.mark.slow
+def test_ledger_and_mlflow_give_the_same_frames_and_report(fa_sweep, tmp_path):
+    sweep = sweep_of(fa_sweep, "feedback=symmetric,random,shallow", "init.scale=0.5,1")
+    ledger = from_sweep(sweep)
+    tracked = from_mlflow("sqlite:///outputs/mlflow.db", "fa_sweep")
+    assert ledger.groups == tracked.groups
+    assert ledger.factors == tracked.factors == ["feedback", "init.scale"]
+    # Of metrics that are not main histories MLflow has the last defined value: undefined at the end is undefined in both.
+    pd.testing.assert_frame_equal(ledger.runs, tracked.runs)
+    pd.testing.assert_frame_equal(ledger.histories, tracked.histories)
+    for name, frames in (("ledger", ledger), ("mlflow", tracked)):
+        write_report(frames, tmp_path / name)
+    one, other = report_contents(tmp_path / "ledger"), report_contents(tmp_path / "mlflow")
+    assert one.keys() == other.keys()
+    assert {str(p) for p in one if one[p] != other[p]} <= {"report.html", "report.md"}  # they name their source
+
+
+@pytest.mark.slow
+def test_mlflow_is_read_through_all_its_pages(fa_sweep):
+    """More than 1,000 runs and more than 25,000 points, on which MLflow's pages and its bulk call end."""
+    arguments = ("-m", "feedback=symmetric,random", "seed=range(520)", "train.steps=26", "train.eval_every=10", "train.hold=1")
+    assert fa_sweep(*arguments, "report=false") == 0
+    frames = from_mlflow("sqlite:///outputs/mlflow.db", "fa_sweep")
+    assert len(frames.runs) == 1040
+    metrics = frames.histories.drop(columns=["run_id", "group", "seed", "step"])
+    assert metrics.notna().sum().sum() > 25_000
+    pd.testing.assert_frame_equal(frames.histories, from_sweep(all_sweeps()[-1]).histories)
+
+
+@pytest.mark.slow
+def test_an_interrupted_sweep_is_reported_as_far_as_it_went(fa_sweep, capfd):
+    sweep = sweep_of(fa_sweep, "model.hidden=[3],[4]", "n_jobs=2")
+    lost = sorted((sweep.folder / "shards").iterdir())[0]
+    lost.unlink()
+    frames = from_sweep(sweep)
+    assert 0 < len(frames.runs) < 72
+    assert frames.about.missing == 72 - len(frames.runs)
+    assert analysis(["--sweep", sweep.id]) == 1
+    page = (Path("outputs/reports") / sweep.id / "report.html").read_text()
+    assert f"{frames.about.missing} of 72 planned runs are missing" in page
+    outcomes = pd.read_csv(Path("outputs/reports") / sweep.id / "figures" / "outcomes.csv")
+    assert (outcomes["outcome"] == "missing").sum() == frames.about.missing
+    shutil.rmtree(sweep.folder / "shards")
+    assert analysis(["--sweep", sweep.id]) == 1
+    assert "there is nothing to report yet" in (Path("outputs/reports") / sweep.id / "report.html").read_text()
+
+
+def test_hostile_names_come_out_inert(settings, tmp_path):
+    evil = "<script>alert(1)</script>"
+    names = {evil: [100, NEVER], "a_b%c&d#{$}~^\\": [200, 300], 'comma, "quote"\n| pipe': [DIVERGED, 400]}
+    frames = simulate(settings, names, name=evil)
+    write_report(frames, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("<script>") == 1  # the page's own
+    assert "&lt;script&gt;alert(1)" in page
+    markdown = (tmp_path / "report.md").read_text()
+    assert "<script>" not in markdown
+    assert "\\| pipe" in markdown
+    latex = (tmp_path / "tables" / "groups.tex").read_text()
+    assert r"a\_b\%c\&d\#\{\$\}\textasciitilde{}\textasciicircum{}\textbackslash{}" in latex
+    back = pd.read_csv(tmp_path / "tables" / "groups.csv")
+    assert list(back["group"]) == list(names)
+
+
+@pytest.mark.parametrize("groups", [1, pytest.param(3, marks=pytest.mark.slow), pytest.param(6, marks=pytest.mark.slow), 12])
+def test_figures_at_any_number_of_groups(settings, tmp_path, groups):
+    """No text of a figure lies outside it, and no two labels of one axis overlap."""
+    from fa_sweep.report.comparisons import compare, compare_final
+    from fa_sweep.report.figures import draw_all
+
+    generator = np.random.default_rng(0)
+    levels = {}
+    for number in range(groups):
+        mode, scale = ("symmetric", "random", "rerandom", "shallow")[number % 4], (0.1, 0.3, 1.0)[number // 4]
+        name = f"{mode}, init.scale={scale}" if groups > 4 else mode
+        levels[name] = {"feedback": mode, "init.scale": scale} if groups > 4 else {"feedback": mode}
+    times = {g: [None if x < 0.4 else int(100 * (1 + 45 * x)) for x in generator.random(20)] for g in levels}
+    frames = simulate(settings, times, factors=levels)
+    assert sum(len(p.groups) for p in split_into_panels(frames, frames.groups)) == groups
+    for drawn in draw_all(frames, compare(frames), compare_final(frames)):
+        figure = drawn.figure
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        figure.draw(renderer)
+        width, height = figure.bbox.width, figure.bbox.height
+        for axes in figure.axes:
+            for axis, along in ((axes.xaxis, 0), (axes.yaxis, 1)):
+                low, high = sorted(axis.get_view_interval())
+                ticks = zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=True)
+                labels = [t for at, t in ticks if low <= at <= high and t.get_text() and t.get_rotation() == 0]
+                boxes = sorted((t.get_window_extent(renderer) for t in labels), key=lambda b: b.min[along])
+                if not axes.get_visible() or not axes.axison:
+                    continue
+                for one, other in pairwise(boxes):
+                    assert one.max[along] <= other.min[along] + 1, (drawn.name, groups)
+                for box in boxes:
+                    assert box.x0 >= -1, (drawn.name, groups)
+                    assert box.x1 <= width + 1, (drawn.name, groups)
+                    assert -1 <= box.y0 <= box.y1 <= height + 1, (drawn.name, groups)
+        assert drawn.alt.endswith(".")
+
+
+def test_findings_say_no_more_than_the_data(settings):
+    from fa_sweep.report.comparisons import compare, compare_final
+    from fa_sweep.report.estimates import group_table
+
+    def sentences(**times):
+        frames = simulate(settings, times)
+        return findings(frames, group_table(frames), compare(frames), compare_final(frames))
+
+    alone = sentences(random=[100])
+    assert "1 of 1 (one run gives no interval)" in " ".join(alone)
+    assert not any("p " in s and "Holm" in s for s in alone)
+    same = sentences(symmetric=[100, NEVER] * 10, random=[NEVER, 100] * 10)
+    assert any("not told apart in the fraction converged by these runs" in s for s in same)
+    apart = sentences(symmetric=[100] * 20, random=[NEVER] * 20)
+    assert any("-100 points" in s and "McNemar exact p < 0.001" in s for s in apart)
+    assert 3 <= len(apart) <= 9
+    never = sentences(**{f"g{i}": [NEVER] * 3 for i in range(6)})
+    assert any("one estimate in all 6 groups, as in g0 0 of 3" in s for s in never)
+    assert not any("the same" in s for s in (*alone, *same, *apart, *never))
+    assert any("20 of 20 finished runs diverged" in s for s in sentences(random=[DIVERGED] * 20))
+
+
+@pytest.mark.usefixtures("few_figures")
+def test_too_few_evaluations_are_no_statement_about_the_runs(fa_sweep, capfd):
+    assert fa_sweep(*short("feedback=symmetric,random", "seed=range(3)", "train.hold=9")) == 0
+    assert analysis([]) == 0
+    page = (Path("outputs/reports") / all_sweeps()[-1].id / "report.md").read_text()
+    findings_ = page.split("## Findings")[1].split("## Groups")[0]
+    assert "No run could count as converged" in findings_
+    assert "McNemar" not in findings_
+
+
+def test_refusals(fa_sweep, capfd):
+    assert analysis([]) == 2
+    assert "run one first" in capfd.readouterr().err
+    sweep = sweep_of(fa_sweep)
+    capfd.readouterr()
+    for arguments, words in (
+        (["--sweep", "nope"], sweep.id),
+        (["--reference", "randm"], "did you mean random"),
+        (["--format", "docx"], "html,md,tex"),
+        (["--experiment", "nope"], "no experiment"),
+        (["--sweep", "outputs"], "sweep.json"),
+    ):
+        assert analysis(arguments) == 2
+        err = capfd.readouterr().err
+        assert words in err
+        assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.usefixtures("few_figures")
+def test_formats_and_out(fa_sweep, tmp_path):
+    sweep = sweep_of(fa_sweep)
+    assert analysis(["--format", "md", "--out", str(tmp_path / "here"), "--sweep", str(sweep.folder)]) == 0
+    assert (tmp_path / "here" / "report.md").exists()
+    assert not (tmp_path / "here" / "report.html").exists()
+
+
+@pytest.mark.slow
+def test_report_after_the_sweep_is_logged_on_its_parent(fa_sweep):
+    arguments = [a for a in short("feedback=symmetric,random", "seed=range(3)") if a != "report=false"]
+    assert fa_sweep(*arguments) == 0
+    (sweep,) = all_sweeps()
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{Path('outputs/mlflow.db').absolute()}")
+    run_id = sweep.tracked["run_id"]
+    assert {a.path for a in client.list_artifacts(run_id, "report")} >= {
+        "report/report.html",
+        "report/report.md",
+        "report/figures",
+    }
+    median = client.get_metric_history(run_id, "curves/random/accuracy_median")
+    expected = from_sweep(sweep).histories.query("group == 'random'").groupby("step")["accuracy"].median()
+    assert {m.step: m.value for m in median} == expected.to_dict()
+    assert client.get_metric_history(run_id, "curves/symmetric/fraction_converged")

@@ -1,0 +1,224 @@
+"""A store whose n-th answer is lost or makes no sense, for every n: in the end it holds every run once."""
+
+import shutil
+import sqlite3
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from support.commands import short
+from support.cutting_proxy import cutting_proxy
+from support.fake_mlflow import FAULTS, fake_mlflow
+from support.services import postgres
+
+from fa_sweep.errors import TrackingError
+from fa_sweep.settings.schema import TrackingConfig
+from fa_sweep.sweep.folder import Sweep, all_sweeps
+from fa_sweep.tracking.importer import import_sweep
+from fa_sweep.tracking.stores import patience
+
+TRACKING = TrackingConfig(uri="none", experiment="faults", metrics="main", history="full", timeout_s=30.0)
+
+
+@pytest.fixture
+def sweep(fa_sweep, monkeypatch) -> Sweep:
+    """A sweep of two runs that no store has; each takes two batches."""
+    monkeypatch.setattr(patience, "PAUSE_S", 0.001)
+    monkeypatch.setattr("fa_sweep.tracking.stores.client.PARAMS_PER_BATCH", 30)
+    monkeypatch.setattr("fa_sweep.tracking.stores.client.METRICS_PER_BATCH", 60)
+    assert fa_sweep(*short("seed=0,1")) == 0
+    (made,) = all_sweeps()
+    (made.folder / "tracked.json").unlink()
+    return Sweep(made.folder)
+
+
+def what_is_there(store):
+    """Everything that a fake store holds, run ids aside; active runs alone."""
+    runs = [run for run in store.runs.values() if run["info"]["lifecycle_stage"] == "active"]
+    parents = [run for run in runs if run["tags"].get("fa_sweep.kind") == "sweep"]
+    assert len(parents) == 1
+    (parent,) = parents
+    for run in runs:
+        assert run is parent or run["tags"]["mlflow.parentRunId"] == parent["info"]["run_id"]
+    assert parent["tags"]["fa_sweep.complete"] == "true"
+    files = [name.rpartition("/")[2] for name in store.artifacts if parent["info"]["run_id"] in name]
+    assert files == ["configs.csv"]
+    own = ("run_id", "run_uuid", "artifact_uri")
+    return sorted(
+        repr([
+            {k: v for k, v in run["info"].items() if k not in own},
+            sorted((k, v) for k, v in run["tags"].items() if k != "mlflow.parentRunId"),
+            sorted(run["params"].items()),
+            {key: sorted(points) for key, points in sorted(run["points"].items())},
+            run["inputs"],
+        ])
+        for run in runs
+    )  # fmt: skip
+
+
+def undisturbed(sweep):
+    with fake_mlflow() as store:
+        import_sweep(sweep, replace(TRACKING, uri=store.url))
+        return what_is_there(store), list(store.requests)
+
+
+def quick(faults, *chosen):
+    """Faults as parameters: the chosen ones run in every suite, the others where there is more time."""
+    return [pytest.param(fault, marks=[] if fault in chosen else [pytest.mark.slow]) for fault in faults]
+
+
+@pytest.mark.parametrize("fault", quick(FAULTS, "reset after"))
+def test_a_server_with_a_fault_at_any_request(sweep, fault):
+    right, requests = undisturbed(sweep)
+    assert len(right) == 3
+    assert sum("log-batch" in request for request in requests) == 4
+    assert all("'status': 'FINISHED'" in run for run in right)
+    failed = Counter()
+    for n in range(len(requests)):
+        with fake_mlflow() as store:
+            store.faulty, store.fault = range(n, n + 1), fault
+            try:
+                import_sweep(sweep, replace(TRACKING, uri=store.url))
+            except TrackingError:
+                failed[requests[n]] += 1
+                import_sweep(sweep, replace(TRACKING, uri=store.url))  # as the next command does
+            assert what_is_there(store) == right, (n, requests[n])
+    # One fault is made good at once, but for a 404 in no words of MLflow's: at such an address there is no tracking server.
+    assert set(failed) <= {"GET /api/2.0/mlflow/experiments/get-by-name"}
+
+
+@pytest.mark.parametrize("fault", quick(["closed before", "closed after", "500 after", "garbage after"]))
+def test_a_server_that_dies_at_any_request_and_is_there_again_for_the_next_command(sweep, fault):
+    right, requests = undisturbed(sweep)
+    for n in range(len(requests)):
+        with fake_mlflow() as store:
+            store.faulty, store.fault = range(n, 10**6), fault
+            with pytest.raises(TrackingError) as said:
+                import_sweep(sweep, replace(TRACKING, uri=store.url))
+            assert "\n" not in str(said.value)
+            store.faulty = range(0)
+            import_sweep(sweep, replace(TRACKING, uri=store.url))
+            assert what_is_there(store) == right, (n, requests[n])
+
+
+def rows(uri):
+    """What a database holds of active runs, ids aside: by run, each with its values and status."""
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(uri)
+    with engine.connect() as connection:
+
+        def all_of(text):
+            return [tuple(row) for row in connection.execute(sqlalchemy.text(text))]
+
+        names = dict(all_of("SELECT run_uuid, name FROM runs"))
+        found = [
+            sorted((names[run_id], *rest) for run_id, *rest in all_of(f"SELECT run_uuid, {columns} FROM {table}"))  # noqa: S608
+            for table, columns in (
+                ("runs", "status, start_time, end_time, lifecycle_stage"), ("params", "key, value"),
+                ("metrics", "key, value, step, timestamp"), ("latest_metrics", "key, value, step, timestamp"),
+            )
+        ]  # fmt: skip
+        tags = sorted(
+            (names[r], k, v) for r, k, v in all_of("SELECT run_uuid, key, value FROM tags") if k != "mlflow.parentRunId"
+        )
+        inputs = all_of("SELECT destination_type, source_type FROM inputs")
+        experiments = all_of("SELECT name FROM experiments ORDER BY name")
+    engine.dispose()
+    assert len(names) == len(found[0])
+    return [*found, tags, inputs, experiments]
+
+
+def test_tables_whose_connection_breaks_at_any_statement(sweep, tmp_path, empty_database, monkeypatch):
+    """SQLite: whichever statement fails, and if it is the commit, the next import makes it good."""
+    import sqlalchemy
+
+    from fa_sweep.tracking import stores
+
+    original, count = stores.open_tables, [0, -1]
+
+    def failing(*arguments, **options):
+        engine = original(*arguments, **options)
+
+        def before(*_):
+            count[0] += 1
+            if count[0] == count[1]:
+                raise sqlite3.OperationalError("disk I/O error")
+
+        for event in ("before_cursor_execute", "commit"):
+            sqlalchemy.event.listen(engine, event, before)
+        return engine
+
+    monkeypatch.setattr(stores, "open_tables", failing)
+
+    def fresh(name):
+        shutil.copyfile(empty_database, tmp_path / name)
+        return replace(TRACKING, uri=f"sqlite:///{tmp_path / name}")
+
+    whole = fresh("whole.db")
+    import_sweep(sweep, whole)
+    right, statements = rows(whole.uri), count[0]
+    assert len(right[0]) == 3
+    for n in range(1, statements + 1):
+        broken = fresh("broken.db")
+        count[:] = 0, n
+        with pytest.raises(TrackingError):
+            import_sweep(sweep, broken)
+        count[:] = 0, -1
+        import_sweep(sweep, broken)
+        assert rows(broken.uri) == right, n
+
+
+@pytest.mark.service("postgresql", "mlflow")
+@pytest.mark.xdist_group("postgresql")
+@pytest.mark.parametrize("after", [False, True])
+def test_postgresql_whose_connection_is_cut_at_any_message(sweep, database, after):
+    """What was being done is done again at once, whether the server had got the message or not."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(database)
+    with cutting_proxy((parts.hostname, parts.port)) as proxy:
+
+        def tracking(experiment):
+            return replace(TRACKING, uri=database.replace(str(parts.port), str(proxy.port)), experiment=experiment)
+
+        import_sweep(sweep, tracking("whole"))  # makes the tables
+        proxy.pieces = 0
+        import_sweep(sweep, tracking(f"again {after}"))
+        right, pieces = counted(database, f"again {after}"), proxy.pieces
+        assert right == ([("FINISHED", 3)], [("true",)])
+        assert pieces > 20
+        for n in range(pieces):
+            proxy.pieces, proxy.cut_at, proxy.after = 0, n, after
+            experiment = tracking(f"{after} {n}")
+            try:
+                import_sweep(sweep, experiment)
+            except TrackingError:
+                proxy.cut_at = -1
+                import_sweep(sweep, experiment)
+            assert counted(database, experiment.experiment) == right, n
+
+
+def counted(database, experiment):
+    """How many runs of each status an experiment has, and the tags of complete parents."""
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(database)
+    mine = "FROM runs r JOIN experiments e USING (experiment_id) {} WHERE e.name = :name"
+    with engine.connect() as connection:
+        runs, tags = (
+            connection.execute(sqlalchemy.text(text), {"name": experiment}).all()
+            for text in (
+                f"SELECT r.status, count(*) {mine.format('')} GROUP BY r.status",
+                f"SELECT t.value {mine.format('JOIN tags t USING (run_uuid)')} AND t.key = 'fa_sweep.complete'",
+            )
+        )
+    engine.dispose()
+    return [tuple(row) for row in runs], [tuple(row) for row in tags]
+
+
+@pytest.fixture(scope="module")
+def database():
+    """A PostgreSQL of the tests' own."""
+    with postgres() as uri:
+        yield uri
