@@ -127,7 +127,7 @@ def _make_plugins_visible() -> None:
         raise ConfigError(
             f"{where} cannot be imported: {type(error).__name__}: {error}; mend it or move it out of the way"
         ) from error
-    ours, paths = str(Path(__file__).resolve().parent.parent / "hydra_plugins"), list(getattr(plugins, "__path__", []))
+    ours, paths = str(Path(__file__).resolve().parents[2] / "hydra_plugins"), list(getattr(plugins, "__path__", []))
     if ours not in paths:
         plugins.__path__ = [*paths, ours]
 

@@ -21,8 +21,8 @@ from typing import TypedDict
 PACKAGE = __name__.partition(".")[0]
 FOLDER = Path(__file__).resolve().parent.parent  # of the package
 MANIFEST = Path(__file__).with_name("sources.json")
-ENGINE = f"{PACKAGE}.training"  # what it imports decides the numbers of every run; it imports no mode and no task
-COMPILED = f"{PACKAGE}.compiled"
+ENGINE = f"{PACKAGE}.engine.training"  # what it imports decides the numbers of every run; it imports no mode and no task
+COMPILED = f"{PACKAGE}.engine.compiled"
 # What the engine imports that changes no number: the version, checks of settings and of memory, the table of pieces.
 INDIFFERENT = frozenset(
     {

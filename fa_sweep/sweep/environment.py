@@ -51,11 +51,11 @@ def environment() -> dict[str, str]:
 
 def git() -> dict[str, str]:
     """Return commit and dirty flag of the checkout that this code runs from; "none" for an installed package."""
-    folder = Path(__file__).resolve().parent
+    folder = Path(__file__).resolve().parent.parent  # of the package
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None or _git(folder, "ls-files", "--error-unmatch", __file__) is None:
         return {"git_commit": "none", "git_dirty": "unknown"}
-    program = [str(folder), *(str(folder.parent / name) for name in ("hydra_plugins", "analysis", "conf"))]
+    program = [str(folder), *(str(folder.parent / name) for name in ("hydra_plugins", "conf"))]
     changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
     added = _git(folder, "status", "--porcelain", "--untracked-files=all", "--", *program)  # a mode's file, say
     changes = None if changes is None or added is None else changes + added

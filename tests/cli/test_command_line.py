@@ -233,12 +233,12 @@ def test_a_damaged_shard_counts_as_absent(fa_sweep, capfd, damage):
 
 
 def test_a_crashed_single_run_is_one_line_and_a_failed_run(fa_sweep, capfd, monkeypatch):
-    from fa_sweep.cli import application
+    from fa_sweep.cli import single
 
     def broken(runs, **_):
         raise MemoryError("no room")
 
-    monkeypatch.setattr(application, "train", broken)
+    monkeypatch.setattr(single, "train", broken)
     assert fa_sweep("seed=3") == 1
     lines = capfd.readouterr().err.strip().splitlines()
     assert len(lines) <= 2  # one may be Hydra's

@@ -160,7 +160,7 @@ def test_an_error_without_words_has_a_line(fa_sweep, capfd, monkeypatch):
     def broken(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr("fa_sweep.cli.application.make_jobs", broken)
+    monkeypatch.setattr("fa_sweep.cli.planning.make_jobs", broken)
     assert "not enough memory" in refused(fa_sweep, capfd, ["seed=1"])
 
 
@@ -168,7 +168,7 @@ def test_an_unexpected_error_names_its_class(fa_sweep, capfd, monkeypatch):
     def broken(*_, **__):
         raise ZeroDivisionError("a slip of ours")
 
-    monkeypatch.setattr("fa_sweep.cli.application.make_jobs", broken)
+    monkeypatch.setattr("fa_sweep.cli.planning.make_jobs", broken)
     line = refused(fa_sweep, capfd, ["-m", "seed=1,2"])
     assert "ZeroDivisionError" in line
     assert "HYDRA_FULL_ERROR=1" in line

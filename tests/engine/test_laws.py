@@ -125,12 +125,12 @@ def test_one_hidden_layer_linear_feedback_alignment_law(settings):
 
     for step in range(20):
         x, y = stack.examples.batches(1)
-        stack.batches = lambda steps, x=x, y=y: (x, y)
+        stack.examples.batches = lambda steps, x=x, y=y: (x, y)
         before = invariant()
         e = w2[..., 0] @ w1[..., 0] @ x[0, :, 0, 0] - y[0, :, 0, 0]
         d = np.outer(b @ e, x[0, :, 0, 0])
         training._train_segment(step, 1)
-        del stack.batches
+        del stack.examples.batches
         np.testing.assert_allclose(invariant() - before, -(lr**2) * d @ d.T, atol=1e-14)
 
 

@@ -225,7 +225,7 @@ def test_product_follows_its_equations(settings, optimiser):
     assert [b.shape for b in (b2, b3)] == [(5, 15), (1, 3)]  # three times the units of the layer above
     velocities = [0.0] * 5
     xs, ys = training.stack.examples.batches(10)
-    training.stack.batches = lambda steps: (xs, ys)
+    training.stack.examples.batches = lambda steps: (xs, ys)
     for x, y in zip(xs[..., 0], ys[..., 0], strict=True):
         h1 = np.tanh(w1 @ x)
         h2 = np.tanh(w2 @ h1)
@@ -422,7 +422,7 @@ def test_the_step_and_the_signal_are_the_documented_rule(settings, mode, paramet
     b1, b2 = (m[..., 0].T.copy() for m in made.matrices)
     c = hidden[-1] ** -0.5 if parametrisation == "inverse_sqrt_width" else 1.0
     x, y = training.stack.examples.batches(1)
-    training.stack.batches = lambda steps: (x, y)
+    training.stack.examples.batches = lambda steps: (x, y)
 
     def passes(w1, w2, w3, x, y):
         h1 = np.tanh(w1 @ x)

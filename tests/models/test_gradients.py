@@ -62,7 +62,7 @@ class Case:
         block[:] = generator.normal(0, 1.0, block.shape)
         shape = (1, 2, EXAMPLES, block.shape[1])
         self.x, self.y = generator.normal(size=shape), generator.normal(size=(1, 1, *shape[2:]))
-        stack.batches = lambda steps: (self.x, self.y)
+        stack.examples.batches = lambda steps: (self.x, self.y)
         self.lanes, self.activation, self.loss = stack.lane_of, activation, loss
         self.before = block.copy()
         training._train_segment(0, 1)
@@ -153,6 +153,6 @@ def test_absolute_loss_takes_the_sign_of_zero_as_minus_one(settings):
     stack = training.stack
     stack.parameters.block[:] = 0
     lanes = stack.parameters.block.shape[1]
-    stack.batches = lambda steps: (np.zeros((1, 2, 1, lanes)), np.zeros((1, 1, 1, lanes)))
+    stack.examples.batches = lambda steps: (np.zeros((1, 2, 1, lanes)), np.zeros((1, 1, 1, lanes)))
     training._train_segment(0, 1)
     assert stack.parameters.biases[-1][0, 0, stack.lane_of[0]] == 0.25

@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from fa_sweep.engine import stack
 from fa_sweep.engine.stack import Stack
 from fa_sweep.engine.training import _Training
 from fa_sweep.numerics.layout import LanesLast, RunsFirst
+from fa_sweep.settings import structure
 
 SHAPE = ("model.hidden=[6]", "model.activation=tanh", "model.bias=true", "train.loss=squared", "train.batch_size=4")
 
@@ -84,7 +84,7 @@ def all_parities(training):
         xs[...], ys[...] = x[..., None], y[..., None]
         return xs, ys
 
-    training.stack.batches = batches
+    training.stack.examples.batches = batches
     return training
 
 
@@ -92,7 +92,7 @@ def all_parities(training):
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_manhattan_does_not_follow_the_sign_of_a_rounding_error(settings, monkeypatch, layout, dtype):
     """Over all inputs, a parity has nothing in common with a linear function: exact gradients are 0, computed ones are not."""
-    monkeypatch.setattr(stack, "layout_of", lambda widths, batch, dtype: layout(dtype))
+    monkeypatch.setattr(structure, "layout_of", lambda widths, batch, dtype: layout(dtype))
     runs = [settings("feedback=symmetric", *PARITY, "model.hidden=[6,5]", f"dtype={dtype}", f"seed={s}") for s in range(8)]
     training = all_parities(_Training(Stack(runs)))
     before = training.stack.parameters.block.copy()
@@ -114,7 +114,7 @@ def test_manhattan_steps_where_the_gradient_is_small_but_not_zero(settings):
         before = weight[0, :, 0].copy()
         x = np.array([[1.0, -1.0 - distance, 0.0, 0.0], [0.0, 0.0, 1.0, -1.0 - distance]])
         xs, ys = (np.repeat(a[None, ..., None], weight.shape[-1], axis=-1) for a in (x, np.ones((1, 4))))
-        training.stack.batches = lambda steps, xs=xs, ys=ys: (xs, ys)
+        training.stack.examples.batches = lambda steps, xs=xs, ys=ys: (xs, ys)
         training._train_segment(0, 1)
         expected = before + 0.5 * np.sign(x.sum(1)) if moves else before
         np.testing.assert_array_equal(weight[0, :, 0], expected)
@@ -133,7 +133,7 @@ def test_manhattan_in_either_layout_and_in_any_company(settings, monkeypatch, mo
 
     found = {}
     for layout in (LanesLast, RunsFirst):
-        monkeypatch.setattr(stack, "layout_of", lambda widths, batch, dtype, layout=layout: layout(dtype))
+        monkeypatch.setattr(structure, "layout_of", lambda widths, batch, dtype, layout=layout: layout(dtype))
         found[layout] = trained(runs)
         for number in (0, 4, 8):
             for ours, alone in zip(found[layout], trained([runs[number]]), strict=True):
@@ -185,7 +185,7 @@ def test_gradients_equal_pytorch_s(settings, loss, activation, sizes):
     parameters = training.stack.parameters
     before = [torch.tensor(p[..., 1].copy(), requires_grad=True) for p in (*parameters.weights, *parameters.biases)]
     x, y = training.stack.examples.batches(1)
-    training.stack.batches = lambda steps: (x, y)
+    training.stack.examples.batches = lambda steps: (x, y)
     h = torch.tensor(x[0, ..., 1].copy())
     for layer in range(3):
         h = before[layer] @ h + before[layer + 3]

@@ -35,19 +35,10 @@ MODE = Mine
 '''
 IDS = """
 import sys
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from hydra.types import RunMode
-from omegaconf import OmegaConf
-from fa_sweep.cli.composition import Composer
-from fa_sweep.settings.build import conf_dir
+from fa_sweep import compose
 from fa_sweep.settings.identity import run_id
-OmegaConf.register_new_resolver("fresh_id", lambda: "x")
-with initialize_config_dir(config_dir=conf_dir(), version_base="1.3"):
-    hydra = GlobalHydra.instance().hydra
-    composer = Composer(hydra.config_loader, hydra.compose_config("config", [], run_mode=RunMode.MULTIRUN))
-    for settings in sys.argv[1:]:
-        print(run_id(composer.settings(settings.split())))
+for settings in sys.argv[1:]:
+    print(run_id(compose(*settings.split())))
 """
 RUNS = {
     "mine": "feedback=mine",
@@ -70,6 +61,11 @@ EDITS = {  # what is edited, and whose ids change
     "fa_sweep/sweep/plan.py": set(),
     "own/unrelated.py": set(),
 }
+
+
+def test_the_manifest_has_the_engines():
+    """A name that is no module would have no imports, and no edit would be noticed."""
+    assert {sources.ENGINE, sources.COMPILED, "fa_sweep.engine.stack", "fa_sweep.numerics.streams"} <= sources.manifest().keys()
 
 
 def test_the_manifest_lists_the_sources_as_they_are():

@@ -45,7 +45,7 @@ def simulate(
             records[job.run_id] = record(job.run_id, time, angle)
             # Else two groups without an event would be one set of trainings.
             records[job.run_id].metrics["loss"][:] *= 1 + 1e-12 * list(times).index(group)
-    about = About(name, name, "python -m fa_sweep", "ledger", len(jobs), 0, 0, {}, [({"numpy": "2"}, len(jobs))])
+    about = About(name, name, "python -m fa_sweep", "", "ledger", len(jobs), 0, 0, {}, [({"numpy": "2"}, len(jobs))])
     return make_frames(about, jobs, records)
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from fa_sweep.errors import Unreadable
+from fa_sweep.process.notices import begin_command
 from fa_sweep.sweep.folder import Sweep, all_sweeps, create_sweep
 from fa_sweep.sweep.jobs import make_jobs
-from fa_sweep.sweep.record import RECORD, process_started, read_record
+from fa_sweep.sweep.record import FORMAT, RECORD, process_started, read_record
 
 CONTENTS = {
     "empty": b"",
@@ -47,9 +48,7 @@ WRONG = {
 def sweep(settings, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     app = settings("seed=0", "train.steps=21")
-    made = create_sweep(
-        Path("outputs/sweeps/one"), make_jobs([(app, {}, [])]), "python -m fa_sweep", app.tracking, single=False
-    )
+    made = create_sweep(Path("outputs/sweeps/one"), make_jobs([(app, {}, [])]), app.tracking, single=False)
     made.close()
     return Sweep(made.folder)
 
@@ -72,7 +71,7 @@ def test_why_runs_failed_is_asked_often_and_said_once(sweep, capfd):
 
 def test_a_record_reads_back(sweep):
     record = read_record(sweep.folder)
-    assert (record.format, record.planned, record.single, record.resume) == (2, 1, False, "true")
+    assert (record.format, record.planned, record.single, record.resume) == (FORMAT, 1, False, "true")
     assert [other.id for other in all_sweeps()] == ["one"]
     assert read_record(Path()) is None
 
@@ -82,6 +81,7 @@ def test_a_damaged_record_is_one_line(sweep, capfd, content):
     path = sweep.folder / RECORD
     path.write_bytes(CONTENTS[content])
     for _ in range(2):  # the second answer is the catalogue's
+        begin_command()
         assert all_sweeps() == []
         (line,) = capfd.readouterr().err.splitlines()
         assert str(path) in line
@@ -156,7 +156,7 @@ def test_failures_of_the_first_version_are_read(sweep):
 def test_a_sweep_is_its_conductor_s_until_that_one_is_done(settings, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     app = settings("seed=0")
-    made = create_sweep(Path("outputs/sweeps/one"), make_jobs([(app, {}, [])]), "x", app.tracking, single=False)
+    made = create_sweep(Path("outputs/sweeps/one"), make_jobs([(app, {}, [])]), app.tracking, single=False)
     seen = Sweep(made.folder)
     assert seen.is_running
     with seen.claimed() as free:

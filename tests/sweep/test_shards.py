@@ -15,6 +15,7 @@ import pytest
 from fa_sweep.cli import doctor
 from fa_sweep.engine.training import train
 from fa_sweep.errors import CannotWrite, Unreadable
+from fa_sweep.process.notices import begin_command
 from fa_sweep.sweep import catalogue
 from fa_sweep.sweep.folder import Sweep, create_sweep
 from fa_sweep.sweep.jobs import TABLE, make_jobs, read_jobs
@@ -34,7 +35,7 @@ def sweep(settings, tmp_path, monkeypatch):
     ]
     jobs = make_jobs(candidates)
     folder = Path("outputs/sweeps/one")
-    made = create_sweep(folder, jobs, "python -m fa_sweep", candidates[0][0].tracking, single=False)
+    made = create_sweep(folder, jobs, candidates[0][0].tracking, single=False)
     made.close()
     write_shard(folder, [job.run_id for job in jobs], train([job.run for job in jobs]))
     return Sweep(folder)
@@ -97,10 +98,12 @@ def test_a_flip_is_noticed_however_fresh_the_catalogue_is(sweep, capfd):
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     for _ in range(2):
+        begin_command()
         assert found(sweep) == {}
         assert f"{path} is damaged: its content is not what was written; its runs count as absent" in capfd.readouterr().err
     Path("outputs/.catalogue").unlink()
     catalogue._latest.clear()
+    begin_command()
     assert found(sweep) == {}
     assert capfd.readouterr().err.count("its runs count as absent") == 1
 
@@ -196,7 +199,7 @@ def test_what_is_no_file_of_ours_stops_nothing(sweep, capfd, other):
 def test_the_newest_record_counts_but_a_sweep_s_own_comes_first(sweep, settings):
     other = Path("outputs/sweeps/two")
     job = sweep.jobs[0]
-    create_sweep(other, [job], "again", settings().tracking, single=False, resume="false").close()
+    create_sweep(other, [job], settings().tracking, single=False, resume="false").close()
     write_shard(other, [job.run_id], train([job.run]))
     assert Ledger(Path("outputs")).find([job])[job.run_id].parent.parent.name == "two"
     assert Ledger(Path("outputs"), also=sweep.folder).find([job])[job.run_id].parent.parent.name == "one"
