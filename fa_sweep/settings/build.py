@@ -13,12 +13,15 @@ from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 from fa_sweep.checks import WHOLE_LIMIT, one_of, shown
 from fa_sweep.errors import ConfigError
 from fa_sweep.feedback import MODES, FeedbackConfig
+from fa_sweep.process.secrets import has_secrets, remember_secrets_of
 from fa_sweep.settings.compatibility import completed
 from fa_sweep.settings.schema import AppConfig
 from fa_sweep.settings.suggestions import intended, unknown_setting
 from fa_sweep.tasks import TASKS, TaskConfig
 
 T = TypeVar("T")
+
+STORE = "tracking.uri"  # the one setting that may hold a password
 
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
@@ -88,6 +91,9 @@ def _scalar(hint: Any, value: Any, field: str) -> Any:
         )
     if hint is str:
         plain_text(field, value)
+        if field != STORE and "://" in value and has_secrets(value):
+            remember_secrets_of(value)  # from here on they are masked
+            raise ConfigError(f"{field} holds a password; only {STORE} may, which is never written down: leave it out here")
     return value
 
 

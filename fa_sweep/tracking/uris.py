@@ -62,14 +62,17 @@ def _wrong(uri: str) -> str | None:
     scheme, found, rest = uri.partition("://")
     dialect = scheme.partition("+")[0]
     if scheme in ("databricks", "databricks-uc", "uc"):
-        return None if _has_databricks() else "MLflow's client for it is not installed: pip install 'mlflow[databricks]'"
+        if not _has_databricks():
+            return "MLflow's client for it is not installed: pip install 'mlflow[databricks]'"
+        return _wrong_with_profile(rest)
     if not found:
         return f"MLflow keeps runs in databases and on servers: {WRITE_ONE}"
     if dialect == "sqlite":
         return None if sqlite_file(uri) else f"it names no file: write {SQLITE}FILE"
     if scheme in ("http", "https"):
         try:
-            known = bool(urlsplit(uri).hostname) and urlsplit(uri).port is not False
+            parts = urlsplit(uri)
+            known = re.fullmatch(r"[^\s%]+", parts.hostname or "") is not None and parts.port is not False
         except ValueError as error:
             return f"{error}: {WRITE_ONE}"
         return None if known else f"it names no host: {WRITE_ONE}"
@@ -82,6 +85,24 @@ def _has_databricks() -> bool:
     from importlib.util import find_spec
 
     return find_spec("databricks") is not None and find_spec("databricks.sdk") is not None
+
+
+def _wrong_with_profile(name: str) -> str | None:
+    """Return what is wrong with the Databricks profile that a URI names; without a name the environment may have it all."""
+    from configparser import ConfigParser, Error
+
+    file = Path(os.environ.get("DATABRICKS_CONFIG_FILE") or "~/.databrickscfg").expanduser()
+    if not name:
+        found = file.is_file() or "DATABRICKS_HOST" in os.environ
+        return None if found else f"neither DATABRICKS_HOST nor {file} says where it is: set the variable, or write the file"
+    profiles = ConfigParser()
+    try:
+        profiles.read(file)
+    except (Error, UnicodeDecodeError) as error:
+        return f"{file} cannot be read: {' '.join(str(error).split())[:200]}"
+    profile = name.partition(":")[0]
+    known = profile in profiles or profile == profiles.default_section
+    return None if known else f"{file} has no profile {profile!r}: write it there, or name another store"
 
 
 def _is_plugin(scheme: str) -> bool:

@@ -96,6 +96,22 @@ MODES = {
 }
 
 
+# Passwords where none belongs: in settings of a run, or in the name of an experiment.
+MISPLACED = ["tracking.experiment", "task.path", "task.target", "task.content"]
+
+
+@pytest.mark.parametrize("name", MISPLACED)
+@pytest.mark.parametrize("flags", [[], ["-m", "seed=0,1"]], ids=["single run", "sweep"])
+def test_a_password_in_another_setting_is_refused_and_not_printed(fa_sweep, capfd, tmp_path, name, flags):
+    task = [] if name.startswith("tracking") else ["task=csv", "task.path=data.csv", "task.target=y"]
+    (tmp_path / "data.csv").write_text("x,y\n" + "1,0\n2,1\n" * 10)
+    assert fa_sweep(*flags, *task, f'{name}="{NOWHERE}"') == 2
+    out, err = capfd.readouterr()
+    assert f"{name} holds a password" in err
+    assert SECRET not in out + err
+    assert {path.name for path in tmp_path.iterdir()} == {"data.csv"}
+
+
 # `make test` has each way once, and each kind of command with a few ways.
 PLANTED = [
     pytest.param(way, mode, marks=[] if (row + column) % len(MODES) == 0 else [pytest.mark.slow])

@@ -1,6 +1,7 @@
 """Tracking URIs: what they name, where they were chosen, and folders whose names mean something in a URI."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -92,8 +93,30 @@ def test_a_store_whose_client_is_not_installed_is_refused(monkeypatch, fa_sweep,
     assert fa_sweep("-m", "seed=0,1", "tracking.uri=databricks://me") == 2
     assert "MLflow's client for it is not installed: pip install 'mlflow[databricks]'" in capfd.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_databricks_profile_has_to_be_there(monkeypatch, tmp_path):
     monkeypatch.setattr("fa_sweep.tracking.uris._has_databricks", lambda: True)
-    assert choose("databricks://me").uri == "databricks://me"
+    file = tmp_path / "databrickscfg"
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(file))
+    monkeypatch.delenv("DATABRICKS_HOST", raising=False)
+    for uri, said in (("databricks://me", "no profile 'me'"), ("databricks://", "set the variable, or write the file")):
+        with pytest.raises(ConfigError, match=re.escape(said)):
+            choose(uri)
+    file.write_text("[me]\nhost = https://example.org\n")
+    for uri in ("databricks://me", "databricks://"):
+        assert choose(uri).uri == uri
+    with pytest.raises(ConfigError, match="no profile 'you'"):
+        choose("databricks://you")
+    file.write_bytes(b"\xff[")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        choose("databricks://me")
+
+
+@pytest.mark.parametrize("uri", ["http:// /", "http://a b/", "https://", "http://%20/", "http://:5000", "http://h:x"])
+def test_a_server_without_a_host_is_refused(uri):
+    with pytest.raises(ConfigError, match="write sqlite"):
+        choose(uri)
 
 
 def test_an_explicit_uri_wins_then_the_variable_then_the_default(monkeypatch, tmp_path):
