@@ -48,7 +48,7 @@ TOGETHER = [
     ["feedback=rerandom", "feedback.every=0"], ["feedback=partial", "feedback.angle_deg=200"],
     ["feedback=partial", "feedback.angle_deg=nan"], ["feedback=product", f"feedback.width={BIG}"],
     ["feedback=product", "feedback.width=0"], ["feedback=target_projection", "task=linear_teacher"],
-    ["-m", "train.eval_every=1", "train.steps=1000000", "seed=range(100000)"],
+    ["-m", "train.eval_every=1", "train.steps=1000000", "seed=range(10000)"],
     ["-m", "train.steps=2000000,2000001", "train.eval_every=1"], ["task=linear_teacher", "train.epochs=3"],
     ["task=digits", "train.epochs=-1"], ["seed=1", "seed=x"], ["task=parity", "task.bits=60"], ["seed=1"] * 3000 + ["x=1"],
 ]  # fmt: skip

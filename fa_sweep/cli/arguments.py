@@ -22,6 +22,7 @@ from fa_sweep.settings.build import plain_text
 from fa_sweep.settings.suggestions import kind_of
 from fa_sweep.sweep.record import group_of
 
+MOST_WORDS = 1000  # of a command line; Hydra parses each of them three times
 LONGEST_WORD = 10_000  # characters between two commas
 _FOLDER_FLAGS = ("--config-dir", "-cd", "--config-path", "-cp")
 _REFUSED_FLAGS = {
@@ -37,6 +38,11 @@ def check_arguments(arguments: Sequence[str]) -> None:
     Raises:
         ConfigError: the message names the argument and the remedy.
     """
+    if len(arguments) > MOST_WORDS:
+        raise ConfigError(
+            f"{len(arguments):,} arguments are more than {MOST_WORDS:,}; write the settings into my_conf/experiment/NAME.yaml, "
+            "and give --config-dir my_conf +experiment=NAME"
+        )
     for argument in arguments:
         plain_text("an argument", argument)
         if len(max(argument.split(","), key=len)) > LONGEST_WORD:  # Hydra's parser takes seconds for it
