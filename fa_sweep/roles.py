@@ -25,22 +25,24 @@ class Role(StrEnum):
     """Decides which outcome a run's numbers amount to, and changes none of the numbers."""
     PROPOSING = "proposing"
     """Proposes the value of another setting, which is the one that counts."""
+    COMPUTING = "computing"
+    """Decides how the numbers are computed, and changes none of them; runs of one stack have the same value."""
     LOCATION = "location"
     """Says where data lie. What they are is another setting: the hash of their content."""
     APPLICATION = "application"
     """Concerns the command, and not the run."""
 
 
-FREE, OBSERVING, JUDGING, PROPOSING, LOCATION, APPLICATION = (
+FREE, OBSERVING, JUDGING, PROPOSING, COMPUTING, LOCATION, APPLICATION = (
     MappingProxyType({"role": role})
-    for role in (Role.FREE, Role.OBSERVING, Role.JUDGING, Role.PROPOSING, Role.LOCATION, Role.APPLICATION)
+    for role in (Role.FREE, Role.OBSERVING, Role.JUDGING, Role.PROPOSING, Role.COMPUTING, Role.LOCATION, Role.APPLICATION)
 )
 
 IN_RUN_ID = frozenset({Role.SCIENTIFIC, Role.FREE, Role.OBSERVING})
 """Settings that a run's numbers depend on."""
 IN_JOB_ID = frozenset({Role.JUDGING, Role.PROPOSING})
 """Settings that tell two jobs of one run apart."""
-SHARED_IN_STACK = frozenset({Role.SCIENTIFIC, Role.OBSERVING, Role.LOCATION})
+SHARED_IN_STACK = frozenset({Role.SCIENTIFIC, Role.OBSERVING, Role.COMPUTING, Role.LOCATION})
 """Settings that must be equal for two runs to be trained in one stack."""
 
 

@@ -15,6 +15,7 @@ from fa_sweep.tasks import TASKS
 
 # Part of every run's id; bumped by every change that alters any number of any run.
 NUMERICS_VERSION = 2
+REFERENCE_ENGINE = "numpy"
 
 
 def flatten(values: dict[str, Any], path: str = "") -> dict[str, Any]:
@@ -69,6 +70,8 @@ def identify_seeds(run: RunConfig) -> Callable[[int], tuple[str, str]]:
     """Return what gives the two ids of a run under any seed: of a million runs most differ in nothing else."""
     settings, roles = run_settings(run), roles_of(run)
     science = {name: value for name, value in settings.items() if roles[name] in IN_RUN_ID}
+    # Ids have always held the engine. Both engines give the same bits, so each run has the id that NumPy's has.
+    science["engine"] = REFERENCE_ENGINE
     # Events are recomputed from histories: how a run is judged changes none of its numbers.
     judged = {name: value for name, value in settings.items() if roles[name] in IN_JOB_ID}
     pieces = {"task": TASKS.version(run.task.name), "feedback": MODES.version(run.feedback.mode)}

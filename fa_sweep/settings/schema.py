@@ -17,7 +17,7 @@ from fa_sweep.numerics.losses import LOSSES
 from fa_sweep.numerics.optimisers import OPTIMISERS
 from fa_sweep.numerics.sampling import SAMPLINGS
 from fa_sweep.process.secrets import remember_secrets_of
-from fa_sweep.roles import APPLICATION, FREE, JUDGING, OBSERVING, PROPOSING
+from fa_sweep.roles import APPLICATION, COMPUTING, FREE, JUDGING, OBSERVING, PROPOSING
 from fa_sweep.tasks import TASKS, TaskConfig
 
 RESUME = ("true", "same_environment", "false")
@@ -129,7 +129,7 @@ class RunConfig:
     init: InitConfig = field(metadata=FREE)
     train: TrainConfig
     dtype: str
-    engine: str
+    engine: str = field(metadata=COMPUTING)
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < WHOLE_LIMIT:

@@ -10,6 +10,7 @@ from fa_sweep.engine.training import train
 from fa_sweep.errors import ConfigError
 from fa_sweep.feedback import MODES, FeedbackMode
 from fa_sweep.settings import compatibility
+from fa_sweep.settings.identity import identify
 
 KNOWN = ("symmetric", "random", "rerandom", "shallow")
 FEW = ("train.steps=203", "train.eval_every=50")
@@ -102,3 +103,9 @@ def test_numba_is_not_imported_unless_asked_for(settings):
     before = set(sys.modules)
     train([settings("train.steps=3")])
     assert not [name for name in set(sys.modules) - before if name.startswith("numba")]
+
+
+def test_both_engines_stand_under_one_id(settings):
+    """Their bits are the same, so what one of them has trained need not be trained by the other."""
+    for overrides in ((), ("feedback=rerandom",), ("model.hidden=[4]",)):
+        assert identify(settings(*overrides, "engine=numba")) == identify(settings(*overrides, "engine=numpy"))
