@@ -152,8 +152,8 @@ class TaskKind:
     adds one through an entry point in the group `fa_sweep.tasks`. In both cases `conf/task/NAME.yaml` holds the values of all
     settings (in the checkout, or in the other distribution's own package).
 
-    **Settings.** `Config` extends `TaskConfig` by the task's options. An option is an int, a float, a bool, a string, a list of
-    these, a nested dataclass, or one of them or None. Options have no default in code, because the YAML file gives each a
+    **Settings.** `Config` extends `TaskConfig` by the task's options. An option is an int, a float, a bool, a string, a list or
+    a dataclass of these, or any of these types or None. Options have no default in code, because the YAML file gives each a
     value. `__post_init__` calls the parent's and raises `ConfigError` for a value out of range. Every option is part of a
     run's id, unless its field states a role that says otherwise (`fa_sweep.roles`).
 
