@@ -45,7 +45,9 @@ class ImagesConfig(FileConfig):
 
 
 def labels_path(path: str) -> str:
-    """Return the path of the labels that belong to an IDX file of images: in the same folder, named as MNIST's files are.
+    """Return the path of the labels that belong to an IDX file of images.
+
+    The labels lie in the same folder. Their name has `labels-idx1` for `images-idx3`, or else `labels` for `images`.
 
     Raises:
         ConfigError: the name of the file does not contain "images".

@@ -56,8 +56,8 @@ def make(config: SpiralsConfig, seed: int) -> Task:
 
 
 def _numbers(config: SpiralsConfig) -> dict[str, int]:
-    each = config.classes * (8 + config.classes)  # 2 inputs, a one-hot target with one number per class, and intermediate
-    arrays if config.classes > max(config.points, config.held_out):
+    each = config.classes * (8 + config.classes)  # a one-hot target has one number per class; the 8 are inputs and temporaries
+    if config.classes > max(config.points, config.held_out):
         return {"task.classes": (config.points + config.held_out) * each}
     return {"task.points": config.points * each, "task.held_out": config.held_out * each}
 
