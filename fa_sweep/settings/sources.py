@@ -83,7 +83,8 @@ def _unreleased_from(root: str) -> dict[str, str]:
             imports = listed["imports"]
         else:
             found[name] = sha
-        new = [other for other in imports if other not in seen and other != COMPILED]  # COMPILED is a piece
+        # The compiled engine is followed as a piece of its own, because not every run uses it.
+        new = [other for other in imports if other not in seen and other != COMPILED]
         seen.update(new)
         waiting += new
     return found
