@@ -24,7 +24,7 @@ class Role(StrEnum):
     JUDGING = "judging"
     """Decides how the outcome of a run is judged from its numbers, but does not change the numbers."""
     PROPOSING = "proposing"
-    """Provides the default value of another setting. Only that other setting influences the numbers."""
+    """Supplies the value of another setting. Only the value of that other setting influences the numbers."""
     LOCATION = "location"
     """Says where data are stored. Another setting, the hash of their content, says which data they are."""
     APPLICATION = "application"
