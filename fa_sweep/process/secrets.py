@@ -13,8 +13,8 @@ SHORTEST = 4  # shorter secrets are masked only inside URIs; elsewhere they woul
 _NAMES = r"[\w.-]*(?:password|passwd|passphrase|pwd|pass|token|secret|api_?key|access_?key|credentials?)"
 
 # scheme://user:PASSWORD@, up to the last @ of the word, because a password that is not percent-encoded may contain any of :/@?
-# The scheme must start at the start of a word, and the password has a greatest length. Without these limits, a long word would
-# be searched again from each of its letters.
+# A scheme must begin where a word begins, and the length of a password is limited. Otherwise a long word would be searched
+# again from each of its letters.
 _USERINFO = re.compile(r"((?<![\w+.-])[\w+.-]+://[^\s:/@?#'\"]*):([^\s'\"]{0,4096})@")
 # https://TOKEN@host, because the user name in a web address is often a token.
 _WEB_USER = re.compile(r"(https?://)([^\s:/@?#'\"]+)@")

@@ -1,4 +1,4 @@
-"""Shields the command from its environment: variables, warnings and masks set by other programs, and the terminal.
+"""Shields the command from its environment: variables, warning filters and umask set by other programs, and the terminal.
 
 Results never depend on any of these. Only the command calls these functions, in a process of its own, because they change the
 state of the whole process.
