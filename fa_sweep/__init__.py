@@ -1,4 +1,4 @@
-"""Experiments on learning without backpropagation: run by the hundred, tracked, and reported with honest statistics.
+"""Run hundreds of experiments on learning without backpropagation at once, keep every run, and report the statistics.
 
     from fa_sweep import compose, train
 
@@ -6,7 +6,7 @@
     histories = train(runs)
     histories.metrics["accuracy"]  # one row per evaluation, one column per run
 
-Names are imported when they are first asked for: `import fa_sweep` alone loads nothing else.
+Each name is imported when it is first used, so `import fa_sweep` alone loads nothing else.
 """
 
 from importlib import import_module

@@ -1,7 +1,7 @@
-"""`python -m fa_sweep`, and the command `fa-sweep`.
+"""The command line: `python -m fa_sweep`, which is the command `fa-sweep` too.
 
-A first word without "=" is a verb, such as `report`; without one, the command trains a run or a sweep. The processes that train
-import this file too and need none of the command line: hence the imports inside the functions.
+If the first word is a verb, such as `report`, that verb's module runs. Otherwise the command trains a run or a sweep. Imports
+stand inside the functions because the processes that train import this file too and need nothing of the command line.
 """
 
 import gc
@@ -11,13 +11,13 @@ from importlib import import_module
 
 from fa_sweep import __version__
 
-# Each verb's module, whose main(arguments) returns the exit status, and what an interrupted user is told.
+# For each verb: its module, whose main(arguments) returns the exit status, and the hint that is printed if it is interrupted.
 VERBS = {
     "report": ("fa_sweep.cli.report", "the same command writes the report anew"),
     "doctor": ("fa_sweep.cli.doctor", "nothing was changed"),
 }
-# Importing a thousand modules makes hundreds of thousands of objects that stay. Looking for garbage less often, and never
-# among them, saves 2 to 3 % of a command's time.
+# Importing a thousand modules creates hundreds of thousands of objects that are never freed. Collecting garbage less often, and
+# never looking at these objects (gc.freeze below), saves 2 to 3 % of a command's time.
 _GARBAGE_COLLECTION = (10_000, 20, 20)
 
 
@@ -25,13 +25,13 @@ def command(arguments: Sequence[str] | None = None) -> int:
     """Run one command in a process of its own.
 
     Args:
-        arguments: the words after the program's name; by default those of this process.
+        arguments: the words after the program's name. The default is the arguments of this process.
 
     Returns:
         The exit status.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
-    if words == ["--version"]:  # Hydra would tell its own
+    if words == ["--version"]:  # Hydra would print its own version
         print(f"fa_sweep {__version__}")
         return 0
     try:

@@ -1,6 +1,6 @@
-"""Every error that this package raises on purpose, one class for each kind that somebody handles differently.
+"""The errors that this package raises on purpose: one class for each kind that callers handle differently.
 
-The message of each is one line for the user.
+Each message is one line, written for the user.
 """
 
 
@@ -13,11 +13,11 @@ class ConfigError(FaSweepError, ValueError):
 
 
 class RunsFailed(FaSweepError):
-    """Some runs of a command failed or are missing; all others are kept."""
+    """Some runs of a command failed or are missing. All other runs are kept."""
 
 
 class ShardLost(FaSweepError):
-    """The process that trained a shard has disappeared. Its runs did not fail: the same command trains them again."""
+    """The process that trained a shard has died. Its runs do not count as failed; the same command trains them again."""
 
 
 class Unreadable(FaSweepError):
@@ -29,15 +29,15 @@ class CannotWrite(FaSweepError, OSError):
 
 
 class TrackingError(FaSweepError):
-    """MLflow could not take what the ledger holds."""
+    """Runs of the ledger could not be imported into MLflow."""
 
 
 class StoreClosed(TrackingError):
-    """A tracking store, or one of its experiments, could not be opened for any sweep."""
+    """A tracking store, or one of its experiments, cannot be used, so no sweep can be imported into it."""
 
 
 class NotWritten(StoreClosed):
-    """A database on this machine could not be written: the disk is full, or this user may not write to the file."""
+    """A database on this machine cannot be written because the disk is full or the user lacks permission."""
 
 
 class Busy(TrackingError):
@@ -45,4 +45,4 @@ class Busy(TrackingError):
 
 
 class Garbled(FaSweepError):
-    """A tracking server's answer makes no sense."""
+    """The answer of a tracking server cannot be understood."""

@@ -1,7 +1,8 @@
-"""Tables of interchangeable pieces: a piece is a module of a package, or an entry point of an installed distribution.
+"""Tables of interchangeable pieces, such as feedback modes and tasks, that are found by name.
 
-A module's name is the piece's name, and the attribute that the table names is the piece: to add one is to add a file. A user's
-own distribution adds one by an entry point, without touching this package.
+A piece is a module of this package or an entry point of another installed distribution. To add a piece here, add a module: its
+name becomes the name of the piece, and one attribute of it holds the piece. Another distribution adds a piece by declaring an
+entry point, without changing this package.
 """
 
 import pkgutil
@@ -16,15 +17,18 @@ P = TypeVar("P")
 
 
 class Pieces(Mapping[str, P], Generic[P]):
-    """The pieces of one package and one entry-point group, loaded when asked for; iteration knows names without loading."""
+    """A mapping from names to the pieces of one package and one group of entry points.
+
+    A piece is loaded when it is first looked up. Iterating over the names loads none. An unknown name raises KeyError.
+    """
 
     def __init__(self, package: str, attribute: str, *, group: str) -> None:
-        """Make a table.
+        """Set up the table without loading anything.
 
         Args:
-            package: the package whose modules are the pieces; modules that begin with an underscore are none.
-            attribute: the name of the piece in its module.
-            group: the group of entry points by which other distributions add pieces.
+            package: the package whose modules hold the pieces. Modules whose names begin with an underscore are skipped.
+            attribute: the attribute of each module that holds the piece.
+            group: the group of entry points through which other distributions add pieces.
         """
         self._package, self._attribute, self._group = package, attribute, group
         self._loaded: dict[str, P] = {}
@@ -36,7 +40,7 @@ class Pieces(Mapping[str, P], Generic[P]):
 
     @cached_property
     def foreign(self) -> dict[str, EntryPoint]:
-        """The entry points of other distributions; a name of our own cannot be taken."""
+        """The pieces of other distributions, as entry points by name. They cannot replace a piece of this package."""
         return {point.name: point for point in entry_points(group=self._group) if point.name not in self._modules}
 
     def __getitem__(self, name: str) -> P:
@@ -56,16 +60,19 @@ class Pieces(Mapping[str, P], Generic[P]):
         return len(self._modules) + len(self.foreign)
 
     def folders(self) -> list[str]:
-        """Return where the distributions of pieces from elsewhere may keep their configurations: PACKAGE/conf."""
+        """Return the folders where other distributions may keep the YAML files of their pieces: PACKAGE/conf.
+
+        PACKAGE is the folder of the top-level package of an entry point. The folder `conf` need not exist.
+        """
         roots = dict.fromkeys(point.module.partition(".")[0] for point in self.foreign.values())
         specs = [find_spec(root) for root in roots]
         return [f"{place}/conf" for spec in specs if spec for place in spec.submodule_search_locations or ()]
 
     def module(self, name: str) -> str:
-        """Return the name of the module that a piece lies in."""
+        """Return the dotted name of the module that defines a piece."""
         return self.foreign[name].module if name in self.foreign else f"{self._package}.{name}"
 
     def version(self, name: str) -> str | None:
-        """Return distribution and version of a piece from elsewhere, None for one of our own."""
+        """Return the name and version of the distribution that a piece comes from; None for a piece of this package."""
         distribution = self.foreign[name].dist if name in self.foreign else None
         return f"{distribution.name} {distribution.version}" if distribution is not None else None

@@ -1,7 +1,7 @@
-"""What each setting is for. A run's id, what may share a stack, and what counts as part of a run all follow from it.
+"""The role of each setting, which decides whether it is part of a run's id and whether runs in one stack must share it.
 
-A setting states its role where it is declared, as metadata of its dataclass field: `lr: float = field(metadata=FREE)`. A
-setting that states none has the role of the group that it belongs to, and a group that states none is scientific.
+The dataclass field of a setting states the role as metadata: `lr: float = field(metadata=FREE)`. A setting without a role of
+its own has the role of its group. A group without a role is scientific.
 """
 
 from collections.abc import Hashable, Iterator, Mapping
@@ -13,24 +13,24 @@ from typing import Any, cast
 
 
 class Role(StrEnum):
-    """What a setting is for."""
+    """What a setting influences."""
 
     SCIENTIFIC = "scientific"
-    """Decides a run's numbers; runs of one stack have the same value."""
+    """Influences the numbers of a run. All runs of one stack have the same value."""
     FREE = "free"
-    """Decides a run's numbers; runs of one stack may differ in it."""
+    """Influences the numbers of a run. Runs of one stack may have different values."""
     OBSERVING = "observing"
-    """Decides how long a training is followed and when it is measured, and changes none of its weights."""
+    """Decides how long a run is trained and when it is evaluated, but does not change its weights up to any step."""
     JUDGING = "judging"
-    """Decides which outcome a run's numbers amount to, and changes none of the numbers."""
+    """Decides how the outcome of a run is judged from its numbers, but does not change the numbers."""
     PROPOSING = "proposing"
-    """Proposes the value of another setting, which is the one that counts."""
+    """Supplies the value of another setting. Only the value of that other setting influences the numbers."""
     COMPUTING = "computing"
-    """Decides how the numbers are computed, and changes none of them; runs of one stack have the same value."""
+    """Decides how the numbers are computed and changes none of them. Runs of one stack have the same value."""
     LOCATION = "location"
-    """Says where data lie. What they are is another setting: the hash of their content."""
+    """Says where data are stored. Another setting, the hash of their content, says which data they are."""
     APPLICATION = "application"
-    """Concerns the command, and not the run."""
+    """Concerns the command and not the run."""
 
 
 FREE, OBSERVING, JUDGING, PROPOSING, COMPUTING, LOCATION, APPLICATION = (
@@ -39,31 +39,35 @@ FREE, OBSERVING, JUDGING, PROPOSING, COMPUTING, LOCATION, APPLICATION = (
 )
 
 IN_RUN_ID = frozenset({Role.SCIENTIFIC, Role.FREE, Role.OBSERVING})
-"""Settings that a run's numbers depend on."""
+"""Roles of the settings that a run's numbers depend on. The run's id is a hash of them."""
 IN_JOB_ID = frozenset({Role.JUDGING, Role.PROPOSING})
-"""Settings that tell two jobs of one run apart."""
+"""Roles of the settings in which two jobs of the same run can differ."""
 SHARED_IN_STACK = frozenset({Role.SCIENTIFIC, Role.OBSERVING, Role.COMPUTING, Role.LOCATION})
-"""Settings that must be equal for two runs to be trained in one stack."""
+"""Roles of the settings that must be equal for two runs to be trained in one stack."""
 
 
 @cache
 def own_roles(schema: type, group: Role = Role.SCIENTIFIC) -> Mapping[str, Role]:
-    """Return the role of each field of a dataclass.
+    """Return the role of each field of a dataclass, by name. Nested dataclasses are not entered.
 
     Args:
         schema: the dataclass.
-        group: the role of the group that it stands for.
+        group: the role of the fields that state none.
     """
     return {each.name: each.metadata.get("role", group) for each in fields(schema)}
 
 
 def names_with(schema: type, *roles: Role) -> tuple[str, ...]:
-    """Return the names of a dataclass's own fields that have one of the roles, in their order."""
+    """Return the names of a dataclass's own fields that have one of the given roles, in the order of the fields."""
     return tuple(name for name, role in own_roles(schema).items() if role in roles)
 
 
 def roles_of(settings: Any) -> dict[str, Role]:
-    """Return the role of every setting of a dataclass, by dotted name; those of nested groups too."""
+    """Return the role of every setting of a dataclass and its nested groups, by dotted name.
+
+    Args:
+        settings: an instance of the dataclass, such as a `RunConfig`.
+    """
     return dict(_roles_of(settings, "", Role.SCIENTIFIC))
 
 

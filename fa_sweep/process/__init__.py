@@ -1,1 +1,1 @@
-"""This process and its machine: memory and disk, secrets, signals, what other programs have set."""
+"""How the command deals with its process and machine: memory, disk space, secrets, signals, and inherited settings."""

@@ -1,4 +1,4 @@
-"""How much memory and disk space there is: what the machine has, less what limits of this process or its group forbid."""
+"""How much memory and disk space this process can use, given the machine and the limits set for the process."""
 
 import os
 import shutil
@@ -11,18 +11,25 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-SMALL = 2**20  # bytes that nobody needs to ask for
+SMALL = 2**20  # requests up to this size, in bytes, are not checked
 _NO_LIMIT = 2**62
 _GROUPS = Path("/sys/fs/cgroup")
 
 
 def available_memory() -> int:
-    """Return how many bytes this process and its children can still take: the least of all limits that the system tells."""
+    """Return how many bytes of memory this process and its children can still allocate.
+
+    This is the smallest of what the machine, the control groups and the process's own limit leave free.
+    """
     return max(0, min(_of_machine(), _of_groups(), _of_process()))
 
 
 def require_memory(needed: dict[str, int]) -> None:
-    """Raise ConfigError, naming the setting that asks for most, where bytes by setting are more than can be had."""
+    """Raise ConfigError if more memory is needed than is available. The message names the setting that needs most.
+
+    Args:
+        needed: bytes by the name of the setting, or the file, that needs them.
+    """
     total = sum(needed.values())
     if total > SMALL and total > (available := available_memory()):
         largest = max(needed, key=lambda name: needed[name])
@@ -31,12 +38,12 @@ def require_memory(needed: dict[str, int]) -> None:
 
 
 def free_disk(folder: Path) -> int:
-    """Return how many bytes are free where a folder lies, or will lie once it is made."""
+    """Return how many bytes are free on the disk that holds a folder, or will hold it if it does not exist yet."""
     for place in (folder.absolute(), *folder.absolute().parents):
         try:
             return shutil.disk_usage(place).free
         except OSError:
-            continue  # not made yet
+            continue  # the folder does not exist yet, so ask about its parent
     return _NO_LIMIT
 
 
@@ -51,7 +58,7 @@ def _of_machine() -> int:
 
 
 def _of_process() -> int:
-    """The limit on addresses (ulimit -v), less those in use."""
+    """Return the limit of this process's address space (ulimit -v), less what is in use."""
     if resource is None:
         return _NO_LIMIT
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
@@ -60,7 +67,7 @@ def _of_process() -> int:
 
 
 def _of_groups() -> int:
-    """The limits of this process's control groups and of those above them, version 2 and version 1."""
+    """Return the least memory that is left in this process's control groups and their parents (cgroup versions 1 and 2)."""
     least = _NO_LIMIT
     for line in _lines(Path("/proc/self/cgroup")):
         _, controllers, path = [*line.split(":", 2), "", ""][:3]
@@ -73,13 +80,16 @@ def _of_groups() -> int:
 
 
 def _least(root: Path, path: str, limit: str, usage: str, cache: str) -> int:
-    """Return the least that a group or one above it has left; inside a container the path may be the host's."""
+    """Return the least memory that is left in a control group and its parents.
+
+    Inside a container the path may be the one on the host, so the root is always looked at too.
+    """
     place, least = Path(path), _NO_LIMIT
     for group in dict.fromkeys([place, *place.parents, Path("/")]):
         folder = root / group.relative_to("/") if group.is_absolute() else root
         allowed, used = _number(folder / limit), _number(folder / usage)
         if allowed is not None and used is not None and allowed < _NO_LIMIT:
-            # Pages of files that nobody has touched lately are given up before anything is refused.
+            # Cached pages of files that were not used lately count as free: the kernel drops them before it refuses memory.
             cached = [int(line.split()[1]) for line in _lines(folder / "memory.stat") if line.split()[:1] == [cache]]
             least = min(least, allowed - used + sum(cached))
     return least
@@ -98,7 +108,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def in_bytes(size: float) -> str:
-    """Return a size as a person reads it."""
+    """Format a size in bytes for people, such as "1.5 GiB"."""
     for unit in ("bytes", "KiB", "MiB", "GiB"):
         if size < 1024:
             return f"{size:.0f} {unit}" if unit == "bytes" or size >= 10 else f"{size:.1f} {unit}"
@@ -107,7 +117,7 @@ def in_bytes(size: float) -> str:
 
 
 def in_time(seconds: float) -> str:
-    """Return a duration as a person reads it."""
+    """Format a duration in seconds for people, such as "3.2 min"."""
     for unit, length, most in (("s", 1, 120), ("min", 60, 120), ("h", 3600, 48), ("days", 86400, 1000)):
         if seconds < length * most:
             return f"{seconds / length:.1f} {unit}" if seconds / length < 10 else f"{seconds / length:.0f} {unit}"

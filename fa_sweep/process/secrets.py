@@ -1,4 +1,4 @@
-"""Passwords and tokens never reach a file or a screen: whatever is written or printed is redacted first."""
+"""Masks passwords and tokens in everything that is written to a file or printed."""
 
 import os
 import re
@@ -9,23 +9,24 @@ from typing import Any, TextIO, cast
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 MASK = "***"
-SHORTEST = 4  # a shorter secret is masked inside URIs alone: elsewhere it would turn up by chance in numbers and words
+SHORTEST = 4  # shorter secrets are masked only inside URIs; elsewhere they would match parts of numbers and words by chance
 _NAMES = r"[\w.-]*(?:password|passwd|passphrase|pwd|pass|token|secret|api_?key|access_?key|credentials?)"
 
-# scheme://user:PASSWORD@, as far as the last @ of the word: a password that was not percent-encoded may hold any of :/@?
-# A scheme begins where a word begins, and a password ends some time: else a long word would be gone through from each letter.
+# scheme://user:PASSWORD@, up to the last @ of the word, because a password that is not percent-encoded may contain any of :/@?
+# A scheme must begin where a word begins, and the length of a password is limited. Otherwise a long word would be searched
+# again from each of its letters.
 _USERINFO = re.compile(r"((?<![\w+.-])[\w+.-]+://[^\s:/@?#'\"]*):([^\s'\"]{0,4096})@")
-# https://TOKEN@host: the user of a web address is often a token.
+# https://TOKEN@host, because the user name in a web address is often a token.
 _WEB_USER = re.compile(r"(https?://)([^\s:/@?#'\"]+)@")
 _QUERY = re.compile(rf"([?&;\s](?:{_NAMES})=)([^&;\s'\"]+)", re.IGNORECASE)
 _remembered: set[str] = set()
 
 
 def redact(text: str) -> str:
-    """Return text with every password and token in it replaced by `***`.
+    """Replace every password and token in a text by `***`.
 
-    Masked are the passwords of URIs, query parameters that are named like secrets, and everything that `remember_secrets_of`
-    was told.
+    This masks passwords in URIs, the values of query parameters whose names sound like secrets, and all secrets that were
+    remembered by `remember_secrets_of` and `remember_secrets_of_the_process`.
     """
     for secret in sorted(_remembered, key=len, reverse=True):
         text = text.replace(secret, MASK)
@@ -36,7 +37,7 @@ def redact(text: str) -> str:
 
 
 def redacted(value: Any) -> Any:
-    """Return a value of JSON's kinds, nested or not, with every text in it redacted."""
+    """Redact every text in a JSON-like value, at any depth. Keys stay as they are, and tuples become lists."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, dict):
@@ -45,7 +46,7 @@ def redacted(value: Any) -> Any:
 
 
 def remember_secrets_of(uri: str) -> None:
-    """Have `redact` mask the secrets of a URI wherever they turn up, percent-encoded or not."""
+    """Make `redact` mask the secrets of a URI wherever they occur from now on, percent-encoded or not."""
     for secret in _secrets_in(uri):
         _remember(secret)
 
@@ -58,7 +59,11 @@ def _remember(secret: str) -> None:
 
 
 def remember_secrets_of_the_process() -> None:
-    """Have `redact` mask the secrets of the command line, and those that the environment holds for MLflow and for databases."""
+    """Make `redact` mask the secrets in the command line and in the environment variables.
+
+    The variables are those whose values are URIs, and those of databases, MLflow and cloud services that are named like
+    secrets.
+    """
     for argument in sys.argv[1:]:
         remember_secrets_of(argument)
     for name, value in os.environ.items():
@@ -69,7 +74,7 @@ def remember_secrets_of_the_process() -> None:
 
 
 def has_secrets(uri: str) -> bool:
-    """Whether a URI holds a password or a token."""
+    """Whether a URI contains a password or a token."""
     return bool(_secrets_in(uri))
 
 
@@ -80,24 +85,24 @@ def _secrets_in(uri: str) -> list[str]:
         parts = urlsplit(uri)
         found += [parts.password or ""]
         found += [value for name, value in parse_qsl(parts.query) if re.fullmatch(_NAMES, name, re.IGNORECASE)]
-    except ValueError:  # no URI that Python can read; the patterns have seen it
+    except ValueError:  # Python cannot parse it as a URI; the patterns above still apply
         pass
     return [secret for secret in found if secret and secret != MASK]
 
 
 class RedactedStream:
-    """A text stream that redacts what is written to it; everything else is the stream's own."""
+    """A wrapper of a text stream that redacts what is written to it and passes everything else on."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write redacted text. Returns the length of the text that was given."""
+        """Redact a text and write it. Return the length of the text before redaction."""
         self._stream.write(redact(text))
         return len(text)
 
     def writelines(self, lines: Any) -> None:
-        """Write redacted lines."""
+        """Redact several lines and write them."""
         for line in lines:
             self.write(line)
 
@@ -107,7 +112,7 @@ class RedactedStream:
 
 @contextmanager
 def redacted_output() -> Iterator[None]:
-    """Have whatever this process prints inside the block redacted."""
+    """Redact everything that this process prints to standard output and standard error inside the block."""
     plain = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (cast(TextIO, RedactedStream(stream)) if stream is not None else stream for stream in plain)
     try:

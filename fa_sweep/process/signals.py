@@ -1,16 +1,17 @@
-"""How a signal ends the command: with one line, without a process left over, and with the signal's exit status.
+"""Ends the command when a signal arrives: it prints one line, kills all child processes, and exits with the signal's status.
 
-Nothing is raised: an exception that appears at an arbitrary moment may be swallowed by a destructor, by a callback from C or by
-a library's `except BaseException`, and the command would go on. The handler ends the process itself. That is safe, because
-every file of the ledger is renamed into place and every database transaction is atomic. Python calls a handler between two
-lines of Python only, so a thread waits for the same signal and ends the process where one line (a long matrix product) takes
-too long.
+The handler ends the process itself instead of raising an exception. An exception that appears at an arbitrary moment may be
+swallowed by a destructor, by a callback from C or by a library's `except BaseException`, and the command would go on. Ending
+the process is safe because every file of the ledger is renamed into place and every database transaction is atomic.
 
-Only the command calls `take_over`; importing this module sets nothing. It imports nothing that Python has not loaded at its
-start, so that the handlers are there before anything else is imported.
+Python calls a handler only between two bytecode instructions. A thread therefore waits for the same signal, and ends the
+process if the main thread is busy for too long with one instruction, such as a large matrix product.
+
+Only the command calls `take_over`. Importing this module changes nothing. The module imports only what Python has loaded at
+startup anyway, so that the handlers can be installed before anything else is imported.
 """
 
-import _signal as signal  # what the module `signal` wraps in enumerations
+import _signal as signal  # the module `signal` without its enumerations, which take time to import
 import _thread
 import os
 import sys
@@ -22,38 +23,38 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-GRACE_S = 0.2  # what the main thread has to reach its next line and handle the signal there
-LIMIT_S = 1.0  # what everything has, the acts of `undone_by_signal` included
+GRACE_S = 0.2  # seconds for the main thread to reach its next instruction and handle the signal there
+LIMIT_S = 1.0  # seconds for everything, including the acts registered by `before_the_end`
 UNTOUCHED = "nothing was begun"
 
 
 class _Command:
-    """The state of the command that this process runs."""
+    """The state of the one command that this process runs."""
 
     name = "fa_sweep"
     meanwhile = UNTOUCHED
     handled: "tuple[int, ...]" = ()
-    status: "int | None" = None  # of a command that has done and said everything
-    waiting = 0  # a signal that came during `held`
-    holds = 0
-    said = False
-    hurry = False
+    status: "int | None" = None  # the exit status, once the command has finished its work and its output
+    waiting = 0  # the number of a signal that arrived during `held`
+    holds = 0  # the number of `held` blocks that are being executed
+    said = False  # whether the line about the signal was printed
+    hurry = False  # whether another signal arrived, so that the remaining acts are skipped
     status_of_signal = 0
     acts: "list[Callable[[], object]]" = []  # noqa: RUF012 (there is one command in a process)
-    strangers: "frozenset[int]" = frozenset()
+    strangers: "frozenset[int]" = frozenset()  # children that this process did not start
 
 
 _now = _Command()
-_first = _thread.allocate_lock()  # whoever takes it handles the first signal
+_first = _thread.allocate_lock()  # the thread that takes it handles the first signal; it is never released
 
 
 def take_over(name: str) -> None:
-    """Handle SIGINT, SIGTERM and SIGHUP from here on, until the process ends. For the command itself, in the main thread.
+    """Handle SIGINT, SIGTERM and SIGHUP from now until the process ends. Call it once, from the main thread of the command.
 
-    A signal that is ignored, as `nohup` and a shell's background jobs have it, stays ignored.
+    A signal that is ignored stays ignored, as it is under `nohup` and in background jobs of a shell.
 
     Args:
-        name: the command, as its messages begin.
+        name: the name of the command, with which its messages begin.
     """
     _now.name = name
     _open_standard_files()
@@ -63,7 +64,8 @@ def take_over(name: str) -> None:
         signal.signal(number, _on_signal)
     if os.name != "posix":
         return
-    # A shell that replaces itself by this command, as a container's entry point does, leaves it children that are not its own.
+    # If a shell replaces itself by this command, as a container's entry point may, the shell's children become children of this
+    # process. They must not be killed with it.
     _now.strangers = frozenset(map(int, _read(f"/proc/self/task/{os.getpid()}/children").split()))
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
@@ -72,21 +74,24 @@ def take_over(name: str) -> None:
     os.register_at_fork(after_in_child=_forget)
     import atexit
 
-    atexit.register(_ignore)  # called last, because it is registered first; Python restores the defaults soon after
+    atexit.register(_ignore)  # runs last, because it is registered first; soon afterwards Python restores the defaults
 
 
 def meanwhile(sentence: str) -> None:
-    """Set what a signal's line says of the work, from here on: what is kept, and how to go on."""
+    """Set the hint that is printed if a signal ends the command from now on: what is kept, and how to continue."""
     _now.meanwhile = sentence
 
 
 def interrupted() -> str:
-    """Return the line that ends an interrupted command."""
+    """Return the line that an interrupted command prints at its end."""
     return f"{_now.name}: interrupted; {_now.meanwhile}"
 
 
 def finished(status: int) -> int:
-    """Take note that the command has done and said everything: from here on a signal ends it with this status, in silence."""
+    """Record that the command has finished its work and its output, and return its exit status.
+
+    From now on a signal ends the process silently and with this status.
+    """
     if sys.stdout is not None:
         sys.stdout.flush()
     _now.status = status
@@ -94,15 +99,19 @@ def finished(status: int) -> int:
 
 
 def before_the_end(act: "Callable[[], object]") -> None:
-    """Have a signal that ends the command call `act`, after its children are gone, the last one first, within `LIMIT_S`.
+    """Register a function that is called when a signal ends the command, after its child processes were killed.
 
-    It may be called at any moment and in any thread, so it must not wait for a lock.
+    Functions registered last are called first. All of them together have less than `LIMIT_S` seconds.
+
+    Args:
+        act: the function. It may be called at any moment and in any thread, so it must not wait for a lock. Its errors are
+            ignored.
     """
     _now.acts.append(act)
 
 
 class undone_by_signal:  # noqa: N801 (used as a function is)
-    """Context: a signal that ends the command inside the block calls `act`, as `before_the_end` has it."""
+    """Context manager: if a signal ends the command inside the block, `act` is called (see `before_the_end`)."""
 
     def __init__(self, act: "Callable[[], object]") -> None:
         self.act = act
@@ -115,7 +124,7 @@ class undone_by_signal:  # noqa: N801 (used as a function is)
 
 
 class held:  # noqa: N801 (used as a function is)
-    """Context: a signal waits until the end of the block, `LIMIT_S` at most."""
+    """Context manager: a signal takes effect only at the end of the block, or after `LIMIT_S` seconds at the latest."""
 
     def __enter__(self) -> None:
         _now.holds += 1
@@ -127,9 +136,10 @@ class held:  # noqa: N801 (used as a function is)
 
 
 class children_deaf_to_ctrl_c:  # noqa: N801 (used as a function is)
-    """Context: processes started inside leave the terminal's Ctrl-C to this one, which ends them.
+    """Context manager: processes that are started inside ignore the terminal's Ctrl-C. This process handles it and kills them.
 
-    Only where `take_over` was called: its thread hears what this one is deaf to meanwhile.
+    It has no effect unless `take_over` was called. Inside the block the calling thread itself does not receive Ctrl-C; the
+    thread that `take_over` started does.
     """
 
     def __enter__(self) -> None:
@@ -140,12 +150,15 @@ class children_deaf_to_ctrl_c:  # noqa: N801 (used as a function is)
 
 
 def _open_standard_files() -> None:
-    """Open /dev/null for what is closed of 0, 1 and 2: the next file to be opened, a database, would take its number."""
+    """Open /dev/null for each closed one of the file descriptors 0, 1 and 2.
+
+    Otherwise the next file to be opened, perhaps a database, would get that number, and messages would be written into it.
+    """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
 
 
 def _on_signal(number: int, _: "FrameType | None") -> None:
@@ -156,7 +169,7 @@ def _on_signal(number: int, _: "FrameType | None") -> None:
 
 
 def _watch(reading: int) -> None:
-    """Wait for a signal; end the process where the main thread does not, and at once when a second signal comes."""
+    """Wait for a signal, and end the process if the main thread does not do so in time or a second signal arrives."""
     number = 0
     while number not in _now.handled:
         number = os.read(reading, 1)[0]
@@ -167,7 +180,7 @@ def _watch(reading: int) -> None:
         if passed > GRACE_S and not _now.status_of_signal and not _now.holds:
             break
         time.sleep(0.01)
-        _try(lambda: seconds.extend(os.read(reading, 64)))  # BlockingIOError where none has come
+        _try(lambda: seconds.extend(os.read(reading, 64)))  # BlockingIOError if there is none
         hurry = any(number in _now.handled for number in seconds)
     _end(number)
     time.sleep(max(0.0, came + LIMIT_S - time.monotonic()))
@@ -175,7 +188,10 @@ def _watch(reading: int) -> None:
 
 
 def _end(number: int, *, last: bool = False) -> None:
-    """End the process; returns only where another call of this is about to say why. `last`: end it whatever is left to do."""
+    """End the process because of a signal.
+
+    Return only if another thread is already ending it and is about to print the message. With `last`, end it in any case.
+    """
     if _now.status is not None:
         _end_children()
         os._exit(_now.status)
@@ -202,7 +218,7 @@ def _try(act: "Callable[[], object]") -> None:
 
 
 def _say(line: str) -> None:
-    """Write a line past all buffers and locks, and let nothing follow it: threads go on for a moment."""
+    """Write a line, bypassing all buffers and locks, and discard all later output of threads that are still running."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     _try(_restore_terminal)
     _try(lambda: os.write(2, line.encode("utf-8", "replace") + b"\n"))
@@ -211,16 +227,16 @@ def _say(line: str) -> None:
 
 
 def _restore_terminal() -> None:
-    """Show the cursor that a progress bar hides, and leave the bar's line."""
+    """Show the cursor again if a progress bar has hidden it, and start a new line."""
     if os.isatty(1) and os.environ.get("TERM", "dumb") not in ("dumb", "unknown"):
         os.write(1, b"\x1b[?25h\n")
 
 
 def _end_children() -> None:
-    """Kill every descendant of this process, where /proc lists them.
+    """Kill every descendant of this process, if the system has /proc to list them.
 
-    They are stopped before they are killed: whoever is killed while it forks leaves a child that is nobody's. Python's resource
-    trackers are left alone: they remove semaphores and end as soon as nobody uses these.
+    All of them are stopped before any is killed. Otherwise a process could be killed just as it forks, and its child would lose
+    its parent and escape. Python's resource trackers are spared: they remove leaked semaphores and then end by themselves.
     """
     found: set[int] = set()
     while new := [process for process in _descendants() if process not in found]:
@@ -264,14 +280,14 @@ def _read(path: str) -> bytes:
         return b""
     try:
         return os.read(file, 65536)
-    except OSError:  # it has just ended
+    except OSError:  # the process has just ended
         return b""
     finally:
         os.close(file)
 
 
 def _forget() -> None:
-    """Give a forked child the handlers that Python starts with: what it does is not the command."""
+    """Restore Python's default handlers in a forked child, because the child does not run the command."""
     signal.set_wakeup_fd(-1)
     for number in _now.handled:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)

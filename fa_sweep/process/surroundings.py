@@ -1,6 +1,7 @@
-"""What the command makes of its surroundings: what other programs have set, and a terminal that may be anything.
+"""Shields the command from its environment: variables, warning filters and umask set by other programs, and the terminal.
 
-What is computed never depends on either. Called by the command alone, in a process of its own.
+Results never depend on any of these. Only the command calls these functions, in a process of its own, because they change the
+state of the whole process.
 """
 
 import errno
@@ -12,17 +13,17 @@ import sys
 import warnings
 from typing import Any, TextIO
 
-# Variables that mean this process too when somebody has set them for another one.
+# Variables that Hydra would obey here too, although they were set for another program.
 _MEANT_FOR_OTHERS = ("HYDRA_MAIN_MODULE", "FB_PAR_MAIN_MODULE", "FB_XAR_MAIN_MODULE")
 _LIBRARIES = r"(alembic|distributed|joblib|matplotlib|mlflow|pandas|seaborn|sqlalchemy)\b"
-_OF_KILLED_PROCESSES = "ignore:resource_tracker"  # which removes what they leave, and then complains
+_OF_KILLED_PROCESSES = "ignore:resource_tracker"  # it warns after it has cleaned up what killed processes left behind
 _OWNER_MAY_ALL = 0o700
-_NOBODY_READS = (errno.EPIPE, errno.EIO)  # `| head`; a terminal that was closed
+_NOBODY_READS = (errno.EPIPE, errno.EIO)  # the reader has gone, as with `| head`, or the terminal was closed
 
 
 def settle() -> None:
-    """Make files, streams and warnings of this process what the rest of the program takes for granted."""
-    os.umask(os.umask(0) & ~_OWNER_MAY_ALL)  # a mask of 777 makes folders that nobody can write into
+    """Set the umask, environment variables, warnings and standard streams to what the rest of the program relies on."""
+    os.umask(os.umask(0) & ~_OWNER_MAY_ALL)  # with a mask of 777 not even the owner could write to new folders
     for name in _MEANT_FOR_OTHERS:
         os.environ.pop(name, None)
     _tolerate_warnings()
@@ -32,7 +33,18 @@ def settle() -> None:
 
 
 def final_status(status: int, name: str) -> int:
-    """Return the exit status of a command that ends with `status`: 1 where its output was lost, which it says."""
+    """Return the exit status of a command, after checking that its standard output was written.
+
+    If output was lost, for example because the disk is full, print a message to the standard error. A reader that stopped
+    reading, such as `head`, does not count.
+
+    Args:
+        status: the exit status so far.
+        name: the name of the command, with which the message begins.
+
+    Returns:
+        `status`, or 1 if that is 0 and output was lost.
+    """
     sys.stdout.flush()
     file = getattr(sys.stdout, "buffer", None)
     error = getattr(getattr(file, "raw", file), "error", None)
@@ -44,9 +56,10 @@ def final_status(status: int, name: str) -> int:
 
 
 def _tolerate_warnings() -> None:
-    """Have no warning end the program, here and in the processes that it starts, and leave out those that are of no use here.
+    """Keep warnings from ending this process and the processes that it starts, and silence those of libraries.
 
-    Libraries warn their callers for years; and they warn where matplotlib finds no folder to write to, or under `python -OO`.
+    The user cannot act on the libraries' warnings: about deprecations, about a missing folder for matplotlib's cache, or about
+    `python -OO`.
     """
     sys.warnoptions[:] = [option for option in sys.warnoptions if not _ends_programs(option)]
     options = [option for option in os.environ.get("PYTHONWARNINGS", "").split(",") if option and not _ends_programs(option)]
@@ -62,7 +75,7 @@ def _ends_programs(option: str) -> bool:
 
 
 def _tolerant(stream: TextIO | None, number: int, errors: str) -> TextIO:
-    """Return a stream like the given one that replaces what it cannot encode, and never raises an error of the file behind."""
+    """Return a stream like the given one that replaces characters it cannot encode and raises no error of the file."""
     file: Any = _TolerantFile(number, "w", closefd=False)
     through = bool(getattr(stream, "write_through", False))  # python -u
     encoding = "utf-8" if stream is None else stream.encoding
@@ -76,13 +89,13 @@ def _tolerant(stream: TextIO | None, number: int, errors: str) -> TextIO:
 
 
 class _TolerantFile(io.FileIO):
-    """A file that takes whatever is written and keeps the error of what the system did not take."""
+    """A file whose writes never fail. The first error of the system is kept in `error`, and the data are dropped."""
 
     error: OSError | None = None
 
     def write(self, data: Any, /) -> int:
         try:
-            while (written := super().write(data)) is None:  # another program has made it non-blocking, and it is full
+            while (written := super().write(data)) is None:  # full, and another program has made it non-blocking
                 select.select([], [self], [])
         except OSError as error:
             self.error = self.error or error

@@ -1,1 +1,1 @@
-"""What a run is: its settings, which of them go together, and the run's id."""
+"""The settings of a run: their types and ranges, which combinations are allowed, and the run's id."""

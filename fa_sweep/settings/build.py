@@ -1,7 +1,7 @@
-"""Composed settings in, checked dataclasses out; where conf/ lies.
+"""Turns composed settings (plain nested dictionaries) into checked dataclasses.
 
-Types are checked here and not by OmegaConf's structured configs, so that a feedback mode or a task brings its own options
-in its own file, and every refusal names field, value and remedy in one line.
+Types are checked here rather than by OmegaConf's structured configs. A feedback mode or a task can thus define its options in
+its own file, and every error names field, value and remedy in one line.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,15 @@ _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: 
 
 
 def settings_of(plain: Mapping[str, Any], shared: dict[Any, Any] | None = None) -> AppConfig:
-    """Turn resolved plain values into checked settings; `shared` as in `build`. Raises ConfigError."""
+    """Turn plain values, with all interpolations resolved, into checked settings of the application.
+
+    Args:
+        plain: the value of every setting, nested by group.
+        shared: settings groups that were built before; see `build`.
+
+    Raises:
+        ConfigError: a setting is unknown, missing, mistyped or out of range, or two settings contradict each other.
+    """
     return completed(build(AppConfig, plain, shared=shared))
 
 
@@ -37,9 +45,17 @@ def _hints(schema: Any) -> dict[str, Any]:
 
 
 def build(schema: type[T], values: Mapping[str, Any], path: str = "", shared: dict[Any, Any] | None = None) -> T:
-    """Make a dataclass of plain values, nested ones too. Raises ConfigError for an unknown, missing or mistyped setting.
+    """Build a dataclass, and the dataclasses nested in it, from plain values.
 
-    `shared` remembers the groups that were made: jobs of a sweep differ in few of them, by the thousand in their seed alone.
+    Args:
+        schema: the dataclass.
+        values: the value of every field, nested by group.
+        path: the dotted name of the group with a final dot, for messages; empty at the top.
+        shared: cache of the nested groups that were built before, to be passed to every call of a sweep. The jobs of a sweep
+            have most groups in common, and thousands differ in their seed alone. Equal groups are then one and the same object.
+
+    Raises:
+        ConfigError: a setting is unknown, missing, mistyped or out of range.
     """
     hints = _hints(cast(Any, schema))
     for name in values:
@@ -74,7 +90,7 @@ def _convert(hint: Any, value: Any, field: str, shared: dict[Any, Any] | None = 
 
 
 def _scalar(hint: Any, value: Any, field: str) -> Any:
-    """Return a value of a plain type, a whole number as a number or as text where that is asked for."""
+    """Check a value of a plain type. Convert a whole number to a float or to text, and a truth value to text, if asked for."""
     if type(value) is int and not -WHOLE_LIMIT < value < WHOLE_LIMIT:
         other = ", or written with a point or an exponent, such as 1e30" if hint is float else ""
         raise ConfigError(f"{field} is {shown(value)}; a whole number must be below 2^63{other}")
@@ -98,7 +114,7 @@ def _scalar(hint: Any, value: Any, field: str) -> Any:
 
 
 def plain_text(field: str, value: str) -> None:
-    """Raise unless a text can be written to every file: no lone half of a character, no NUL."""
+    """Raise ConfigError if a text holds a NUL or a lone surrogate, which cannot be written to every file."""
     odd = next((character for character in value if character == "\0" or "\ud800" <= character <= "\udfff"), None)
     if odd is not None:
         raise ConfigError(
@@ -107,7 +123,7 @@ def plain_text(field: str, value: str) -> None:
 
 
 def _alternative(hints: tuple[Any, ...], value: Any) -> Any:
-    """Return which of several types a value is meant to be; the first that is not None where it is none of them."""
+    """Return the one of several types that a value has, or else the first that is not None, for the error message."""
     kinds = {list: list, NoneType: NoneType}
     for hint in hints:
         if type(value) is kinds.get(get_origin(hint) or hint, hint):
@@ -116,7 +132,7 @@ def _alternative(hints: tuple[Any, ...], value: Any) -> Any:
 
 
 def _variant(schema: Any, values: Mapping[str, Any], field: str) -> Any:
-    """Return the schema of the feedback mode or task that the values name."""
+    """Return the settings class of the feedback mode or task that the values name; any other schema unchanged."""
     if schema is FeedbackConfig:
         one_of(f"{field}.mode", values.get("mode"), MODES)
         return MODES[str(values["mode"])].Config

@@ -1,4 +1,4 @@
-"""Settings that make sense each alone and not together, refused by name before anything is trained."""
+"""Refuses combinations of settings that are valid one by one but not together, before anything is trained."""
 
 from dataclasses import replace
 from importlib.util import find_spec
@@ -14,7 +14,17 @@ from fa_sweep.tasks import METRICS, Task, task_of
 
 
 def completed(app: AppConfig) -> AppConfig:
-    """Return settings that go together, `train.steps` set where epochs are given. Raises ConfigError for any that do not."""
+    """Check that all settings fit together, and compute `train.steps` from `train.epochs` if that is given.
+
+    Args:
+        app: settings whose types and ranges are checked already.
+
+    Returns:
+        The same settings, with `train.steps` filled in.
+
+    Raises:
+        ConfigError: two settings contradict each other, or the task's examples cannot be made.
+    """
     task = task_of(app)
     _check_targets(app, task)
     _check_sampling(app, task)
@@ -22,7 +32,7 @@ def completed(app: AppConfig) -> AppConfig:
     if app.train.epochs is not None and task.training is not None:
         steps = app.train.epochs * (len(task.training.inputs) // app.train.batch_size)
         at_most("train.epochs", app.train.epochs, WHOLE_LIMIT // max(1, steps // app.train.epochs) - 1)
-        app = replace(app, train=replace(app.train, steps=steps))  # jobs of a sweep share their groups
+        app = replace(app, train=replace(app.train, steps=steps))  # a copy, because jobs of a sweep share groups
     if isinstance(app.train.eval_at, list) and max(app.train.eval_at, default=0) >= app.train.steps:
         last = app.train.steps - 1
         raise ConfigError(
@@ -31,7 +41,8 @@ def completed(app: AppConfig) -> AppConfig:
     return app
 
 
-# What the compiled engine computes with NumPy's own bits: tanh, exp and their like have others in every library.
+# The compiled engine offers only what it can compute bit for bit as NumPy does. Functions such as tanh and exp are left out,
+# because their last bits differ between libraries.
 COMPILED = {"activation": ("relu", "leaky_relu", "linear"), "loss": ("absolute", "squared"), "optimiser": ("sgd",)}
 
 

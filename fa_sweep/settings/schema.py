@@ -1,6 +1,6 @@
-"""The settings of a run and of the application as plain dataclasses, ranges checked where they live.
+"""The settings of a run and of the application: plain dataclasses, each of which checks the ranges of its fields.
 
-No field has a default here: values stand in conf/, once.
+No field has a default here. Each value is stated once, in conf/.
 """
 
 import math
@@ -22,12 +22,20 @@ from fa_sweep.tasks import TASKS, TaskConfig
 
 RESUME = ("true", "same_environment", "false")
 MOST_PROCESSES = 9999
-FEW_EVALUATIONS = 10_000  # so many are listed in a few milliseconds
+FEW_EVALUATIONS = 10_000  # up to this many steps of `log:` are simply listed and counted, which takes a few milliseconds
 
 
 @dataclass
 class InitConfig:
-    """Initial weights: `scale` times the distribution's unit draw."""
+    """Settings of the initial weights.
+
+    Args:
+        distribution: the distribution that weights are drawn from; a key of `DISTRIBUTIONS`.
+        scale: the factor by which the distribution's unit draws are multiplied.
+
+    Raises:
+        ConfigError: the distribution is unknown, or the scale is not positive.
+    """
 
     distribution: str
     scale: float
@@ -39,10 +47,29 @@ class InitConfig:
 
 @dataclass
 class TrainConfig:
-    """Training by stochastic gradient descent or a variant of it, its evaluations, and when a run counts as converged.
+    """Settings of the training, its evaluations, and the condition under which a run counts as converged.
 
-    `steps`, `eval_every` in steps; `epochs`, where given, has set `steps`; `batch_size`, `eval_samples` in examples; `hold` in
-    evaluations; `threshold` in the unit of the task's success metric.
+    Args:
+        loss: a key of `LOSSES`.
+        reduction: whether the updates of a batch's examples are combined as their "mean" or their "sum".
+        optimiser: a key of `OPTIMISERS`.
+        lr: the learning rate.
+        momentum: the momentum, 0 <= momentum < 1. Only the optimiser "momentum" uses it.
+        weight_decay: every weight shrinks by the fraction lr * weight_decay per step. Biases do not decay.
+        output_weight_decay: the same for the weights of the output layer.
+        steps: the number of training steps. It is overwritten if `epochs` is given.
+        epochs: the number of passes over the training set, each of whole batches; null if `steps` is given.
+        batch_size: the number of examples per step.
+        sampling: the order of the examples; a key of `SAMPLINGS`.
+        eval_every: the number of steps between evaluations if `eval_at` is "every".
+        eval_at: when to evaluate: "every"; "linear:50" or "log:50" for 50 steps with equal differences or ratios; or a list of
+            steps.
+        eval_samples: the number of examples that accuracy_sampled is computed from.
+        threshold: the bound for the task's success metric, in the unit of that metric.
+        hold: a run has converged if its last evaluations, at least this many, are all successes.
+
+    Raises:
+        ConfigError: a value is unknown or out of range.
     """
 
     loss: str
@@ -87,7 +114,7 @@ class TrainConfig:
             raise ConfigError(f"train.eval_at is {self.eval_at!r}; write every, linear:50, log:50 or a list of steps")
 
     def evaluation_steps(self) -> list[int]:
-        """Return the steps after which to evaluate, the last one always among them."""
+        """Return the steps after which to evaluate, in increasing order. The last step is always among them."""
         last = self.steps - 1
         if isinstance(self.eval_at, list):
             chosen = [step for step in self.eval_at if step < last]
@@ -96,12 +123,12 @@ class TrainConfig:
         else:
             spacing, count = self.eval_at.split(":")
             parts = [k / max(1, int(count) - 1) for k in range(int(count))]
-            # As many steps from 0 to the last as asked for, in equal differences, or in equal ratios of step + 1.
+            # From step 0 to the last: equal differences of the step (linear), or equal ratios of step + 1 (log).
             chosen = [round(last * p if spacing == "linear" else self.steps**p - 1) for p in parts]
         return sorted({*chosen, last})
 
     def evaluations(self) -> int:
-        """Return how many evaluations there are without listing them, almost exactly where `log:` asks for very many."""
+        """Return the number of evaluations without listing them. For `log:` with more than 10,000 it is an approximation."""
         last = self.steps - 1
         if isinstance(self.eval_at, list):
             return len({step for step in self.eval_at if step < last}) + 1
@@ -112,7 +139,8 @@ class TrainConfig:
             return min(int(count), self.steps)
         if int(count) <= FEW_EVALUATIONS or self.steps == 1:
             return len(self.evaluation_steps())
-        # Below `dense` the steps are closer than 1, so that every step is among them; above it every one is another step.
+        # Below the step `dense`, the points on the log scale are less than 1 apart, so every step there is evaluated. Above it
+        # they are further apart, so each point is a step of its own.
         last, scale = int(count) - 1, math.log(self.steps)
         dense = min(last / scale, self.steps)
         return min(self.steps, round(dense + last * (1 - math.log(max(dense, 1)) / scale)))
@@ -120,7 +148,21 @@ class TrainConfig:
 
 @dataclass
 class RunConfig:
-    """Everything that a run's numbers and outcome depend on."""
+    """All settings that the numbers and the outcome of one run depend on.
+
+    Args:
+        seed: the seed of the run's random streams, 0 <= seed < 2^63.
+        task: the settings of the task.
+        model: the settings of the network's structure.
+        feedback: the settings of the feedback mode.
+        init: the settings of the initial weights.
+        train: the settings of training and evaluation.
+        dtype: the floating-point type of the training, "float64" or "float32".
+        engine: "numpy", or "numba" for the compiled engine.
+
+    Raises:
+        ConfigError: a value is unknown or out of range, or `feedback` holds the settings of another mode.
+    """
 
     seed: int = field(metadata=FREE)
     task: TaskConfig
@@ -153,11 +195,18 @@ _SINGLE = tuple(name for name in RUN_FIELDS if name not in (*GROUPS, "seed"))
 
 @dataclass
 class TrackingConfig:
-    """Where MLflow keeps the runs, and what goes there of histories.
+    """Settings of MLflow: where runs are imported to, and how much of their histories.
 
-    `uri`: a tracking URI, or `auto` for the one in MLFLOW_TRACKING_URI, else a SQLite file under outputs; `metrics`: histories
-    of `all` metrics or of the `main` ones; `history`: whole (`full`), a few points (`thin`), last values alone (`none`), or as
-    much as size allows (`auto`); `timeout_s`: how long to wait for an answer, in seconds.
+    Args:
+        uri: a tracking URI. "auto" stands for the URI in MLFLOW_TRACKING_URI, or else for a SQLite file under outputs.
+        experiment: the name of the MLflow experiment.
+        metrics: whether histories of "all" metrics are imported, or only of the "main" ones.
+        history: how much of each history is imported: all of it ("full"), a few points ("thin"), only the last value ("none"),
+            or as much as its size allows ("auto").
+        timeout_s: how long to wait for an answer, in seconds.
+
+    Raises:
+        ConfigError: a value is unknown, out of range or empty.
     """
 
     uri: str
@@ -170,7 +219,7 @@ class TrackingConfig:
         positive("tracking.timeout_s", self.timeout_s)
         one_of("tracking.history", self.history, ("auto", "full", "thin", "none"))
         one_of("tracking.metrics", self.metrics, ("main", "all"))
-        remember_secrets_of(self.uri)  # from here on nothing that is written or printed shows them
+        remember_secrets_of(self.uri)  # from here on they are masked in all output
         for name in ("uri", "experiment"):
             if not getattr(self, name).strip():
                 raise ConfigError(f"tracking.{name} is empty; give it a name")
@@ -178,10 +227,19 @@ class TrackingConfig:
 
 @dataclass
 class AppConfig(RunConfig):
-    """A run's settings and how the application treats it: none of these changes a number.
+    """The settings of a run together with those of the application. The latter change no number of the run.
 
-    `resume`: `true` reuses every finished run of the same id, `same_environment` those that were computed with the same
-    libraries on the same kind of processor, `false` none.
+    Args:
+        tracking: the settings of MLflow.
+        resume: which finished runs with the same id are reused: "true" for all, "same_environment" for those that were computed
+            with the same libraries on the same kind of processor, "false" for none.
+        report: whether to write the report after a sweep.
+        dry_run: whether to print the plan and train nothing.
+        confirm: whether to go ahead even with a very large sweep.
+        n_jobs: the number of processes, or "auto".
+
+    Raises:
+        ConfigError: a value is unknown or out of range.
     """
 
     tracking: TrackingConfig = field(metadata=APPLICATION)
@@ -199,23 +257,27 @@ class AppConfig(RunConfig):
 
 
 def run_alone(settings: RunConfig) -> RunConfig:
-    """Return the run of checked settings, without what concerns the application."""
+    """Return the run's own part of checked settings, without the settings of the application."""
     return with_seed(settings, settings.seed)
 
 
 def with_seed(run: RunConfig, seed: int) -> RunConfig:
-    """Return the same checked run with another seed, 0 <= seed < 2^63; nothing is checked again, by the million."""
+    """Return a copy of a checked run with another seed, 0 <= seed < 2^63.
+
+    The copy shares the groups of settings, and nothing is checked again, because a sweep may make millions of copies.
+    """
     other = object.__new__(RunConfig)
-    for name in RUN_FIELDS:  # one by one: an update of the dictionary would take twice the memory
+    for name in RUN_FIELDS:  # one by one, because updating the object's dictionary at once would take twice the memory
         setattr(other, name, getattr(run, name))
     other.seed = seed
     return other
 
 
 def differ_in_seed_alone(run: RunConfig, other: RunConfig) -> bool:
-    """Whether two runs differ in nothing but their seeds, as far as can be told at once: they have the very same groups.
+    """Whether two runs certainly differ in nothing but their seeds, by a quick check.
 
-    By the thousand, the runs of a sweep share the objects that hold their settings.
+    The check asks whether both runs hold the same objects as their groups of settings, which is usual within a sweep. False
+    says only that it could not tell.
     """
     return all(getattr(run, name) is getattr(other, name) for name in GROUPS) and all(
         getattr(run, name) == getattr(other, name) for name in _SINGLE

@@ -1,9 +1,9 @@
-"""Which source code decides a run's numbers, and where it is not the code that was released.
+"""Finds the source code that decides a run's numbers and that differs from the released code.
 
-The manifest, `sources.json`, lists the modules of a release that decide numbers, with their SHA-256 and the modules that they
-import. A module that the manifest does not list, or whose content differs, becomes part of the run's id; so do the modules that
-it imports, as far as they belong to no installed distribution. Modules are found by their import statements alone: what is
-reached in another way (`exec`, `importlib`, data files that a module reads) is not seen.
+The manifest, `sources.json`, lists the modules of a release that decide numbers, each with its SHA-256 and the modules that it
+imports. A module that is missing from the manifest, or whose content differs, becomes part of the run's id. So do the modules
+that it imports, unless they belong to an installed distribution. Modules are found by their import statements alone. Code that
+is reached in another way (`exec`, `importlib`, data files that a module reads) is not noticed.
 """
 
 import ast
@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import TypedDict
 
 PACKAGE = __name__.partition(".")[0]
-FOLDER = Path(__file__).resolve().parent.parent  # of the package
+FOLDER = Path(__file__).resolve().parent.parent  # the folder of the package
 MANIFEST = Path(__file__).with_name("sources.json")
-ENGINE = f"{PACKAGE}.engine.training"  # what it imports decides the numbers of every run; it imports no mode and no task
+ENGINE = f"{PACKAGE}.engine.training"  # its imports decide the numbers of every run; no mode or task is among them
 COMPILED = f"{PACKAGE}.engine.compiled"
-# What the engine imports that changes no number: the version, checks of settings and of memory, the table of pieces.
+# Modules that the engine imports but that change no number: the version, checks of settings and memory, the table of pieces.
 INDIFFERENT = frozenset(
     {
         PACKAGE,
@@ -33,11 +33,11 @@ INDIFFERENT = frozenset(
     }
 )
 
-_roots: set[str] = set()  # top-level packages of the pieces that this process has met
+_roots: set[str] = set()  # top-level packages of the pieces that this process has used
 
 
 class Listed(TypedDict):
-    """What the manifest says of a module."""
+    """The manifest's entry for one module: the SHA-256 of its source, and the modules that it imports."""
 
     sha256: str
     imports: list[str]
@@ -45,29 +45,29 @@ class Listed(TypedDict):
 
 @cache
 def manifest() -> Mapping[str, Listed]:
-    """Return what the release says of its modules that decide numbers, by name."""
+    """Return the manifest of the release: the entry of each module that decides numbers, by the module's name."""
     values: dict[str, Listed] = json.loads(MANIFEST.read_text(encoding="utf-8"))
     return values
 
 
 @cache
 def unreleased(*pieces: str) -> Mapping[str, str]:
-    """Return the modules that decide the numbers of runs made of these pieces and that no release has, with their SHA-256.
+    """Return the modules that decide the numbers of runs with these pieces and that differ from the released code.
 
-    Cached: what counts is the code as this process has loaded it.
+    The result is cached, because what counts is the code that this process has loaded.
 
     Args:
-        pieces: the names of the modules of the feedback mode, the task and, where it is used, the compiled engine.
+        pieces: the module names of the feedback mode, the task and, if it is used, the compiled engine.
 
     Returns:
-        SHA-256 by module; empty where all code is as it was released.
+        The SHA-256 of each such module, by name. Empty if all code is as it was released.
     """
     return {name: sha for root in (ENGINE, *pieces) for name, sha in _unreleased_from(root).items()}
 
 
 @cache
 def _unreleased_from(root: str) -> dict[str, str]:
-    """Follow the imports of one module."""
+    """Return the changed modules, with their SHA-256, among one module and everything that it imports."""
     top = root.partition(".")[0]
     _roots.add(top)
     found: dict[str, str] = {}
@@ -75,7 +75,7 @@ def _unreleased_from(root: str) -> dict[str, str]:
     while waiting:
         name = waiting.pop()
         path = _source_of(name)
-        # A piece's own distribution counts even if it is installed: its version says little while it is being written.
+        # The distribution of a piece counts even if it is installed, because its version may stay the same while it is written.
         if path is None or name in INDIFFERENT or (name.partition(".")[0] not in (PACKAGE, top) and _is_installed(path)):
             continue
         sha, imports = described(path, name)
@@ -83,21 +83,31 @@ def _unreleased_from(root: str) -> dict[str, str]:
             imports = listed["imports"]
         else:
             found[name] = sha
-        new = [other for other in imports if other not in seen and other != COMPILED]  # which is a piece: not every run has it
+        # The compiled engine is followed as a piece of its own, because not every run uses it.
+        new = [other for other in imports if other not in seen and other != COMPILED]
         seen.update(new)
         waiting += new
     return found
 
 
 def described(path: Path, name: str) -> tuple[str, list[str]]:
-    """Return the SHA-256 of a module's source, whatever its line ends, and the names of the modules that it imports."""
+    """Describe one module by its source.
+
+    Args:
+        path: the file of the module.
+        name: the dotted name of the module.
+
+    Returns:
+        The SHA-256 of the source, which does not depend on its line ends, and the sorted names of the modules that it imports.
+        No names if the file is not valid Python source.
+    """
     content = path.read_bytes().replace(b"\r\n", b"\n")
     sha = hashlib.sha256(content).hexdigest()
     if (listed := manifest().get(name)) is not None and listed["sha256"] == sha:
-        return sha, listed["imports"]  # parsing takes fifty times as long
+        return sha, listed["imports"]  # fifty times as fast as parsing
     try:
         nodes = list(ast.walk(ast.parse(content)))
-    except (SyntaxError, ValueError, RecursionError):  # compiled, or something that Python would not take either
+    except (SyntaxError, ValueError, RecursionError):  # an extension module, or invalid source
         return sha, []
     return sha, sorted(set(_imported(nodes, name if path.stem == "__init__" else name.rpartition(".")[0])))
 
@@ -124,7 +134,7 @@ def _with_parents(name: str) -> list[str]:
 
 @cache
 def _source_of(name: str) -> Path | None:
-    """Return the file of a module; None for one that is built in, of the standard library, or not there."""
+    """Return the file of a module. None if it is built in, part of the standard library, or not found."""
     if name.partition(".")[0] in sys.stdlib_module_names:
         return None
     try:
@@ -147,9 +157,13 @@ def _is_installed(path: Path) -> bool:
 
 
 def is_somebodys(path: str) -> bool:
-    """Whether a file of code is a user's: neither Python's, nor ours as it was released, nor an installed distribution's.
+    """Whether a file of code is the user's own.
 
-    The distributions of the pieces in use are users' code, installed or not.
+    It is not if it belongs to Python, to this package as it was released, or to an installed distribution. Distributions that
+    provide pieces in use are the exception: they count as the user's own code, even if they are installed.
+
+    Args:
+        path: the file, as a traceback names it.
     """
     if not os.path.isfile(path):  # <string>, <frozen importlib>
         return False

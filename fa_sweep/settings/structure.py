@@ -1,4 +1,4 @@
-"""What runs must have in common to be trained in one stack, and the arrays that follow from it."""
+"""What runs must have in common to be trained together in one stack, and the shapes of their arrays."""
 
 from collections.abc import Hashable
 from dataclasses import is_dataclass
@@ -12,7 +12,10 @@ from fa_sweep.tasks import task_of
 
 
 def structure(run: RunConfig) -> tuple[Hashable, ...]:
-    """Return what must be equal for two runs to share a stack: the settings whose role is in `SHARED_IN_STACK`."""
+    """Return a key of the settings that two runs must have in common to share a stack.
+
+    These are the settings whose role is in `SHARED_IN_STACK`. Equal keys mean that the runs can be trained together.
+    """
     return tuple(_shared(getattr(run, name)) for name in names_with(RunConfig, *SHARED_IN_STACK))
 
 
@@ -24,22 +27,28 @@ def _shared(value: Any) -> Hashable:
 
 
 def is_alike(run: RunConfig, other: RunConfig) -> bool:
-    """Whether two runs have one structure, as far as can be told at once: by the thousand they share their groups."""
+    """Whether two runs certainly have the same structure, by a quick check.
+
+    Runs of a sweep usually hold the same objects as their groups of settings. False says only that `structure` must decide.
+    """
     shared = names_with(RunConfig, *SHARED_IN_STACK)
     return all(getattr(run, name) is getattr(other, name) or getattr(run, name) == getattr(other, name) for name in shared)
 
 
 def slice_key(run: RunConfig) -> tuple[str, Hashable]:
-    """Return what runs share that lie in one slice of a stack: the mode, and what of its options shapes its arrays."""
+    """Return a key that the runs in one slice of a stack share.
+
+    It consists of the feedback mode and of those options of the mode that decide its arrays or when it redraws them.
+    """
     return run.feedback.mode, MODES[run.feedback.mode].slice_key(run.feedback)
 
 
 def widths_of(run: RunConfig) -> list[int]:
-    """Return the layer widths n_0 ... n_L, of which the task gives the first and the last."""
+    """Return the layer widths n_0 ... n_L. The task determines the first and the last."""
     task = task_of(run)
     return [task.inputs, *run.model.hidden, task.outputs]
 
 
 def layout_for(run: RunConfig) -> Layout:
-    """Return the layout that a run's structure asks for."""
+    """Return the layout in memory that suits a run's layer widths, batch size and floating-point type."""
     return layout_of(widths_of(run), run.train.batch_size, run.dtype)

@@ -1,4 +1,4 @@
-"""What a person most likely meant by a setting that does not exist or a value of the wrong type."""
+"""Guesses what a user meant by a setting that does not exist, or by a value of the wrong type, for error messages."""
 
 import difflib
 import re
@@ -12,16 +12,16 @@ from fa_sweep.feedback import MODES, FeedbackConfig
 from fa_sweep.settings.schema import AppConfig
 from fa_sweep.tasks import TASKS, TaskConfig
 
-_FAR = 0.75  # how alike two names must be, where the other one stands in another group
+_FAR = 0.75  # how similar (difflib's ratio) the name of a setting in another group must be to be suggested
 
 
 def unknown_setting(field: str, known: Iterable[Any], given: str = "") -> ConfigError:
-    """Return the error for a setting that does not exist.
+    """Return the error for a setting that does not exist, with a suggestion if there is one.
 
     Args:
-        field: its dotted name.
-        known: the names that exist beside it.
-        given: the value that it was to have, where that is known.
+        field: the dotted name that was given.
+        known: the names that exist in the same group.
+        given: the value that the user gave, if it is known.
     """
     name, names = field.rpartition(".")[2], [str(k) for k in known]
     meant = did_you_mean(name, names)
@@ -35,7 +35,7 @@ def unknown_setting(field: str, known: Iterable[Any], given: str = "") -> Config
 
 
 def siblings(field: str) -> list[str]:
-    """Return the names that exist beside a dotted setting, as far as they do not depend on a feedback mode or task."""
+    """Return the names in the group of a dotted setting, without the options of single feedback modes or tasks."""
     schema: Any = AppConfig
     for name in field.split(".")[:-1]:
         schema = get_type_hints(schema).get(name)
@@ -45,7 +45,7 @@ def siblings(field: str) -> list[str]:
 
 
 def kind_of(field: str) -> Any:
-    """Return the type of a dotted setting; None for one that does not exist in any feedback mode or task."""
+    """Return the type of a dotted setting, or None if it exists nowhere, not even in a feedback mode or task."""
     *groups, name = field.split(".")
     schemas: list[Any] = [AppConfig]
     for group in groups:
@@ -56,7 +56,16 @@ def kind_of(field: str) -> Any:
 
 
 def intended(hint: Any, value: Any, field: str = "") -> str:
-    """Return how a value of the wrong type was probably meant to be written; empty where that cannot be guessed."""
+    """Return how a value of the wrong type was probably meant to be written.
+
+    Args:
+        hint: the type that the setting should have.
+        value: the value that was given.
+        field: the dotted name of the setting, which a suggested sweep over several values needs.
+
+    Returns:
+        The suggestion, as the user would write it on the command line. Empty if there is none.
+    """
     if get_origin(hint) is list:
         if type(value) in (int, float):
             return f"[{value}]"
@@ -79,7 +88,7 @@ def intended(hint: Any, value: Any, field: str = "") -> str:
 
 
 def _options_with(field: str) -> list[str]:
-    """Return the feedback modes or tasks that have a setting, as a person chooses them."""
+    """Return up to four feedback modes or tasks that have a setting, as they are chosen on the command line."""
     group, _, name = field.partition(".")
     kinds: dict[str, Any] = {"feedback": MODES, "task": TASKS}
     if group not in kinds:
@@ -89,7 +98,7 @@ def _options_with(field: str) -> list[str]:
 
 
 def _of_other_groups(name: str) -> list[str]:
-    """Return the dotted settings of all groups whose own name is this one, or nearly; those of training first."""
+    """Return up to two dotted settings, in any group, whose last name is this one or similar; those of training come first."""
     paths: dict[str, list[str]] = {}
     for group, schema in get_type_hints(AppConfig).items():
         for variant in _variants(schema) if is_dataclass(schema) else ():
@@ -104,7 +113,7 @@ def _of_other_groups(name: str) -> list[str]:
 
 
 def _variants(schema: Any) -> list[Any]:
-    """Return the schemas that a group may have: one for each feedback mode or task, else its own alone."""
+    """Return a group's schema and, for feedback and task, the schema of every mode or task too."""
     if schema is FeedbackConfig:
         return [schema, *(_schema(MODES, name) for name in MODES)]
     if schema is TaskConfig:
@@ -115,10 +124,10 @@ def _variants(schema: Any) -> list[Any]:
 def _schema(pieces: Mapping[str, Any], name: str) -> Any:
     try:
         return pieces[name].Config
-    except Exception:  # somebody's piece that does not load is no reason for a worse message about something else
+    except Exception:  # a third party's piece that fails to load must not spoil this message
         return FeedbackConfig if pieces is MODES else TaskConfig
 
 
 def is_text(hint: Any) -> bool:
-    """Whether a setting of this type may be text."""
+    """Whether a setting of this type, or of an unknown type (None), may be text."""
     return hint is None or hint is str or str in get_args(hint)

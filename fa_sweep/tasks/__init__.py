@@ -1,4 +1,4 @@
-"""Tasks: the one table of them, a module each."""
+"""The table of tasks (one module per task), and functions that build a task from its settings."""
 
 from collections import OrderedDict
 from typing import Any
@@ -11,20 +11,25 @@ from fa_sweep.tasks._base import METRICS, Examples, SuccessConfig, Task, TaskCon
 TASKS: Pieces[TaskKind] = Pieces(__name__, "TASK", group="fa_sweep.tasks")
 
 _made: OrderedDict[tuple[str, str], Task] = OrderedDict()
-_KEPT = 8  # tasks, the latest: a file of images is read once a sweep
-_KEPT_BYTES = 2**30  # of all but the latest
+# Tasks that were made last are kept, so that a sweep reads a file of images once. The newest is kept whatever its size.
+_KEPT = 8
+_KEPT_BYTES = 2**30  # of all kept tasks together
 
 
 def make_task(config: TaskConfig, seed: int = 0, dtype: str = "float64") -> Task:
-    """Build the task that the settings name.
+    """Build the task that the settings name, or return the one that was built from the same settings before.
 
     Args:
         config: the task's settings.
-        seed: whose task to build, where each seed has its own.
-        dtype: of the examples: float32 is half the memory, and rounded as the engine would round it.
+        seed: the seed whose task to build. It is ignored unless the task is seeded (see `TaskKind`).
+        dtype: floating-point type of the examples, "float64" or "float32". float32 takes half the memory and rounds the
+            examples just as the engine would.
+
+    Returns:
+        The task. It may be shared with other callers, so its arrays must not be changed.
 
     Raises:
-        ConfigError: a file cannot be used, or the examples find no room in memory; the message names it.
+        ConfigError: a file cannot be used, or the examples do not fit into memory. The message names the file or the setting.
     """
     kind = TASKS[config.name]
     if kind.seeded and seed != 0:
@@ -38,7 +43,12 @@ def make_task(config: TaskConfig, seed: int = 0, dtype: str = "float64") -> Task
 
 
 def task_of(run: Any, seed: int = 0) -> Task:
-    """Build the task of a run's settings, for one seed, in the run's floating-point type."""
+    """Build the task of a run for one seed, in the run's floating-point type.
+
+    Args:
+        run: the run's settings (`RunConfig`).
+        seed: the seed whose task to build. The run's own seed is not used: what needs only shapes takes seed 0.
+    """
     return make_task(run.task, seed, run.dtype)
 
 

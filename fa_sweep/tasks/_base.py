@@ -1,4 +1,4 @@
-"""What every task is made of; the tasks themselves stand beside this file, one a file."""
+"""The types that every task is made of. Each task has a file of its own beside this one."""
 
 import hashlib
 from collections.abc import Callable
@@ -14,17 +14,23 @@ from fa_sweep.numerics.losses import LOSSES
 from fa_sweep.numerics.sampling import SAMPLINGS
 from fa_sweep.roles import JUDGING, PROPOSING
 
-# What an evaluation measures beside the loss, by what the targets are.
+# The metrics that an evaluation computes in addition to the loss, for each kind of target.
 METRICS = {
-    "binary": ("accuracy", "accuracy_sampled"),  # one output, above a boundary or not
-    "one_hot": ("accuracy", "accuracy_sampled"),  # an output a class, the largest wins
+    "binary": ("accuracy", "accuracy_sampled"),  # an output is compared with a boundary
+    "one_hot": ("accuracy", "accuracy_sampled"),  # one output per class, the largest wins
     "regression": ("normalised_squared_error", "centred_squared_error"),
 }
 
 
 @dataclass
 class SuccessConfig:
-    """When an evaluation counts as a success: `metric` `at_least` or `at_most` `value`."""
+    """The condition under which an evaluation counts as a success.
+
+    Args:
+        metric: "loss", or one of the metrics in `METRICS` for the task's kind of target.
+        direction: "at_least" or "at_most".
+        value: the bound, in the unit of the metric.
+    """
 
     metric: str
     direction: str
@@ -37,9 +43,16 @@ class SuccessConfig:
 
 @dataclass
 class TaskConfig:
-    """Settings that every task has; a task with options of its own extends it.
+    """Settings that every task has. A task with options of its own extends this class.
 
-    `loss` and `sampling` are what `train.loss` and `train.sampling` follow unless they are set themselves.
+    Args:
+        name: the task's name in the table of tasks.
+        loss: the value of `train.loss` unless that is set explicitly; a key of `LOSSES`.
+        sampling: the value of `train.sampling` unless that is set explicitly; a key of `SAMPLINGS`.
+        success: when an evaluation counts as a success.
+
+    Raises:
+        ConfigError: the loss or the sampling is unknown.
     """
 
     name: str
@@ -54,7 +67,15 @@ class TaskConfig:
 
 @dataclass(frozen=True)
 class Examples:
-    """Inputs (examples, n_0) and targets (examples, n_L), float64; float32 where the runs are."""
+    """Inputs and targets, one row per example.
+
+    Args:
+        inputs: (examples, n_0), float64, or float32 if the runs are trained in float32.
+        targets: (examples, n_L), of the same type.
+
+    Raises:
+        ConfigError: an array is not two-dimensional, or the two differ in length.
+    """
 
     inputs: Array
     targets: Array
@@ -65,20 +86,26 @@ class Examples:
 
     @property
     def nbytes(self) -> int:
-        """The bytes of both arrays."""
+        """The size of both arrays together, in bytes."""
         return int(self.inputs.nbytes + self.targets.nbytes)
 
     def astype(self, dtype: str) -> "Examples":
-        """Return the examples in another floating-point type."""
+        """Return the examples in another floating-point type, without copying arrays that have it already."""
         return Examples(self.inputs.astype(dtype, copy=False), self.targets.astype(dtype, copy=False))
 
 
 @dataclass(frozen=True)
 class Task:
-    """Examples to train on, and the whole set to evaluate on.
+    """The examples that runs are trained and evaluated on. `TaskKind` states what they must satisfy.
 
-    `training` is a finite set, or None where `fresh(generator, n)` draws n new examples instead; `targets` is a key of
-    `METRICS`; an output above `decision_boundary` counts as class 1 where they are binary.
+    Give either `training` or `fresh`, and leave the other one None.
+
+    Args:
+        evaluation: the examples of every evaluation. All of them are used each time.
+        targets: the kind of targets: "binary", "one_hot" or "regression" (the keys of `METRICS`).
+        training: a fixed set of examples to train on; None if every step draws new ones.
+        fresh: `fresh(generator, n)` draws n new examples; None if there is a fixed set.
+        decision_boundary: an output above it counts as class 1. Used for binary targets only.
     """
 
     evaluation: Examples
@@ -99,11 +126,11 @@ class Task:
 
     @property
     def nbytes(self) -> int:
-        """The bytes of all examples."""
+        """The size of the evaluation set and the training set together, in bytes."""
         return self.evaluation.nbytes + (self.training.nbytes if self.training else 0)
 
     def astype(self, dtype: str) -> "Task":
-        """Return the task with its examples in another floating-point type; the same where they are in it already."""
+        """Return the task with its examples in another floating-point type, or the task itself if it has that type."""
         if self.evaluation.inputs.dtype == dtype:
             return self
         training = None if self.training is None else self.training.astype(dtype)
@@ -111,7 +138,7 @@ class Task:
 
     @property
     def digest(self) -> str:
-        """Hash of the content of every array, 16 hex digits."""
+        """SHA-256 of the values in all arrays, cut to 16 hex digits. Fresh examples are not included."""
         sets = [self.evaluation, *([self.training] if self.training else [])]
         arrays = [array for examples in sets for array in (examples.inputs, examples.targets)]
         return hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)).hexdigest()[:16]
@@ -119,11 +146,99 @@ class Task:
 
 @dataclass(frozen=True)
 class TaskKind:
-    """A piece of the table of tasks: `make(settings, seed)` builds the task from the schema `Config`.
+    """A kind of task: how its examples are built from settings and a seed. This is the contract for new tasks.
 
-    `seeded` says that each seed has a task of its own, from its stream `task`; otherwise `make` gets the seed 0.
-    `numbers(settings)` says how many numbers the examples will hold, by the setting that asks for them, so that examples that
-    do not fit into memory are refused before any is made.
+    A module of `fa_sweep/tasks` defines the kind as `TASK`, and the module's name is the task's name. Another distribution
+    adds one through an entry point in the group `fa_sweep.tasks`. In both cases `conf/task/NAME.yaml` holds the values of all
+    settings (in the checkout, or in the other distribution's own package).
+
+    **Settings.** `Config` extends `TaskConfig` by the task's options. An option is an int, a float, a bool, a string, a list or
+    a dataclass of these, or any of these types or None. Options have no default in code, because the YAML file gives each a
+    value. `__post_init__` calls the parent's and raises `ConfigError` for a value out of range. Every option is part of a
+    run's id, unless its field states a role that says otherwise (`fa_sweep.roles`).
+
+    **What `make` is given.** `make(settings, seed)` gets an instance of `Config`, already checked, and a seed,
+    0 <= seed < 2^63. It returns a new `Task`. It raises `ConfigError`, naming the fault, if a file cannot be used.
+
+    **Seeds.** With `seeded=True` each seed has a task of its own: another teacher, say, or other examples. Otherwise all runs
+    share one task, and `make` always gets the seed 0. The tasks of all seeds must agree in everything but the values: number of
+    examples, n_0, n_L, `targets` and `decision_boundary`. Runs of different seeds are trained side by side, and planning looks
+    at the task of seed 0 alone.
+
+    **Determinism.** Equal settings and seeds must give the same arrays, bit for bit, in every call and every process: `make` is
+    called during planning, and again in each process that trains. Draw random numbers from
+    `fa_sweep.numerics.streams.stream(seed, "task", layer, kind)`, never from NumPy's global generator. The stream with layer 0
+    and kind 2 is reserved for `fresh`. A run's id covers the settings and the task's code, but not the examples. Whatever else
+    they depend on, such as the content of a file, must therefore be a setting. Tasks are cached and shared, so nothing may
+    change their arrays later.
+
+    **Shapes.** Inputs are (examples, n_0) and targets (examples, n_L), both float64 and finite. n_0 and n_L become the
+    widths of the network's first and last layers. The caller converts the examples to float32 if the runs ask for it.
+
+    **Targets.** `Task.targets` is one of:
+
+    - "binary": each target is 0 or 1, usually with n_L = 1. A prediction is right if all outputs are on the same side of
+      `decision_boundary` as their targets.
+    - "one_hot": one output per class, 1 for the right class and 0 elsewhere. A prediction is right if the largest output is the
+      right class's. The loss `cross_entropy` needs this kind.
+    - "regression": any numbers. Errors are measured relative to the targets, so not all targets may be 0.
+
+    **Fresh examples.** A task has either a fixed set `training`, or a function `fresh(generator, n)` that draws n new
+    `Examples`; the YAML file of the latter says `sampling: fresh`. `fresh` takes all randomness from the generator and keeps no
+    state of its own. Each seed has one generator, which is passed to every call for that seed.
+
+    Args:
+        make: builds the task from settings and a seed.
+        Config: the dataclass of the task's settings.
+        seeded: whether each seed has a task of its own.
+        numbers: `numbers(settings)` returns, before anything is made, how many 8-byte numbers `make` will hold in memory. The
+            keys are the settings that ask for them, such as "task.points". A task that does not fit into memory is then refused
+            with a message that names the largest. None if the sizes are not known from the settings; nothing is checked then.
+
+    Example:
+        A complete module, `fa_sweep/tasks/clouds.py`:
+
+            from dataclasses import dataclass
+
+            from fa_sweep.checks import at_least
+            from fa_sweep.numerics.streams import stream
+            from fa_sweep.tasks import Examples, Task, TaskConfig, TaskKind
+
+
+            @dataclass
+            class CloudsConfig(TaskConfig):
+                examples: int
+                distance: float  # between the centres of the two clouds, along each axis
+
+                def __post_init__(self):
+                    super().__post_init__()
+                    at_least("task.examples", self.examples, 1)
+
+
+            def make(config, seed):
+                def draw(generator):
+                    labels = generator.integers(2, size=(config.examples, 1)).astype(float)
+                    inputs = generator.standard_normal((config.examples, 2)) + config.distance * labels
+                    return Examples(inputs, labels)
+
+                training, evaluation = draw(stream(seed, "task")), draw(stream(seed, "task", kind=1))
+                return Task(evaluation, "binary", training=training)
+
+
+            def numbers(config):
+                return {"task.examples": 2 * config.examples * (2 + 1)}
+
+
+            TASK = TaskKind(make, CloudsConfig, seeded=True, numbers=numbers)
+
+        Its settings, `conf/task/clouds.yaml`:
+
+            name: clouds
+            loss: squared
+            sampling: permutation
+            examples: 200
+            distance: 3.0
+            success: {metric: accuracy, direction: at_least, value: 0.95}
     """
 
     make: Callable[[Any, int], Task]
@@ -133,7 +248,15 @@ class TaskKind:
 
 
 def one_hot(labels: Array, classes: int) -> Array:
-    """labels (examples,) -> (examples, classes) of zeros and ones."""
+    """Encode class labels as one-hot targets.
+
+    Args:
+        labels: (examples,), whole numbers from 0 to classes - 1.
+        classes: the number of classes.
+
+    Returns:
+        (examples, classes), 1 in the column of each example's class and 0 elsewhere.
+    """
     encoded = np.zeros((len(labels), classes))
     encoded[np.arange(len(labels)), labels] = 1.0
     return encoded

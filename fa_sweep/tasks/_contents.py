@@ -1,7 +1,7 @@
-"""The bytes of files: what a task is made of is what its settings were hashed from, or nothing.
+"""Reads the files of a task and checks their bytes against the hash in the task's settings.
 
-A file may be replaced or edited between planning and training, in the same second and at the same size. So the bytes that are
-parsed are those that are hashed, from one open file.
+A file may be replaced or edited between planning and training, even within one second and without changing its size. Each
+file is therefore opened once, and the very bytes that are parsed are hashed.
 """
 
 import hashlib
@@ -20,12 +20,15 @@ _CHUNK = 2**20
 
 
 def combined(digests: Iterable[str]) -> str:
-    """Return the hash of several files' hashes, 16 hex digits."""
+    """Combine the hashes of several files, in order, into one of 16 hex digits."""
     return hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
 
 
 def digest_of(path: str) -> str:
-    """Return the hash of a file, remembered as long as the file system tells of no change."""
+    """Return the SHA-256 of a file, 64 hex digits.
+
+    The result is cached until the file's device, inode, times or size change. Raises ConfigError if the file cannot be read.
+    """
     with opened(path) as file:
         found = os.fstat(file.fileno())
     return _digest(path, found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size)
@@ -39,7 +42,11 @@ def _digest(path: str, *_: int) -> str:
 
 @contextmanager
 def opened(path: str) -> Iterator[BinaryIO]:
-    """Open a regular file; anything else might never end. Raises ConfigError."""
+    """Open a regular file for reading. Refuse anything else, such as a pipe or a device, because it might never end.
+
+    Raises:
+        ConfigError: the path cannot be opened, or it is not a regular file.
+    """
     try:
         file = open(os.path.expanduser(path), "rb", opener=_never_waiting)  # noqa: SIM115  closed below
     except (OSError, ValueError) as error:
@@ -51,19 +58,24 @@ def opened(path: str) -> Iterator[BinaryIO]:
 
 
 def _never_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a named pipe without a writer would wait for ever
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # opening a named pipe without a writer would block forever
 
 
 class Contents:
-    """Reads the files of one task, each once, and holds what was read against the hash in its settings."""
+    """Reads the files of one task, each once, and compares what was read with the hash in the task's settings."""
 
     def __init__(self, expected: str | None, path: str) -> None:
-        """`expected`: the hash of all files together; `path`: the first of them, for the message."""
+        """Start without any file read.
+
+        Args:
+            expected: the combined hash of all files, from the settings.
+            path: the first file, which the error message names.
+        """
         self._expected, self._path = expected, path
         self._digests: list[str] = []
 
     def whole(self, path: str) -> bytes:
-        """Return the bytes of the next file. Raises ConfigError where it cannot be read or finds no room."""
+        """Return the bytes of the next file. Raises ConfigError if it cannot be read or does not fit into memory."""
         with opened(path) as file:
             require_memory({path: os.fstat(file.fileno()).st_size})
             try:
@@ -75,7 +87,10 @@ class Contents:
 
     @contextmanager
     def stream(self, path: str) -> Iterator[tuple[BinaryIO, int]]:
-        """Yield the next file, to be read from its beginning to its end, and its size."""
+        """Open the next file for sequential reading, and yield it with its size in bytes.
+
+        When the block ends, the rest of the file is read too, so that its whole content is hashed.
+        """
         with opened(path) as file:
             hashing = _Hashing(file)
             yield BufferedReader(hashing, _CHUNK), os.fstat(file.fileno()).st_size
@@ -84,7 +99,7 @@ class Contents:
         self._digests.append(hashing.digest.hexdigest())
 
     def verify(self) -> None:
-        """Raise ConfigError where the bytes that were read are not those that the settings were made with."""
+        """Raise ConfigError if the bytes that were read differ from those that the settings' hash was computed from."""
         found = combined(self._digests)
         if found != self._expected:
             raise ConfigError(
@@ -94,7 +109,7 @@ class Contents:
 
 
 class _Hashing(RawIOBase):
-    """A file whose bytes are hashed as they are read."""
+    """A file that hashes its bytes as they are read."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self.digest = file, hashlib.sha256()

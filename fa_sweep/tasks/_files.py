@@ -1,4 +1,7 @@
-"""Examples from files, read with suspicion: each fault is one line that names file and fault, and nothing is unpickled."""
+"""Reads examples from IDX, .npz and CSV files that may be damaged or hostile.
+
+Every fault raises a `ConfigError` whose one-line message names the file and the fault. Nothing is ever unpickled.
+"""
 
 import csv
 import gzip
@@ -24,18 +27,25 @@ from fa_sweep.roles import LOCATION
 from fa_sweep.tasks._contents import combined, digest_of, opened
 from fa_sweep.tasks._split import SplitConfig
 
-LARGEST_BYTES = 2**31  # of one array, decompressed: an archive may claim what no machine holds
-LONGEST_LINE = 2**20  # characters of a CSV file
-FIRST_CHECKED = 2**17  # values, after which the size of all is estimated
-CSV_COPIES = 2.2  # of all values: as they were read, and split
+LARGEST_BYTES = 2**31  # of one decompressed array: the header of an archive may claim more than any machine holds
+LONGEST_LINE = 2**20  # characters in one line of a CSV file
+FIRST_CHECKED = 2**17  # values read before the memory for all of them is first estimated
+CSV_COPIES = 2.2  # peak memory in units of all values as float64: they are held as they were read, and again once split
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
 @dataclass
 class FileConfig(SplitConfig):
-    """`path`: of the file, relative to the working folder; ~ is the home folder. `content`: its hash; null: taken from it.
+    """Settings of a task whose examples come from files.
 
-    The content is part of a run's id, the path is not: the same data elsewhere are the same runs.
+    The content is part of a run's id and the path is not: if the data move to another place, the runs stay the same.
+
+    Args:
+        path: the file, relative to the working folder. A leading ~ stands for the home folder.
+        content: the hash of all files that the task reads. If it is null, it is computed from the files.
+
+    Raises:
+        ConfigError: the path is empty, or a file cannot be read.
     """
 
     path: str = field(metadata=LOCATION)
@@ -49,16 +59,24 @@ class FileConfig(SplitConfig):
             self.content = combined(digest_of(path) for path in self.files())
 
     def files(self) -> list[str]:
-        """Return the paths of all files that the task reads, in the order in which it reads them."""
+        """Return the paths of all files that the task reads, in the order in which they are read and hashed."""
         return [self.path]
 
 
 def read_idx(path: str, content: bytes) -> Array:
-    """Read an IDX file (the format of MNIST), gzipped or not: two zero bytes, type, rank, big-endian sizes, data.
+    """Read an array from an IDX file (the format of MNIST), gzipped or not.
+
+    The format: two zero bytes, one byte for the type, one for the rank, the big-endian sizes of 4 bytes each, the data.
 
     Args:
-        path: the file, for messages.
-        content: its bytes.
+        path: the name of the file, for messages only.
+        content: the bytes of the file.
+
+    Returns:
+        The array, in the file's own shape and type.
+
+    Raises:
+        ConfigError: the content is damaged, too large, or not in this format.
     """
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(content)) if content[:2] == b"\x1f\x8b" else io.BytesIO(content) as file:
@@ -83,14 +101,26 @@ def read_idx(path: str, content: bytes) -> Array:
 
 
 def read_npz(path: str, content: bytes, names: tuple[str, ...]) -> list[Array]:
-    """Read numeric arrays of an .npz by name. Headers are checked before anything is decompressed; `path` is for messages."""
+    """Read numeric arrays from an .npz file. Each array's header is checked before its data are decompressed.
+
+    Args:
+        path: the name of the file, for messages only.
+        content: the bytes of the file.
+        names: the names of the arrays to read.
+
+    Returns:
+        The arrays, in the order of `names`.
+
+    Raises:
+        ConfigError: an array is missing, damaged, too large or not numeric.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = {info.filename: info for info in archive.infolist()}
             return [_read_member(path, archive, members, name) for name in names]
     except ConfigError:
         raise
-    except Exception as error:  # of zipfile, zlib or NumPy's parser of headers: a damaged archive has errors of any kind
+    except Exception as error:  # a damaged archive makes zipfile, zlib and NumPy's header parser raise errors of any kind
         raise ConfigError(f"{path} is no readable .npz: {' '.join(str(error).split())[:150]}") from error
 
 
@@ -114,7 +144,11 @@ def _read_member(path: str, archive: zipfile.ZipFile, members: dict[str, zipfile
 
 
 def look_at_csv(path: str) -> None:
-    """Raise ConfigError where the beginning of a CSV file tells that the whole cannot be read: no lines, or no room for all."""
+    """Check the first megabyte of a CSV file, so that an unusable file is refused before the whole of it is read.
+
+    Raises:
+        ConfigError: the file has no line ends, or all its values, estimated from this beginning, would not fit into memory.
+    """
     if not path.strip():
         return
     with opened(path) as file:
@@ -127,12 +161,18 @@ def look_at_csv(path: str) -> None:
 
 
 def read_csv(path: str, file: BinaryIO, size: int) -> tuple[list[str], Array]:
-    """Read a CSV file with a header and numeric columns, line by line: names, values (rows, columns), all finite.
+    """Read a CSV file with a header and numeric columns, line by line.
 
     Args:
-        path: the file, for messages.
-        file: the open file.
-        size: its bytes, by which the memory is estimated that all rows will take.
+        path: the name of the file, for messages only.
+        file: the open file, at its beginning.
+        size: the size of the file in bytes, from which the memory for all rows is estimated while reading.
+
+    Returns:
+        The names of the columns, and their values (rows, columns), all finite.
+
+    Raises:
+        ConfigError: the file is not such a table, or it does not fit into memory. The message names line and column.
     """
     values = array("d")
     try:
@@ -159,7 +199,7 @@ def read_csv(path: str, file: BinaryIO, size: int) -> tuple[list[str], Array]:
 
 
 def _lines(path: str, file: TextIO) -> Iterator[str]:
-    """Yield the lines of a text file; a file without line ends would else be held whole, whatever its size."""
+    """Yield the lines of a text file. Refuse very long ones, because a file without line ends would be held in memory whole."""
     number = 1
     while line := file.readline(LONGEST_LINE):
         if len(line) == LONGEST_LINE and line[-1] not in "\r\n":
@@ -176,7 +216,7 @@ def _numbers(where: str, names: list[str], row: list[str]) -> list[float]:
     except ValueError:
         name, text = next(pair for pair in zip(names, row, strict=True) if not _is_number(pair[1]))
         raise ConfigError(f"{where}, column {name}: {shown(text)} is no number") from None
-    if not math.isfinite(sum(values)):  # which a sum of large ones need not be
+    if not math.isfinite(sum(values)):  # the sum may also overflow although every value is finite
         for name, text, value in zip(names, row, values, strict=True):
             if not math.isfinite(value):
                 raise ConfigError(f"{where}, column {name}: {shown(text)}; every value has to be finite")
@@ -192,7 +232,18 @@ def _is_number(text: str) -> bool:
 
 
 def class_labels(values: Array, source: str) -> tuple[Array, int]:
-    """values (examples,) -> labels 0 ... C-1 in the order of the values, and C; ConfigError for fewer than two."""
+    """Number the classes of a column of values.
+
+    Args:
+        values: (examples,), whole numbers, one per example.
+        source: where the values come from, for messages only.
+
+    Returns:
+        Labels (examples,) from 0 to C - 1, numbered in increasing order of the values, and the number of classes C.
+
+    Raises:
+        ConfigError: a value is not a whole number, or there are fewer than two classes.
+    """
     if values.dtype.kind == "f" and (values != np.round(values)).any():
         raise ConfigError(f"{source}: classes have to be whole numbers; for numbers choose regression")
     classes, labels = np.unique(values, return_inverse=True)
@@ -209,9 +260,9 @@ def _refuse_size(what: str, values: int, dtype: np.dtype[Any]) -> None:
         )
     if size == 0:
         raise ConfigError(f"{what} is empty: it holds no values")
-    require_memory({what: size + 8 * values})  # as it is, and as the numbers that are trained on
+    require_memory({what: size + 8 * values})  # the array as it was read, and its copy in float64 to train on
 
 
 def suffix(path: str) -> str:
-    """Return a path's suffix in lower case."""
+    """Return the suffix of a path in lower case, such as ".npz"."""
     return Path(path).suffix.lower()

@@ -1,4 +1,4 @@
-"""Splits of one set of examples into those to train on and those held out."""
+"""Splits one set of examples into a training set and a held-out evaluation set."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,16 @@ from fa_sweep.tasks._base import Examples, TaskConfig
 
 @dataclass
 class SplitConfig(TaskConfig):
-    """`held_out`: examples to evaluate on, the others train.
+    """Settings of a task that splits one set of examples in two.
 
-    `split`: `permuted` holds out the last of `numpy.random.default_rng(split_seed).permutation`; `stratified` as much of
-    each class, to one example.
+    Args:
+        split: "permuted" holds out the last examples of a random permutation. "stratified" also gives every class its share of
+            the held-out examples, to within one example; it needs classes.
+        split_seed: the seed of the permutation, `numpy.random.default_rng(split_seed)`. It does not depend on a run's seed.
+        held_out: the number of examples to evaluate on. All others are trained on.
+
+    Raises:
+        ConfigError: the split is unknown, or its seed is negative.
     """
 
     split: str
@@ -30,13 +36,39 @@ class SplitConfig(TaskConfig):
 
 
 def split_examples(config: SplitConfig, examples: Examples, labels: Array | None, source: str) -> tuple[Examples, Examples]:
-    """Return (training, held out). `labels` (examples,) are the classes, None for regression."""
+    """Split examples into a training set and a held-out set.
+
+    Args:
+        config: the settings of the split.
+        examples: all examples.
+        labels: (examples,), the class of each; None for regression.
+        source: where the examples come from, for messages only.
+
+    Returns:
+        The training set and the held-out set.
+
+    Raises:
+        ConfigError: as `split_rows`.
+    """
     train, held = split_rows(config, len(examples.inputs), labels, source)
     return Examples(examples.inputs[train], examples.targets[train]), Examples(examples.inputs[held], examples.targets[held])
 
 
 def split_rows(config: SplitConfig, n: int, labels: Array | None, source: str) -> tuple[Array, Array]:
-    """Return the numbers of the examples to train on and of those held out, of n in all; `labels` as above."""
+    """Choose which of n examples to train on and which to hold out.
+
+    Args:
+        config: the settings of the split.
+        n: the number of examples.
+        labels: (n,), the class of each; None for regression.
+        source: where the examples come from, for messages only.
+
+    Returns:
+        The row numbers of the training set and of the held-out set.
+
+    Raises:
+        ConfigError: `held_out` leaves one of the sets empty, or the split is stratified and there are no classes.
+    """
     if not 0 < config.held_out < n:
         raise ConfigError(f"task.held_out is {config.held_out}; {source} has {n} examples, so give 1 to {n - 1}")
     generator = np.random.default_rng(config.split_seed)
@@ -44,7 +76,8 @@ def split_rows(config: SplitConfig, n: int, labels: Array | None, source: str) -
     if config.split == "stratified":
         if labels is None:
             raise ConfigError("task.split is 'stratified'; without classes choose task.split=permuted")
-        # The k-th of m members of a class sorts at (k + 1/2) / m: any stretch of the order has the classes in proportion.
+        # The k-th of m members of a class is placed at about (k + 1/2) / m, so that every stretch of the resulting order holds
+        # the classes in proportion.
         places = np.empty(n)
         for label in np.unique(labels):
             members = order[labels[order] == label]

@@ -14,9 +14,16 @@ from fa_sweep.tasks._split import split_rows
 
 @dataclass
 class CsvConfig(FileConfig):
-    """`target`: the target's column; `kind`: classification (whole numbers, an output a class) or regression (one output).
+    """Settings of a task whose examples are the rows of a CSV file.
 
-    `standardise`: inputs, and a regression's target, to mean 0 and standard deviation 1 over the examples to train on.
+    Args:
+        target: the name of the target's column.
+        kind: "classification" (the target is a whole number, one output per class) or "regression" (one output).
+        standardise: whether to shift and scale each input, and the target of a regression, to mean 0 and standard deviation 1
+            over the training set.
+
+    Raises:
+        ConfigError: the kind is unknown, or the file cannot be used.
     """
 
     target: str
@@ -25,12 +32,12 @@ class CsvConfig(FileConfig):
 
     def __post_init__(self) -> None:
         one_of("task.kind", self.kind, ("classification", "regression"))
-        look_at_csv(self.path)  # before every byte is hashed
+        look_at_csv(self.path)  # refuses a bad file before the whole of it is read for its hash
         super().__post_init__()
 
 
 def make(config: CsvConfig, seed: int) -> Task:
-    """Return the rows, split as the settings say. Raises ConfigError, naming file and fault."""
+    """Build the task from the rows of the file, split as the settings say. Raises ConfigError, naming file and fault."""
     contents = Contents(config.content, config.path)
     with contents.stream(config.path) as (file, size):
         names, values = read_csv(config.path, file, size)
@@ -49,7 +56,7 @@ def make(config: CsvConfig, seed: int) -> Task:
     rows = split_rows(config, len(values), labels, config.path)
     inputs = np.delete(np.arange(len(names)), column)
     training, held_out = (Examples(values[np.ix_(part, inputs)], targets[part]) for part in rows)
-    del values, y, targets  # what is trained on is a copy
+    del values, y, targets  # the examples are copies, so this memory is free again
     if config.standardise:
         _standardise([training.inputs, held_out.inputs])
         if config.kind == "regression":
@@ -58,7 +65,7 @@ def make(config: CsvConfig, seed: int) -> Task:
 
 
 def _standardise(parts: list[np.ndarray]) -> None:
-    """Bring the first array to mean 0 and deviation 1 in every column, and the others along with it, in place."""
+    """Shift and scale all arrays in place by the column means and standard deviations of the first one."""
     mean, deviation = parts[0].mean(axis=0), parts[0].std(axis=0)
     scale = np.where(deviation > 0, deviation, 1.0)  # a constant column stays at 0
     for part in parts:

@@ -1,4 +1,4 @@
-"""Labelled images from files: MNIST-style IDX, gzipped or not, or an .npz with arrays x and y."""
+"""Labelled images from files: IDX files such as MNIST's, gzipped or not, or an .npz file with arrays x and y."""
 
 import os
 import re
@@ -18,10 +18,17 @@ from fa_sweep.tasks._split import split_rows
 
 @dataclass
 class ImagesConfig(FileConfig):
-    """`path`: an IDX file of images, its labels beside it (`images-idx3` becomes `labels-idx1`), or an .npz.
+    """Settings of a task whose examples are labelled images; `path` is the file of the images to train on.
 
-    `test_path`: the same for images to evaluate on; null: `held_out` of `path` are split off. Pixels are divided by
-    `divide_by`.
+    `path` is either an .npz file with images `x` and labels `y`, or an IDX file of images. The labels of an IDX file lie beside
+    it, in the file whose name has `labels-idx1` instead of `images-idx3`.
+
+    Args:
+        test_path: a file of images to evaluate on, in either format. If it is null, `held_out` images of `path` are split off.
+        divide_by: the number that all pixels are divided by.
+
+    Raises:
+        ConfigError: `divide_by` is not positive, or a file cannot be read.
     """
 
     test_path: str | None = field(metadata=LOCATION)
@@ -32,13 +39,19 @@ class ImagesConfig(FileConfig):
         super().__post_init__()
 
     def files(self) -> list[str]:
-        """Return the images' and labels' paths."""
+        """Return the paths of all images and labels, in the order in which they are read and hashed."""
         paths = [self.path, *([self.test_path] if self.test_path else [])]
         return [file for path in paths for file in ([path] if suffix(path) == ".npz" else [path, labels_path(path)])]
 
 
 def labels_path(path: str) -> str:
-    """Return where the labels of an IDX file of images lie: beside it, under MNIST's naming."""
+    """Return the path of the labels that belong to an IDX file of images.
+
+    The labels lie in the same folder. Their name has `labels-idx1` for `images-idx3`, or else `labels` for `images`.
+
+    Raises:
+        ConfigError: the name of the file does not contain "images".
+    """
     folder, name = os.path.split(path)
     labels = re.sub(r"images([-.])idx3", r"labels\1idx1", name)
     if labels == name:
@@ -49,7 +62,7 @@ def labels_path(path: str) -> str:
 
 
 def make(config: ImagesConfig, seed: int) -> Task:
-    """Return the images, pixels as given over `divide_by`. Raises ConfigError, naming file and fault."""
+    """Build the task from the files, with pixels divided by `divide_by`. Raises ConfigError, naming file and fault."""
     contents = Contents(config.content, config.path)
     images, labels = _read(config.path, contents)
     count, test = len(images), None
@@ -70,13 +83,13 @@ def make(config: ImagesConfig, seed: int) -> Task:
 
 
 def _pixels(images: Array, config: ImagesConfig) -> Array:
-    """Images (examples, pixels) -> float64, over `divide_by`, without a copy in between."""
+    """Convert images (examples, pixels) to float64 and divide them by `divide_by`, without an intermediate copy."""
     pixels: Array = np.divide(images, config.divide_by, dtype=np.float64)
     return pixels
 
 
 def _read(path: str, contents: Contents) -> tuple[Array, Array]:
-    """Return images (examples, pixels) and labels (examples,), as they stand in the files."""
+    """Return the images (examples, pixels) and labels (examples,) of one path, in the files' own types."""
     if suffix(path) == ".npz":
         x, y = read_npz(path, contents.whole(path), ("x", "y"))
     else:

@@ -1,4 +1,4 @@
-"""A linear teacher, y = T x, on fresh Gaussian inputs: the first task of Lillicrap et al. (2016)."""
+"""Learning a random linear map, y = T x, from fresh Gaussian inputs: the first task of Lillicrap et al. (2016)."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,16 @@ from fa_sweep.tasks._base import Examples, Task, TaskConfig, TaskKind
 
 @dataclass
 class LinearTeacherConfig(TaskConfig):
-    """`inputs`, `outputs`: the shape of T, whose entries are U(-teacher_scale, teacher_scale); x is N(0, I).
+    """Settings of a linear teacher T (outputs, inputs) and its examples (x, T x), where x is N(0, I).
 
-    `held_out`: examples in the evaluation set.
+    Args:
+        inputs: the length of x.
+        outputs: the length of y.
+        teacher_scale: the entries of T are drawn from U(-teacher_scale, teacher_scale).
+        held_out: the number of examples in the evaluation set.
+
+    Raises:
+        ConfigError: a number is out of range.
     """
 
     inputs: int
@@ -29,7 +36,7 @@ class LinearTeacherConfig(TaskConfig):
 
 
 def make(config: LinearTeacherConfig, seed: int) -> Task:
-    """Return the task of one seed: its teacher, its held-out examples, and more where they came from."""
+    """Draw the teacher and the evaluation set of one seed. Training examples are drawn afresh at every step."""
     teacher = stream(seed, "task").uniform(-config.teacher_scale, config.teacher_scale, (config.outputs, config.inputs))
 
     def fresh(generator: np.random.Generator, n: int) -> Examples:

@@ -1,4 +1,4 @@
-"""A random network as the teacher, on fresh Gaussian inputs: the nonlinear task of Lillicrap et al. (2016)."""
+"""Learning the outputs of a random network from fresh Gaussian inputs: the nonlinear task of Lillicrap et al. (2016)."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,10 +14,18 @@ from fa_sweep.tasks._base import Examples, Task, TaskConfig, TaskKind
 
 @dataclass
 class NonlinearTeacherConfig(TaskConfig):
-    """`widths`: of the teacher's layers, inputs and outputs included; its output is linear.
+    """Settings of a teacher network and its examples; inputs are N(0, I).
 
-    Weights are U(-gain / sqrt(fan_in), gain / sqrt(fan_in)) with `weight_gain`, biases U(-bias_scale, bias_scale); x is
-    N(0, I). `negative_slope` is of leaky_relu; `held_out`: examples in the evaluation set.
+    Args:
+        widths: the widths of the teacher's layers, from inputs to outputs.
+        activation: the activation of the hidden layers; a key of `ACTIVATIONS`. The output layer is linear.
+        negative_slope: the slope of leaky_relu for negative inputs.
+        weight_gain: weights are drawn from U(-weight_gain / sqrt(fan_in), weight_gain / sqrt(fan_in)).
+        bias_scale: biases are drawn from U(-bias_scale, bias_scale).
+        held_out: the number of examples in the evaluation set.
+
+    Raises:
+        ConfigError: a value is out of range, or the activation is unknown.
     """
 
     widths: list[int]
@@ -39,7 +47,7 @@ class NonlinearTeacherConfig(TaskConfig):
 
 
 def make(config: NonlinearTeacherConfig, seed: int) -> Task:
-    """Return the task of one seed: its teacher, its held-out examples, and more where they came from."""
+    """Draw the teacher and the evaluation set of one seed. Training examples are drawn afresh at every step."""
     activation = ACTIVATIONS[config.activation](config.negative_slope)
     layers = []
     for number, (i, o) in enumerate(pairwise(config.widths), start=1):

@@ -1,4 +1,7 @@
-"""Parity of n bits: 1 where an odd number of inputs is 1. Two bits are XOR, in counting order."""
+"""Parity of n bits: the target is 1 if an odd number of inputs is 1. With n = 2 this is XOR.
+
+The patterns are in counting order, as binary numbers from 0 to 2^n - 1.
+"""
 
 from dataclasses import dataclass
 
@@ -12,7 +15,15 @@ MOST_BITS = 16
 
 @dataclass
 class ParityConfig(TaskConfig):
-    """`bits`: n, the number of inputs; `decision_boundary`: an output above it counts as 1."""
+    """Settings of the parity task.
+
+    Args:
+        bits: the number of inputs n.
+        decision_boundary: an output above it counts as 1.
+
+    Raises:
+        ConfigError: `bits` is out of range.
+    """
 
     bits: int
     decision_boundary: float
@@ -24,7 +35,7 @@ class ParityConfig(TaskConfig):
 
 
 def make(config: ParityConfig, seed: int) -> Task:
-    """Return all 2^n patterns, both to train and to evaluate on."""
+    """Build the task: all 2^n patterns are both the training set and the evaluation set."""
     numbers = np.arange(2**config.bits)
     inputs = (numbers[:, None] >> np.arange(config.bits)[::-1]) & 1
     patterns = Examples(inputs.astype(float), (inputs.sum(1, keepdims=True) % 2).astype(float))

@@ -1,4 +1,4 @@
-"""Gaussian inputs with Gaussian targets that have nothing to do with them: memorisation alone (Song et al., 2021)."""
+"""Gaussian inputs with unrelated Gaussian targets, which can only be memorised (Song et al., 2021)."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,16 @@ from fa_sweep.tasks._base import Examples, Task, TaskConfig, TaskKind
 
 @dataclass
 class RandomLabelsConfig(TaskConfig):
-    """`examples` of x ~ N(0, I / inputs), y ~ N(0, I)."""
+    """Settings of a task with inputs x ~ N(0, I / inputs) and targets y ~ N(0, I).
+
+    Args:
+        examples: the number of examples.
+        inputs: the length of x.
+        outputs: the length of y.
+
+    Raises:
+        ConfigError: a number is below 1.
+    """
 
     examples: int
     inputs: int
@@ -24,7 +33,7 @@ class RandomLabelsConfig(TaskConfig):
 
 
 def make(config: RandomLabelsConfig, seed: int) -> Task:
-    """Return the examples of one seed, both to train and to evaluate on."""
+    """Draw the examples of one seed. They are both the training set and the evaluation set."""
     generator = stream(seed, "task")
     x = generator.standard_normal((config.examples, config.inputs)) / np.sqrt(config.inputs)
     examples = Examples(x, generator.standard_normal((config.examples, config.outputs)))

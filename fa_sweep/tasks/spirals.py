@@ -1,4 +1,4 @@
-"""Intertwined spirals, a class an arm (after Lang and Witbrock, 1988)."""
+"""Classifying points on intertwined spirals, one class per arm (after Lang and Witbrock, 1988)."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,17 @@ from fa_sweep.tasks._base import Examples, Task, TaskConfig, TaskKind, one_hot
 
 @dataclass
 class SpiralsConfig(TaskConfig):
-    """`classes` arms of `turns` turns each, radius up to 1; `noise` is the standard deviation of either coordinate.
+    """Settings of the spirals; before the noise, the radius of each arm grows from 0 to 1.
 
-    `points`: examples a class to train on; `held_out`: examples a class to evaluate on.
+    Args:
+        classes: the number of arms.
+        turns: the number of turns of each arm.
+        noise: the standard deviation of the Gaussian noise that is added to both coordinates.
+        points: the number of training examples per class.
+        held_out: the number of evaluation examples per class.
+
+    Raises:
+        ConfigError: a number is out of range.
     """
 
     classes: int
@@ -34,11 +42,11 @@ class SpiralsConfig(TaskConfig):
 
 
 def make(config: SpiralsConfig, seed: int) -> Task:
-    """Return the points of one seed, to train on and held out."""
+    """Draw the training set and the evaluation set of one seed."""
 
     def points(generator: np.random.Generator, n: int) -> Examples:
         labels = np.repeat(np.arange(config.classes), n)
-        radius = np.sqrt(generator.uniform(size=len(labels)))  # evenly along the arm
+        radius = np.sqrt(generator.uniform(size=len(labels)))  # the square root spreads the points about evenly along the arm
         angle = 2 * np.pi * (config.turns * radius + labels / config.classes)
         x = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
         return Examples(x + config.noise * generator.standard_normal(x.shape), one_hot(labels, config.classes))
@@ -48,7 +56,7 @@ def make(config: SpiralsConfig, seed: int) -> Task:
 
 
 def _numbers(config: SpiralsConfig) -> dict[str, int]:
-    each = config.classes * (8 + config.classes)  # a one-hot target has a number a class
+    each = config.classes * (8 + config.classes)  # a one-hot target has one number per class; the 8 are inputs and temporaries
     if config.classes > max(config.points, config.held_out):
         return {"task.classes": (config.points + config.held_out) * each}
     return {"task.points": config.points * each, "task.held_out": config.held_out * each}

@@ -1,4 +1,4 @@
-"""XOR in the order of the blog post that this project started from."""
+"""XOR, with the four patterns in the order of the blog post that this project started from."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,17 @@ from fa_sweep.tasks._base import Examples, Task, TaskConfig, TaskKind
 
 @dataclass
 class XorConfig(TaskConfig):
-    """`decision_boundary`: an output above it counts as 1."""
+    """Settings of XOR.
+
+    Args:
+        decision_boundary: an output above it counts as 1.
+    """
 
     decision_boundary: float
 
 
 def make(config: XorConfig, seed: int) -> Task:
-    """Return the four patterns, both to train and to evaluate on."""
+    """Build the task: the four patterns are both the training set and the evaluation set."""
     patterns = Examples(
         inputs=np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]),
         targets=np.array([[1.0], [1.0], [0.0], [0.0]]),
