@@ -168,7 +168,7 @@ def write_bytes(content: bytes, path: Path) -> None:
     """Write a file in one step: until all of it is on the disk, readers find the earlier file or none.
 
     Raises:
-        CannotWrite: the file could not be written. The earlier file, if there was one, is unchanged.
+        CannotWrite: the file could not be written.
     """
     write_and_hold(content, path).close()
 
