@@ -94,7 +94,7 @@ class Sweep:
             return {}
 
     def records(self, outputs: Path = OUTPUTS, *, quiet: bool = False) -> Records:
-        """Return the finished runs among its jobs, whichever sweep trained them.
+        """Return the records of its finished runs, whichever sweep trained them.
 
         Args:
             outputs: the folder in which to look for shards, besides the sweep's own.

@@ -57,8 +57,8 @@ def needs_of(runs: Sequence[RunConfig]) -> Needs:
     largest = max(i * o for i, o in pairwise(widths))
     histories = history_bytes(run)
     examples, batch = len(task.evaluation.inputs), run.train.batch_size
-    # Parameters, their step and the optimiser's state; feedback matrices and their draws; one layer's products; final weights,
-    # twice.
+    # Parameters, their step and the optimiser's state; feedback matrices and their draws; one layer's products; two copies
+    # of the final weights.
     of_weights = lanes * (weights * (4 * item + 8) + largest * (16 + 2 * item)) + 2 * len(runs) * weights * item
     # Inputs and targets for each lane; activations, slopes, deltas and signals; two layers in double precision.
     of_examples = examples * lanes * (item * (widths[0] + 2 * widths[-1] + 8 * hidden) + 16 * max(widths[1:]))

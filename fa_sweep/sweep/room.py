@@ -73,14 +73,14 @@ def _makespan(shards: Sequence[Shard], processes: int) -> float:
 
 
 def require_room(plan: Plan, *, confirmed: bool) -> None:
-    """Refuse a plan that needs more than there is.
+    """Refuse a plan if memory, disk space or time do not suffice for it.
 
     Args:
         plan: the plan.
         confirmed: whether the user has confirmed that training may take more than LONGEST_DAYS.
 
     Raises:
-        ConfigError: memory, disk space or time do not suffice. The message names the setting, the amount and a remedy.
+        ConfigError: something does not suffice. The message names the setting, the amount and a remedy.
     """
     if plan.needs is None:
         return

@@ -14,8 +14,8 @@ from fa_sweep.settings.schema import RunConfig
 from fa_sweep.settings.structure import layout_for, widths_of
 from fa_sweep.tasks import TASKS, task_of
 
-COMPILED_IS_FASTER = 2.0  # factor between the NumPy engine and the compiled one
-FLOAT32 = 0.6  # its time relative to float64, if there are enough lanes to fill a vector register
+COMPILED_IS_FASTER = 2.0  # the compiled engine takes less time than NumPy by this factor
+FLOAT32 = 0.6  # the time of float32 relative to float64, if there are enough lanes to fill a vector register
 PER_MODE = 0.25  # for each further slice in a stack, the fraction of a step's calls that it adds
 
 
@@ -31,7 +31,7 @@ class _Costs:
         draw: drawing one entry of a feedback matrix.
         noise: one unit with one noise input, in modes that use noise.
         evaluation_call: as `call`, for an evaluation.
-        evaluation_product: as `product`, for an evaluation, which goes forward and backward too.
+        evaluation_product: as `product`, for an evaluation.
         evaluation_inner: as `inner`, for an evaluation.
         evaluation_unit: one unit with one example in one lane.
         run: setting up one layer of one run.

@@ -57,7 +57,7 @@ class Executor(Protocol):
 
     A worker that dies. The executor either trains its shard again, which gives the same numbers, or yields `ShardLost` for it.
     It does not raise, does not wait for ever, and goes on with the other shards. If it cannot, because no worker is left, it
-    yields `ShardLost` for each of them.
+    yields `ShardLost` for each of these.
 
     Errors. `run` may raise ConfigError if the backend refuses the work, but only before the first result: the command then
     removes the sweep's folder, because nothing has been trained. Any other exception ends the training of the sweep.

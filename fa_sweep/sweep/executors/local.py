@@ -51,7 +51,10 @@ def start_tracker() -> None:
 
 @contextmanager
 def _inherited() -> Iterator[None]:
-    """Start processes in this block with one BLAS thread and deaf to the terminal's signals; this process ends them."""
+    """Give processes that start in this block one BLAS thread, and block the terminal's signals in them.
+
+    This process ends them itself.
+    """
     before = {name: os.environ.get(name) for name in _BLAS_THREADS}
     os.environ.update(dict.fromkeys(_BLAS_THREADS, "1"))
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
