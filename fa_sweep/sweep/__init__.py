@@ -1,1 +1,1 @@
-"""From a list of jobs to a finished ledger: plan, train, keep. Callable without Hydra."""
+"""Sweeps: plan the training of a list of jobs, train them, and keep every finished run in the ledger. Works without Hydra."""

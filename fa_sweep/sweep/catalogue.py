@@ -1,8 +1,8 @@
-"""Which runs lie in which shard, and which sweeps there are, without opening every file of a thousand sweeps.
+"""The catalogue: lists all sweeps, and the shard of each run, without opening every file of a thousand sweeps.
 
-The catalogue is a cache, `outputs/.catalogue`. It can be deleted at any time, and each part of it is made anew when the files
-that it describes change. Nothing that it says is believed without the file itself: shards are verified when their rows are
-used, records when they are read.
+It is a cache in the file `outputs/.catalogue`, which can be deleted at any time. An entry is made anew when the files that it
+describes change. The catalogue only says where to look: shards are verified when their rows are used, and records when they
+are read.
 """
 
 import contextlib
@@ -24,16 +24,19 @@ from fa_sweep.sweep.storage import digest, read_bytes, read_json, remove_leaving
 FILE = ".catalogue"
 TRACKED = "tracked.json"
 _VERSION = 2
-_NO_SWEEPS = ("artifacts", "reports")  # what else lies in outputs, by the thousand
-# A file that changes twice within one tick of the file system's clock keeps its time: younger ones are looked at again.
+_NO_SWEEPS = ("artifacts", "reports")  # folders in outputs that hold thousands of other files
+# A file that changes twice within one tick of the file system's clock keeps its time. Files this young are read again later.
 _SETTLED_NS = 2_000_000_000
-Stamp = tuple[int, int]  # when a file was modified, in ns, and its size; zeros where there is no such file
+Stamp = tuple[int, int]  # a file's time of modification in ns, and its size in bytes; zeros if there is no such file
 _NO_FILE = (0, 0)
 
 
 @dataclass
 class Shard:
-    """One shard: its file's name and stamp, how many runs it holds, and why it cannot be used, if so."""
+    """What the catalogue knows of one shard.
+
+    `name` is the name of its file and `runs` the number of runs in it. `fault` says why it cannot be used, or is empty.
+    """
 
     name: str
     stamp: Stamp
@@ -43,10 +46,17 @@ class Shard:
 
 @dataclass
 class Entry:
-    """What the catalogue knows of one folder; `stamps` are those of its record, its tracking note and its folder of shards.
+    """What the catalogue knows of the folder of one sweep or single run.
 
-    `created_at_ms`, `single`, `planned`, `uri` and `experiment` are the record's, and `fault` says why it cannot be read.
-    `tracked` is the MLflow run that the tracking note names, empty where there is none, and `children` how many runs it has.
+    Attributes:
+        stamps: the stamps of the record, of the tracking note and of the folder of shards.
+        created_at_ms: from the record, as are `single` and `planned`; 0 if there is no readable record.
+        uri: the tracking URI in the record.
+        experiment: the MLflow experiment in the record.
+        fault: why the record cannot be read; empty if it can.
+        tracked: the id of the MLflow run that the tracking note names; empty if there is no note.
+        children: how many children that run has.
+        shards: all shards in the folder.
     """
 
     stamps: tuple[Stamp, ...]
@@ -61,18 +71,21 @@ class Entry:
     shards: list[Shard] = field(default_factory=list)
 
 
-# What this process has found last, by folder of outputs: a command looks three times.
+# What this process found last, by folder of outputs. A command looks three times, and need not read the file again.
 _latest: dict[Path, tuple[dict[str, Entry], dict[str, Array]]] = {}
 
 
 class Catalogue:
-    """The sweeps and single runs under a folder of outputs, and the one in the folder `also`, which may lie elsewhere."""
+    """The sweeps and single runs under a folder of outputs, and the one in the folder `also`, which may lie elsewhere.
+
+    `entries` has what is known of each, by the path of its folder.
+    """
 
     def __init__(self, outputs: Path, also: Path | None = None) -> None:
         self.outputs = outputs
         self._before, self._ids_before = _latest.get(outputs.resolve()) or _load(outputs / FILE)
         self._ids: dict[str, Array] = {}
-        self.entries: dict[str, Entry] = {}  # by folder
+        self.entries: dict[str, Entry] = {}
         folders = list(_sweep_folders(str(outputs)))
         changed = [self._look_at(folder) for folder in folders]
         if any(changed) or len(self._before) != len(self.entries):
@@ -82,7 +95,7 @@ class Catalogue:
             self._look_at(str(also))
 
     def _look_at(self, folder: str) -> bool:
-        """Take note of a folder. Returns whether anything was new."""
+        """Read a folder, unless it is unchanged. Return whether it is a sweep whose entry is new or has changed."""
         stamps = tuple(_stamp(f"{folder}/{name}") for name in (RECORD, TRACKED, SHARDS))
         if not any(time_ns for time_ns, _ in stamps):
             remove_leavings(Path(folder))
@@ -135,7 +148,7 @@ class Catalogue:
         return {shard.name: ids[end - shard.runs : end] for shard, end in zip(entry.shards, ends, strict=True)}
 
     def places(self, run_ids: Iterable[str]) -> dict[str, list[Path]]:
-        """Return the shards that claim to hold each run, by run id; nothing in them has been checked."""
+        """Return the paths of the shards that should hold each run, by run id. Their content has not been checked."""
         wanted = {_number(run_id): run_id for run_id in run_ids}
         numbers = np.sort(np.fromiter(wanted, np.uint64, len(wanted)))
         ids = np.concatenate([*self._ids.values(), np.empty(0, np.uint64)])
@@ -151,7 +164,7 @@ class Catalogue:
         return found
 
     def faults(self) -> list[str]:
-        """Return what is wrong with each shard that cannot be used."""
+        """Return one message for each shard that cannot be used."""
         return [shard.fault for entry in self.entries.values() for shard in entry.shards if shard.fault]
 
     def _save(self) -> None:
@@ -160,12 +173,12 @@ class Catalogue:
         text = json.dumps({"version": _VERSION, "entries": entries}).encode()
         if self.outputs.is_dir():
             remove_leavings(self.outputs)
-            with contextlib.suppress(CannotWrite):  # another user's folder, say: then every command reads all files
+            with contextlib.suppress(CannotWrite):  # for example another user's folder; then every command reads all files
                 write_bytes(digest(text + body).encode() + b"\n" + text + b"\n" + body, self.outputs / FILE)
 
 
 def _load(path: Path) -> tuple[dict[str, Entry], dict[str, Array]]:
-    """Return the entries and run ids of a saved catalogue, by folder; nothing where there is none, or a damaged one."""
+    """Return the entries and run ids of a saved catalogue, by folder; empty if there is none or if it is damaged."""
     entries: dict[str, Entry] = {}
     ids: dict[str, Array] = {}
     try:
@@ -201,7 +214,7 @@ def _subfolders(folder: str) -> list[str]:
 
 
 def _stamp(path: str) -> Stamp:
-    for look in (os.stat, os.lstat):  # a link to nothing is something, too
+    for look in (os.stat, os.lstat):  # lstat finds a link whose target is missing
         try:
             found = look(path)
         except OSError:
@@ -215,7 +228,10 @@ def _is_settled(stamp: Stamp) -> bool:
 
 
 def _number(run_id: str) -> int:
-    """Return a run id's 16 hex digits as a number; for any other text a number that no shard's rows will bear out."""
+    """Return the 16 hex digits of a run id as a number.
+
+    Any other text gets a number too. It may lead to a shard, but the shard's rows will not have the text as their run id.
+    """
     try:
         return int(run_id, 16) % 2**64
     except ValueError:

@@ -1,4 +1,4 @@
-"""Train a list of jobs into a folder's ledger: each shard is on the disk before anything else is told."""
+"""Train a list of jobs into a sweep's folder. Each shard is on the disk before it is reported as finished."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,24 +14,43 @@ from fa_sweep.sweep.timing import seconds
 
 
 def plan_shards(jobs: Sequence[Job], n_jobs: str, executor: str = "local") -> tuple[list[Shard], int]:
-    """Return the shards of jobs and the number of processes to train them in."""
+    """Divide jobs into shards and choose the number of processes; `n_jobs` and `executor` as in `choose_processes`."""
     groups = by_structure(jobs)
     processes = choose_processes(n_jobs, sum(seconds([job.run for job in group]) for group in groups), executor)
     return cut(groups, processes), processes
 
 
 def expect_training(run: RunConfig, jobs: int, n_jobs: str, executor: str) -> None:
-    """Start what training will need, as soon as the first of so many jobs is known: the others are composed meanwhile."""
+    """Start what training will need as soon as the first job is known, while the other jobs are still being composed.
+
+    Args:
+        run: the first job's settings.
+        jobs: the number of jobs.
+        n_jobs: the number of processes, or "auto".
+        executor: the name of the executor.
+    """
     expect_work(executor, min(jobs, choose_processes(n_jobs, seconds([run] * jobs), executor)))
 
 
 def train_shards(
     folder: Path, shards: Sequence[Shard], executor: Executor, progress: Progress, finished: Callable[[Shard], None]
 ) -> list[tuple[Shard, str]]:
-    """Train shards into `folder`'s ledger, telling `progress` and `finished` how far each is.
+    """Train shards and keep each result in the sweep's folder.
 
-    A shard that ends in an error costs its own runs alone: they are noted as the sweep's failures. Returns the shards that
-    were lost on the way, with what is known of why.
+    If a shard ends in an error, its runs are recorded among the sweep's failures and all other shards go on.
+
+    Args:
+        folder: the sweep's folder.
+        shards: what to train.
+        executor: an open executor.
+        progress: called with a shard's number and the fraction of it that is done.
+        finished: called with each shard whose histories are on the disk.
+
+    Returns:
+        The shards that were lost, each with the reason as far as it is known.
+
+    Raises:
+        CannotWrite: a shard or the file of failures could not be written.
     """
     lost: list[tuple[Shard, str]] = []
     for shard, result in executor.run(shards, progress):

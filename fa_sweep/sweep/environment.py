@@ -1,4 +1,4 @@
-"""What the numbers were computed with: versions, processor, code."""
+"""The environment in which numbers are computed: versions of libraries, the processor, and the code."""
 
 import os
 import platform
@@ -14,25 +14,29 @@ from threadpoolctl import threadpool_info
 from fa_sweep import __version__
 from fa_sweep.settings.identity import NUMERICS_VERSION
 
-# What another value of may change the last bits of a run's numbers: of products, of tanh, exp, log and arccos.
+# If one of these differs, the last bits of a run's numbers may differ: of matrix products, tanh, exp, log and arccos.
 DECIDES_BITS = ("numerics", "numpy", "blas", "simd", "libc")
 
 
 def differences(one: Mapping[str, str], other: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Return what two environments differ in that may change bits, with both values; what either does not say is left out."""
+    """Return the differences between two environments that may change the last bits of numbers.
+
+    Returns:
+        Both values, by the name of the entry. An entry that one of the environments lacks is left out.
+    """
     both = [name for name in DECIDES_BITS if name in one and name in other]
     return {name: (one[name], other[name]) for name in both if one[name] != other[name]}
 
 
 @cache
 def environment() -> dict[str, str]:
-    """Return versions, BLAS and its core type, NumPy's SIMD level, platform, and the code's git commit.
+    """Return this process's environment: versions, BLAS and its core type, NumPy's SIMD level, platform, and git commit.
 
-    The same settings give the same bits wherever the values named in `DECIDES_BITS` are equal. Another BLAS kernel, another
-    SIMD level or another version of NumPy may round otherwise.
+    The same settings give the same bits in two environments if the entries named in `DECIDES_BITS` are equal. Another BLAS
+    kernel, SIMD level or version of NumPy may round differently.
     """
     loaded = [library for library in threadpool_info() if library["user_api"] == "blas"]
-    # SciPy brings a library of its own: it is there only where SciPy is imported, and computes none of our numbers.
+    # SciPy has a BLAS of its own, which is loaded only if SciPy is imported and computes none of our numbers.
     numpys = [library for library in loaded if "numpy" in Path(library["filepath"]).parent.name] or loaded
     blas = [f"{i['internal_api']} {i['version']} {i.get('architecture', '?')}" for i in numpys]
     simd = np.show_config(mode="dicts").get("SIMD Extensions", {})
@@ -50,21 +54,26 @@ def environment() -> dict[str, str]:
 
 
 def git() -> dict[str, str]:
-    """Return commit and dirty flag of the checkout that this code runs from; "none" for an installed package."""
-    folder = Path(__file__).resolve().parent.parent  # of the package
+    """Return the commit of the checkout that this code runs from, and whether it has uncommitted changes.
+
+    Returns:
+        `git_commit`: the commit, or "none" for an installed package. `git_dirty`: "true", "false" or "unknown". Files that are
+        not under version control count as changes only in the folders of the program.
+    """
+    folder = Path(__file__).resolve().parent.parent  # the package's folder
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None or _git(folder, "ls-files", "--error-unmatch", __file__) is None:
         return {"git_commit": "none", "git_dirty": "unknown"}
     program = [str(folder), *(str(folder.parent / name) for name in ("hydra_plugins", "conf"))]
     changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    added = _git(folder, "status", "--porcelain", "--untracked-files=all", "--", *program)  # a mode's file, say
+    added = _git(folder, "status", "--porcelain", "--untracked-files=all", "--", *program)  # for example the file of a new mode
     changes = None if changes is None or added is None else changes + added
     return {"git_commit": commit, "git_dirty": "unknown" if changes is None else str(bool(changes)).lower()}
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
     command = ["git", "-C", str(folder), *arguments]
-    # In a hook, and under `git rebase --exec`, GIT_DIR and its like speak of another repository.
+    # In a hook and under `git rebase --exec`, GIT_DIR and similar variables point to another repository.
     variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True, env=variables)

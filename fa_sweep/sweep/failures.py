@@ -1,4 +1,4 @@
-"""Runs that ended in an error: what was raised, where in somebody's code, with the whole traceback."""
+"""Runs that ended in an error: the message, the place in the user's own code, and the whole traceback."""
 
 import json
 import os
@@ -16,10 +16,10 @@ FAILURES = "failures.json"
 
 @dataclass(frozen=True)
 class Failed:
-    """Why runs ended: `message` in one line, `where` it was raised ("file, line N, in function"), and the `traceback`.
+    """The error that ended some runs.
 
-    `where` is the last line of code that is neither ours nor a released distribution's: that of a user's own mode or task. It
-    is empty where no such code took part.
+    `message` is one line. `where` is the innermost line of the user's own code ("file, line N, in function"), for instance a
+    feedback mode or task; `is_somebodys` decides what counts. It is empty if no such code took part.
     """
 
     message: str
@@ -31,7 +31,7 @@ class Failed:
 
 
 def failure(error: BaseException) -> Failed:
-    """Return what an error tells, in texts that travel between processes."""
+    """Return an exception as texts, which can be sent between processes."""
     said = " ".join(str(error).split()) or (
         "there was not enough memory" if isinstance(error, MemoryError) else "no more is known"
     )
@@ -48,7 +48,7 @@ def _shown(path: str) -> str:
 
 
 def failures_bytes(errors: Mapping[str, Failed]) -> bytes:
-    """Return the content of the file of a sweep's failures; runs that failed together share one entry."""
+    """Return the content of the file of failures, given the error by run id. Runs with the same error share one entry."""
     runs: dict[Failed, list[str]] = {}
     for run_id, failed in errors.items():
         runs.setdefault(failed, []).append(run_id)
@@ -56,11 +56,11 @@ def failures_bytes(errors: Mapping[str, Failed]) -> bytes:
 
 
 def read_failures(folder: Path) -> dict[str, Failed]:
-    """Return the error of each run that ended in one, by run id. Raises Unreadable."""
+    """Return the error of each failed run of a sweep, by run id. Raises Unreadable."""
     path = folder / FAILURES
     values = read_json(path)
     try:
-        if "failures" not in values:  # the first version's: one line per run
+        if "failures" not in values:  # written by the first version: a message by run id
             if not all(isinstance(message, str) for message in values.values()):
                 raise TypeError(json.dumps(values)[:60])
             return {run_id: Failed(message) for run_id, message in values.items()}

@@ -1,13 +1,13 @@
-"""A sweep's folder: its job table, its record, its shards, and what became of it.
+"""A sweep's folder on disk, and the object that represents it.
 
-jobs.parquet     every job with its run id, factors, overrides and resolved settings, reused ones included
+jobs.parquet     every job, reused or not, with its run id, factors, overrides and resolved settings
 sweep.json       the record: command line, time, tracking target, environment (see record.py)
 multirun.yaml    Hydra's own configuration of the sweep
 shards/          histories of the runs that this sweep trained
-failures.json    runs that ended in an error
-tracked.json     written when MLflow has all of it
+failures.json    the errors of runs that failed
+tracked.json     written once MLflow has the whole sweep
 
-Sweeps lie in outputs/sweeps, single runs in outputs/runs; there is a link in the former to those that lie elsewhere.
+Sweeps lie in outputs/sweeps and single runs in outputs/runs. If one lies elsewhere, there is a link to it in outputs/sweeps.
 """
 
 import os
@@ -37,19 +37,20 @@ from fa_sweep.sweep.record import FORMAT, RECORD, SweepRecord, preset_of, proces
 from fa_sweep.sweep.storage import digest, lock, read_json, write_and_hold, write_bytes, write_json
 
 OUTPUTS = Path("outputs")
-ELSEWHERE_S = 86400
+ELSEWHERE_S = 86400  # how long a process on another machine counts as alive
 
 
 def fresh_id() -> str:
-    """Return a folder name: UTC time and a random suffix, for two sweeps may start in one second."""
+    """Return a new folder name: the time in UTC and a random suffix, because two sweeps may start in the same second."""
     return f"{datetime.now(UTC):%Y-%m-%d_%H-%M-%S}_{secrets.token_hex(3)}"
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep (or single run) as its folder tells it.
+    """A sweep (or single run), as its folder describes it.
 
-    `_lock` is the open record of a sweep that this process conducts: it is locked until `close`, or until the process ends.
+    If this process conducts the sweep, `_lock` holds the open file of the record. The file is locked until `close` is called or
+    the process ends.
     """
 
     folder: Path
@@ -62,12 +63,17 @@ class Sweep:
 
     @cached_property
     def jobs(self) -> list[Job]:
-        """Every job, in the order given. Raises Unreadable, or ConfigError for a piece that is no longer installed."""
+        """All jobs, in their order.
+
+        Raises:
+            Unreadable: the job table or the record is damaged.
+            ConfigError: a job needs a setting, mode or task that is no longer installed.
+        """
         return read_jobs(self.folder, self.record.jobs_sha256)
 
     @cached_property
     def record(self) -> SweepRecord:
-        """What is known of the sweep as a whole. Raises Unreadable."""
+        """The record: what is known of the sweep as a whole. Raises Unreadable."""
         record = read_record(self.folder)
         if record is None:
             raise Unreadable(f"{self.folder / RECORD} is missing")
@@ -75,12 +81,12 @@ class Sweep:
 
     @property
     def hash(self) -> str:
-        """Hash of its set of run ids."""
+        """The hash of the set of its jobs' ids."""
         return sweep_hash(job.id for job in self.jobs)
 
     @property
     def failures(self) -> dict[str, Failed]:
-        """The error of each run that ended in one, by run id; a file that cannot be read is said, and tells nothing."""
+        """The error of each failed run, by run id. Empty if the file cannot be read, which is then reported."""
         try:
             return read_failures(self.folder)
         except Unreadable as error:
@@ -88,16 +94,24 @@ class Sweep:
             return {}
 
     def records(self, outputs: Path = OUTPUTS, *, quiet: bool = False) -> Records:
-        """Return the finished runs among its jobs, from whichever sweep trained them; `quiet` as in `Ledger.find`."""
+        """Return the records of its finished runs, whichever sweep trained them.
+
+        Args:
+            outputs: the folder in which to look for shards, besides the sweep's own.
+            quiet: as in `Ledger.find`.
+        """
         return Records(Ledger(outputs, also=self.folder).find(self.jobs, quiet=quiet), self.jobs)
 
     def add_failures(self, errors: Mapping[str, Failed]) -> None:
-        """Keep the errors of runs that ended in one. Raises CannotWrite."""
+        """Add the errors of failed runs, given by run id, to the sweep's file of failures. Raises CannotWrite."""
         write_bytes(failures_bytes(self.failures | dict(errors)), self.folder / FAILURES)
 
     @property
     def tracked(self) -> dict[str, Any]:
-        """What MLflow was told; empty until it has all of it, and where the note is damaged: the import finds what is there."""
+        """The note about what MLflow has of the sweep. Empty until MLflow has all of it.
+
+        A damaged note counts as empty too: the import then looks up what MLflow already has.
+        """
         try:
             noted = read_json(self.folder / TRACKED)
         except Unreadable:
@@ -105,51 +119,69 @@ class Sweep:
         return noted if isinstance(noted.get("run_id"), str) else {}
 
     def mark_tracked(self, values: dict[str, Any]) -> None:
-        """Note that MLflow has the sweep. Raises CannotWrite."""
+        """Write the note that MLflow has the whole sweep. Raises CannotWrite."""
         write_json(values, self.folder / TRACKED)
 
     @contextmanager
     def claimed(self, *, wait: bool = False) -> Iterator[bool]:
-        """Hold the right to import it, and say whether it was free; it goes with this process, however that ends.
+        """Claim the right to import the sweep into MLflow, for the length of the block, and yield whether it was free.
 
-        Whoever conducts a sweep has the right from its first moment on.
+        The right is a lock on the record, so it ends with this process at the latest. The process that conducts a sweep has it
+        from the sweep's first moment until `close`.
+
+        Args:
+            wait: wait until the right is free.
         """
         with ExitStack() as stack:
             free = True
             if not self._lock:
                 try:
-                    file = stack.enter_context((self.folder / RECORD).open("r+b"))  # NFS locks only what may be written
+                    file = stack.enter_context(
+                        (self.folder / RECORD).open("r+b")
+                    )  # open for writing, as NFS requires for a lock
                     lock(file, wait=wait)
                 except BlockingIOError:
                     free = False
-                except OSError:  # another's file, or a file system without locks
+                except OSError:  # another user's file, or a file system without locks
                     free = wait or not self._seems_running
             yield free
 
     @property
     def is_running(self) -> bool:
-        """Whether some process conducts it."""
+        """Whether some process is conducting or importing the sweep."""
         with self.claimed() as free:
             return bool(self._lock) or not free
 
     @property
     def _seems_running(self) -> bool:
-        """Whether its process is alive, as far as can be told without a lock: another machine's is believed to be for a day."""
+        """Whether the conducting process seems alive, judged without a lock.
+
+        A process on another machine counts as alive for a day (ELSEWHERE_S) after the sweep began.
+        """
         if self.record.host != platform.node():
             return time.time() - self.record.created_at_ms / 1000 < ELSEWHERE_S
         return self.record.is_process_alive
 
     def close(self) -> None:
-        """Let others import it: this process is done with it."""
+        """Give up the right to import the sweep, because this process is done with it."""
         while self._lock:
             self._lock.pop().close()
 
 
 def make_folder(folder: Path, setting: str, *, new: bool, outputs: Path = OUTPUTS) -> None:
-    """Make the folder that a setting names, for a sweep or a single run; `new`: it must not be there yet.
+    """Make the folder of a sweep or a single run.
 
-    One that later commands would not find in `outputs` is linked in its `sweeps`, or it is said that it will not be found.
-    Raises ConfigError for one that holds a run, that cannot be made, or whose name `outputs` has already.
+    Later commands look for sweeps in `outputs`. If the folder lies elsewhere, a link to it is made in `outputs/sweeps`. If that
+    fails, the user is warned that later commands will not find the folder.
+
+    Args:
+        folder: the folder.
+        setting: the setting that names it, for error messages.
+        new: whether it must not exist yet.
+        outputs: the folder of all outputs.
+
+    Raises:
+        ConfigError: the folder already holds a run, it cannot be made, or `outputs/sweeps` has another entry of its name.
     """
     link = _link_to(folder, outputs)
     try:
@@ -159,7 +191,7 @@ def make_folder(folder: Path, setting: str, *, new: bool, outputs: Path = OUTPUT
         if link is not None and not linked and os.path.lexists(link):
             raise ConfigError(f"{setting} is {folder}; {link} is another's: name a folder whose last part is new")
         folder.mkdir(parents=True, exist_ok=not new)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name, or ConfigError
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name. ConfigError is one, too.
         if isinstance(error, ConfigError):
             raise
         reason = error.strerror if isinstance(error, OSError) else error
@@ -186,7 +218,7 @@ def remove_folder(folder: Path, outputs: Path = OUTPUTS) -> None:
 
 
 def _link_to(folder: Path, outputs: Path) -> Path | None:
-    """Return the place of a link to a folder; None for one that is found without."""
+    """Return where the link to a folder has to be; None if the folder is found without a link."""
     whole = folder.resolve()
     found = whole.parent.parent == outputs.resolve() or whole.parent in {place.resolve() for place in outputs.glob("*")}
     return None if found else outputs / "sweeps" / whole.name
@@ -202,9 +234,22 @@ def create_sweep(
     single: bool,
     resume: str = "true",
 ) -> Sweep:
-    """Write the folder of a sweep that this process is about to conduct, and hold it; `single`: of one run outside any sweep.
+    """Write the job table and the record of a sweep that this process is about to conduct, and lock it.
 
-    Raises CannotWrite; then there is no sweep.
+    Args:
+        folder: the sweep's folder.
+        jobs: all jobs, reused ones included.
+        tracking: where MLflow is to keep the sweep.
+        flags: the command line's flags for Hydra.
+        overrides: the command line's overrides.
+        single: whether this is a single run outside any sweep.
+        resume: the setting of this name.
+
+    Returns:
+        The sweep. Call `close` once this process is done with it.
+
+    Raises:
+        CannotWrite: a file could not be written. Then there is no sweep.
     """
     table = jobs_bytes(jobs)
     write_bytes(table, folder / TABLE)
@@ -227,17 +272,20 @@ def create_sweep(
         jobs_sha256=digest(table),
     )
     sweep = Sweep(folder, [write_and_hold(record.content(), folder / RECORD)])
-    sweep.__dict__.update(jobs=list(jobs), record=record)  # known already: a hundred thousand jobs take a while to read
+    sweep.__dict__.update(jobs=list(jobs), record=record)  # already known; reading a hundred thousand jobs takes a while
     return sweep
 
 
 def all_sweeps(outputs: Path = OUTPUTS) -> list[Sweep]:
-    """Return every sweep and single run under `outputs`, oldest first; one whose record cannot be read is said and left out."""
+    """Return all sweeps and single runs under `outputs`, oldest first.
+
+    A sweep whose record cannot be read is reported and left out.
+    """
     return [sweep for sweep, _ in catalogued(outputs)]
 
 
 def catalogued(outputs: Path = OUTPUTS) -> list[tuple[Sweep, Entry]]:
-    """Return every sweep and single run under `outputs` with what the catalogue knows of it, oldest first."""
+    """Return all sweeps and single runs under `outputs` with their catalogue entries, as `all_sweeps` does."""
     found = []
     for folder, entry in Catalogue(outputs).entries.items():
         if entry.fault:

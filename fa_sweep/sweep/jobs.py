@@ -1,4 +1,4 @@
-"""Jobs of a sweep: what each run is called, which factors set it apart, and the table that lists them all."""
+"""The jobs of a sweep: their names and factors, and the table on disk that lists them all."""
 
 import json
 import shlex
@@ -20,18 +20,29 @@ from fa_sweep.tasks import task_of
 
 TABLE = "jobs.parquet"
 T = TypeVar("T")
-# A job that is asked for: its settings, what its overrides chose by key, and the overrides.
+# A job as the user asked for it: its settings, the values that its overrides chose (by key), and the overrides themselves.
 Asked = tuple[RunConfig, dict[str, Any], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run of a sweep, the `number`-th; `id` tells it from the same run judged in another way.
+    """One run of a sweep, together with the criterion that judges it.
 
-    `factors`: the swept settings that set its group apart, seed aside; `overrides`: its command line, application
-    settings aside; `widths` n_0 ... n_L of the network and `targets`, what kind they are, as the task had them; `flags`:
-    Hydra's flags that say where configurations lie; `reused`: an earlier sweep had trained it, the one whose id is `source`.
-    Two jobs may share a run: judged by another criterion or hold.
+    Two jobs may share a run, if they judge it by different criteria: they have one `run_id` and two `id`s.
+
+    Attributes:
+        number: the job's place in the sweep, from 0.
+        run_id: the id of the run. Equal ids mean equal numbers.
+        id: the id of the job.
+        name: a readable name, made of feedback mode, factors and seed.
+        run: the settings.
+        factors: the settings that vary over the sweep, without the seed. Jobs of one group have the same.
+        overrides: the words of its command line, without application settings.
+        widths: the network's layer widths n_0 ... n_L, as the task had them.
+        targets: the kind of the task's targets.
+        flags: Hydra's flags that say where the configuration files are.
+        reused: whether an earlier sweep had trained the run.
+        source: the id of that sweep, empty if there was none or if it is not known.
     """
 
     number: int
@@ -49,28 +60,26 @@ class Job:
 
     @property
     def group(self) -> str:
-        """The name of the job's group: its factors, the feedback mode by its bare name."""
+        """The name of the job's group: its factors, with the feedback mode as a bare name in front."""
         rest = [f"{key}={_text(value)}" for key, value in self.factors.items() if key != "feedback"]
         first = [_text(self.factors["feedback"])] if "feedback" in self.factors else []
         return ", ".join(first + rest) or self.run.feedback.mode
 
     @property
     def reproduce(self) -> str:
-        """A command that runs this one run."""
+        """The shell command that trains this run alone."""
         preset = any(override.lstrip("+").startswith("experiment=") for override in self.overrides)
         arguments = [*self.flags, *self.overrides, *(["hydra.mode=RUN"] if preset else [])]
         return redact(shlex.join(["python", "-m", "fa_sweep", *arguments]))
 
 
 def make_jobs(runs: Iterable[Asked], flags: Sequence[str] = ()) -> list[Job]:
-    """Name the runs of a sweep and merge equal ones.
-
-    A setting is a factor where its value varies over the sweep.
+    """Name the runs of a sweep, merge equal jobs, and find the factors: the settings whose values vary over the sweep.
 
     Args:
-        runs: settings, what the overrides chose by key, and the overrides. A million jobs share groups of settings and
-            choices: what is worked out for one object is not worked out again for the same object.
-        flags: Hydra's flags that say where configurations lie.
+        runs: settings, the values that the overrides chose (by key), and the overrides, of each job. A million jobs share the
+            objects that hold settings and choices; results are cached per object.
+        flags: Hydra's flags that say where the configuration files are.
     """
     listed = list(runs)
     varying = _varying({id(chosen): chosen for _, chosen, _ in listed}.values())
@@ -87,7 +96,7 @@ def make_jobs(runs: Iterable[Asked], flags: Sequence[str] = ()) -> list[Job]:
 
 
 def emptied(items: list[T]) -> Iterator[T]:
-    """Yield the items of a list in their order and take each out of it: a million are not held beside what is made of them."""
+    """Yield the items of a list in order and remove each from it, so that a million inputs do not stay beside their results."""
     items.reverse()
     while items:
         yield items.pop()
@@ -102,7 +111,7 @@ def _varying(choices: Iterable[dict[str, Any]]) -> set[str]:
 
 
 class _Maker:
-    """Makes the jobs that differ in their seed alone."""
+    """Makes jobs that differ only in their seeds."""
 
     def __init__(self, run: RunConfig, factors: dict[str, Any], flags: tuple[str, ...]) -> None:
         self._run = run
@@ -113,13 +122,13 @@ class _Maker:
         self._name = "-".join([mode, *between])
 
     def makes(self, run: RunConfig) -> bool:
-        """Whether a run differs in nothing but its seed, as far as that can be told at once: it has the very same groups."""
+        """Whether a run is known to differ only in its seed: quickly, by whether it shares the same settings objects."""
         return differ_in_seed_alone(run, self._run)
 
     def job(self, number: int, run: RunConfig, overrides: tuple[str, ...]) -> Job:
         run_id, job_id = self._ids(run.seed)
         name = f"{self._name}-s{run.seed:03d}"
-        run = run if type(run) is RunConfig else run_alone(run)  # a tracking URI goes to no worker
+        run = run if type(run) is RunConfig else run_alone(run)  # workers must not receive the tracking URI
         return Job(number, run_id, job_id, name, run, self._factors, overrides, self._widths, self._targets, self._flags)
 
 
@@ -128,7 +137,7 @@ def _text(value: Any) -> str:
 
 
 def jobs_bytes(jobs: Iterable[Job]) -> bytes:
-    """Return the content of the job table, resolved settings included."""
+    """Return the content of the job table's file, with the resolved settings of every job and without secrets."""
     listed = list(jobs)
     columns = {
         "run_id": texts([job.run_id for job in listed]),
@@ -154,9 +163,15 @@ def _lists_of_texts(values: Sequence[Sequence[str]]) -> Any:
 
 
 def read_jobs(folder: Path, sha256: str = "") -> list[Job]:
-    """Return the jobs of a sweep's table; `sha256` is what its record says of the file, empty where it says nothing.
+    """Read the job table of a sweep.
 
-    Raises Unreadable for a table that is damaged, and ConfigError for settings that this installation does not have.
+    Args:
+        folder: the sweep's folder.
+        sha256: the SHA-256 that the sweep's record gives for the file; empty if it gives none.
+
+    Raises:
+        Unreadable: the table is damaged.
+        ConfigError: a job has settings that this installation does not know.
     """
     path = folder / TABLE
     content = read_bytes(path)

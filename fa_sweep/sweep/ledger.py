@@ -1,7 +1,7 @@
-"""The ledger: every finished run, found by its id in the shards of all sweeps and single runs.
+"""The ledger: finds every finished run by its id, in the shards of all sweeps and single runs.
 
-Shards lie in the folder of the sweep (or single run) that trained them. A shard that is damaged, or does not hold what its runs
-must have, counts as absent and is said.
+Shards lie in the folder of the sweep (or single run) that trained them. A shard that is damaged, or lacks data that its runs
+must have, is reported, and its runs count as absent.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,9 +19,9 @@ Usable = Callable[[Record], bool]
 
 
 class Ledger:
-    """Every shard under a folder of outputs, and under the folder `also` of a sweep that may lie elsewhere.
+    """All shards under a folder of outputs.
 
-    The shards of the sweep in the folder `besides` are left out.
+    `also` is the folder of one more sweep, perhaps elsewhere. The shards of the sweep in the folder `besides` are left out.
     """
 
     def __init__(self, outputs: Path, also: Path | None = None, besides: Path | None = None) -> None:
@@ -30,12 +30,18 @@ class Ledger:
         self._unusable: set[Path] = set()
 
     def find(self, jobs: Iterable[Job], usable: Usable | None = None, *, quiet: bool = False) -> dict[str, Path]:
-        """Return the shard of each finished run among `jobs`, by run id, and say which shards cannot be used.
+        """Find the shard of each finished run among `jobs`, and report shards that cannot be used.
 
-        `quiet`: shards that an earlier look has said already are said again only where runs are not found.
+        If several shards hold a run, a shard in the folder `also` comes first, then one of the sweep that the job names as
+        its source, then the newest.
 
-        A run that several shards have is taken from the folder that `also` names, then from the sweep that its job says it
-        was reused from, then from the newest. `usable` leaves out records that will not do.
+        Args:
+            jobs: the jobs whose runs are wanted.
+            usable: says of a record whether it may be used; all may be if it is None.
+            quiet: report the shards that the catalogue lists as unusable only if a run is not found.
+
+        Returns:
+            The path of the shard by run id; runs that were not found are missing.
         """
         wanted = {job.run_id: job for job in jobs}
         left = {i: self._in_order(wanted[i], paths) for i, paths in self._catalogue.places(wanted).items()}
@@ -49,7 +55,7 @@ class Ledger:
                 records = self._read(path, members)
                 found |= {run_id: path for run_id, record in records.items() if usable is None or usable(record)}
             left = {run_id: paths[1:] for run_id, paths in left.items() if run_id not in found and len(paths) > 1}
-        if not quiet or len(found) < len(wanted):  # what cannot be read may have held some of the others
+        if not quiet or len(found) < len(wanted):  # the missing runs may be in shards that cannot be read
             for fault in self._catalogue.faults():
                 _say_absent(fault)
         return found
@@ -78,13 +84,14 @@ def _say_absent(fault: str) -> None:
 
 
 class Records(Mapping[str, Record]):
-    """Finished runs by id, read when they are asked for, one shard in memory at a time.
+    """Finished runs by id, read on demand, with one shard in memory at a time.
 
-    Iteration goes shard by shard, and so should whoever has many to look up: see `finished`.
+    Iteration goes shard by shard. To look up many runs, go in the same order, as `finished` does: each change of shard reads a
+    file.
     """
 
     def __init__(self, places: Mapping[str, Path], jobs: Iterable[Job]) -> None:
-        """`places`: the shard of each run, as `Ledger.find` found it for `jobs`."""
+        """Take `places`, the shard of each run, as `Ledger.find` has found it for `jobs`."""
         self._by_shard: dict[Path, dict[str, Job]] = {}
         for job in jobs:
             if job.run_id in places:
@@ -95,7 +102,7 @@ class Records(Mapping[str, Record]):
     def __getitem__(self, run_id: str) -> Record:
         path = self.places[run_id]
         if self._open is None or self._open[0] != path:
-            self._open = None  # before the next one is read
+            self._open = None  # frees the memory before the next shard is read
             self._open = path, read_shard(path, self._by_shard[path])
         return self._open[1][run_id]
 
@@ -110,7 +117,7 @@ class Records(Mapping[str, Record]):
 
 
 def finished(jobs: Iterable[Job], records: Mapping[str, Record]) -> Iterator[tuple[Job, Record]]:
-    """Yield each finished job with its record, in the order of the records: shard by shard, however many there are."""
+    """Yield each finished job with its record, in the order of `records`, so that each shard is read only once."""
     of_run: dict[str, list[Job]] = {}
     for job in jobs:
         of_run.setdefault(job.run_id, []).append(job)
@@ -120,5 +127,5 @@ def finished(jobs: Iterable[Job], records: Mapping[str, Record]) -> Iterator[tup
 
 
 def run_events(job: Job, record: Record) -> Events:
-    """Return the events of one finished run by its job's criterion."""
+    """Return the events of one finished run, judged by its job's criterion."""
     return events(job.run, record.steps, record.metrics[job.run.task.success.metric], record.diverged_at_step)

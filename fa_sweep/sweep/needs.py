@@ -1,7 +1,4 @@
-"""What training takes, known before it begins: bytes of memory by the setting that asks for them, and bytes on the disk.
-
-Axes: R lanes of a stack, E evaluations, L weight layers.
-"""
+"""Estimate what training will need before it begins: memory, with the settings that are responsible for it, and disk space."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,16 +15,17 @@ from fa_sweep.settings.schema import RunConfig
 from fa_sweep.settings.structure import widths_of
 from fa_sweep.tasks import task_of
 
-HISTORY_COPIES = 3  # a shard's histories, while they are put together and written
-LISTED_BYTES = 150  # of one evaluation step, while they are listed
-PROCESS_BYTES = 2**27  # of a Python process with NumPy, before it does anything
+HISTORY_COPIES = 3  # of a shard's histories in memory, while they are put together and written
+LISTED_BYTES = 150  # per evaluation, for its entry in the list of evaluation steps
+PROCESS_BYTES = 2**27  # of memory of an idle Python process with NumPy
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What one shard takes while it is trained: bytes of `memory` by the setting that asks for them.
+    """What one shard needs while it is trained.
 
-    `kept` are those of the histories, which go to the disk, and `histories` is the setting that asks for them.
+    `memory` is in bytes, by the setting that is responsible. `kept` is the size in bytes of the histories, which are written to
+    the disk, and `histories` is the setting that is responsible for it.
     """
 
     memory: dict[str, int]
@@ -36,32 +34,33 @@ class Needs:
 
     @property
     def total(self) -> int:
-        """All bytes of memory."""
+        """The memory in total, in bytes."""
         return sum(self.memory.values())
 
     @property
     def largest(self) -> str:
-        """The setting that asks for most of the memory."""
+        """The setting that is responsible for most of the memory."""
         return max(self.memory, key=lambda name: self.memory[name])
 
 
 def history_bytes(run: RunConfig) -> int:
-    """Return how many bytes the histories of one run are: a number per evaluation and metric, and the steps."""
+    """Return the size of one run's histories in bytes: one number per evaluation for each metric and for the step."""
     metrics = len(metric_names(len(run.model.hidden) + 1, task_of(run).targets)) + 1
     return run.train.evaluations() * metrics * 8
 
 
 def needs_of(runs: Sequence[RunConfig]) -> Needs:
-    """Return what runs of one structure take that are trained as one shard, part after part."""
+    """Estimate what one shard needs, given its runs, all of one structure. Its parts are trained one after the other."""
     run, widths, task = runs[0], widths_of(runs[0]), task_of(runs[0])
     item, lanes = np.dtype(run.dtype).itemsize, lanes_of_part(run, len(runs))
     weights, units, hidden = sum(i * o for i, o in pairwise(widths)), sum(widths[1:]), sum(widths[1:-1])
     largest = max(i * o for i, o in pairwise(widths))
     histories = history_bytes(run)
     examples, batch = len(task.evaluation.inputs), run.train.batch_size
-    # Parameters, the step, the optimiser's memory; matrices and their draws; a layer's products; what is left of each run.
+    # Parameters, their step and the optimiser's state; feedback matrices and their draws; one layer's products; two copies
+    # of the final weights.
     of_weights = lanes * (weights * (4 * item + 8) + largest * (16 + 2 * item)) + 2 * len(runs) * weights * item
-    # Examples and targets lane by lane; activations, slopes, deltas and signals; two layers in double precision.
+    # Inputs and targets for each lane; activations, slopes, deltas and signals; two layers in double precision.
     of_examples = examples * lanes * (item * (widths[0] + 2 * widths[-1] + 8 * hidden) + 16 * max(widths[1:]))
     of_batch = batch * lanes * (item * (2 * widths[0] + 4 * units) + 8)
     if task.training is None:
@@ -73,14 +72,13 @@ def needs_of(runs: Sequence[RunConfig]) -> Needs:
         "train.eval_samples": max(AHEAD_BYTES, run.train.eval_samples * lanes * 8),
         _times(run): HISTORY_COPIES * len(runs) * histories + LISTED_BYTES * run.train.evaluations(),
         "feedback.mirror_batch": lanes * _largest(runs, "mirror_batch") * (hidden + units) * item,
-        # Two factors and a step of one of them, drawn in double precision.
         **_of_product(runs, widths, lanes * item),
     }
     return Needs({name: size for name, size in memory.items() if size}, len(runs) * histories, _times(run))
 
 
 def _of_product(runs: Sequence[RunConfig], widths: Sequence[int], item: int) -> dict[str, int]:
-    """Return what the factors of product feedback take, by the setting that shapes them: two, their draws, a step, a mask."""
+    """Return the memory of product feedback by the setting responsible: two factors, their draws in float64, a step, a mask."""
     found: dict[str, int] = {}
     for feedback in {id(run.feedback): run.feedback for run in runs}.values():
         if isinstance(feedback, ProductConfig):
@@ -91,13 +89,13 @@ def _of_product(runs: Sequence[RunConfig], widths: Sequence[int], item: int) -> 
 
 
 def _largest(runs: Sequence[RunConfig], name: str) -> int:
-    """Return the largest value of a setting that some modes of feedback have; 0 where none of the runs has it."""
+    """Return the largest value of a setting that only some feedback modes have; 0 if none of the runs has it."""
     settings: list[Any] = list({id(run.feedback): run.feedback for run in runs}.values())
     return max((getattr(feedback, name, 0) for feedback in settings), default=0)
 
 
 def _evaluated_by(run: RunConfig) -> str:
-    """Return the setting that the size of the evaluation set goes back to, times the units."""
+    """Return the setting that decides the size of the evaluation set, for messages."""
     names = ("held_out", "test_path", "examples", "bits")
     return next((f"task.{name}" for name in names if getattr(run.task, name, None)), "model.hidden with the task's examples")
 

@@ -1,7 +1,7 @@
-"""When a run converged, and what that says of a group of runs: events, outcomes, Wilson's interval, the median time.
+"""When a run converged, and estimates for a group of runs: Wilson's interval for proportions and the median time.
 
-Axes: E evaluations, R runs. A step that never came is NaN. NumPy and the standard library alone, so that a sweep can print
-its summary at once; the tests hold each estimate against SciPy.
+Axes: E evaluations, R runs. The step of an event that never happened is NaN. This module needs only NumPy and the standard
+library, so that a sweep can print its summary without importing SciPy; the tests compare each estimate with SciPy's.
 """
 
 import math
@@ -25,9 +25,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Events:
-    """One run's events: steps, NaN where they never came.
+    """The events of one run, each as the training step at which it happened, or NaN.
 
-    `horizon_step` is the last step at which convergence could have begun, NaN where the run had too few evaluations.
+    `at_end` says whether the last evaluation succeeded and the run did not diverge. `horizon_step` is the last step at which
+    convergence could have begun, or NaN if the run had too few evaluations.
     """
 
     first_reach_step: float
@@ -39,10 +40,17 @@ class Events:
 
 
 def events(run: RunConfig, steps: Array, history: Array, diverged_at_step: int) -> Events:
-    """Find a run's events in the history (E,) of its task's success metric; `diverged_at_step` is -1 for none.
+    """Find a run's events in the history of its task's success metric.
 
-    First reach: the first evaluation that succeeds, even if the run diverges later. Convergence: the first evaluation of
-    the unbroken stretch of successes that holds to the end and counts at least `train.hold` evaluations.
+    An evaluation succeeds if the metric is at least `train.threshold`, or at most that, depending on the task. First reach is
+    the first evaluation that succeeds, even if the run diverges later. Convergence is the first evaluation of the unbroken
+    series of successes at the end, if the series has at least `train.hold` evaluations and the run did not diverge.
+
+    Args:
+        run: the run's settings.
+        steps: the training steps of the evaluations, (E,).
+        history: the success metric at each evaluation, (E,).
+        diverged_at_step: the step at which the run diverged, or -1.
     """
     threshold, hold = run.train.threshold, run.train.hold
     with np.errstate(invalid="ignore"):
@@ -62,22 +70,37 @@ def events(run: RunConfig, steps: Array, history: Array, diverged_at_step: int) 
 
 
 def wilson_interval(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Return Wilson's score interval for a proportion (Wilson, 1927); NaN for n = 0."""
+    """Return Wilson's score interval for a proportion (Wilson, 1927).
+
+    Args:
+        successes: the number of successes.
+        n: the number of trials.
+        level: the confidence level.
+
+    Returns:
+        The lower and the upper bound; both NaN for n = 0.
+    """
     if n == 0:
         return math.nan, math.nan
     z = NormalDist().inv_cdf(0.5 + level / 2)
     p = successes / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    # At the ends the bound is 0 or 1 exactly, and rounding must not push it beyond.
+    # With no success the lower bound is exactly 0, with no failure the upper one is exactly 1, whatever rounding makes of it.
     return (0.0 if successes == 0 else centre - half), (1.0 if successes == n else centre + half)
 
 
 def median_time(event_steps: Array) -> float:
-    """Return Kaplan-Meier's median of steps, NaN where the event never came; inf if fewer than half ever had it.
+    """Return the Kaplan-Meier median of the step at which an event happens.
 
-    Every run without the event is censored at the horizon, after all events. Where the curve is flat at one half the median
-    is the middle of that stretch; where it stays there to the end, the step at which it got there.
+    Every run without the event is censored at the horizon, after all events. If the curve has a flat stretch at one half, the
+    median is the middle of that stretch; if the stretch goes on to the end, it is the step at which the curve reached one half.
+
+    Args:
+        event_steps: the step of the event in each run, (R,); NaN if it never happened.
+
+    Returns:
+        The median; inf if fewer than half of the runs had the event, NaN if there are no runs.
     """
     times = np.sort(np.where(np.isnan(event_steps), np.inf, event_steps))
     if not len(times):

@@ -1,4 +1,4 @@
-"""Which runs have to be trained, in which stacks, and about how long it will take."""
+"""How jobs are divided into shards, and in how many processes they are trained."""
 
 import math
 import os
@@ -11,16 +11,19 @@ from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.needs import history_bytes
 from fa_sweep.sweep.timing import seconds
 
-SHARD_RUNS = 1000  # wide enough to spread the cost of a call over the runs, few enough to stay in the cache
-SHARD_SECONDS = 60  # about what a killed process may lose
-SHARD_BYTES = 2**28  # of histories, which are in memory several times while a shard is finished
-# Work that a further process has to find before it pays to start it, and on SLURM to let it wait in the queue.
+SHARD_RUNS = 1000  # enough runs to spread the cost of a call, few enough to stay in the cache
+SHARD_SECONDS = 60  # about the work that is lost if a process is killed
+SHARD_BYTES = 2**28  # of histories; several copies are in memory while a shard is being written
+# One more process pays if it takes over this much work: starting it has a cost, and so has waiting in SLURM's queue.
 SECONDS_PER_PROCESS = {"local": 0.4, "dask": 5.0, "slurm": 600.0}
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Jobs of one structure that are trained as one stack and kept in one file; `seconds` is an estimate."""
+    """Jobs of one structure that one process trains as one piece of work and that are kept in one file.
+
+    `number` is the shard's place in its plan, from 0. `seconds` is the estimated training time.
+    """
 
     number: int
     jobs: tuple[Job, ...]
@@ -28,12 +31,12 @@ class Shard:
 
 
 def make_shards(jobs: Sequence[Job], processes: int = 1) -> list[Shard]:
-    """Group jobs by structure and cut the groups into shards: at least one for each process where that can be."""
+    """Group jobs by structure and cut the groups into shards, at least one per process if there are enough jobs."""
     return cut(by_structure(jobs), processes)
 
 
 def by_structure(jobs: Sequence[Job]) -> list[list[Job]]:
-    """Return jobs in groups, each of one structure, which may be trained in one stack."""
+    """Group jobs by structure. The runs of one group may be trained in one stack."""
     groups: dict[tuple[object, ...], list[Job]] = {}
     last: tuple[RunConfig, list[Job]] | None = None
     for job in jobs:
@@ -44,14 +47,21 @@ def by_structure(jobs: Sequence[Job]) -> list[list[Job]]:
 
 
 def cut(groups: Sequence[Sequence[Job]], processes: int) -> list[Shard]:
-    """Cut groups of jobs of one structure into shards: at least one for each process where that can be."""
+    """Cut groups of jobs into shards, at least one per process if there are enough jobs.
+
+    A shard has up to about SHARD_RUNS runs, SHARD_SECONDS of training and SHARD_BYTES of histories.
+
+    Args:
+        groups: the jobs, those of one structure in each group.
+        processes: how many processes will train at once.
+    """
     shards: list[Shard] = []
     for members in groups:
         runs = [job.run for job in members]
         at_once = math.ceil(processes / len(groups))
         kept = len(members) * history_bytes(runs[0])
         rounds = max(1, math.ceil(max(seconds(runs) / SHARD_SECONDS, len(runs) / SHARD_RUNS, kept / SHARD_BYTES) / at_once))
-        shares = rounds * at_once  # whole rounds: the last one leaves no process idle
+        shares = rounds * at_once  # whole rounds, so that no process is idle in the last one
         size = max(1, math.ceil(len(members) / shares))
         for start in range(0, len(members), size):
             part = slice(start, start + size)
@@ -60,7 +70,14 @@ def cut(groups: Sequence[Sequence[Job]], processes: int) -> list[Shard]:
 
 
 def choose_processes(n_jobs: str, estimated_s: float, executor: str = "local") -> int:
-    """Return how many processes train: as told, or under "auto" as many as pay, on one machine one for each core at most."""
+    """Return how many processes are to train.
+
+    Args:
+        n_jobs: a number, or "auto" for as many processes as pay (see SECONDS_PER_PROCESS). Unless the executor is "slurm",
+            "auto" stops at one process per core.
+        estimated_s: the estimated training time of everything in one process.
+        executor: the name of the executor.
+    """
     if n_jobs != "auto":
         return int(n_jobs)
     paying = max(1, int(estimated_s / SECONDS_PER_PROCESS[executor]))
@@ -68,5 +85,5 @@ def choose_processes(n_jobs: str, estimated_s: float, executor: str = "local") -
 
 
 def _cores() -> int:
-    """Return how many cores this process may use, as far as the system tells: macOS does not."""
+    """Return how many cores this process may use; all cores of the machine if the system does not say (macOS)."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,7 +1,7 @@
-"""A sweep's record, `sweep.json`: what is known of the sweep as a whole, checked when it is read.
+"""A sweep's record, the file `sweep.json`: what is known of the sweep as a whole.
 
-The file may be damaged, or somebody else's: nothing in it is believed before its type has been checked, and a record of this
-version's format carries a checksum.
+The file may be damaged or written by another program. Reading it checks the type of every entry and, from format 2 on, a
+checksum.
 """
 
 import json
@@ -21,7 +21,7 @@ from fa_sweep.settings.schema import RESUME, AppConfig, TrackingConfig
 from fa_sweep.sweep.storage import digest, json_bytes, read_json
 
 RECORD = "sweep.json"
-FORMAT = 3  # 1: without format, resume, started, jobs_sha256 and checksum; until 2 the command line was one text
+FORMAT = 3  # format 1 has no format, resume, started, jobs_sha256 and checksum; 1 and 2 have the command line as one text
 _ADDED_IN_2 = {"format": 1, "resume": "true", "started": "", "jobs_sha256": ""}
 
 
@@ -29,11 +29,23 @@ _ADDED_IN_2 = {"format": 1, "resume": "true", "started": "", "jobs_sha256": ""}
 class SweepRecord:
     """What is known of a sweep, or of a single run, as a whole.
 
-    `flags` and `overrides` are the words of the command line, without tracking settings, and `preset` names the preset among
-    them, empty where there is none; `created_at_ms` is Unix time; `planned` and `reused` count jobs;
-    `hash` is that of the set of its jobs' ids; `tracking` says where MLflow is to hold it, its URI without secrets;
-    `environment` is the launching process's; `host`, `pid` and `started` name that process (see `process_started`);
-    `jobs_sha256` is the SHA-256 of the job table's file, empty where the format had none.
+    Attributes:
+        format: the version of the file's format, FORMAT for a new one.
+        flags: the command line's flags for Hydra.
+        overrides: the command line's overrides, without tracking settings.
+        preset: the preset among the overrides; empty if there is none.
+        single: whether this is a single run outside any sweep.
+        created_at_ms: Unix time.
+        planned: the number of jobs.
+        reused: the number of jobs that were reused.
+        hash: the hash of the set of its jobs' ids.
+        tracking: where MLflow is to keep the sweep. The file has its URI without secrets.
+        environment: the environment of the conducting process.
+        host: the machine of that process.
+        pid: the number of that process.
+        started: what tells it from other processes of that number (see `process_started`).
+        resume: the setting of this name.
+        jobs_sha256: the SHA-256 of the job table's file; empty in a record of format 1.
     """
 
     format: int
@@ -54,24 +66,24 @@ class SweepRecord:
     jobs_sha256: str
 
     def content(self) -> bytes:
-        """Return the content of the file."""
+        """Return the content of the file, with its checksum and with secrets masked."""
         values = redacted(asdict(self))
         return json_bytes({**values, "checksum": _checksum(values)})
 
     @property
     def command(self) -> str:
-        """The command line, for a shell."""
+        """The command line, quoted for a shell."""
         return shlex.join(["python", "-m", "fa_sweep", *self.flags, *self.overrides])
 
     @property
     def preset_as_it_stands(self) -> str:
-        """The preset that the sweep ran with its settings unchanged; empty if it ran none, or changed one of its settings."""
+        """The preset, if the sweep ran it with all settings unchanged; otherwise empty."""
         own = [text for text in self.overrides if group_of(text) not in ("hydra", *names_with(AppConfig, Role.APPLICATION))]
         return self.preset if own == [f"+{_PRESET}={self.preset}"] else ""
 
     @property
     def is_process_alive(self) -> bool:
-        """Whether the process that conducted the sweep still runs; only this machine's processes can be asked for."""
+        """Whether the process that conducted the sweep is still running. False if it ran on another machine."""
         if self.host != platform.node():
             return False
         try:
@@ -80,7 +92,7 @@ class SweepRecord:
             return False
         except PermissionError:
             pass
-        # Another process may have the number by now.
+        # Another process may have got the same number in the meantime.
         return not self.started or process_started(self.pid) == self.started
 
 
@@ -88,7 +100,7 @@ _PRESET = "experiment"
 
 
 def group_of(override: str) -> str:
-    """Return the first part of the setting or group that an override names, in whatever form: `tracking`, `train`."""
+    """Return the first part of the setting or group that an override names: "train" for `train.lr=0.1` or `+train.lr=0.1`."""
     return re.split(r"[=./@:]", override.lstrip("+~"), maxsplit=1)[0]
 
 
@@ -98,7 +110,7 @@ def preset_of(overrides: Iterable[str]) -> str:
 
 
 def _words(values: dict[str, Any]) -> dict[str, Any]:
-    """Return a record of format 1 or 2 with the words of its command line one by one, as format 3 has them."""
+    """Split the command line in a record of format 1 or 2 into flags, overrides and preset, as format 3 has them."""
     command = values.pop("command", None)
     if not isinstance(command, str):
         return values
@@ -112,14 +124,14 @@ def _words(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_record(folder: Path) -> SweepRecord | None:
-    """Return the record of the sweep in a folder; None if there is none. Raises Unreadable for a damaged one."""
+    """Return the record of the sweep in a folder, or None if there is none. Raises Unreadable if it is damaged."""
     path = folder / RECORD
     values = read_json(path)
     if not values:
         if os.path.lexists(path):
             raise Unreadable(f"{path} is empty, or a link to nothing")
         return None
-    # A damaged key must not make a record pass for one of the first format, which had no checksum.
+    # One damaged key must not make a record look like one of format 1, which has no checksum.
     is_first = not values.keys() & {*_ADDED_IN_2, "checksum"}
     checksum = values.pop("checksum", None)
     if not is_first and checksum != _checksum(values):
@@ -149,7 +161,7 @@ def _checked(values: dict[str, Any], path: Path) -> SweepRecord:
 
 def _tracking(values: Any, path: Path) -> TrackingConfig:
     names = {field.name for field in fields(TrackingConfig)}
-    # Sweeps from before there was a choice of histories sent whole ones, and were waited for as long as MLflow likes.
+    # Older records lack these two settings: such sweeps sent whole histories, with MLflow's own time limit.
     known = {"history": "full", "timeout_s": 30.0, **values} if isinstance(values, dict) else {}
     if set(known) != names or not all(type(known[f.name]) is f.type for f in fields(TrackingConfig)):
         raise Unreadable(f"{path} is damaged: tracking is {_shown(values)}")
@@ -166,15 +178,16 @@ def _checksum(values: dict[str, Any]) -> str:
 def _shown(value: Any) -> str:
     try:
         text = repr(value)
-    except (ValueError, RecursionError):  # a number of thousands of digits
+    except (ValueError, RecursionError):  # an integer with thousands of digits
         text = type(value).__name__
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def process_started(pid: int) -> str:
-    """Return what tells a process from an earlier or later one of the same number; empty where the system does not say.
+    """Return a text that distinguishes a process from earlier and later ones of the same number.
 
-    Linux: the boot, and the clock ticks from it to the process's start.
+    On Linux it is the id of the boot and the clock ticks from the boot to the start of the process. On other systems, and if
+    there is no such process, it is empty.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()

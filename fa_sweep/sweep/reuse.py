@@ -1,4 +1,4 @@
-"""Runs that the ledger has already: which of them a sweep may reuse, and what is said of those that it trains again."""
+"""Runs that the ledger already has: which ones a sweep may reuse, and warnings about reused, changed and missing runs."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,12 +14,24 @@ from fa_sweep.sweep.shards import Record
 
 
 def reusable(resume: str) -> Usable | None:
-    """Return which records the setting `resume` lets a sweep reuse; None for all of them."""
+    """Return the test that a record must pass to be reused; None if all records may be.
+
+    Args:
+        resume: the setting, "true" or "same_environment". With "false" nothing is reused, and the caller does not ask.
+    """
     return (lambda record: not differences(record.environment, environment())) if resume == "same_environment" else None
 
 
 def other_environments(jobs: Sequence[Job], places: Mapping[str, Path]) -> str:
-    """Return a warning where reused runs were computed with other libraries or on another kind of processor, else nothing."""
+    """Return a warning if reused runs were computed with other libraries or on another kind of processor.
+
+    Args:
+        jobs: the jobs of the sweep.
+        places: the shard of each reused run, by run id.
+
+    Returns:
+        The warning, or an empty text.
+    """
     other: Counter[str] = Counter()
     for _, record in finished({job.run_id: job for job in jobs}.values(), Records(places, jobs)):
         if different := differences(record.environment, environment()):
@@ -38,7 +50,16 @@ def _short(text: str) -> str:
 
 
 def changed_numbers(sweep: Sweep, records: Records, outputs: Path) -> str:
-    """Compare the runs that a sweep trained with what the ledger had under the same ids; return an alarm, or nothing."""
+    """Compare the runs that a sweep trained with earlier runs of the same ids, whose numbers should be equal bit for bit.
+
+    Args:
+        sweep: the sweep.
+        records: its finished runs.
+        outputs: the folder of all outputs, in which earlier runs are found.
+
+    Returns:
+        An alarm if any numbers differ, otherwise an empty text.
+    """
     trained = {job.run_id: job for job in sweep.jobs if not job.reused and job.run_id in records}
     places = Ledger(outputs, besides=sweep.folder).find(trained.values(), quiet=True)
     earlier = Records(places, trained.values())
@@ -67,7 +88,16 @@ def _equal(one: Record, other: Record) -> bool:
 
 
 def what_is_gone(sweep: Sweep, records: Mapping[str, Record]) -> str:
-    """Return which runs of a sweep have lost their shards, whose shards those were, and what trains them again, or nothing."""
+    """Return a message about runs of a sweep that are in no shard and did not fail.
+
+    Args:
+        sweep: the sweep.
+        records: its finished runs.
+
+    Returns:
+        How many runs are missing, in which sweeps' shards they should be, and the command that trains them. An empty text if
+        none are missing.
+    """
     failures = sweep.failures
     absent = [job for job in sweep.jobs if job.run_id not in records and job.run_id not in failures]
     if not absent:

@@ -1,4 +1,4 @@
-"""Whether a sweep finds room: its memory, disk space and time, known before any of it is spent."""
+"""Plan a sweep's training, and refuse it beforehand if memory, disk space or time do not suffice."""
 
 import heapq
 from collections.abc import Sequence
@@ -15,17 +15,23 @@ from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.needs import PROCESS_BYTES, Needs, needs_of
 from fa_sweep.sweep.plan import Shard
 
-LONGEST_DAYS = 30  # of training, without `confirm=true`
-DISK_PER_JOB = 500  # bytes, of the job table
-SPARE_DISK = 2**22  # the report, records, a database's growth
+LONGEST_DAYS = 30  # longer training needs `confirm=true`
+DISK_PER_JOB = 500  # bytes per job in the job table
+SPARE_DISK = 2**22  # bytes; a plan that takes no more than this is not checked against the free space
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What training takes: shards, processes, seconds from the first shard to the last; bytes of memory and on the disk.
+    """How a sweep will be trained, and what that needs.
 
-    `needs` is the shard that takes most memory; None where nothing is to be trained. `histories` are the bytes that a report
-    holds in memory.
+    Attributes:
+        shards: what is to be trained.
+        processes: how many processes train at once.
+        seconds: the estimated time from the start of the first shard to the end of the last one.
+        memory: bytes of memory on this machine.
+        disk: bytes on the disk.
+        histories: bytes of histories. A report holds them in memory.
+        needs: the needs of the shard that takes most memory; None if nothing is to be trained.
     """
 
     shards: list[Shard]
@@ -38,21 +44,28 @@ class Plan:
 
 
 def plan_sweep(missing: Sequence[Job], jobs: int, n_jobs: str, executor: str) -> Plan:
-    """Plan the training of the `missing` runs of a sweep of that many `jobs`, by an executor; nothing is started."""
+    """Plan the training of a sweep, without starting anything.
+
+    Args:
+        missing: the jobs that are to be trained.
+        jobs: the number of all jobs of the sweep.
+        n_jobs: the number of processes, or "auto".
+        executor: the name of the executor.
+    """
     shards, processes = plan_shards(missing, n_jobs, executor)
     if not shards:
         return Plan([], processes, 0.0, 0, DISK_PER_JOB * jobs, 0, None)
     needs = [needs_of([job.run for job in shard.jobs]) for shard in shards]
     histories, largest = sum(need.kept for need in needs), max(needs, key=lambda need: need.total)
     memory = max(need.kept for need in needs)
-    if executor == "local":  # the memory of other machines is theirs to tell
+    if executor == "local":  # the memory of other machines is not known here
         at_once = heapq.nlargest(processes, (need.total for need in needs))
         memory = max(memory, sum(at_once)) + (PROCESS_BYTES * len(at_once) if len(at_once) > 1 else 0)
     return Plan(shards, processes, _makespan(shards, processes), memory, histories + DISK_PER_JOB * jobs, histories, largest)
 
 
 def _makespan(shards: Sequence[Shard], processes: int) -> float:
-    """Return when the last process ends, each taking the next shard when it has finished one."""
+    """Return the seconds until all shards are trained, if each process takes the next shard when it has finished one."""
     ends = [0.0] * max(1, min(processes, len(shards)))
     for shard in shards:
         heapq.heappush(ends, heapq.heappop(ends) + shard.seconds)
@@ -60,11 +73,14 @@ def _makespan(shards: Sequence[Shard], processes: int) -> float:
 
 
 def require_room(plan: Plan, *, confirmed: bool) -> None:
-    """Raise ConfigError, naming setting, amount and remedy, where a plan does not fit.
+    """Refuse a plan if memory, disk space or time do not suffice for it.
 
     Args:
-        plan: of a sweep.
-        confirmed: whether more than a month of training is meant.
+        plan: the plan.
+        confirmed: whether the user has confirmed that training may take more than LONGEST_DAYS.
+
+    Raises:
+        ConfigError: something does not suffice. The message names the setting, the amount and a remedy.
     """
     if plan.needs is None:
         return
@@ -84,7 +100,7 @@ def require_room(plan: Plan, *, confirmed: bool) -> None:
 
 
 def _setting(run: RunConfig, field: str) -> str:
-    """Return a setting and its value, as a person types them."""
+    """Return a setting with its value, as a user types it."""
     value: Any = run
     for name in field.split("."):
         value = getattr(value, name, None)

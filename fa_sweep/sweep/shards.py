@@ -1,8 +1,8 @@
-"""Shards: the histories of a stack's finished runs in one Parquet file, one row per run.
+"""Shards: Parquet files with the histories of finished runs, one row per run.
 
-A shard's name holds the SHA-256 of its content, so that one rename makes it whole, and no byte of it can change unnoticed.
-Whoever reads a shard checks it. Shards of the first version have other names and no checksum; their content is checked as far
-as it tells.
+A shard's name contains the SHA-256 of its content. Data and checksum therefore appear together, in one rename, and any later
+change is noticed: every reader checks the content. Shards of the first version have other names and no checksum; only the form
+of their content can be checked.
 """
 
 import json
@@ -25,16 +25,17 @@ from fa_sweep.sweep.storage import digest, lists, numbers, of_lists, read_bytes,
 
 SHARDS = "shards"
 _PLAIN = {"run_id": str, "diverged_at_step": int, "finished_at_ms": int, "duration_s": float}
-_DIGITS = 32  # of the digest, in a shard's name
+_DIGITS = 32  # how many digits of the SHA-256 stand in a shard's name
 _VERIFIED = re.compile(rf"[0-9a-f]{{12}}-([0-9a-f]{{{_DIGITS}}})(-[0-9a-f]+)?\.parquet")
 
 
 @dataclass(frozen=True)
 class Record:
-    """One finished run: `metrics[name]` (E,) at `steps` (E,); `diverged_at_step` -1 for none.
+    """One finished run with E evaluations.
 
-    `finished_at_ms` is Unix time; `duration_s` the run's share of its stack's training time; `environment` what the
-    numbers were computed with.
+    `metrics[name]` (E,) are its histories, measured at `steps` (E,). `diverged_at_step` is -1 if it did not diverge.
+    `finished_at_ms` is Unix time. `duration_s` is the shard's training time divided by its number of runs. `environment` is
+    what the numbers were computed with.
     """
 
     run_id: str
@@ -53,10 +54,17 @@ def write_shard(
     made_with: Mapping[str, str] | None = None,
     token: str = "",
 ) -> None:
-    """Keep the histories of a stack's runs in a sweep's folder; on return they are on the disk.
+    """Write the histories of runs as a shard into a sweep's folder. On return they are on the disk.
 
-    `made_with`: the environment that they were computed in, where that is not this process's; `token`: hex digits to end the
-    shard's name with, for `shards_with_tokens` to find it by. Raises CannotWrite.
+    Args:
+        folder: the sweep's folder.
+        run_ids: the ids of the R runs.
+        histories: their histories, with the runs in the same order.
+        made_with: the environment in which they were computed; this process's if it is None or empty.
+        token: hex digits to put at the end of the shard's name, by which `shards_with_tokens` finds it.
+
+    Raises:
+        CannotWrite: the file could not be written.
     """
     runs, evaluations, now_ms = len(run_ids), [len(histories.steps)] * len(run_ids), time.time_ns() // 1_000_000
     columns = {
@@ -69,24 +77,35 @@ def write_shard(
     for metric, values in histories.metrics.items():
         columns[metric] = lists(evaluations, numbers(values.T.astype(np.float64, copy=False).ravel()))
     content = table_bytes(columns, {"environment": json.dumps(made_with or environment())})
-    # The time comes first, so that the newest of several shards with one run is the last in the order of names.
+    # The time comes first, so that of several shards with the same run the newest has the last name.
     name = f"{now_ms:012x}-{digest(content)[:_DIGITS]}{f'-{token}' if token else ''}.parquet"
     write_bytes(content, folder / SHARDS / name)
 
 
 def shards_with_tokens(folder: Path) -> set[str]:
-    """Return the tokens of the shards that a sweep's folder has by now."""
+    """Return the tokens of the shards that lie in a sweep's folder at this moment."""
     matches = (_VERIFIED.fullmatch(path.name) for path in (folder / SHARDS).glob("*.parquet"))
     return {match[2].lstrip("-") for match in matches if match and match[2]}
 
 
 def is_verifiable(path: Path) -> bool:
-    """Whether a shard's name says what its content must be; those of the first version's do not."""
+    """Whether a shard's name contains a checksum of its content. Shards of the first version have none."""
     return _VERIFIED.fullmatch(path.name) is not None
 
 
 def read_shard(path: Path, jobs: Mapping[str, Job]) -> dict[str, Record]:
-    """Return the records that a shard has of `jobs`, by run id. Raises Unreadable for one that is damaged or no ledger's."""
+    """Read the records of some jobs from a shard, and check them.
+
+    Args:
+        path: the shard's file.
+        jobs: the wanted jobs, by run id. They say which evaluations and metrics a record must have.
+
+    Returns:
+        The records by run id; jobs whose runs are not in the shard are missing.
+
+    Raises:
+        Unreadable: the file is damaged, is not a shard, or lacks something that one of the runs must have.
+    """
     table = table_of(_verified(path), path)
     missing = [name for name in (*_PLAIN, "steps") if name not in table.column_names]
     if missing:
@@ -102,7 +121,7 @@ def read_shard(path: Path, jobs: Mapping[str, Job]) -> dict[str, Record]:
         raise Unreadable(f"{path} is damaged, or is no shard of a ledger: {error}") from error
     steps = histories.pop("steps")
     records = {}
-    expected: dict[int, Array] = {}  # jobs share their settings
+    expected: dict[int, Array] = {}  # by the identity of the settings, which many jobs share
     for run_id, row in mine.items():
         train = jobs[run_id].run.train
         if id(train) not in expected:
@@ -115,7 +134,7 @@ def read_shard(path: Path, jobs: Mapping[str, Job]) -> dict[str, Record]:
 
 
 def read_run_ids(path: Path) -> list[str]:
-    """Return the ids of the runs that a shard holds. Raises Unreadable for a shard that is damaged or no ledger's."""
+    """Return the ids of the runs in a shard. Raises Unreadable if the file is damaged or is not a shard."""
     try:
         return _plain_column(table_of(_verified(path), path, ["run_id"])["run_id"], str)
     except (KeyError, ValueError) as error:
@@ -123,7 +142,7 @@ def read_run_ids(path: Path) -> list[str]:
 
 
 def _verified(path: Path) -> bytes:
-    """Return a shard's content. Raises Unreadable where that is not what the shard's name says."""
+    """Return a shard's content. Raises Unreadable if it does not match the checksum in the shard's name."""
     content = read_bytes(path)
     named = _VERIFIED.fullmatch(path.name)
     if named and digest(content)[:_DIGITS] != named[1]:

@@ -1,8 +1,10 @@
-"""Files that are whole or not there: written under a temporary name, flushed to the disk, then renamed.
+"""Read and write files, so that a file is either complete or absent.
 
-Whatever is read may be damaged or somebody else's: every fault becomes an `Unreadable` with one line. Columns are made from
-buffers and files read through ParquetFile: `pa.array` and `pq.read_table` import pandas, which takes a fifth of a second that a
-sweep without a report has no use for.
+A file is written under a temporary name, flushed to the disk and then renamed. A file that is read may be damaged or written by
+another program; every such fault becomes an `Unreadable` with a message of one line.
+
+Columns are made from buffers, and Parquet files are read through ParquetFile. `pa.array` and `pq.read_table` would import
+pandas, which takes a fifth of a second, and a sweep without a report does not need it.
 """
 
 import contextlib
@@ -24,14 +26,14 @@ from fa_sweep.process.secrets import redacted
 
 try:
     from fcntl import LOCK_EX, LOCK_NB, flock
-except ImportError:  # Windows: two commands that do one thing at once are not kept apart
+except ImportError:  # Windows: without locks, two commands may do the same thing at once
     flock = None  # type: ignore[assignment]
 
 LARGEST_JSON = 2**26  # bytes; a larger file was not written by this program
 
 
 def table_bytes(columns: Mapping[str, pa.Array], metadata: Mapping[str, str] | None = None) -> bytes:
-    """Return columns as the content of a Parquet file with page checksums."""
+    """Return columns, by name, as the content of a Parquet file with page checksums."""
     table = pa.Table.from_arrays(list(columns.values()), names=list(columns)).replace_schema_metadata(metadata)
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
@@ -44,9 +46,15 @@ def digest(content: bytes) -> str:
 
 
 def table_of(content: bytes, path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return the table that a Parquet file's content holds, or some of its columns, each in one piece.
+    """Return the table in the content of a Parquet file, each column in one chunk.
 
-    Raises Unreadable, naming `path`, for content that is damaged.
+    Args:
+        content: the content.
+        path: the file's path, for messages.
+        columns: the names of the columns to read; all if it is None.
+
+    Raises:
+        Unreadable: the content is damaged or is not a Parquet file.
     """
     try:
         with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
@@ -59,33 +67,39 @@ def table_of(content: bytes, path: Path, columns: Sequence[str] | None = None) -
 
 
 def numbers(values: np.ndarray) -> pa.Array:
-    """Return numbers as a column."""
+    """Return an array of numbers as a column."""
     values = np.ascontiguousarray(values)
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
 
 
 def texts(values: Sequence[str]) -> pa.Array:
     """Return texts as a column."""
-    encoded = [value.encode(errors="backslashreplace") for value in values]  # a path may hold bytes that are no UTF-8
+    encoded = [value.encode(errors="backslashreplace") for value in values]  # a path may contain bytes that are not UTF-8
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
     return pa.Array.from_buffers(pa.large_string(), len(encoded), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))])
 
 
 def lists(lengths: Sequence[int], flat: pa.Array) -> pa.Array:
-    """Return lists, given one after the other, as a column."""
+    """Return lists as a column.
+
+    Args:
+        lengths: the length of each list.
+        flat: the elements of all lists, one list after the other.
+    """
     return pa.LargeListArray.from_arrays(numbers(np.cumsum([0, *lengths], dtype=np.int64)), flat)
 
 
 def of_lists(column: pa.ChunkedArray) -> np.ndarray:
-    """Return a column of lists of numbers, all of one length, as an array with one row per list; a view.
+    """Return a column of equally long lists of numbers as an array with one row per list, without copying.
 
-    Raises ValueError for lists of several lengths, for missing values and for anything but numbers.
+    Raises:
+        ValueError: the lists differ in length, values are missing, or the column holds anything but lists of numbers.
     """
     rows = column.chunk(0)
     if not pa.types.is_large_list(rows.type) or rows.null_count or rows.values.null_count:
         raise ValueError("a column of histories has missing values, or holds no lists")
     first, last = rows.offsets[0].as_py(), rows.offsets[-1].as_py()
-    flat = rows.values.slice(first, last - first)  # `flatten` is this too, and imports pyarrow.compute
+    flat = rows.values.slice(first, last - first)  # as `flatten` does, but that imports pyarrow.compute
     if not (pa.types.is_float64(flat.type) or pa.types.is_int64(flat.type)):
         raise ValueError(f"a column of histories holds {flat.type}")
     values = np.frombuffer(
@@ -98,17 +112,17 @@ def of_lists(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def write_json(values: Mapping[str, Any], path: Path) -> None:
-    """Write a JSON file with one key per line, without secrets. Raises CannotWrite."""
+    """Write a JSON file with one key per line and with secrets masked. Raises CannotWrite."""
     write_bytes(json_bytes(values), path)
 
 
 def json_bytes(values: Mapping[str, Any]) -> bytes:
-    """Return values as the content of a JSON file, without secrets."""
+    """Return values as the content of a JSON file, with secrets masked."""
     return json.dumps(redacted(values), indent=2).encode() + b"\n"
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return the mapping that a JSON file holds; empty if there is no such file. Raises Unreadable."""
+    """Return the JSON object in a file; empty if there is no such file. Raises Unreadable."""
     try:
         with open_regular(path) as file:
             content = file.read(LARGEST_JSON + 1)
@@ -142,7 +156,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def open_regular(path: Path) -> Any:
-    """Open a regular file to read bytes from. Raises OSError for anything else: a FIFO would be waited for without end."""
+    """Open a regular file for reading bytes. Raises OSError for any other kind: reading a FIFO could block for ever."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -151,18 +165,29 @@ def open_regular(path: Path) -> Any:
 
 
 def write_bytes(content: bytes, path: Path) -> None:
-    """Write a file whole: on return it is on the disk, and before that it is not there. Raises CannotWrite."""
+    """Write a file in one step: until all of it is on the disk, readers find the earlier file or none.
+
+    Raises:
+        CannotWrite: the file could not be written.
+    """
     write_and_hold(content, path).close()
 
 
 def write_and_hold(content: bytes, path: Path) -> IO[bytes]:
-    """Write a file as `write_bytes` does, and return it open and locked: it was locked before anybody could find it."""
+    """Write a file as `write_bytes` does, and return it open and locked.
+
+    It is locked before it gets its name, so no other process can lock it first. Without locks in the file system it stays
+    unlocked.
+
+    Raises:
+        CannotWrite: the file could not be written.
+    """
     temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = open(temporary, "w+b")  # noqa: SIM115  it may stay open
         try:
-            with contextlib.suppress(OSError):  # a file system without locks
+            with contextlib.suppress(OSError):  # the file system has no locks
                 lock(file)
             file.write(content)
             file.flush()
@@ -179,16 +204,22 @@ def write_and_hold(content: bytes, path: Path) -> IO[bytes]:
 
 
 def lock(file: IO[bytes], *, wait: bool = False) -> None:
-    """Lock an open file until it is closed, or this process ends in whatever way.
+    """Lock an open file until it is closed or this process ends. On Windows this does nothing.
 
-    Raises BlockingIOError where another one has the lock, unless told to `wait`, and another OSError where there are no locks.
+    Args:
+        file: the file.
+        wait: wait until the lock is free.
+
+    Raises:
+        BlockingIOError: another process has the lock, and `wait` is false.
+        OSError: the file system has no locks.
     """
     if flock is not None:
         flock(file, LOCK_EX if wait else LOCK_EX | LOCK_NB)
 
 
 def remove_leavings(folder: Path) -> None:
-    """Remove the temporary files that processes left in a folder when they were killed; those being written are locked."""
+    """Remove the temporary files that killed processes left in a folder. Files that are being written are locked and stay."""
     for path in folder.glob(".*.tmp"):
         with contextlib.suppress(OSError), open(path, "r+b") as file:
             lock(file)
@@ -196,12 +227,12 @@ def remove_leavings(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder reach the disk as well."""
+    """Flush a folder's list of names to the disk, so that a rename in it survives a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems sync no folders
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems cannot sync folders
             raise
     finally:
         os.close(descriptor)

@@ -1,7 +1,4 @@
-"""About how long training takes, from what it computes: calls, products and draws, evaluations included.
-
-Axes: R lanes of a stack, N examples of a batch, S steps, E evaluations, L weight layers.
-"""
+"""Estimate how long training takes, from the number of calls, products and draws in its steps and evaluations."""
 
 import math
 from collections import Counter
@@ -17,20 +14,32 @@ from fa_sweep.settings.schema import RunConfig
 from fa_sweep.settings.structure import layout_for, widths_of
 from fa_sweep.tasks import TASKS, task_of
 
-COMPILED_IS_FASTER = 2.0
-FLOAT32 = 0.6  # of the time of float64, where there are lanes enough to fill a vector
-PER_MODE = 0.25  # of a step's calls, for each further mode in a stack
+COMPILED_IS_FASTER = 2.0  # the compiled engine takes less time than NumPy by this factor
+FLOAT32 = 0.6  # the time of float32 relative to float64, if there are enough lanes to fill a vector register
+PER_MODE = 0.25  # for each further slice in a stack, the fraction of a step's calls that it adds
 
 
 @dataclass(frozen=True)
 class _Costs:
-    """Seconds that training in one layout takes.
+    """What the parts of training cost in one layout, in seconds.
 
-    `call`: a step's calls of one layer; `product`: one weight with one example in one lane, both ways; `inner`: the same
-    whatever the number of lanes; `update`: a step of one weight; `draw`: of one weight's matrix entry; `noise`: of one unit
-    and noise input. `evaluation_...`: the same of an evaluation, `unit` for one unit and example. `run`, `weight`: what a run
-    and its weights take to begin; `segment`: some steps' examples of a run whose seed has a task of its own; `example`: one
-    number of an example and lane; `fresh`: one number of an example that is drawn. `run_call`: one run's call per layer.
+    Attributes:
+        call: the calls for one layer in one step of one part of a stack.
+        product: one weight times one example in one lane, forward and backward.
+        inner: the share of a product's cost that does not depend on the number of lanes.
+        update: the update of one weight in one lane.
+        draw: drawing one entry of a feedback matrix.
+        noise: one unit with one noise input, in modes that use noise.
+        evaluation_call: as `call`, for an evaluation.
+        evaluation_product: as `product`, for an evaluation.
+        evaluation_inner: as `inner`, for an evaluation.
+        evaluation_unit: one unit with one example in one lane.
+        run: setting up one layer of one run.
+        weight: setting up one weight of one run.
+        segment: preparing the examples of a series of steps for one run, if each seed has its own task.
+        example: copying one number of an example for one lane.
+        fresh: drawing one number of a new example.
+        run_call: what one layer of one run adds to the calls of a step.
     """
 
     call: float
@@ -51,7 +60,8 @@ class _Costs:
     run_call: float
 
 
-# Fitted to 130 random settings on one core of a 2020s server (benchmarks/estimates.py): nine in ten are within a factor of 1.7.
+# Fitted to 130 random settings on one core of a 2020s server (benchmarks/estimates.py). Nine in ten estimates are within a
+# factor of 1.7.
 _LANES_LAST = _Costs(
     call=1.0e-5, product=1.35e-9, inner=2.1e-8, update=1.4e-9, draw=2.1e-9, noise=1.0e-8,
     evaluation_call=3.2e-4, evaluation_product=1.1e-9, evaluation_inner=2.9e-8, evaluation_unit=3.7e-8,
@@ -65,14 +75,14 @@ _RUNS_FIRST = _Costs(
 
 
 def seconds(runs: Sequence[RunConfig]) -> float:
-    """Return the estimated training time of runs of one structure in one shard, in one process."""
+    """Estimate the training time of one shard in one process, given its runs, all of one structure."""
     run, widths, task = runs[0], widths_of(runs[0]), task_of(runs[0])
     layout = layout_for(run)
     costs = _LANES_LAST if isinstance(layout, LanesLast) else _RUNS_FIRST
     steps, batch, evaluations = run.train.steps, run.train.batch_size, run.train.evaluations()
     examples, layers, units = len(task.evaluation.inputs), len(widths) - 1, sum(widths[1:])
     weights = sum(i * o for i, o in pairwise(widths))
-    behind = weights - widths[0] * widths[1]  # those that feedback stands for
+    behind = weights - widths[0] * widths[1]  # the weights that have a feedback matrix
     parts = parts_for(run, len(runs))
     lanes = parts * lanes_of_part(run, len(runs))
     faster = FLOAT32 if run.dtype == "float32" else 1.0
@@ -101,12 +111,12 @@ def seconds(runs: Sequence[RunConfig]) -> float:
 
 
 def _slice_of(feedback: FeedbackConfig) -> tuple[str, object]:
-    """Return what tells the slice of a stack that runs with these settings lie in."""
+    """Return a key of the slice of a stack that holds runs with these settings."""
     return feedback.mode, MODES[feedback.mode].slice_key(feedback)
 
 
 def _feedback(runs: Sequence[RunConfig]) -> list[tuple[FeedbackConfig, int]]:
-    """Return the different settings of feedback, and how many runs have each."""
+    """Return the different feedback settings, each with the number of runs that have it."""
     counts = Counter(map(id, [run.feedback for run in runs]))
     settings = {id(run.feedback): run.feedback for run in runs}
     return [(settings[key], count) for key, count in counts.items()]

@@ -1,4 +1,4 @@
-"""What an executor has its workers do. They import this file and the engine alone: it is their start that has to be quick."""
+"""The code that an executor's workers run. They import this module and the engine alone, so that they start quickly."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,10 @@ from fa_sweep.sweep.jobs import Job
 
 @dataclass(frozen=True)
 class Trained:
-    """A shard's histories, and what they were computed with: where the work was done, which may be another machine."""
+    """The result of training one shard.
+
+    `histories` are those of its runs. `environment` is that of the process that trained them, perhaps on another machine.
+    """
 
     histories: Histories
     environment: dict[str, str]
@@ -22,7 +25,11 @@ class Trained:
 
 @dataclass(frozen=True)
 class Work:
-    """A shard as a worker gets it: its runs, their ids, and the sources outside any release that these ids stand for."""
+    """A shard as it is sent to a worker.
+
+    `run_ids` and `runs` are in the same order. `sources` holds the SHA-256 of each unreleased module that decides the runs'
+    numbers; the run ids depend on it.
+    """
 
     run_ids: list[str]
     runs: list[RunConfig]
@@ -30,7 +37,7 @@ class Work:
 
 
 def work_of(jobs: Sequence[Job]) -> Work:
-    """Return what a worker has to know of a shard's jobs."""
+    """Return what a worker needs to know of a shard's jobs. It can be pickled."""
     runs = [job.run for job in jobs]
     return Work([job.run_id for job in jobs], runs, _sources(runs))
 
@@ -41,7 +48,15 @@ def _sources(runs: Sequence[RunConfig]) -> dict[str, str]:
 
 
 def train_runs(work: Work, progress: Callable[[float], None] | None = None) -> Trained:
-    """Train one shard's runs here. Raises ConfigError where their code is no longer what they were planned with."""
+    """Train one shard's runs in this process.
+
+    Args:
+        work: the shard.
+        progress: called now and then with the fraction of the training steps that are done.
+
+    Raises:
+        ConfigError: the code of the runs has changed since they were planned, so their ids no longer stand for it.
+    """
     if (here := _sources(work.runs)) != work.sources:
         changed = sorted({name for name, _ in here.items() ^ work.sources.items()})
         raise ConfigError(f"{', '.join(changed)} changed after the sweep was planned; run the same command again")
@@ -49,7 +64,10 @@ def train_runs(work: Work, progress: Callable[[float], None] | None = None) -> T
 
 
 def try_to_train(work: Work, progress: Callable[[float], None] | None = None) -> Trained | Failed:
-    """Train one shard's runs here. An error comes back as what it tells: not every one travels between processes."""
+    """Train one shard's runs in this process and return the result or the error.
+
+    The error is returned as text, because not every exception can be sent between processes.
+    """
     try:
         return train_runs(work, progress)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Where shards are trained: one contract, a backend a file."""
+"""Executors train shards on one backend each: this machine, Dask or SLURM. One file per backend, one contract in `base`."""
 
 import shutil
 from collections.abc import Callable
@@ -20,27 +20,49 @@ __all__ = [
 
 
 def open_executor(settings: ExecutorSettings, processes: int, folder: Path) -> AbstractContextManager[Executor]:
-    """Open a backend for a sweep's folder, to train in that many processes, wherever they are."""
+    """Open the executor that the settings name.
+
+    Args:
+        settings: the name of the backend and its options.
+        processes: how many processes should train at once. With Dask by address, the scheduler's workers decide instead.
+        folder: the sweep's folder. SLURM's tasks write their shards into it.
+
+    Returns:
+        A context manager that yields the executor and ends what it has started.
+
+    Raises:
+        ConfigError: the settings do not fit the executor, or what it needs is missing. A scheduler that does not answer, or
+            an option that submitit does not know, raises it on entering the context.
+    """
     check_executor(settings)
     if settings.name == "dask":
-        from fa_sweep.sweep.executors.dask import open_dask  # an extra
+        from fa_sweep.sweep.executors.dask import open_dask  # needs an optional dependency
 
         return open_dask(settings.address, processes)
     if settings.name == "slurm":
-        from fa_sweep.sweep.executors.slurm import open_slurm  # an extra
+        from fa_sweep.sweep.executors.slurm import open_slurm  # needs an optional dependency
 
         return open_slurm(settings.slurm, processes, folder)
     return open_local(processes)
 
 
 def expect_work(name: str, processes: int) -> None:
-    """Start what a backend needs some time to start, for that many processes; what is not used in the end costs little."""
+    """Start early what takes a backend some time to start. It costs little if it is not used in the end.
+
+    Args:
+        name: the name of the executor.
+        processes: how many processes will train at once.
+    """
     if name == "local" and processes > 1:
         start_server()
 
 
 def check_executor(settings: ExecutorSettings) -> None:
-    """Raise ConfigError for an executor that is unknown, not to be had, or that has no use for a setting."""
+    """Check that an executor is known and available here, and that it uses every option that is set.
+
+    Raises:
+        ConfigError: one of these does not hold.
+    """
     name = settings.name
     one_of("hydra.launcher.executor", name, EXECUTORS)
     for setting, value, other in (("address", settings.address, "dask"), ("slurm", settings.slurm, "slurm")):

@@ -1,7 +1,8 @@
-"""Dask: any scheduler by its address, or a cluster of processes on this machine. Results come back to the one who writes.
+"""The Dask executor: trains on any scheduler by its address, or on a cluster of processes on this machine.
 
-A worker that dies loses what it was at, and the scheduler gives that to another one, DEATHS times at most. A scheduler that
-dies or restarts, or whose workers are all gone, loses what it had not handed back, which the same command makes good.
+Results travel back to the conducting process, which writes them. If a worker dies, the scheduler gives its shard to another
+worker (up to DEATHS times on this machine's cluster). If the scheduler dies or restarts, or all its workers disappear, the
+shards that have not come back are lost; the same command trains them again.
 """
 
 import math
@@ -24,21 +25,30 @@ from fa_sweep.sweep.work import Trained, try_to_train, work_of
 DEATHS = 3
 CONNECT_S = 10
 POLL_S = 2.0
-WORKERLESS_S = 30.0
+WORKERLESS_S = 30.0  # how long to wait for a worker once all have disappeared
 
 
 @contextmanager
 def open_dask(address: str | None, processes: int) -> Iterator[Executor]:
-    """Yield an executor on the scheduler at `address`, or on `processes` workers here. Raises ConfigError for no answer."""
+    """Open a Dask executor.
+
+    Args:
+        address: the scheduler's address, or None for a cluster on this machine.
+        processes: the number of workers of a cluster on this machine. Not used with an address.
+
+    Raises:
+        ConfigError: no scheduler answers at the address.
+    """
     import dask
     from distributed import Client, LocalCluster
 
-    # Losing a worker is no reason to give up the shard that it was at.
+    # A shard is not to be given up because one worker that trained it was lost.
     with dask.config.set({"distributed.scheduler.allowed-failures": DEATHS, "logging.distributed": "critical"}):
         if address is None:
             start_tracker()
-            # Without an address of its own its page would go to port 8787, and two sweeps at once warn about that.
-            with children_deaf_to_ctrl_c():  # those that replace dead ones too: a thread that starts here starts them
+            # By default the dashboard takes port 8787, and a second sweep on this machine would print a warning about it.
+            # Workers that replace dead ones are covered too: a thread that is created inside this block starts them.
+            with children_deaf_to_ctrl_c():
                 cluster = LocalCluster(
                     n_workers=processes,
                     threads_per_worker=1,
@@ -56,7 +66,7 @@ def open_dask(address: str | None, processes: int) -> Iterator[Executor]:
             raise ConfigError(f"hydra.launcher.address is {address}; no scheduler answers there: {error}") from error
         with client:
             threads = sum(worker["nthreads"] for worker in client.scheduler_info(n_workers=-1)["workers"].values())
-            if threads == 0:  # some clusters start them when there is work
+            if threads == 0:  # some clusters start workers only when there is work
                 print(f"fa_sweep: the scheduler at {address} has no workers yet; waiting for one", file=sys.stderr)
             yield _Dask(max(1, threads), client, worked=threads > 0)
 
@@ -65,19 +75,20 @@ def open_dask(address: str | None, processes: int) -> Iterator[Executor]:
 class _Dask:
     processes: int
     client: Any
-    worked: bool  # whether there ever was a worker
+    worked: bool  # whether the scheduler has ever had a worker
 
     def run(self, shards: Sequence[Shard], progress: Progress) -> Iterator[Result]:
         from distributed import wait
 
-        # The same runs may be trained again by another sweep: pure would hand out the first one's result by its hash.
+        # Another sweep may train the same runs again. With pure=True, Dask would return the earlier result by its hash.
         waiting = {self.client.submit(try_to_train, work_of(s.jobs), pure=False): s for s in shards}
         alone_since = math.inf
         while waiting:
             with suppress(TimeoutError, CancelledError):
                 wait(list(waiting), timeout=POLL_S, return_when="FIRST_COMPLETED")
             done = [future for future in waiting if future.status != "pending"]
-            if done or self._has_workers():  # a scheduler that has just died would be waited for: it is not asked
+            # Results first: if the scheduler has just died, asking it for its workers would block.
+            if done or self._has_workers():
                 self.worked, alone_since = True, math.inf
             else:
                 alone_since = min(alone_since, time.monotonic())
@@ -90,7 +101,7 @@ class _Dask:
                 result = _result(future)
                 progress(shard.number, 1.0 if isinstance(result, Trained) else 0.0)
                 yield shard, result
-                future.release()  # its histories need not stay in the worker's memory
+                future.release()  # so that the histories do not stay in the worker's memory
 
     def _has_workers(self) -> bool:
         return bool(self.client.scheduler_info(n_workers=-1)["workers"])

@@ -1,4 +1,4 @@
-"""This machine: in this process, or in several where there are more shards than one."""
+"""The local executor: trains in this process, or in several processes on this machine if there is more than one shard."""
 
 import multiprocessing
 import os
@@ -23,24 +23,27 @@ from fa_sweep.sweep.failures import Failed, failure
 from fa_sweep.sweep.plan import Shard
 from fa_sweep.sweep.work import Trained, try_to_train, work_of
 
-_LONGEST_TEMPORARY = 70  # of the 107 bytes that a socket's path may have; /pymp-xxxxxxxx/listener-xxxxxxxx is the rest
+# A socket's path may have 107 bytes, and Python appends /pymp-xxxxxxxx/listener-xxxxxxxx to the temporary folder.
+_LONGEST_TEMPORARY = 70
 _KILLED = "a training process was killed, and the pool with it"
 _BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 
 def start_server() -> None:
-    """Start the process that training processes are forked from, unless it runs: it imports the engine while others work.
+    """Start the server that training processes are forked from, unless it is running. It imports the engine in the background.
 
-    A server, because a fork of this process, which has threads (BLAS, rich), can hang; for that reason its BLAS has one thread.
+    Training processes are not forked from this process, because it has threads (BLAS, rich) and such a fork can hang. For the
+    same reason the server runs BLAS with one thread.
     """
     multiprocessing.get_context("forkserver").set_forkserver_preload(["__main__", "fa_sweep.sweep.work"])
-    start_tracker()  # the server needs it, and its start would unblock what is blocked for the server's
+    # The server needs the tracker. Started inside the block below, it would unblock the signals that the block has blocked.
+    start_tracker()
     with _inherited(), _short_socket_path():
         forkserver.ensure_running()
 
 
 def start_tracker() -> None:
-    """Start the process that removes the semaphores of those that are killed, unless it runs."""
+    """Start Python's resource tracker, which removes the semaphores of killed processes, unless it is running."""
     _tidy_up_at_a_signal()
     with _inherited():
         resource_tracker.ensure_running()
@@ -48,7 +51,10 @@ def start_tracker() -> None:
 
 @contextmanager
 def _inherited() -> Iterator[None]:
-    """Have processes that are started now take one thread for BLAS; a terminal's signals are for this one, which ends them."""
+    """Give processes that start in this block one BLAS thread, and block the terminal's signals in them.
+
+    This process ends them itself.
+    """
     before = {name: os.environ.get(name) for name in _BLAS_THREADS}
     os.environ.update(dict.fromkeys(_BLAS_THREADS, "1"))
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
@@ -65,7 +71,7 @@ def _inherited() -> Iterator[None]:
 
 @contextmanager
 def _short_socket_path() -> Iterator[None]:
-    """Have the server's socket lie where its path is no longer than the system allows, whatever TMPDIR is."""
+    """Use /tmp for the server's socket if TMPDIR would make its path longer than the system allows."""
     before = tempfile.tempdir
     if len(os.fsencode(tempfile.gettempdir())) > _LONGEST_TEMPORARY:
         tempfile.tempdir = "/tmp"  # noqa: S108 (a folder of our own is made in it)
@@ -77,11 +83,15 @@ def _short_socket_path() -> Iterator[None]:
 
 @cache
 def _tidy_up_at_a_signal() -> None:
-    """Have a signal that ends the command remove what processes on this machine share, as Python does at an ordinary end."""
+    """Register the removal of shared semaphores and temporary files for when a signal ends the command.
+
+    At an ordinary end Python removes them itself.
+    """
 
     def tidy_up() -> None:
         tracker: Any = resource_tracker._resource_tracker
-        os.close(tracker._fd)  # all others that had it open have been killed: the tracker removes the semaphores and ends
+        # All other processes that had this pipe open have been killed. Closing it makes the tracker clean up and end.
+        os.close(tracker._fd)
         shutil.rmtree(multiprocessing.current_process()._config.get("tempdir", ""), ignore_errors=True)  # type: ignore[attr-defined]
         for _ in range(50):
             if os.waitpid(tracker._pid, os.WNOHANG)[0]:
@@ -92,7 +102,7 @@ def _tidy_up_at_a_signal() -> None:
 
 
 def _end_with_parent() -> None:
-    """Have a training process end when the conducting one does, however that ends: nobody would take its results."""
+    """End this training process when the conducting process ends, for whatever reason: nobody would take its results."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -105,7 +115,7 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def open_local(processes: int) -> Iterator[Executor]:
-    """Yield an executor of that many processes; they live as long as there is work."""
+    """Open a local executor with that many processes. `run` starts them and ends them."""
     yield _Local(processes)
 
 
@@ -146,17 +156,17 @@ def _in_processes(shards: Sequence[Shard], processes: int, progress: Progress) -
                         yield shard, future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            # One that was killed while it waited for work has left the queue locked: those behind it would wait for ever.
+            # A process that was killed while it waited for work leaves the queue locked, and the others would wait for ever.
             for worker in set(multiprocessing.active_children()).difference(others):
                 worker.terminate()
 
 
 def _submit(pool: ProcessPoolExecutor, shards: Sequence[Shard]) -> tuple[dict[Future[Trained | Failed], Shard], list[Shard]]:
-    """Submit shards; returns those that wait for a process, and those for which there is none, because some were killed."""
+    """Submit shards to the pool. Return those that it took, and those that it refused because its processes were killed."""
     waiting: dict[Future[Trained | Failed], Shard] = {}
     for number, shard in enumerate(shards):
         try:
             waiting[pool.submit(try_to_train, work_of(shard.jobs))] = shard
-        except (BrokenProcessPool, OSError, EOFError):  # the latter where it was their server
+        except (BrokenProcessPool, OSError, EOFError):  # OSError and EOFError: the server was killed
             return waiting, list(shards[number:])
     return waiting, []

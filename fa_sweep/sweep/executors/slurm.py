@@ -1,7 +1,8 @@
-"""SLURM: one array job, each task a few shards; every task writes its shards into the sweep's folder, which all machines see.
+"""The SLURM executor: submits one array job, in which each task trains a few shards.
 
-So a task that is cancelled or runs out of time loses what it was at and nothing that it had finished, and a launching process
-that dies loses nothing. What became of a task is asked of squeue, which needs no accounting database.
+Every task writes its shards into the sweep's folder, which all machines must be able to see. A task that is cancelled or runs
+out of time therefore loses only the shard that it was training, and nothing finished is lost if the launching process dies.
+The state of a task is read from squeue, which needs no accounting database.
 """
 
 import secrets
@@ -23,15 +24,24 @@ from fa_sweep.sweep.shards import shards_with_tokens, write_shard
 from fa_sweep.sweep.work import Work, train_runs, work_of
 
 POLL_S = 1.0
-SCANCEL_S = 0.7  # a signal leaves no more time
-SETTLE_S = 10.0  # how long a file may take from the machine that wrote it to this one
-MOST_TASKS = 1000  # of an array, where nobody has changed SLURM's own limit
+SCANCEL_S = 0.7  # after a signal there is no more time than this
+SETTLE_S = 10.0  # how long a file may take to become visible here after another machine wrote it
+MOST_TASKS = 1000  # SLURM's default limit for one array
 WAITING = ("PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "REQUEUED", "RESIZING", "STOPPED", "REQUEUE_HOLD")
 
 
 @contextmanager
 def open_slurm(asked: dict[str, Any], processes: int, folder: Path) -> Iterator[Executor]:
-    """Yield an executor of that many tasks. Raises ConfigError for what submitit does not know to ask for."""
+    """Open a SLURM executor.
+
+    Args:
+        asked: parameters for submitit, such as `timeout_min` or `slurm_partition`.
+        processes: the number of tasks, each with one CPU unless `asked` says otherwise; MOST_TASKS at most.
+        folder: the sweep's folder. The tasks' logs go into its subfolder `slurm`.
+
+    Raises:
+        ConfigError: submitit does not accept `asked`.
+    """
     from submitit import AutoExecutor
 
     logs = folder.absolute() / "slurm"
@@ -47,7 +57,15 @@ def open_slurm(asked: dict[str, Any], processes: int, folder: Path) -> Iterator[
 
 
 def train_and_keep(folder: Path, shards: list[tuple[Work, str]]) -> list[Failed | None]:
-    """Train shards and write each into the ledger under its token. Returns the error of each. This is what a task does."""
+    """Train shards and write each one into the sweep's folder. This is what a SLURM task runs.
+
+    Args:
+        folder: the sweep's folder.
+        shards: each shard's work, and the token that its file's name ends with.
+
+    Returns:
+        The error of each shard, or None if it was written.
+    """
     from submitit.core.utils import UncompletedJobError
 
     errors: list[Failed | None] = []
@@ -55,7 +73,7 @@ def train_and_keep(folder: Path, shards: list[tuple[Work, str]]) -> list[Failed 
         try:
             trained = train_runs(work)
         except UncompletedJobError:
-            raise  # submitit's way to stop a task whose time is up: no fault of these runs
+            raise  # submitit stops a task whose time is up with this error; the runs did not fail
         except Exception as error:
             errors.append(failure(error))
         else:
@@ -78,7 +96,7 @@ class _Slurm:
         work = [[(work_of(shard.jobs), tokens[shard.number]) for shard in bundle] for bundle in bundles]
         submitted: list[Any] = []
         with undone_by_signal(lambda: _cancel(submitted)):
-            with held():  # a task whose number is not known yet could not be cancelled
+            with held():  # a signal now would find tasks whose numbers are not known yet, and could not cancel them
                 submitted += self._submit(tasks, work)
             try:
                 yield from self._collect(submitted, bundles, tokens, progress)
@@ -87,11 +105,11 @@ class _Slurm:
                 raise
 
     def _submit(self, tasks: int, work: list[list[tuple[Work, str]]]) -> Sequence[Any]:
-        """Submit one array of tasks. Raises ConfigError where sbatch refuses it."""
+        """Submit one array of tasks. Raises ConfigError if sbatch refuses it."""
         from submitit.core.utils import FailedJobError
 
         try:
-            with redirect_stderr(StringIO()):  # submitit prints what its error says too
+            with redirect_stderr(StringIO()):  # submitit also prints the text of its error
                 submitted: Sequence[Any] = self.submitter.map_array(train_and_keep, [self.folder] * tasks, work)
         except FailedJobError as error:
             said = str(error).rpartition("sbatch: error: ")[2]
@@ -128,7 +146,10 @@ class _Slurm:
 
 
 def _cancel(submitted: Sequence[Any]) -> None:
-    """Have SLURM end an array's tasks; one that does not answer soon lets them go on, and nothing of theirs is lost."""
+    """Ask SLURM to end an array's tasks.
+
+    If SLURM does not answer within SCANCEL_S, the tasks may go on. What they finish is kept in the sweep's folder.
+    """
     arrays = sorted({str(job.job_id).split("_")[0] for job in submitted})
     if arrays:
         with suppress(OSError, subprocess.SubprocessError):
@@ -136,7 +157,7 @@ def _cancel(submitted: Sequence[Any]) -> None:
 
 
 def _what_became(job: Any, state: str, left: Sequence[Shard], bundle: Sequence[Shard]) -> Iterator[Result]:
-    """Return the error of each shard that an ended task left no file of."""
+    """Yield each shard that an ended task has not written, with its error or with `ShardLost`."""
     errors: list[Failed | None] = [None] * len(bundle)
     if job.paths.result_pickle.exists():
         outcome, result = job._get_outcome_and_result()
@@ -149,12 +170,12 @@ def _what_became(job: Any, state: str, left: Sequence[Shard], bundle: Sequence[S
 
 
 def _states(job_ids: Sequence[str]) -> dict[str, str] | None:
-    """Return the state of each task that SLURM still knows; None where it does not answer."""
+    """Return the state of each task that SLURM still knows, by job id; None if SLURM does not answer."""
     array = job_ids[0].split("_")[0]
     ask = ["squeue", "--jobs", array, "--array", "--states", "all", "--noheader", "--format", "%F_%K %T"]
     done = subprocess.run(ask, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        # Some minutes after its end an array is forgotten; anything else is a controller that cannot be reached just now.
+        # SLURM forgets an array some minutes after its end. Any other error means that the controller cannot be reached now.
         return {} if "Invalid job id" in done.stderr else None
-    # A job that is no array has the id N, and squeue calls it N_N/A.
+    # squeue lists a job N that is not an array as N_N/A.
     return dict(line.replace("_N/A", "").split() for line in done.stdout.splitlines())
