@@ -234,7 +234,7 @@ def _require_unused(file: Path, state: str) -> None:
 
 
 def _beside(file: Path, what: str) -> Path:
-    """Return the path of an auxiliary file beside a database. Its name is short even if the database's is as long as possible."""
+    """Return the path of an auxiliary file beside a database. A hash keeps its name short even if the database's is long."""
     return file.with_name(f".mlflow-{hashlib.sha256(os.fsencode(file.name)).hexdigest()[:12]}.{what}")
 
 

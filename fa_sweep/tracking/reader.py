@@ -45,7 +45,7 @@ class TrackedSweep:
         source: The URI of the store, without a password.
         tags: The tags of the parent run.
         jobs: The jobs of the child runs, in the order of their numbers.
-        records: The records of the finished runs, by run id.
+        records: The records of the finished runs, by run id. Values that MLflow did not get are NaN.
         failed: The errors of the failed runs, by the run's name.
     """
 

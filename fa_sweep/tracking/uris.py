@@ -171,7 +171,7 @@ def is_server(uri: str) -> bool:
 
 
 def public(uri: str) -> str:
-    """Return a URI as it may be printed: no user, password or query, and a relative path if the file is in the working folder."""
+    """Return a URI as it may be printed: no user, password or query; a relative path if the file is in the working folder."""
     file = sqlite_file(uri) if uri.startswith(SQLITE) else None
     if file is not None:
         return SQLITE + (os.path.relpath(file) if file.is_relative_to(Path.cwd()) else str(file))
