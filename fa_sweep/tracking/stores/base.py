@@ -9,7 +9,7 @@ from pathlib import Path
 from fa_sweep.tracking import tagnames
 from fa_sweep.tracking.content import DatasetContent, RunContent
 
-ENDED = ("FINISHED", "FAILED")  # any other status of a child run means that an import was interrupted while it wrote the run
+ENDED = ("FINISHED", "FAILED")  # a child run with another status was left half made by an interrupted import
 
 
 @dataclass(frozen=True)
@@ -41,24 +41,27 @@ class StoredRun:
 class Store(ABC):
     """One experiment of a tracking store: the contract that every store must keep.
 
-    **Order of calls.** To import a sweep, the importer opens the experiment and enters `exclusive` with the sweep's hash.
-    If that yields false, it gives up with `Busy`. It then calls `find` for parents of the same jobs and takes one of three ways:
+    **Order of calls.** To import a sweep, the importer opens the experiment and enters `exclusive` with the sweep's hash. If
+    that yields false, it gives up with `Busy`. What follows depends on what `find` returns:
 
     - There is no parent, or an unfinished one: `begin`, `add` for all children, `write_text`, `log_datasets`, `end`. Only `end`
       sets the tag `tagnames.COMPLETE`, so an interrupted import leaves a parent that is visibly incomplete.
     - The parent is complete: `members`, then `add` if any child is missing.
+    - The parent is marked as deleted: nothing is written.
     - The sweep is a single run without a parent: `find`, then `add` with the sweep's tag as the group, then `members`.
 
-    Finally it calls `find` again, `tag` to mark superseded runs, `close`, and reads `notices`. A report that is attached later
-    opens the experiment again and calls `add_file`, `log_points` and `close`.
+    If it has added runs, it then calls `find` again, and `tag` to mark superseded runs. It always calls `close` and then reads
+    `notices`. To attach a report later, it opens the experiment again and calls `add_file`, `log_points` and `close`.
 
     **Idempotence.** Every method may be called again with the same arguments, in the same import or in a later one that
-    continues an interrupted one, and must leave the same rows. `begin` and `add` therefore look for a run before they create it.
+    continues an interrupted one, and must leave the same rows. `begin` and `add` therefore look for a run before they create
+    it.
 
     **Lost answers.** A request may be carried out although its answer is lost. Before a store repeats such a request, it checks
     what the first one left. A method returns only when the store has what was written, and otherwise raises `TrackingError`,
     or `StoreClosed` if the store cannot be reached. If a store created a run twice, it tags the surplus run with
-    `tagnames.DUPLICATE`, deletes it, and hides it from `find`.
+    `tagnames.DUPLICATE`, deletes it, and hides it from `find`. Artifacts are an exception: a store that cannot take them says so
+    in `notices` and goes on.
 
     **Deleted runs.** A run that somebody deleted stays deleted. `find` and `members` return it with `deleted` set, `add` does
     not add it again, and `begin` ignores it. A purged run is simply missing and is added again.
@@ -67,33 +70,27 @@ class Store(ABC):
         notices: Lines for the user about this experiment.
 
     Example:
-        A complete store in memory. Every run lives in this process, so there are no locks and no lost answers::
+        A complete store in memory. Only this process uses it, so it needs no locks and loses no answers::
 
             class MemoryStore(Store):
                 def __init__(self):
                     self.notices, self.runs, self.contents = [], {}, {}
                     self.points, self.datasets, self.artifacts = {}, {}, {}
-
                 @contextmanager
                 def exclusive(self, key, wait_s, waiting):
                     yield True
-
                 def find(self, tags):
                     found = [run for run in self.runs.values() if tags.items() <= run.tags.items()]
                     return sorted(found, key=lambda run: (-run.started_at_ms, run.run_id))
-
                 def members(self, group):
                     return one_per_job(run for run in self.find(group) if tagnames.JOB_ID in run.tags)
-
                 def begin(self, content):
                     own = {name: content.tags[name] for name in (tagnames.SWEEP, tagnames.KIND)}
                     there = [run for run in self.find(own) if not run.deleted]
                     return there[0].run_id if there else self._put(uuid4().hex, content, "RUNNING")
-
                 def end(self, run_id, content, tags):
                     run = self.runs[run_id]
                     self.runs[run_id] = replace(run, status=content.status, tags={**run.tags, **tags})
-
                 def add(self, contents, group):
                     there, added = self.members(group), 0
                     for content in contents():
@@ -105,26 +102,18 @@ class Store(ABC):
                             self._put(run_id, content.within(group), content.status)
                             added += 1
                     return added
-
                 def tag(self, run_id, name, value):
                     run = self.runs[run_id]
                     self.runs[run_id] = replace(run, tags={**run.tags, name: value})
-
                 def log_points(self, run_id, points):
                     self.points.setdefault(run_id, {}).update({(name, step): value for name, value, step in points})
-
                 def log_datasets(self, run_id, datasets):
                     self.datasets.setdefault(run_id, {}).update({(data.name, data.digest): data for data in datasets})
-
                 def write_text(self, run_id, text, name):
                     self.artifacts[run_id, name] = text.encode()
-
                 def add_file(self, run_id, path, folder):
                     self.artifacts[run_id, f"{folder}/{path.name}"] = path.read_bytes()
-
-                def close(self):
-                    pass
-
+                def close(self): ...
                 def _put(self, run_id, content, status):
                     self.contents[run_id] = content
                     self.runs[run_id] = StoredRun(run_id, status, content.tags, content.started_at_ms)
@@ -193,7 +182,7 @@ class Store(ABC):
         """Add runs that have ended, with all their values and with the group's tags.
 
         A run that is already in the group is skipped if it has ended or is marked as deleted. If an interrupted import left it
-        half made, it is completed under the same id. Values in `RunContent.overlong` go into the artifact `content.OVERLONG`.
+        half made, it is completed under the same id. Its overlong values go into the artifact `fa_sweep.tracking.content.OVERLONG`.
 
         Args:
             contents: Returns the runs. A store may call it again to repeat the work, and must read it to the end at least once.
