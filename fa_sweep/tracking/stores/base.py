@@ -60,8 +60,8 @@ class Store(ABC):
     **Lost answers.** A request may be carried out although its answer is lost. Before a store repeats such a request, it checks
     what the first one left. A method returns only when the store has what was written, and otherwise raises `TrackingError`,
     or `StoreClosed` if the store cannot be reached. If a store created a run twice, it tags the surplus run with
-    `tagnames.DUPLICATE`, deletes it, and hides it from `find`. Artifacts are an exception: a store that cannot take them says so
-    in `notices` and goes on.
+    `tagnames.DUPLICATE`, deletes it, and hides it from `find`. Artifacts are an exception: a store that cannot take them says
+    so in `notices` and goes on.
 
     **Deleted runs.** A run that somebody deleted stays deleted. `find` and `members` return it with `deleted` set, `add` does
     not add it again, and `begin` ignores it. A purged run is simply missing and is added again.
@@ -182,7 +182,8 @@ class Store(ABC):
         """Add runs that have ended, with all their values and with the group's tags.
 
         A run that is already in the group is skipped if it has ended or is marked as deleted. If an interrupted import left it
-        half made, it is completed under the same id. Its overlong values go into the artifact `fa_sweep.tracking.content.OVERLONG`.
+        half made, it is completed under the same id. The values in `RunContent.overlong` go into the artifact that
+        `fa_sweep.tracking.content.OVERLONG` names.
 
         Args:
             contents: Returns the runs. A store may call it again to repeat the work, and must read it to the end at least once.
