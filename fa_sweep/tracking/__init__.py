@@ -1,1 +1,1 @@
-"""The ledger's way into MLflow. The only place that imports mlflow."""
+"""Import sweeps from the ledger into MLflow and read them back. No other package imports mlflow."""

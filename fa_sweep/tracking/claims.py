@@ -1,4 +1,7 @@
-"""What sweeps' folders say of MLflow, held against MLflow itself: a database may have been deleted, or runs purged."""
+"""Check whether MLflow still has the sweeps that were imported into it.
+
+Every sweep's folder notes that MLflow has the sweep. The note is wrong once somebody has deleted the database or purged runs.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +21,13 @@ IDS_PER_QUERY = 500
 
 @dataclass(frozen=True)
 class Claim:
-    """A sweep that MLflow is said to have: as which run, with how many children."""
+    """A note in a sweep's folder that MLflow has the sweep.
+
+    Attributes:
+        sweep_id: The sweep's id.
+        run_id: The MLflow run of the sweep: its parent run, or the run itself if the sweep is a single run.
+        children: The number of the parent's child runs.
+    """
 
     sweep_id: str
     run_id: str
@@ -26,16 +35,19 @@ class Claim:
 
 
 def store_of(recorded: str, given: str, outputs: Path) -> str | None:
-    """Return where a sweep that this command did not make may be imported to; None if nowhere.
+    """Return the store into which this command may import a sweep that another command made.
 
-    A sweep's record may be anybody's, so the store that it names is written to only if this command was given the same one, or
-    if it is a SQLite file that lies under the working folder's outputs. In a folder that was copied or moved, the file of that
-    name here stands for the one there.
+    Anybody may have written the sweep's record. This command therefore writes to the store in the record only if the user
+    gave it the same store, or if the store is a SQLite file in the working folder's outputs. If the working folder was copied
+    or moved, the record names a file in the original folder; the file at the same place in this folder is used instead.
 
     Args:
         recorded: The URI in the sweep's record, without a password.
-        given: The URI that this command was given, with one.
+        given: The URI that this command was given, with a password if it needs one.
         outputs: The working folder's outputs.
+
+    Returns:
+        The store's URI; None if this command may not write to the store.
     """
     if same_store(recorded, given):
         return given
@@ -54,15 +66,18 @@ def store_of(recorded: str, given: str, outputs: Path) -> str | None:
 
 
 def lacking(claims: Sequence[Claim], uri: str, timeout_s: float) -> set[str]:
-    """Return which sweeps a store lacks, as a whole or in part. Runs that it has as deleted are not lacking.
+    """Return the sweeps whose parent run or child runs are missing from a store.
+
+    A run that is marked as deleted is not missing. If a SQLite file does not exist or has an unknown schema, all its sweeps
+    count as missing, and the import that follows looks closer.
 
     Args:
-        claims: What is said to be in this store.
-        uri: The store. A server is not asked: it is looked at when one of its sweeps is imported.
+        claims: What the sweeps' folders say about this store.
+        uri: The store's URI. An MLflow server is not asked, so nothing is missing from it.
         timeout_s: How long to wait for the store, in seconds.
 
     Returns:
-        Ids of sweeps.
+        The ids of these sweeps.
     """
     if not claims or not is_sql(uri):
         return set()
@@ -81,7 +96,7 @@ def lacking(claims: Sequence[Claim], uri: str, timeout_s: float) -> set[str]:
 
 
 def _count(connection: "Connection", run_ids: set[str]) -> dict[str, int]:
-    """Return the number of children of each of these runs that is there, deleted ones included."""
+    """Return the number of children of each of these runs that exists; runs marked as deleted are counted."""
     from sqlalchemy import func, select
 
     runs, tags = table("runs").c, table("tags").c

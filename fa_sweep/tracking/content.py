@@ -1,4 +1,7 @@
-"""What MLflow is to hold of a sweep and of each run: names, parameters, tags, metrics. Plain values, no MLflow."""
+"""What MLflow gets of a sweep and of each of its runs: names, parameters, tags and metrics.
+
+Everything here is a plain value; nothing imports mlflow.
+"""
 
 import csv
 import getpass
@@ -26,19 +29,30 @@ from fa_sweep.tracking import limits, tagnames
 
 MAIN_HISTORIES = (*dict.fromkeys(name for names in METRICS.values() for name in names), "loss", "angle_deg/gradient")
 MAIN_PREFIXES = ("angle_deg/signal_layer_", "angle_deg/weight_layer_")
-CHANCE = "chance_deg/"  # told at the first and at the last evaluation alone
+CHANCE = "chance_deg/"  # MLflow gets only the first and the last value of these metrics
 LONGEST_VALUE = limits.VALUE
 OVERLONG = "overlong.json"
-HISTORIES = ("full", "thin", "none")  # the fullest first
+HISTORIES = ("full", "thin", "none")  # from the fullest to the emptiest
 THIN_POINTS = 11
-BYTES_PER_POINT = 250  # of a SQLite store: two rows of an index and one of the table
-AUTO_BYTES = 2**28  # what a sweep may take in the store without being asked for
+BYTES_PER_POINT = 250  # in a SQLite file: one table row and two index entries
+AUTO_BYTES = 2**28  # the most that tracking.history=auto lets a sweep take in the store
 ENVIRONMENT_TAGS = ("git_commit", "git_dirty")
 
 
 @dataclass(frozen=True)
 class RunContent:
-    """One MLflow run. `metrics` are (name, value, step), finite; `overlong` are values that go to an artifact instead."""
+    """One MLflow run.
+
+    Attributes:
+        name: The run's name.
+        status: MLflow's status: FINISHED, FAILED or KILLED.
+        started_at_ms: Start time, Unix time in milliseconds.
+        ended_at_ms: End time, Unix time in milliseconds.
+        params: Parameters.
+        tags: Tags.
+        metrics: Points (name, value, step); all values are finite.
+        overlong: Parameters and tags, by name, that are too long for MLflow's tables and go into the artifact `OVERLONG`.
+    """
 
     name: str
     status: str
@@ -50,13 +64,13 @@ class RunContent:
     overlong: dict[str, str] = field(default_factory=dict)
 
     def within(self, group: Mapping[str, str]) -> "RunContent":
-        """Return the same run with the tags of a group, such as a parent's children."""
+        """Return the same run with its group's tags added, for example the tag that names its parent."""
         return replace(self, tags={**self.tags, **group})
 
 
 @dataclass(frozen=True)
 class DatasetContent:
-    """The data of a task as MLflow names them."""
+    """The data set of a task as MLflow describes it: `source` holds the task's settings and `profile` its sizes, as JSON."""
 
     name: str
     digest: str
@@ -66,16 +80,27 @@ class DatasetContent:
 
 @dataclass(frozen=True)
 class HistoryChoice:
-    """What MLflow is sent of the histories: of `metrics` "main" or "all", the points of `history` full, thin or none.
+    """How much of the metrics' histories MLflow gets.
 
-    Of everything else it gets the last value, of angles by chance the first one too; the ledger has it all.
+    MLflow gets the last value of every metric and, unless `history` is "none", the first value of the angles by chance
+    (`chance_deg/*`). The ledger always has the whole histories.
+
+    Attributes:
+        metrics: Which metrics' histories are sent: "main" (see `is_main_history`) or "all".
+        history: How many points of such a history are sent: "full" (every evaluation), "thin" (`THIN_POINTS` points), or
+            "none".
     """
 
     metrics: str
     history: str
 
     def numbers(self, metric: str, evaluations: int) -> Sequence[int]:
-        """Return which of a metric's evaluations are sent, besides the last defined one."""
+        """Return the indices of a metric's evaluations that MLflow gets in addition to the last defined value.
+
+        Args:
+            metric: The metric's name.
+            evaluations: The number of the run's evaluations.
+        """
         if self.history != "none" and metric.startswith(CHANCE):
             return (0,)
         if self.history == "none" or not (self.metrics == "all" or is_main_history(metric)):
@@ -86,7 +111,16 @@ class HistoryChoice:
 
 
 def chosen_history(wanted: str, jobs: Sequence[Job], metrics: str) -> tuple[str, str]:
-    """Return how much of the histories a sweep sends, and a line to say if that was not asked for."""
+    """Choose how much of the histories a sweep sends to MLflow.
+
+    Args:
+        wanted: The setting tracking.history. With "auto", the fullest choice is taken that needs at most `AUTO_BYTES`.
+        jobs: The sweep's jobs.
+        metrics: The setting tracking.metrics: "main" or "all".
+
+    Returns:
+        "full", "thin" or "none"; and a line that tells the user if "auto" leaves points out, otherwise an empty string.
+    """
     if wanted != "auto":
         return wanted, ""
     evaluations = {id(train): train.evaluations() for train in (job.run.train for job in jobs)}
@@ -107,7 +141,16 @@ def chosen_history(wanted: str, jobs: Sequence[Job], metrics: str) -> tuple[str,
 
 
 def sweep_content(sweep: Sweep, finished: Container[str], history: str) -> RunContent:
-    """Return the parent run of a sweep: FAILED if any run did, KILLED if any is missing, else FINISHED; its end stays open."""
+    """Return the parent run of a sweep.
+
+    Its status is FAILED if any run failed, otherwise KILLED if any run is missing, otherwise FINISHED. Its end time is a
+    placeholder (the start time): the importer replaces it with the end of the last child.
+
+    Args:
+        sweep: The sweep.
+        finished: The ids of the finished runs.
+        history: "full", "thin" or "none": how much of the histories is sent.
+    """
     record, failures = sweep.record, sweep.failures
     absent = [job.run_id for job in sweep.jobs if job.run_id not in finished]
     failed = any(run_id in failures for run_id in absent)
@@ -129,7 +172,17 @@ def sweep_content(sweep: Sweep, finished: Container[str], history: str) -> RunCo
 
 
 def job_content(job: Job, sweep: Sweep, record: Record | None, choice: HistoryChoice) -> RunContent:
-    """Return one run: FINISHED whatever its outcome; FAILED, without numbers, where there is no record but an error."""
+    """Return the MLflow run of one job.
+
+    A run with a record is FINISHED, whatever its outcome. A run that ended in an error has no record; it is FAILED and has no
+    metrics.
+
+    Args:
+        job: The job.
+        sweep: The sweep that the job belongs to.
+        record: The finished run; None if the run failed. The sweep must then know the run's error.
+        choice: How much of the histories is sent.
+    """
     tags = {
         tagnames.RUN_ID: job.run_id,
         tagnames.JOB_ID: job.id,
@@ -157,13 +210,13 @@ def job_content(job: Job, sweep: Sweep, record: Record | None, choice: HistoryCh
 
 
 def is_main_history(metric: str) -> bool:
-    """Whether MLflow gets a metric's whole history, and not its last value alone."""
+    """Whether a metric is one of the main ones, whose history MLflow gets when tracking.metrics is main."""
     return metric in MAIN_HISTORIES or metric.startswith(MAIN_PREFIXES)
 
 
 def settings_csv(jobs: Sequence[Job]) -> str:
-    """Return the resolved settings of every job as one table."""
-    kinds = {(type(job.run.task), type(job.run.feedback)): job for job in jobs}  # what settings a run has
+    """Return the resolved settings of all jobs as one CSV table with one row per job."""
+    kinds = {(type(job.run.task), type(job.run.feedback)): job for job in jobs}  # these types decide which settings a run has
     names = dict.fromkeys(name for job in kinds.values() for name in run_settings(job.run))
     text = io.StringIO()
     writer = csv.DictWriter(text, ["name", "run_id", *names], lineterminator="\n")
@@ -174,7 +227,7 @@ def settings_csv(jobs: Sequence[Job]) -> str:
 
 @cache
 def _user() -> str:
-    """Return the user's name, or the number where nobody gave it a name, as in a container."""
+    """Return the user's name, or the user's number if it has no name, as in many containers."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):
@@ -210,12 +263,12 @@ def _metrics(record: Record, found: Events, choice: HistoryChoice) -> Iterator[t
 
 
 def overlong_text(content: RunContent) -> str:
-    """Return what MLflow would have cut, as its artifact has it."""
+    """Return the text of the artifact `OVERLONG`: a run's overlong values, by name, as JSON."""
     return json.dumps(content.overlong, indent=2)
 
 
 def _fitted(content: RunContent) -> RunContent:
-    """Make a run fit MLflow's tables: a long name is cut, its whole goes into a tag; long values go to an artifact."""
+    """Make a run fit MLflow's tables: shorten a long name and keep the whole in a tag; move long values to `overlong`."""
     params = {limits.short(limits.clean(key), limits.KEY): limits.clean(value) for key, value in content.params.items()}
     tags = {key: limits.clean(value) for key, value in content.tags.items()}
     name = limits.clean(content.name)

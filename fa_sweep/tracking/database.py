@@ -1,8 +1,8 @@
-"""The SQLite file that MLflow keeps runs in: made, or brought to MLflow's newest schema, all at once or not at all.
+"""Create the SQLite file in which MLflow keeps runs, or migrate it to MLflow's newest schema.
 
-MLflow makes a database in dozens of steps that take seconds, and alters an old one in place. Here both happen to a file under
-a temporary name that is renamed when it is whole. A file that an interrupted command or MLflow itself left half made holds no
-runs yet, and is made anew.
+MLflow alone creates a database in dozens of steps, which take seconds, and migrates an old database in place; an interruption
+leaves it half made. Here both happen in a temporary file, which is renamed once it is complete. If an interrupted command or
+MLflow itself has left a database half made, the file holds no runs yet, and it is created anew.
 """
 
 import atexit
@@ -20,7 +20,7 @@ from pathlib import Path
 from fa_sweep.errors import NotWritten, TrackingError
 from fa_sweep.tracking.locks import exclusive
 
-WAIT_S = 60  # making a database takes seconds; on a busy machine, tens of them
+WAIT_S = 60  # creating a database takes seconds, or tens of seconds on a busy machine
 SIDE_FILES = ("-journal", "-wal", "-shm")
 NEEDED = {"experiments", "runs", "tags", "params", "metrics", "latest_metrics", "datasets", "inputs"}
 HEADER = b"SQLite format 3\0"
@@ -28,13 +28,13 @@ Say = Callable[[str], None]
 
 
 def why_not(file: Path) -> str | None:
-    """Return why a database cannot be kept at a path, with the remedy; None if it can. Nothing is left on the disk."""
+    """Return why a path cannot hold a database, with the remedy; None if it can. The check leaves no file behind."""
     try:
         if file.is_dir():
             return "it is a folder: name a file in it"
         folder = next(parent for parent in file.parents if parent.exists())
         with tempfile.TemporaryFile(dir=folder):
-            pass  # SQLite keeps a journal there
+            pass  # SQLite writes its journal into this folder
         if not file.exists():
             return None
         with file.open("r+b") as opened:
@@ -47,16 +47,21 @@ def why_not(file: Path) -> str | None:
 
 
 def prepare(file: Path, artifacts: Path, say: Say) -> None:
-    """Make a database, or bring it to the newest schema, unless it is there already.
+    """Create a database with MLflow's newest schema, or migrate an old one. Do nothing if the database is up to date.
+
+    The old file of a migrated database is kept beside the new one.
 
     Args:
-        file: Where the database is to lie.
-        artifacts: The folder that MLflow's own experiment, Default, is to keep its artifacts in.
-        say: Tells the user of what takes time.
+        file: The path of the database.
+        artifacts: The artifact folder of MLflow's own experiment, Default.
+        say: Called with a line for the user before each step that takes time.
 
     Raises:
-        TrackingError: If the file is another program's or a newer MLflow's, or if another process has it open.
-        OSError or sqlite3.Error: If it cannot be written.
+        NotWritten: If no database can be kept at this path.
+        TrackingError: If another program or a newer MLflow made the file, if MLflow cannot migrate it, if another process has
+            it open, or if another command is still creating it.
+        OSError: If a file cannot be written.
+        sqlite3.Error: If the database cannot be read or written.
     """
     if (wrong := why_not(file)) is not None:
         raise NotWritten(f"{file}: {wrong}")
@@ -70,7 +75,7 @@ def prepare(file: Path, artifacts: Path, say: Say) -> None:
 
 
 def require_whole(file: Path) -> None:
-    """Raise TrackingError unless a database that is only to be read has MLflow's newest schema."""
+    """Raise TrackingError unless a database has MLflow's newest schema. For callers that only read and must not migrate it."""
     if _revision(file, _tables(file)) != _revisions()[0]:
         raise TrackingError(f"{_short(file)} is no database of this MLflow; a sweep that is tracked there makes or migrates it")
 
@@ -98,7 +103,7 @@ def _bring_up_to_date(file: Path, artifacts: Path, say: Say) -> None:
 
 
 def _replace(file: Path, fill: Callable[[Path], None], kept: Path | None = None) -> None:
-    """Fill a new file and give it the name of the old one, which is kept under another name, or removed."""
+    """Fill a new file and rename it to `file`. The old file is copied to `kept` first, or removed if `kept` is None."""
     new = _beside(file, "new")
     _remove(new)
     try:
@@ -108,7 +113,7 @@ def _replace(file: Path, fill: Callable[[Path], None], kept: Path | None = None)
         if kept is not None:
             shutil.copy2(file, kept)
         else:
-            _remove(file)  # with its journal, which would be played back into the new file
+            _remove(file)  # with its journal: SQLite would replay an old journal into the new file
         os.replace(new, file)
     finally:
         _remove(new)
@@ -132,7 +137,7 @@ def _remove(file: Path) -> None:
 
 
 def make(new: Path, artifacts: Path) -> None:
-    """Have MLflow make its tables in a new file."""
+    """Let MLflow create its tables in a new file, with `artifacts` as the artifact folder of its Default experiment."""
     from fa_sweep.tracking.stores.connection import quiet
 
     quiet()
@@ -143,11 +148,11 @@ def make(new: Path, artifacts: Path) -> None:
         SqlAlchemyStore(uri, artifacts.absolute().as_uri())
     finally:
         if (engine := SqlAlchemyStore._engine_map.pop(uri, None)) is not None:
-            engine.dispose()  # MLflow would keep the file open
+            engine.dispose()  # otherwise MLflow keeps the file open
 
 
 def _migrate(file: Path, new: Path) -> None:
-    """Copy a database, other commands' unfinished transactions aside, and have MLflow migrate the copy."""
+    """Copy a database without other processes' unfinished transactions, and let MLflow migrate the copy."""
     from fa_sweep.tracking.stores.connection import quiet
 
     quiet()
@@ -155,7 +160,7 @@ def _migrate(file: Path, new: Path) -> None:
 
     with closing(_open(file)) as guard, closing(_open(file)) as old, closing(sqlite3.connect(new)) as copy:
         guard.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        guard.execute("BEGIN IMMEDIATE")  # nobody writes from here on
+        guard.execute("BEGIN IMMEDIATE")  # no other process can write while the copy is made
         old.backup(copy)
     engine = create_sqlalchemy_engine(f"sqlite:///{plain(new)}")
     try:
@@ -181,7 +186,7 @@ def _tables(file: Path) -> set[str]:
 
 
 def _revision(file: Path, tables: set[str]) -> str | None:
-    """Return the version of the schema, None where MLflow never got to note one."""
+    """Return the version of the schema; None if MLflow was interrupted before it recorded one."""
     if "alembic_version" not in tables:
         return None
     with closing(_open(file)) as connection:
@@ -190,7 +195,7 @@ def _revision(file: Path, tables: set[str]) -> str | None:
 
 
 def _is_empty(file: Path, tables: set[str]) -> bool:
-    """Whether nobody has kept anything: no runs, and no experiment but MLflow's own."""
+    """Whether a database holds no runs and no experiment except MLflow's own."""
     most = {"runs": 0, "experiments": 1}
     with closing(_open(file)) as connection:
         counts = {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in most if name in tables}  # noqa: S608
@@ -199,7 +204,7 @@ def _is_empty(file: Path, tables: set[str]) -> bool:
 
 @cache
 def _revisions() -> list[str]:
-    """Return the versions of the schema that this MLflow knows, the newest first."""
+    """Return the schema versions that the installed MLflow knows, newest first."""
     from fa_sweep.tracking.stores.connection import quiet
 
     quiet()
@@ -210,13 +215,16 @@ def _revisions() -> list[str]:
 
 
 def _require_unused(file: Path, state: str) -> None:
-    """Raise TrackingError if another process has a file open: what it writes would go to the file that is replaced."""
+    """Raise TrackingError if another process has a file open: whatever it wrote would be lost with the old file.
+
+    Processes are found through /proc, so on systems without it nothing is raised.
+    """
     for held in Path("/proc").glob("[0-9]*/fd/*") if file.exists() else ():
         try:
             if held.parts[2] != str(os.getpid()) and os.path.samestat(held.stat(), file.stat()):
                 break
         except OSError:
-            continue  # over by now, or another user's
+            continue  # the process has ended, or it belongs to another user
     else:
         return
     raise TrackingError(
@@ -226,7 +234,7 @@ def _require_unused(file: Path, state: str) -> None:
 
 
 def _beside(file: Path, what: str) -> Path:
-    """Return the name of a file of ours beside a database, whose own name may be as long as names can be."""
+    """Return the path of an auxiliary file beside a database. A hash keeps its name short even if the database's is long."""
     return file.with_name(f".mlflow-{hashlib.sha256(os.fsencode(file.name)).hexdigest()[:12]}.{what}")
 
 
@@ -236,9 +244,10 @@ def _short(file: Path) -> str:
 
 @cache
 def plain(file: Path) -> Path:
-    """Return a path of the same file that needs no quoting: MLflow takes paths out of URIs as they are written there.
+    """Return a path to the same file that needs no quoting in a URI: MLflow does not decode the paths in URIs.
 
-    Where the path itself does, it is a link in a temporary folder that goes with this process.
+    A path with characters that need quoting is replaced by a link in a temporary folder, which is removed when this process
+    exits.
     """
     if re.fullmatch(r"[\w/.+-]*", str(file), re.ASCII):
         return file

@@ -1,7 +1,8 @@
-"""Import a sweep's ledger into MLflow: one parent run per sweep, one child per run. Idempotent: what is there stays.
+"""Import a sweep from the ledger into MLflow: one parent run per sweep, one child run per run.
 
-Called by the launching process alone, after the ledger has everything. The store is the truth: what it lacks is added, whatever
-an earlier command noted; what somebody deleted there stays deleted, and is said.
+Only the process that launched the sweep imports it, after all its runs are in the ledger; a later command imports whatever was
+left over. An import may be repeated. It asks the store which runs it has and adds the missing ones, whatever an earlier command
+noted. Runs that somebody deleted in MLflow stay deleted and are reported.
 """
 
 import json
@@ -35,11 +36,17 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did.
+    """The result of an import.
 
-    `run_id`: of the parent, or of the single run; `created`: how many runs it made; `found_complete`: all had been there
-    before; `children`: how many runs the parent has; `deleted`: those of them that somebody deleted, the parent itself
-    included; `superseded_by`: the sweep whose runs count instead of these; `notices`: lines for the user.
+    Attributes:
+        run_id: The MLflow id of the sweep's parent run, or of the run itself if the sweep is a single run.
+        created: The number of runs that this import added, without the parent.
+        found_complete: Whether the store had every run before the import.
+        children: The number of the parent's child runs.
+        deleted: The ids of the runs, children or parent, that somebody deleted in MLflow. They were not added again.
+        superseded_by: The id of the sweep that counts instead of this one, because another command imported the same runs at
+            the same time; otherwise empty.
+        notices: Lines for the user.
     """
 
     run_id: str
@@ -52,7 +59,7 @@ class Imported:
 
 
 def silent(_: str) -> None:
-    """Say nothing."""
+    """Ignore a line for the user."""
 
 
 def import_sweep(
@@ -62,17 +69,22 @@ def import_sweep(
     records: Mapping[str, Record] | None = None,
     say: Say = silent,
 ) -> Imported:
-    """Bring a sweep into a store; calling again goes on from there.
+    """Import a sweep into a tracking store and note this in the sweep's folder. After an interruption, call it again.
 
     Args:
         sweep: The sweep.
-        tracking: Where to, with whatever password the URI needs.
-        outputs: Where the ledger lies.
-        records: The sweep's finished runs, where the caller has read them already.
-        say: Tells the user of what takes time.
+        tracking: The settings of the store and the experiment. The URI contains the password, if the store needs one.
+        outputs: The folder of the ledger.
+        records: The sweep's finished runs by run id; by default they are read from the ledger.
+        say: Called with a line for the user before each step that takes time.
+
+    Returns:
+        What the import added and what it found.
 
     Raises:
-        TrackingError: If the store could not take it; Busy if another command imports the same runs just now.
+        Busy: If another command is importing the same runs.
+        StoreClosed: If the store or the experiment cannot be opened, written or reached.
+        TrackingError: If the store could not take the sweep for another reason.
     """
     with reported(tracking.uri):
         known = sweep.records(outputs) if records is None else records
@@ -101,9 +113,17 @@ def attach_report(
     curves: Sequence[tuple[str, float, int]],
     outputs: Path = OUTPUTS,
 ) -> None:
-    """Log a report's folder and curves of groups, (name, value, step) each, on the run that MLflow has of a sweep.
+    """Attach a report to the MLflow run of an imported sweep: its files as artifacts, its curves as metrics.
 
-    Raises TrackingError.
+    Args:
+        sweep: The sweep. It must have been imported.
+        tracking: The settings of the store that the sweep was imported into.
+        folder: The report's folder, with its figures and tables.
+        curves: The curves of the groups, as points (name, value, step).
+        outputs: The folder of the ledger.
+
+    Raises:
+        TrackingError: If the store could not take the report.
     """
     with reported(tracking.uri):
         store, run_id = open_for(tracking, outputs), str(sweep.tracked["run_id"])
@@ -118,7 +138,17 @@ def attach_report(
 
 @contextmanager
 def reported(uri: str) -> Iterator[None]:
-    """Turn whatever a store, a driver or a network can raise into a TrackingError of one line: the ledger has it all."""
+    """Turn every error of a store, a database driver or the network into a TrackingError with a one-line message.
+
+    ConfigError and TrackingError pass unchanged. A traceback would not help the user: the ledger still has every run, and the
+    import can be repeated.
+
+    Args:
+        uri: The store's URI. The message names it without a password.
+
+    Raises:
+        TrackingError: For any error within the block.
+    """
     try:
         yield
     except (TrackingError, ConfigError):
@@ -142,7 +172,11 @@ def _tracking_error(error: Exception, uri: str) -> TrackingError:
 
 
 def open_for(tracking: TrackingConfig, outputs: Path, say: Say = silent) -> Store:
-    """Open the experiment that settings name. Raises StoreClosed, or another TrackingError."""
+    """Open the store and the experiment that the settings name.
+
+    Raises:
+        StoreClosed: If either cannot be opened.
+    """
     try:
         with reported(tracking.uri):
             return open_store(tracking.uri, tracking.experiment, outputs, tracking.timeout_s, say)
@@ -172,7 +206,7 @@ def _import_single(store: Store, sweep: Sweep, records: Mapping[str, Record], ch
 
 
 def _counts(store: Store, run: StoredRun) -> bool:
-    """Whether a run has the numbers that count: neither it nor its parent was superseded."""
+    """Whether neither a run nor its parent has been superseded by runs that were trained later."""
     if tagnames.SUPERSEDED in run.tags:
         return False
     if tagnames.PARENT not in run.tags:
@@ -196,7 +230,10 @@ def _import(store: Store, sweep: Sweep, records: Mapping[str, Record], choice: H
 
 
 def _answer(sweep: Sweep, family: Sequence[StoredRun], choice: HistoryChoice) -> StoredRun | None:
-    """Return the parent that stands for a sweep already: complete, or its own, or one that somebody deleted."""
+    """Return the parent run that already stands for a sweep in the store, or None.
+
+    A complete parent comes first, then this sweep's own parent that an interrupted import left, then one that was deleted.
+    """
     own = [run for run in family if run.tags.get(tagnames.SWEEP) == limits.clean(sweep.id)]
     valid = own if _is_anew(sweep) else [run for run in family if tagnames.SUPERSEDED not in run.tags]
     active = [run for run in valid if not run.deleted]
@@ -211,12 +248,12 @@ def _is_anew(sweep: Sweep) -> bool:
 
 
 def _as_full(parent: StoredRun, choice: HistoryChoice) -> bool:
-    """Whether a sweep that is there has histories at least as full as those to come."""
+    """Whether the sweep in the store has histories at least as full as the ones that this import would send."""
     return HISTORIES.index(parent.tags.get(tagnames.HISTORY, "full")) <= HISTORIES.index(choice.history)
 
 
 def _mend(store: Store, sweep: Sweep, records: Mapping[str, Record], choice: HistoryChoice, parent: StoredRun) -> Imported:
-    """Bring back what a complete sweep has lost since, unless somebody deleted it."""
+    """Add the runs again that have disappeared from a complete sweep. Runs that are marked as deleted stay deleted."""
     group = {tagnames.PARENT: parent.run_id}
     there = store.members(group)
     lost = [job.id for job in sweep.jobs if job.id not in there]
@@ -230,7 +267,7 @@ def _mend(store: Store, sweep: Sweep, records: Mapping[str, Record], choice: His
 def _add_sweep(
     store: Store, sweep: Sweep, records: Mapping[str, Record], choice: HistoryChoice, content: RunContent
 ) -> Imported:
-    """Make a sweep's parent, or go on with it; its children; then end it, and only then call it complete."""
+    """Create a sweep's parent, or continue with an unfinished one, add its children, end it, and mark it as complete."""
     parent = store.begin(content)
     last = content.ended_at_ms
 
@@ -250,7 +287,7 @@ def _add_sweep(
 
 
 def _settle(store: Store, sweep: Sweep, family: Mapping[str, str], before: Sequence[StoredRun], result: Imported) -> Imported:
-    """Leave one parent that counts where several commands made one at once, or where runs were trained anew."""
+    """Mark surplus parents as superseded if several commands created one at once or if the runs were trained anew."""
     if result.created == 0 and not _is_anew(sweep):
         return result
     after = store.find(family)
@@ -268,7 +305,7 @@ def _settle(store: Store, sweep: Sweep, family: Mapping[str, str], before: Seque
 
 
 def _supersede(store: Store, family: Sequence[StoredRun]) -> None:
-    """Mark what is older than the newest of the runs that were trained anew, once those are all there."""
+    """Mark all runs as superseded that are older than the newest complete ones that were trained anew."""
     alone = [run for run in family if not run.deleted and tagnames.PARENT not in run.tags and run.status == "FINISHED"]
     anew = [run for run in alone if tagnames.ANEW in run.tags and (run.complete or run.tags.get(tagnames.KIND) != "sweep")]
     if not anew:
@@ -286,7 +323,7 @@ def _datasets(sweep: Sweep) -> list[DatasetContent]:
         try:
             task = make_task(settings)
         except ConfigError:
-            continue  # its file has changed or gone since the runs were trained: there is nothing true to say of it
+            continue  # the data file has changed or disappeared since the training, so it can no longer be described
         sizes = {"evaluation": len(task.evaluation.inputs)}
         if task.training is not None:
             sizes["training"] = len(task.training.inputs)
@@ -296,7 +333,7 @@ def _datasets(sweep: Sweep) -> list[DatasetContent]:
 
 
 def _children(sweep: Sweep, records: Mapping[str, Record], choice: HistoryChoice) -> Iterator[RunContent]:
-    """Yield the runs that ended, one at a time: ten thousand at once would take a gigabyte."""
+    """Yield the finished and the failed runs, one at a time: ten thousand at once would take a gigabyte of memory."""
     for job, record in finished(sweep.jobs, records):
         yield job_content(job, sweep, record, choice)
     failures = sweep.failures

@@ -1,4 +1,4 @@
-"""Sweeps that are not in MLflow, or no longer, although their commands are over."""
+"""Find and import sweeps that MLflow does not have, or has lost, although the commands that made them have ended."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,13 @@ from fa_sweep.tracking.uris import public
 
 @dataclass(frozen=True)
 class LeftOver:
-    """A sweep to be imported, and the URI of its store. `lost`: MLflow had it, and has not any more, or not all of it."""
+    """A sweep that is to be imported.
+
+    Attributes:
+        sweep: The sweep.
+        uri: The URI of the store that the sweep belongs to.
+        lost: Whether MLflow had the sweep before and has lost all or some of its runs.
+    """
 
     sweep: Sweep
     uri: str
@@ -24,7 +30,12 @@ class LeftOver:
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """A sweep whose store is not this command's to write to, as the store may be shown."""
+    """A sweep that this command may not import, because it was not given the sweep's store.
+
+    Attributes:
+        sweep: The sweep.
+        store: The store's URI as it may be printed, without a password.
+    """
 
     sweep: Sweep
     store: str
@@ -33,18 +44,21 @@ class Elsewhere:
 def find_left_over(
     others: Iterable[tuple[Sweep, Entry]], given: TrackingConfig, outputs: Path = OUTPUTS
 ) -> tuple[list[LeftOver], list[Elsewhere]]:
-    """Return which sweeps are to be imported, and which others are left to commands that are given their store.
+    """Find the sweeps that are not in MLflow, and split them by whether this command may import them.
 
     Args:
-        others: All sweeps but this command's own, with what the catalogue knows of them.
-        given: This command's own settings of tracking.
+        others: All sweeps except this command's own, each with its entry in the catalogue.
+        given: This command's tracking settings.
         outputs: The working folder's outputs.
+
+    Returns:
+        The sweeps that this command may import, and the sweeps that only a command with another tracking.uri may import.
     """
     todo: list[LeftOver] = []
     elsewhere: list[Elsewhere] = []
     claims: dict[str, list[Claim]] = {}
     of_claim: dict[str, Sweep] = {}
-    stores: dict[str, str | None] = {}  # most sweeps name the same one
+    stores: dict[str, str | None] = {}  # by URI in the record: most sweeps name the same store
     for sweep, entry in others:
         if entry.uri not in stores:
             stores[entry.uri] = store_of(entry.uri, given.uri, outputs)
@@ -61,7 +75,7 @@ def find_left_over(
             with reported(uri):
                 lost = lacking(said, uri, given.timeout_s)
         except TrackingError:
-            continue  # this command's own import meets the same trouble, and says so
+            continue  # this command's own import meets the same error and reports it
         todo += [LeftOver(of_claim[claim.sweep_id], uri, lost=True) for claim in said if claim.sweep_id in lost]
     return todo, elsewhere
 
@@ -69,15 +83,18 @@ def find_left_over(
 def import_left_over(
     todo: Sequence[LeftOver], timeout_s: float, say: Say = silent
 ) -> Iterator[tuple[LeftOver, Imported | TrackingError]]:
-    """Import sweeps that are left over, and yield what became of each.
+    """Import sweeps that are left over, one after the other.
 
-    One that runs, or that another command is importing, is left alone. A store that cannot be opened is asked once: each try
-    may take a time-out.
+    A sweep that is still running, or that another command is importing, is skipped. If a store cannot be opened, it is not
+    tried again for the sweeps that follow, because every attempt may last until the time-out.
 
     Args:
         todo: The sweeps.
-        timeout_s: How long to wait for an answer of a store, in seconds.
-        say: Tells the user of what takes time.
+        timeout_s: How long to wait for an answer from a store, in seconds.
+        say: Called with a line for the user before each step that takes time.
+
+    Yields:
+        Each sweep that was not skipped, with the result of its import or the error that prevented it.
     """
     closed: dict[tuple[str, str], TrackingError] = {}
     for left in todo:
@@ -93,5 +110,5 @@ def import_left_over(
                 if isinstance(error, StoreClosed):
                     closed[place] = error
                 yield left, error
-            except (ConfigError, Unreadable) as error:  # it may need a piece that is no longer installed
+            except (ConfigError, Unreadable) as error:  # the sweep may need a third-party piece that is no longer installed
                 yield left, TrackingError(str(error))

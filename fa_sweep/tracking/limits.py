@@ -1,4 +1,7 @@
-"""What MLflow's tables take: lengths of their columns, and characters. PostgreSQL refuses more, SQLite keeps anything."""
+"""Limits of MLflow's tables: how long texts may be, in characters, and which characters they may contain.
+
+PostgreSQL refuses longer texts; SQLite stores texts of any length.
+"""
 
 import hashlib
 
@@ -10,20 +13,23 @@ ARTIFACT_LOCATION = 256  # of an experiment
 ARTIFACT_URI = 200  # of a run
 DATASET_NAME = 500
 DATASET_DIGEST = 36
-# A value of a parameter or a tag has 8,000 characters in the tables, but MLflow's client cuts tags beyond 5,000 and parameters
-# beyond 6,000 in silence.
+# The tables take parameters and tags of up to 8,000 characters, but MLflow's client silently cuts tags after 5,000 and
+# parameters after 6,000.
 VALUE = 5000
 
 
 def short(text: str, most: int) -> str:
-    """Return a text of at most so many characters: its beginning and a hash of the whole, so that two stay apart."""
+    """Shorten a text to at most `most` characters.
+
+    A text that is too long becomes its beginning and a hash of the whole, so that two different texts stay different.
+    """
     if len(text) <= most:
         return text
     return f"{text[: most - 17]}~{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:16]}"
 
 
 def clean(text: str) -> str:
-    """Return a text that every database takes: without NUL, and with bytes that are no UTF-8 written as escapes."""
+    """Return a text that every database accepts: NUL characters and bytes that are not UTF-8 are written as escapes."""
     if text.isascii() and "\0" not in text:
-        return text  # nearly all
+        return text  # the fast path for nearly all texts
     return text.replace("\0", "\\x00").encode(errors="backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""Locks between commands: a file that one process holds at a time. A lock goes with its process, however that ends."""
+"""Locks between commands: files that one process holds at a time. A process that ends in any way releases its locks."""
 
 import os
 import time
@@ -8,7 +8,7 @@ from pathlib import Path
 
 try:
     from fcntl import LOCK_EX, LOCK_NB, flock
-except ImportError:  # Windows: commands are not kept apart
+except ImportError:  # Windows: there are no locks between commands
     flock = None  # type: ignore[assignment]
 
 POLL_S = 0.05
@@ -16,16 +16,16 @@ POLL_S = 0.05
 
 @contextmanager
 def exclusive(file: Path, wait_s: float, waiting: Callable[[], None] = lambda: None) -> Iterator[bool]:
-    """Hold a lock file, and remove it afterwards.
+    """Hold a lock file within the block, and remove the file afterwards.
 
     Args:
         file: The lock file, in a folder that exists.
-        wait_s: How long to wait for another process that holds it.
-        waiting: Called once if there is something to wait for.
+        wait_s: How long to wait for another process that holds the lock, in seconds.
+        waiting: Called once if another process holds the lock.
 
     Yields:
-        Whether the lock was free in time. Where there are no locks (Windows, some network file systems, a folder that cannot
-        be written), it always is.
+        Whether the lock was obtained in time. The block runs in either case. Always true without locks: on Windows, on some
+        network file systems, and in a folder that cannot be written.
     """
     held = _hold(file, wait_s, waiting)
     try:
@@ -37,7 +37,7 @@ def exclusive(file: Path, wait_s: float, waiting: Callable[[], None] = lambda: N
 
 
 def _hold(file: Path, wait_s: float, waiting: Callable[[], None]) -> int | None:
-    """Return the lock file's descriptor, 0 where there are no locks, None where another process kept it."""
+    """Return the descriptor of the lock file, 0 if there are no locks here, or None if another process kept the lock."""
     deadline, told = time.monotonic() + wait_s, False
     while True:
         try:
@@ -47,7 +47,7 @@ def _hold(file: Path, wait_s: float, waiting: Callable[[], None]) -> int | None:
         if (free := _try(opened)) is None:
             os.close(opened)
             return 0
-        if free and _is(opened, file):  # whoever held it before removes it: then this one locks nothing
+        if free and _is(opened, file):  # otherwise the previous holder has removed this file, and locking it protects nothing
             return opened
         os.close(opened)
         if free:

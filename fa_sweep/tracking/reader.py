@@ -1,4 +1,7 @@
-"""Read a sweep back from MLflow: the jobs and records that its import was made from. Nothing is cut: every call is paged."""
+"""Read a sweep back from MLflow, as the jobs and records that it was imported from.
+
+All calls are paged, so nothing is cut off at MLflow's limits on the length of an answer.
+"""
 
 import json
 import shlex
@@ -35,7 +38,16 @@ Points = dict[str, list[tuple[int, float]]]
 
 @dataclass(frozen=True)
 class TrackedSweep:
-    """A sweep as MLflow holds it: the parent's tags, the jobs of its children in order, records of the finished ones."""
+    """A sweep as MLflow holds it.
+
+    Attributes:
+        id: The sweep's id.
+        source: The URI of the store, without a password.
+        tags: The tags of the parent run.
+        jobs: The jobs of the child runs, in the order of their numbers.
+        records: The records of the finished runs, by run id. Values that MLflow did not get are NaN.
+        failed: The errors of the failed runs, by the run's name.
+    """
 
     id: str
     source: str
@@ -48,16 +60,18 @@ class TrackedSweep:
 def read_sweep(
     uri: str, experiment: str, sweep_id: str | None = None, say: Callable[[str], None] = lambda _: None
 ) -> TrackedSweep:
-    """Read a sweep of an experiment.
+    """Read one sweep of an MLflow experiment.
 
     Args:
         uri: The store's URI.
         experiment: The experiment's name.
-        sweep_id: Which sweep; by default the newest, and `say` is told of the others.
-        say: Tells the user one line.
+        sweep_id: The sweep's id; by default the newest sweep is read, and `say` gets a line that lists others.
+        say: Called with a line for the user.
 
     Raises:
-        ConfigError: If there is no such sweep, or too little of it.
+        ConfigError: If the database, the experiment or the sweep does not exist, or if MLflow does not have the full
+            histories of the sweep.
+        TrackingError: If a SQLite file does not have the tables of the installed MLflow.
     """
     _require_database(uri)
     client = connect(uri)
@@ -92,7 +106,7 @@ def read_sweep(
 
 
 def _require_database(uri: str) -> None:
-    """Raise ConfigError or TrackingError unless a SQLite database is there, whole: MLflow would make one, or alter it."""
+    """Raise ConfigError or TrackingError unless a SQLite database exists and is complete: MLflow would create or migrate it."""
     file = sqlite_file(uri)
     if file is None:
         return
@@ -155,7 +169,7 @@ def _record(job: Job, run: Any, points: Points) -> Record:
 
 
 def _histories(client: "MlflowClient", uri: str, runs: Sequence[Any]) -> Iterator[Points]:
-    """Yield each run's points by metric: whole histories of the main ones, the last value of all others."""
+    """Yield, for each run in the same order, all points (step, value) that MLflow has of each metric."""
     engine = open_tables(uri, TIMEOUT_S)
     for start in range(0, len(runs), RUNS_PER_QUERY):
         some = runs[start : start + RUNS_PER_QUERY]
@@ -168,7 +182,7 @@ def _histories(client: "MlflowClient", uri: str, runs: Sequence[Any]) -> Iterato
 
 
 def _from_client(client: "MlflowClient", run: Any) -> Points:
-    """Ask for one metric at a time: the call for many is cut at 25,000 points."""
+    """Return a run's points by metric. Each metric is a request of its own: one for many metrics is cut at 25,000 points."""
     names: Mapping[str, float] = run.data.metrics
     histories = {name: client.get_metric_history(run.info.run_id, name) for name in names}
     return {name: [(m.step, m.value) for m in history] for name, history in histories.items()}

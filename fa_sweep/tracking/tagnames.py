@@ -1,11 +1,11 @@
-"""The names of all tags that this program gives MLflow runs, and of those of MLflow's own that it sets or reads."""
+"""The names of all tags that fa_sweep sets on MLflow runs, and of MLflow's own tags that it sets or reads."""
 
-# What a run is.
+# What kind of run it is, and which sweep and job it belongs to.
 KIND = "fa_sweep.kind"  # "sweep" for the parent of a sweep's runs
 SWEEP = "fa_sweep.sweep"
 SWEEP_HASH = "fa_sweep.sweep_hash"
 PLANNED = "fa_sweep.planned"
-REUSED = "fa_sweep.reused"  # of a parent how many of its runs, of a run "true"
+REUSED = "fa_sweep.reused"  # on a parent: how many of its runs an earlier sweep had trained; on such a run: "true"
 RUN_ID = "fa_sweep.run_id"
 JOB_ID = "fa_sweep.job_id"
 NUMBER = "fa_sweep.number"
@@ -13,24 +13,24 @@ GROUP = "fa_sweep.group"
 FACTORS = "fa_sweep.factors"
 WIDTHS = "fa_sweep.widths"
 TARGETS = "fa_sweep.targets"
-PRESET = "fa_sweep.preset"  # of a parent whose sweep ran a preset as it stands
-NAME = "fa_sweep.name"  # the whole name of a run whose name is too long for MLflow's tables
+PRESET = "fa_sweep.preset"  # on a parent whose sweep ran a preset with its settings unchanged
+NAME = "fa_sweep.name"  # the full name, on a run whose name is too long for MLflow's tables
 TASK = "fa_sweep.task"
 
-# What became of it, and how to have it again.
+# How the run ended, and the commands that repeat it.
 OUTCOME = "outcome"
 ERROR = "error"
 COMMAND = "command"
 OVERRIDES = "overrides"
 REPRODUCE = "reproduce"
 
-# How the import stands.
-HISTORY = "fa_sweep.history"  # how much of the histories MLflow was sent
-ANEW = "fa_sweep.resume"  # "false" where everything was trained anew
-OVERLONG = "fa_sweep.overlong"  # which values are too long for MLflow's tables and stand in an artifact
-COMPLETE = "fa_sweep.complete"  # of a parent that is FINISHED and has all its children
+# The state of the import.
+HISTORY = "fa_sweep.history"  # how much of the histories MLflow got: "full", "thin" or "none"
+ANEW = "fa_sweep.resume"  # "false" if no earlier runs were reused, that is, everything was trained anew
+OVERLONG = "fa_sweep.overlong"  # the names of the values that are too long for MLflow's tables and are in an artifact
+COMPLETE = "fa_sweep.complete"  # "true" on a parent that is FINISHED and has all its children
 SUPERSEDED = "fa_sweep.superseded"  # the id of the later sweep that trained the same runs anew
-DUPLICATE = "fa_sweep.duplicate"  # of a deleted run that was made twice because an answer was lost
+DUPLICATE = "fa_sweep.duplicate"  # "true" on a surplus run: it was created twice because an answer was lost, and then deleted
 
 # MLflow's own.
 PARENT = "mlflow.parentRunId"

@@ -1,4 +1,4 @@
-"""Tracking URIs: which store each one names, where it was chosen, which can be used, and what of them may be shown."""
+"""Tracking URIs: choose one, check it, compare two, and show one without its password."""
 
 import os
 import re
@@ -19,31 +19,31 @@ WRITE_ONE = f"write {SQLITE}FILE, http://HOST:PORT or postgresql+psycopg://USER@
 
 @dataclass(frozen=True)
 class Target:
-    """A store to track in: its URI, and which setting named it."""
+    """The URI of the store to track in, and the name of the setting, or the default, that it comes from."""
 
     uri: str
     source: str
 
     @property
     def by_default(self) -> bool:
-        """Whether nobody named a store."""
+        """Whether neither a setting nor the environment named a store."""
         return self.source == DEFAULT
 
     @property
     def shown(self) -> str:
-        """The URI as it may be printed, and where it came from."""
+        """The URI as it may be printed, followed by the setting that it comes from."""
         return f"{public(self.uri)} ({'default' if self.by_default else f'from {self.source}'})"
 
 
 def choose(setting: str, name: str = "tracking.uri") -> Target:
-    """Return where to track: an explicit setting, else MLFLOW_TRACKING_URI, else the SQLite file under outputs.
+    """Choose the store to track in: an explicit setting, otherwise MLFLOW_TRACKING_URI, otherwise outputs/mlflow.db.
 
     Args:
-        setting: A URI, or "auto" where none was given.
-        name: What the user knows the setting by.
+        setting: A URI, or "auto" if the user named none.
+        name: The setting's name in error messages.
 
     Raises:
-        ConfigError: If the URI cannot name a store. Nothing is opened to find out.
+        ConfigError: If the URI cannot name a store. Only the URI itself is checked; no store is opened.
     """
     if setting != AUTO:
         target = Target(setting, name)
@@ -58,7 +58,7 @@ def choose(setting: str, name: str = "tracking.uri") -> Target:
 
 
 def _wrong(uri: str) -> str | None:
-    """Return what is wrong with a URI, and the remedy."""
+    """Return what is wrong with a URI, with the remedy; None if nothing is."""
     scheme, found, rest = uri.partition("://")
     dialect = scheme.partition("+")[0]
     if scheme in ("databricks", "databricks-uc", "uc"):
@@ -112,10 +112,19 @@ def _is_plugin(scheme: str) -> bool:
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """Return the absolute path of a SQLite URI's file, None for any other URI, and for one that names no file.
+    """Return the absolute path of the file that a SQLite URI names.
 
-    As in any URI, %3F and the like stand for characters; a leading ~ is a home folder. A path that was pasted as it is, with
-    a ? or a % in its name, is understood where nothing else can be meant.
+    As in any URI, escapes such as %3F stand for characters. A leading ~ stands for a home folder. A pasted path with an
+    unescaped ? or % in it is accepted if it cannot mean anything else.
+
+    Args:
+        uri: Any tracking URI.
+
+    Returns:
+        The path; None if the URI is no SQLite URI or names no file.
+
+    Raises:
+        ConfigError: If the path begins with the home folder of an unknown user.
     """
     if not uri.startswith(SQLITE):
         return None
@@ -132,25 +141,31 @@ def sqlite_file(uri: str) -> Path | None:
 
 
 def _split(uri: str) -> tuple[str, str]:
-    """Return the path and the query of a SQLite URI, as they are written."""
+    """Return the path and the query of a SQLite URI, without decoding them."""
     rest = uri.removeprefix(SQLITE)
     path, _, query = rest.partition("?")
     return (path, query) if re.fullmatch(r"(\w+=[^&/]*(&\w+=[^&/]*)*)?", query) else (rest, "")
 
 
 def sqlite_uri(file: Path, query: str = "") -> str:
-    """Return the URI of a SQLite file, whatever characters its path has."""
+    """Return the URI of a SQLite file, with the special characters of its path escaped."""
     return SQLITE + quote(os.fsencode(file), safe="/") + (f"?{query}" if query else "")
 
 
 def absolute(uri: str) -> str:
-    """Return a tracking URI that means the same from any folder: MLflow keeps stores by URI, whatever the folder was."""
+    """Return a tracking URI with an absolute path in place of a relative one.
+
+    MLflow caches stores by URI, so after a change of the working folder a relative path would still name the old file.
+    """
     file = sqlite_file(uri)
     return sqlite_uri(file, _split(uri)[1]) if file else uri
 
 
 def same_store(one: str, other: str) -> bool:
-    """Whether two URIs name one store: the same file, or the same scheme, host, port and path."""
+    """Whether two URIs name the same store: the same file, or the same dialect or scheme, host, port and path.
+
+    User, password and driver are ignored.
+    """
     return _place(one) == _place(other)
 
 
@@ -167,17 +182,17 @@ def _place(uri: str) -> tuple[object, ...]:
 
 
 def is_sql(uri: str) -> bool:
-    """Whether a tracking URI names a database."""
+    """Whether a tracking URI names an SQL database, which includes SQLite."""
     return uri.partition("://")[0].partition("+")[0] in SQL_DIALECTS
 
 
 def is_server(uri: str) -> bool:
-    """Whether a tracking URI names something that is reached over a network and may never answer."""
+    """Whether a tracking URI names anything but a SQLite file, so that it is reached over a network and may never answer."""
     return not uri.startswith("sqlite:")
 
 
 def public(uri: str) -> str:
-    """Return a URI as it may be shown: no user, no password, no query; a file under the working folder by its relative path."""
+    """Return a URI as it may be printed: no user, password or query; a relative path if the file is in the working folder."""
     file = sqlite_file(uri) if uri.startswith(SQLITE) else None
     if file is not None:
         return SQLITE + (os.path.relpath(file) if file.is_relative_to(Path.cwd()) else str(file))

@@ -1,4 +1,4 @@
-"""Where MLflow keeps runs: its tables where their schema is known, else its client."""
+"""Tracking stores: write to MLflow's tables directly if their schema is known, otherwise through MLflow's client."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,18 +18,23 @@ Say = Callable[[str], None]
 
 
 def open_store(uri: str, experiment: str, outputs: Path, timeout_s: float = 30.0, say: Say = lambda _: None) -> Store:
-    """Return an experiment of a store, made where there is none.
+    """Open an experiment of a tracking store. The database and the experiment are created if they do not exist.
 
     Args:
         uri: The store's URI.
         experiment: The experiment's name.
-        outputs: The working folder's outputs. In a database the experiment's artifacts go there: it has no place of its own
-            for them, and left alone, MLflow would put them into ./mlruns.
+        outputs: The working folder's outputs. A database cannot hold artifacts, so the experiment's artifacts go into this
+            folder; MLflow alone would put them into ./mlruns.
         timeout_s: How long to wait for an answer, in seconds.
-        say: Tells the user of what takes time.
+        say: Called with a line for the user before each step that takes time.
+
+    Returns:
+        A `TableStore` for a database whose tables have a known schema, otherwise a `ClientStore`.
 
     Raises:
-        TrackingError: If the experiment is deleted, or the store does not answer in time.
+        StoreClosed: If the experiment is deleted, the store does not answer in time, or the path of the artifacts is too long.
+        TrackingError: If a SQLite database can be neither created nor migrated.
+        Exception: Any error of a database driver or of MLflow's client.
     """
     home = Home(outputs, experiment)
     patience = Patience(public(uri), timeout_s, say, hopeless=lambda error: True)

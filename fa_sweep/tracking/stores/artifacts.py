@@ -1,7 +1,7 @@
-"""Where an experiment of a database keeps its artifacts, and what to do where that is not under this working folder.
+"""Decide where the artifacts of an experiment go if MLflow keeps its runs in a database.
 
-MLflow notes an absolute place with every experiment and every run. In a folder that was copied or moved, that is a place in
-the original.
+MLflow stores an absolute location with every experiment and every run. After a working folder is copied or moved, these
+locations still point into the original folder.
 """
 
 import os
@@ -14,12 +14,17 @@ from urllib.request import url2pathname
 from fa_sweep.errors import StoreClosed
 from fa_sweep.tracking.limits import ARTIFACT_LOCATION, ARTIFACT_URI, short
 
-RUN_PART = len("/artifacts") + 33  # what a run adds to its experiment's location
+RUN_PART = len("/artifacts") + 33  # a run appends /RUN_ID/artifacts to its experiment's location
 
 
 @dataclass(frozen=True)
 class Home:
-    """Where this working folder keeps what belongs to an experiment."""
+    """The place of an experiment's artifacts in this working folder.
+
+    Attributes:
+        outputs: The working folder's outputs.
+        experiment: The experiment's name.
+    """
 
     outputs: Path
     experiment: str
@@ -32,20 +37,23 @@ class Home:
 
     @property
     def location(self) -> str:
-        """The same as MLflow notes it."""
+        """The folder of the experiment's artifacts as a file URI, which is how MLflow stores it."""
         return self.folder.as_uri()
 
     def has(self, path: Path) -> bool:
-        """Whether a path lies under this working folder's outputs, links followed."""
+        """Whether a path lies under this working folder's outputs after links are resolved."""
         return path.resolve().is_relative_to(self.outputs.resolve())
 
 
 @dataclass(frozen=True)
 class Placing:
-    """What to do about an experiment's artifacts.
+    """The decision where an experiment keeps its artifacts.
 
-    `location`: of new runs; `moved_from`: the location that the experiment and its runs are to be moved away from, since the
-    whole folder was copied or moved; `notice`: what the user should know.
+    Attributes:
+        location: The location for new runs.
+        moved_from: The old location, if the working folder was copied or moved and the locations of the experiment and its
+            runs must be updated; otherwise None.
+        notice: A line for the user, or None.
     """
 
     location: str
@@ -54,13 +62,13 @@ class Placing:
 
 
 def local_folder(location: str) -> Path | None:
-    """Return the folder that a location names; None where that is no folder of this machine."""
+    """Return the folder that an artifact location names; None if the location is not a folder on this machine."""
     parts = urlsplit(location)
     if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost"):
         return None
     if not parts.scheme:
         return Path(location)
-    # A name need not be UTF-8, which url2pathname takes it for.
+    # On POSIX a file name may be any bytes, but url2pathname decodes it as UTF-8.
     return Path(os.fsdecode(unquote_to_bytes(parts.path)) if os.name == "posix" else url2pathname(parts.path))
 
 
@@ -68,9 +76,12 @@ def place(location: str, home: Home, database: Path | None) -> Placing:
     """Decide where new runs of an experiment keep their artifacts.
 
     Args:
-        location: What the experiment's row says.
-        home: Where this working folder keeps them.
-        database: The SQLite file that the row is in; None for another database.
+        location: The location that MLflow stores with the experiment.
+        home: The place for the experiment's artifacts in this working folder.
+        database: The SQLite file that holds the experiment; None for another kind of database.
+
+    Returns:
+        The location for new runs, whether older runs must be moved, and a notice for the user.
     """
     who = f"experiment {home.experiment!r}"
     folder = local_folder(location)
@@ -90,7 +101,15 @@ def place(location: str, home: Home, database: Path | None) -> Placing:
 
 
 def require_room(location: str, dialect: str) -> None:
-    """Raise StoreClosed for a location that is too long for a database that insists on its columns' lengths."""
+    """Check that the artifact locations of an experiment and its runs fit the columns of MLflow's tables.
+
+    Args:
+        location: The location of the experiment's artifacts.
+        dialect: SQLAlchemy's name of the database. SQLite does not enforce the lengths, so it accepts every location.
+
+    Raises:
+        StoreClosed: If the location is too long.
+    """
     longest = min(ARTIFACT_LOCATION, ARTIFACT_URI - RUN_PART)
     if dialect != "sqlite" and len(location) > longest:
         raise StoreClosed(

@@ -1,10 +1,10 @@
-"""Any store through MLflow's own client: servers, and tables of a schema that nobody has proved.
+"""A store that works through MLflow's client: for servers, and for databases with a schema that the tests do not cover.
 
-mlflow is imported inside the functions that need it: that takes seconds.
+mlflow is imported inside the functions that need it, because the import takes seconds.
 
-An answer may be lost, late or garbled, so nothing is believed to be there until the store itself says so: what was added is
-looked at, and added again where it is lacking. MLflow's client repeats requests by itself, creations too, which makes runs
-twice; here that is switched off, and a creation is repeated only after a search for what it may have made.
+A server's answer may be lost, late or garbled. The store therefore reads back what it wrote, and writes again what is missing.
+MLflow's client would repeat every failed request, even one that creates a run, and so create runs twice. These retries are
+switched off. A creation is repeated only after a search for the run that the first request may have created.
 """
 
 import hashlib
@@ -35,12 +35,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-METRICS_PER_BATCH, PARAMS_PER_BATCH = 900, 100  # MLflow takes 1,000 values a call, 100 of them parameters
-BYTES_PER_BATCH = 400_000  # MLflow takes a megabyte; a character may become six
+METRICS_PER_BATCH, PARAMS_PER_BATCH = 900, 100  # MLflow accepts 1,000 values per request, at most 100 of them parameters
+BYTES_PER_BATCH = 400_000  # MLflow accepts a megabyte per request; JSON may turn one character into six
 
 
 class ClientStore(Store):
-    """One experiment, made where it is not there: with artifacts where this working folder keeps them, or the server does."""
+    """One experiment, used through MLflow's client. The constructor creates the experiment if it does not exist.
+
+    The artifacts of a new experiment go into the working folder if the store is a database; a server decides itself.
+    """
 
     def __init__(
         self, client: "MlflowClient", uri: str, home: Home, timeout_s: float = 30.0, say: Callable[[str], None] = lambda _: None
@@ -79,13 +82,13 @@ class ClientStore(Store):
 
         try:
             self._ask(lambda: self.client.create_experiment(self._home.experiment, artifact_location=location))
-        except MlflowException as error:  # another sweep was quicker, or an answer was lost
+        except MlflowException as error:  # another command was faster, or an earlier answer was lost
             if getattr(error, "error_code", None) != "RESOURCE_ALREADY_EXISTS":
                 raise
 
     @contextmanager
     def exclusive(self, key: str, wait_s: float, waiting: Callable[[], None]) -> Iterator[bool]:
-        """Keep this machine's imports apart; those of others are told apart afterwards."""
+        """Keep out imports by the same user on this machine; the importer settles afterwards what other machines did."""
         who = f"{os.getuid() if hasattr(os, 'getuid') else ''}/{public(self._uri)}/{self.experiment_id}/{key}"
         name = hashlib.sha256(who.encode(errors="backslashreplace")).hexdigest()[:16]
         with exclusive(Path(tempfile.gettempdir()) / f"fa_sweep-{name}.lock", wait_s, waiting) as free:
@@ -116,7 +119,7 @@ class ClientStore(Store):
         raise TrackingError(f"{self._patience.who} says that it made run {content.name!r}, and does not have it")
 
     def _create(self, content: RunContent, own: Mapping[str, str]) -> str:
-        """Make a run, and look for it before making it again: it may be there, and only the answer have been lost."""
+        """Create a run. Before a repeated attempt, look for the run: it exists if only the answer was lost."""
         again = iter((False,))
 
         def make() -> str:
@@ -130,9 +133,9 @@ class ClientStore(Store):
         return self._ask(make)
 
     def _only(self, own: Mapping[str, str]) -> str:
-        """Return the one run with these tags, empty if there is none.
+        """Return the id of the run that has these tags; empty if there is none.
 
-        Of several, which are there since answers were late, all but one are deleted.
+        Late answers may have left several. All but the one with the smallest id are deleted.
         """
         there = sorted(run.run_id for run in self.find(own) if not run.deleted)
         for run_id in there[1:]:
@@ -181,9 +184,9 @@ class ClientStore(Store):
     def _add_lacking(
         self, contents: Iterable[RunContent], group: Mapping[str, str], made: set[str], *, compare: bool
     ) -> list[str]:
-        """Add the runs that the store lacks, or whose values it has not got right. Returns the names of those it added.
+        """Add the runs that the store lacks, and write again the runs whose values differ. Return the names of these runs.
 
-        `compare`: values that differ are sent again. In the end they are left: the store may have its own way with them.
+        The last pass is made without `compare`: values that still differ are accepted, since the store may alter them itself.
         """
         there, lacking = self._members_once(group), []
         for content in contents:
@@ -199,7 +202,7 @@ class ClientStore(Store):
         return lacking
 
     def _members_once(self, group: Mapping[str, str]) -> dict[str, StoredRun]:
-        """Return a group's runs by job, and delete those that were made twice since an answer was late."""
+        """Return a group's runs by job id, and delete the runs that were created twice because an answer was late."""
         found = [run for run in self.find(group) if tagnames.JOB_ID in run.tags]
         kept = one_per_job(found)
         for run in found:
@@ -217,7 +220,7 @@ class ClientStore(Store):
     def _log_values(
         self, run_id: str, metrics: Iterable[tuple[str, float, int]], moment_ms: int, params: Mapping[str, str]
     ) -> None:
-        """Log parameters and metrics; again gives the same rows, since their time is the ledger's."""
+        """Log parameters and metrics. A repetition leaves the same rows, because the timestamp comes from the ledger."""
         from mlflow.entities import Metric, Param
 
         points = [Metric(name, value, moment_ms, step) for name, value, step in metrics]
@@ -231,13 +234,14 @@ class ClientStore(Store):
             def log(some: Any = some, few: Any = few) -> None:
                 self._ask(lambda: self.client.log_batch(run_id, metrics=some, params=few))
 
-            # A run's parameters and last values are looked at when all is there; earlier points are not among them.
+            # `add` checks a run's parameters and last values at the end. It cannot see earlier points, so if there are
+            # several batches, each one is checked here.
             self._patience.until(log, partial(self._has_point, run_id, some), f"values of run {run_id}") if len(
                 batches
             ) > 1 else log()
 
     def _has_point(self, run_id: str, points: "Sequence[Metric]") -> bool:
-        """Whether a run has the first of these points; a request is taken as a whole or not at all."""
+        """Whether a run has the first of these points. The store takes a batch as a whole, so it then has all of them."""
         if not points:
             return True
         point = points[0]
@@ -304,7 +308,7 @@ def _last(content: RunContent) -> dict[str, float]:
 
 
 def _chunks(values: Sequence[T], size: int, bytes_of: Callable[[T], int]) -> Iterator[Sequence[T]]:
-    """Yield values in order, so many at a time as MLflow takes in one request."""
+    """Split values, in order, into chunks of at most `size` values and `BYTES_PER_BATCH` bytes."""
     chunk: list[T] = []
     total = 0
     for value in values:

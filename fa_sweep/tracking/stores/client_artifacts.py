@@ -1,4 +1,4 @@
-"""Artifacts through MLflow's own client: written, then looked for."""
+"""Write artifacts through MLflow's client and check that the store has them."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,22 +12,24 @@ if TYPE_CHECKING:
 
 
 class ClientArtifacts:
-    """Where the artifacts of a store's runs go.
+    """Writes artifacts of runs until the store refuses one.
 
-    `taken` says whether the store takes any; once it does not, `notice` says why.
+    Attributes:
+        taken: Whether the store still accepts artifacts. Once it is false, `write` does nothing.
+        notice: A line for the user that says why the store accepts no artifacts; empty while it does.
     """
 
     def __init__(self, client: "MlflowClient", patience: Patience, uri_of: Callable[[str], str], *, threaded: bool) -> None:
-        """Prepare to write.
+        """Prepare to write; nothing is sent yet.
 
         Args:
-            client: MLflow's client of the store.
-            patience: how long to wait for an answer.
-            uri_of: returns where the store keeps the artifacts of a run.
-            threaded: whether requests are made in a thread of their own, which can be left.
+            client: MLflow's client, connected to the store.
+            patience: Repeats requests and limits how long they may take.
+            uri_of: Returns the artifact location of a run, given the run's id.
+            threaded: Whether each request runs in a thread of its own, which is abandoned if no answer comes.
         """
         self._client, self._patience, self._uri_of, self._threaded = client, patience, uri_of, threaded
-        self._places: dict[str, Any] = {}  # by run
+        self._places: dict[str, Any] = {}  # by run id
         self.taken = True
         self.notice = ""
 
@@ -35,7 +37,10 @@ class ClientArtifacts:
         return self._patience.ask(call, threaded=self._threaded)
 
     def _artifacts_of(self, run_id: str) -> Any:
-        """Return where a run's artifacts go. MLflow's client would remember an answer that makes no sense as a place, too."""
+        """Return the repository of a run's artifacts.
+
+        MLflow's client is not asked for it, because it would also cache a location that came from a garbled answer.
+        """
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
         from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
 
@@ -46,9 +51,19 @@ class ClientArtifacts:
         return self._places[run_id]
 
     def write(self, run_id: str, path: Path, folder: str | None) -> None:
-        """Keep an artifact, unless the store's artifacts are out of this machine's reach: runs are tracked without, too.
+        """Write a file as an artifact, and check that the store lists it afterwards.
 
-        MLflow's client takes any answer with status 200 for a yes, so the artifact is looked for afterwards.
+        The check is needed because MLflow's client takes every answer with status 200 for success. If the store refuses or
+        loses the artifact, `taken` becomes false and the import goes on without artifacts.
+
+        Args:
+            run_id: The run.
+            path: The file. Its name becomes the artifact's name.
+            folder: The folder among the run's artifacts; None for the top folder.
+
+        Raises:
+            StoreClosed: If the store does not answer in time.
+            Exception: Any error that says that a file or the server could not be reached.
         """
         if not self.taken:
             return
@@ -72,13 +87,13 @@ class ClientArtifacts:
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error, and what it came from."""
+    """Yield an error, then its cause, then the cause of that, and so on."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
 def _is_out_of_reach(error: BaseException) -> bool:
-    """Whether a file or a server could not be reached, as opposed to a server that answered with a refusal."""
+    """Whether an error says that a file or a server could not be reached, not that the server answered with a refusal."""
     answered = {kind.__name__ for kind in type(error).__mro__} & {"RetryError", "HTTPError"}
     return isinstance(error, OSError) and not answered

@@ -1,6 +1,6 @@
-"""MLflow's own client: made ready, and asked for runs by their tags.
+"""Create MLflow's client, and search for runs by their tags.
 
-mlflow is imported inside the functions that need it: that takes seconds.
+mlflow is imported inside the functions that need it, because the import takes seconds.
 """
 
 import logging
@@ -23,19 +23,25 @@ REFUSED = (
 
 
 def quiet(timeout_s: float = 30.0) -> None:
-    """Set what MLflow takes from the environment: no telemetry, no lines of its own, nothing sent twice, and its time-out."""
+    """Configure MLflow through the environment and import it: no telemetry, no log output and no repeated requests.
+
+    MLflow's own retries are switched off because they can create a run twice; `Patience` repeats requests instead.
+
+    Args:
+        timeout_s: The time-out of MLflow's HTTP requests, in seconds.
+    """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines a run
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # otherwise MLflow prints two lines per run
     os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
     os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(max(1, math.ceil(timeout_s)))
     import mlflow  # noqa: F401
 
-    for name in ("alembic", "mlflow"):  # after the import, which sets them
+    for name in ("alembic", "mlflow"):  # after the import, because the import sets the levels too
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def connect(uri: str, timeout_s: float = 30.0) -> "MlflowClient":
-    """Return MLflow's client for a tracking URI. A SQLite database has to be there, whole."""
+    """Return MLflow's client for a tracking URI. A SQLite database must already exist, with all its tables."""
     quiet(timeout_s)
     from mlflow import MlflowClient
 
@@ -44,14 +50,15 @@ def connect(uri: str, timeout_s: float = 30.0) -> "MlflowClient":
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether a store understood a request and will not do it, however often it is asked."""
+    """Whether a store understood a request and refused it, so that repeating the request is pointless."""
     return getattr(error, "error_code", None) in REFUSED
 
 
 def condition(tags: Mapping[str, str]) -> str:
-    """Return tags and their values in MLflow's language, which has no way to write a text that contains both quotes.
+    """Return a filter in MLflow's search language that selects the runs with these tags.
 
-    Such a tag is left out: whoever asks has to look at what is found.
+    The language cannot express a value that contains both kinds of quotes. Such a tag is left out of the filter, so the caller
+    must check the tags of the runs that are found.
     """
     parts = []
     for name, value in tags.items():
@@ -64,7 +71,14 @@ def condition(tags: Mapping[str, str]) -> str:
 def search(
     client: "MlflowClient", experiment_id: str, tags: Mapping[str, str], *, deleted: bool = False
 ) -> Iterator[list[Any]]:
-    """Yield the runs of an experiment that have these tags, page by page; `deleted`: those that were deleted, too."""
+    """Yield the runs of an experiment that have these tags, one page at a time.
+
+    Args:
+        client: MLflow's client.
+        experiment_id: The experiment's id.
+        tags: The tags and values that a run must have.
+        deleted: Whether to include runs that are marked as deleted.
+    """
     token = None
     while True:
         runs, token = page(client, experiment_id, tags, token, deleted=deleted)
@@ -76,7 +90,21 @@ def search(
 def page(
     client: "MlflowClient", experiment_id: str, tags: Mapping[str, str], token: str | None, *, deleted: bool
 ) -> tuple[list[Any], str | None]:
-    """Return one page of a search, and the token of the next one. Raises Garbled for runs that have no id."""
+    """Return one page of a search.
+
+    Args:
+        client: MLflow's client.
+        experiment_id: The experiment's id.
+        tags: The tags and values that a run must have.
+        token: The token of the page; None for the first one.
+        deleted: Whether to include runs that are marked as deleted.
+
+    Returns:
+        The runs, and the token of the next page; the token is empty or None on the last page.
+
+    Raises:
+        Garbled: If a run in the answer has no id.
+    """
     from mlflow.entities import ViewType
 
     view = ViewType.ALL if deleted else ViewType.ACTIVE_ONLY

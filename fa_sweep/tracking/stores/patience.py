@@ -1,4 +1,4 @@
-"""How long a store is waited for, and what is asked twice: one answer that is lost or garbled should lose no import."""
+"""Repeat requests to a store and limit the waiting, so that one lost or garbled answer does not fail an import."""
 
 import queue
 import threading
@@ -9,44 +9,47 @@ from typing import Any, TypeVar
 from fa_sweep.errors import StoreClosed, TrackingError
 
 T = TypeVar("T")
-ATTEMPTS = 4
-PASSES = 3  # how often what was added is looked for, and added again if it is missing
-PAUSE_S = 0.1  # before the second attempt; each further one waits twice as long
-SILENCE_S = 2.0  # after which the user is told what is waited for
+ATTEMPTS = 4  # how often a request that fails is sent
+PASSES = 3  # how often something is written and looked for before the store counts as faulty
+PAUSE_S = 0.1  # pause before the second attempt; it doubles before each further one
+SILENCE_S = 2.0  # after this time without an answer the user is told that the program is waiting
 
 
 class Patience:
-    """Asks a store, again where an answer was lost, and gives it up if it says nothing for too long.
+    """Sends requests to a store, repeats the ones that fail, and gives up if no answer comes in time.
 
-    Everything that is asked must leave the same rows when it is asked again.
+    Because a request may be repeated after it was carried out, repeating it must leave the same rows.
     """
 
     def __init__(self, who: str, seconds: float, say: Callable[[str], None], *, hopeless: Callable[[Exception], bool]) -> None:
-        """Wait for `who` for so many seconds without an answer.
+        """Prepare for requests to one store.
 
         Args:
-            who: The store as the user may see it.
-            seconds: Longest time without an answer, in seconds.
-            say: Tells the user what is waited for, once.
-            hopeless: Whether asking again cannot help: the store understood, and refused.
+            who: The store's name in messages, without a password.
+            seconds: How long one request may take, all its attempts together, in seconds.
+            say: Called once, with a line for the user, when the store is slow to answer.
+            hopeless: Whether an error means that repeating the request cannot help, for example because the store refused it.
         """
         self.who, self.seconds = who, seconds
         self._say, self._hopeless, self._told = say, hopeless, False
         self._answered = time.monotonic()
 
     def ask(self, call: Callable[[], T], *, threaded: bool = True) -> T:
-        """Return what a call returns.
+        """Make a request and return its result; repeat it if it fails.
+
+        A request is made at most `ATTEMPTS` times, or until the time is over if the server is busy (HTTP status 429 or 503).
 
         Args:
-            call: What to do.
-            threaded: Do it in a thread that can be left behind. Pointless for a file.
+            call: Makes the request.
+            threaded: Whether each attempt runs in a thread of its own, which is abandoned if no answer comes in time. A request
+                to a local file needs none; without a thread, a call that hangs is not interrupted.
 
         Raises:
-            StoreClosed: If there is no answer in time.
-            Exception: What the call raised in the end.
+            StoreClosed: If no answer comes in time.
+            Exception: The error of the last attempt.
         """
         attempt = 0
-        self._answered = time.monotonic()  # the time between two questions is not the store's
+        self._answered = time.monotonic()  # the time since the last request does not count as waiting
         while True:
             try:
                 return self._within(call) if threaded else call()
@@ -55,16 +58,23 @@ class Patience:
             except Exception as error:
                 attempt += 1
                 pause = PAUSE_S * 2 ** (attempt - 1)
-                busy = " 429 " in str(error) or " 503 " in str(error)  # as MLflow words it: it will take questions again
+                busy = " 429 " in str(error) or " 503 " in str(
+                    error
+                )  # the statuses as in MLflow's messages: a later attempt may succeed
                 if self._hopeless(error) or (attempt >= ATTEMPTS and not busy) or pause > self._left():
                     raise
                 time.sleep(pause)
 
     def until(self, do: Callable[[], None], done: Callable[[], bool], what: str) -> None:
-        """Do something until the store says that it has it.
+        """Write something and check that the store has it; repeat both if it does not.
+
+        Args:
+            do: Writes it.
+            done: Asks the store whether it has it.
+            what: What is written, for the error message.
 
         Raises:
-            TrackingError: the store said `PASSES` times that it took it, and does not have it.
+            TrackingError: If the store accepted it `PASSES` times and still does not have it.
         """
         for _ in range(PASSES):
             do()

@@ -1,4 +1,4 @@
-"""The rows of MLflow's tables that make up a run, and the quickest way to insert them."""
+"""Build the rows that a run has in MLflow's tables, and insert them quickly."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,20 @@ Rows = dict[str, list[tuple[Any, ...]]]
 
 
 def no_rows() -> Rows:
-    """Return an empty list of rows for each table that a run has rows in."""
+    """Return an empty list for each table in which a run has rows."""
     return {name: [] for name in OF_A_RUN}
 
 
 def add_run(rows: Rows, run_id: str, content: RunContent, experiment_id: int, artifact_uri: str) -> None:
-    """Add all rows of a whole run to those of other runs."""
+    """Append all rows of a run that has ended.
+
+    Args:
+        rows: The rows of other runs, by table; the run's rows are appended.
+        run_id: The run's MLflow id.
+        content: The run.
+        experiment_id: The experiment's id.
+        artifact_uri: The location of the run's artifacts.
+    """
     rows["runs"].append(run_row(run_id, content, experiment_id, artifact_uri))
     rows["tags"] += tag_rows(run_id, content)
     rows["params"] += [(key, value, run_id) for key, value in content.params.items()]
@@ -33,9 +41,9 @@ def add_run(rows: Rows, run_id: str, content: RunContent, experiment_id: int, ar
 def run_row(
     run_id: str, content: RunContent, experiment_id: int, artifact_uri: str, *, has_ended: bool = True
 ) -> tuple[Any, ...]:
-    """Return a run's own row; that of a run which goes on says RUNNING and has no end."""
+    """Return a run's row in the table `runs`. Without `has_ended`, its status is RUNNING and it has no end time."""
     status, ended_at_ms = (content.status, content.ended_at_ms) if has_ended else ("RUNNING", None)
-    # UNKNOWN is what create_run leaves: the tags hold the source.
+    # MLflow's create_run writes UNKNOWN too, and keeps the source in tags.
     return (
         run_id, content.name, "UNKNOWN", "", "", short(content.tags[tagnames.USER], USER), status, content.started_at_ms,
         ended_at_ms, None, "", "active", artifact_uri, experiment_id,
@@ -43,13 +51,13 @@ def run_row(
 
 
 def tag_rows(run_id: str, content: RunContent) -> list[tuple[str, str, str]]:
-    """Return the rows of a run's tags; its name is one of them."""
+    """Return the rows of a run's tags, including the tag that holds its name."""
     tags = content.tags | {tagnames.RUN_NAME: content.name}
     return [(key, value, run_id) for key, value in tags.items()]
 
 
 def latest(points: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Return the point of the largest step for each key."""
+    """Return, for each metric, the point with the largest step."""
     latest: dict[str, tuple[Any, ...]] = {}
     for point in points:
         if point[0] not in latest or point[3] > latest[point[0]][3]:
@@ -58,9 +66,14 @@ def latest(points: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 
 def mint(group: Mapping[str, str], content: RunContent) -> str:
-    """Mint the run's MLflow id: the same again, so that a second import finds what the first one wrote.
+    """Derive a run's MLflow id from its parent, sweep and job, so that every import of the run gives the same id.
 
-    Time and number come first, so that runs are added at the end of every index and not all over it.
+    The id begins with the start time and the job's number, so that new rows go to the end of every index instead of being
+    scattered over it.
+
+    Args:
+        group: The tags of the run's group, which may name a parent.
+        content: The run.
     """
     tags = content.tags
     who = f"{group.get('mlflow.parentRunId')}/{tags['fa_sweep.sweep']}/{tags['fa_sweep.job_id']}"
@@ -69,7 +82,13 @@ def mint(group: Mapping[str, str], content: RunContent) -> str:
 
 
 def insert(connection: "Connection", name: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows into a table in the way that is quickest with the driver at hand."""
+    """Insert rows into a table in the quickest way that the database's driver offers.
+
+    Args:
+        connection: A connection within a transaction.
+        name: The table's name.
+        rows: The rows. Their values are in the order of `PROVED_COLUMNS[name]`.
+    """
     if not rows:
         return
     columns = PROVED_COLUMNS[name]

@@ -1,4 +1,7 @@
-"""The tables of MLflow's SQL store as the tests have proved them, and connections to them."""
+"""The tables of MLflow's SQL store whose schema the tests cover, and connections to them.
+
+A proved schema is one of which a test shows that rows written directly read back as if MLflow's client had written them.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,24 +31,35 @@ PROVED_COLUMNS = {
     ),
     "inputs": ("input_uuid", "source_type", "source_id", "destination_type", "destination_id", "step"),
 }  # fmt: skip
-OF_A_RUN = ("runs", "tags", "params", "metrics", "latest_metrics")  # a row that others refer to comes first
-# Versions of the schema that the tests have seen. Under another one the same columns may belong to a database that MLflow has
-# not finished making.
+OF_A_RUN = (
+    "runs",
+    "tags",
+    "params",
+    "metrics",
+    "latest_metrics",
+)  # in the order of insertion: other rows refer to those of runs
+# The schema versions that the tests cover. With another version, a database may have the same columns only because MLflow has
+# not finished creating or migrating it.
 PROVED_REVISIONS = ("dc11669786a5",)
-# The ends of five tables and ten indexes, of a transaction's new pages too: with SQLite's own 2 MB an import takes half as long
-# again, and readers are locked out while pages spill to the disk instead of at the commit alone.
+# SQLite's page cache. It should hold the last pages of five tables and ten indexes and all new pages of a transaction. With
+# SQLite's default of 2 MB, an import takes 1.5 times as long, and readers are locked out whenever pages spill to the disk, not
+# only at the commit.
 SQLITE_CACHE_KIB = 2**16
-MAKING = 4036121  # the lock of PostgreSQL's that keeps apart those who make its tables
+MAKING = 4036121  # number of the PostgreSQL advisory lock that a command holds while it creates the tables
 CONNECT_TIMEOUTS = {"postgresql": "connect_timeout", "mysql": "connect_timeout"}
 
 
 def open_tables(uri: str, timeout_s: float, *, whole: bool = False) -> "Engine | None":
-    """Return an engine on a store whose tables are as proved; None for a server, an empty database or an unknown schema.
+    """Connect to a database whose tables can be written directly.
 
     Args:
         uri: The store's URI.
-        timeout_s: How long to wait for a connection, or for SQLite's one writer, in seconds.
-        whole: MLflow has finished making the tables; else they must be of a proved version, or hold runs.
+        timeout_s: How long to wait for a connection, or for another process that is writing to SQLite, in seconds.
+        whole: Whether the caller knows that MLflow has finished creating the tables. Otherwise the database must have a proved
+            schema version or hold at least one run.
+
+    Returns:
+        An engine; None if the URI names a server, or if the database is missing, empty, unfinished or of an unknown schema.
     """
     if not is_sql(uri):
         return None
@@ -55,7 +69,7 @@ def open_tables(uri: str, timeout_s: float, *, whole: bool = False) -> "Engine |
     options: dict[str, Any] = {}
     if (file := sqlite_file(uri)) is not None:
         if not file.exists():
-            return None  # connecting would make it
+            return None  # connecting would create the file
         url = sqlalchemy.URL.create(url.drivername, database=str(file), query=url.query)
         options = {} if "timeout" in url.query else {"timeout": timeout_s}
     elif (name := CONNECT_TIMEOUTS.get(url.get_backend_name())) is not None and name not in url.query:
@@ -93,11 +107,13 @@ def _are_whole(engine: "Engine") -> bool:
 
 
 def make_tables(uri: str, artifacts: Path) -> None:
-    """Have MLflow make or migrate the tables of a database on a server, one command at a time.
+    """Let MLflow create or migrate the tables of a database on a server.
+
+    On PostgreSQL a lock ensures that only one command does this at a time. Other databases have no such lock here.
 
     Args:
         uri: The database's URI.
-        artifacts: The folder that MLflow's own experiment, Default, is to keep its artifacts in.
+        artifacts: The artifact folder of MLflow's own experiment, Default.
     """
     import sqlalchemy
 
@@ -121,17 +137,17 @@ def _enlarge_cache(connection: Any, _: Any) -> None:
 
 
 def table(name: str) -> Any:
-    """Return a table as SQLAlchemy's expressions take it in."""
+    """Return a table, with its proved columns, for use in SQLAlchemy expressions."""
     import sqlalchemy
 
     return sqlalchemy.table(name, *map(sqlalchemy.column, PROVED_COLUMNS[name]))
 
 
 def is_lost(error: Exception) -> bool:
-    """Whether an error says that a connection was lost, not that the database refused something."""
+    """Whether an error means that the connection was lost, as opposed to a statement that the database refused."""
     from sqlalchemy.exc import DBAPIError
 
     if isinstance(error, DBAPIError):
         return bool(error.connection_invalidated)
     kinds = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
-    return "psycopg.OperationalError" in kinds  # COPY goes past SQLAlchemy
+    return "psycopg.OperationalError" in kinds  # COPY bypasses SQLAlchemy, so psycopg's own errors appear

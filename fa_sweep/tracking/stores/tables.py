@@ -1,7 +1,8 @@
-"""MLflow's SQL store written straight into its tables, a twentieth of log_batch's time and without importing mlflow.
+"""A store that writes directly into the tables of MLflow's SQL store.
 
-Used only where the tables have exactly the columns that the tests have proved to read back as if MLflow's client had written
-them: on SQLite and PostgreSQL here, by whatever else SQLAlchemy speaks to in the same way.
+This takes a twentieth of the time of MLflow's log_batch and does not import mlflow. It is used only if the tables have exactly
+the columns for which the tests prove that the rows read back as if MLflow's client had written them. The tests do so for SQLite
+and PostgreSQL; other databases that SQLAlchemy supports are written in the same way.
 """
 
 import hashlib
@@ -34,7 +35,10 @@ RUNS_PER_TRANSACTION = 200
 
 
 class TableStore(Store):
-    """One experiment, made where it is not there, with artifacts where this working folder keeps them."""
+    """One experiment, used through MLflow's tables. The constructor creates the experiment if it does not exist.
+
+    The artifacts of a new experiment go into the working folder.
+    """
 
     def __init__(self, engine: "Engine", uri: str, home: Home, timeout_s: float, say: Callable[[str], None]) -> None:
         self.engine, self._uri, self._home, self._say = engine, uri, home, say
@@ -54,7 +58,7 @@ class TableStore(Store):
         self.location = self._place(location)
 
     def _place(self, location: str) -> str:
-        """Return where new runs keep their artifacts, and move an experiment that came here with its folder."""
+        """Return the artifact location for new runs. If the working folder was moved, update the experiment's old locations."""
         placing = place(location, self._home, self._file)
         require_room(placing.location, self.engine.dialect.name)
         if placing.moved_from is not None:
@@ -95,10 +99,10 @@ class TableStore(Store):
         try:
             self._run(lambda connection: connection.execute(table("experiments").insert(), row))
         except IntegrityError:
-            return  # another sweep was quicker, or this one's answer was lost
+            return  # another command was faster, or an earlier answer was lost
 
     def _run(self, work: "Callable[[Connection], T]") -> T:
-        """Do work in one transaction, again where the connection was lost: it must leave the same rows when it is repeated."""
+        """Do work in one transaction. It is repeated if the connection is lost, and must then leave the same rows."""
 
         def transaction() -> T:
             with self.engine.begin() as connection:
@@ -120,7 +124,7 @@ class TableStore(Store):
 
     @contextmanager
     def _advisory(self, number: int, wait_s: float, waiting: Callable[[], None]) -> Iterator[bool]:
-        """Hold a lock of PostgreSQL's, on a connection of its own: it goes when that does."""
+        """Hold an advisory lock of PostgreSQL on a connection of its own. The lock ends with the connection."""
         from sqlalchemy import func, select
 
         deadline, told = time.monotonic() + wait_s, False
@@ -137,7 +141,7 @@ class TableStore(Store):
                 time.sleep(POLL_S)
             yield free
         finally:
-            connection.invalidate()  # not back into the pool, where it would hold the lock
+            connection.invalidate()  # the connection must not return to the pool, where it would keep the lock
             connection.close()
 
     def close(self) -> None:
@@ -213,7 +217,7 @@ class TableStore(Store):
         try:
             return self._add(contents(), group)
         except IntegrityError:
-            return self._add(contents(), group)  # another command has just added some of them: now they are known
+            return self._add(contents(), group)  # another command has just added some of them, and this time they are found
 
     def _add(self, contents: Iterable[RunContent], group: Mapping[str, str]) -> int:
         there = self.members(group)
@@ -225,7 +229,7 @@ class TableStore(Store):
             for content in some:
                 known = there.get(content.tags[tagnames.JOB_ID])
                 run_id = known.run_id if known else mint(group, content)
-                half_made += [run_id] if known else []  # by a client that was cut off
+                half_made += [run_id] if known else []  # left by an import that was interrupted
                 all_of_them.append(run_id)
                 if content.overlong:
                     self._artifacts[run_id] = self._artifact_uri(run_id)
@@ -259,7 +263,7 @@ class TableStore(Store):
 
         try:
             self._run(lambda connection: self._log_datasets(connection, run_id, datasets))
-        except IntegrityError:  # another sweep has just named the same data: now they are known
+        except IntegrityError:  # another command has just recorded the same data, and this time they are found
             self._run(lambda connection: self._log_datasets(connection, run_id, datasets))
 
     def _log_datasets(self, connection: "Connection", run_id: str, datasets: Sequence[DatasetContent]) -> None:
@@ -295,9 +299,10 @@ class TableStore(Store):
             shutil.copyfile(path, artifacts / folder / path.name)
 
     def _folder(self, run_id: str) -> Path | None:
-        """Return where a run's artifacts lie; None where that is no folder of this machine.
+        """Return the folder of a run's artifacts; None if they are not in a folder on this machine.
 
-        Raises TrackingError for a folder that is not this working folder's, unless the experiment as a whole keeps them there.
+        Raises:
+            TrackingError: If the folder is neither in this working folder nor in the experiment's own location.
         """
         from sqlalchemy import select
 
@@ -318,10 +323,10 @@ class TableStore(Store):
         return connect(self._uri, self._patience.seconds)
 
     def _insert(self, rows: Rows, half_made: Sequence[str], run_ids: Sequence[str]) -> None:
-        """Insert the rows of runs in one transaction: all of them or none.
+        """Insert the rows of runs in one transaction: either all of them or none.
 
-        The rows of half made runs go first; so do all of them when it is repeated, since it may have been done already, and
-        only the answer been lost.
+        Existing rows of half-made runs are deleted first. If the transaction is repeated, the rows of all runs are deleted
+        first, because the first attempt may have succeeded and only its answer been lost.
         """
         replaced = iter((half_made,))
 
@@ -337,5 +342,5 @@ class TableStore(Store):
 
 
 def _is_there(run: StoredRun | None) -> bool:
-    """Whether a run needs nothing: it has ended, or somebody has deleted it, which is respected."""
+    """Whether a run needs no more work: it has ended, or somebody has deleted it and it is to stay deleted."""
     return run is not None and (run.deleted or run.status in ENDED)
