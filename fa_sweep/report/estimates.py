@@ -120,8 +120,8 @@ def survival(frames: Frames, event: str = "convergence") -> pd.DataFrame:
     """Estimate each group's Kaplan-Meier curve: the fraction of runs without the event after each step, with its band.
 
     Runs without the event are censored at the horizon, the last step at which the event could have begun. This includes
-    diverged runs, because divergence is a competing event. Censoring a run at the step where it diverged would bias the curve,
-    as if the run could still have had the event.
+    diverged runs, because divergence is a competing event: censoring a run at the step where it diverged would overstate how
+    many runs have the event.
 
     Args:
         frames: The sweep.

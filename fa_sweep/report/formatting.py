@@ -15,7 +15,7 @@ def rounded(value: float, places: int = 0) -> str:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """Return a number with up to `digits` significant digits; "-" if it is NaN, "inf" or "-inf" if it is infinite."""
+    """Return a number with `digits` significant digits, or with all its integer digits below a million; "-" if it is NaN."""
     if math.isnan(value):
         return "-"
     if math.isinf(value):

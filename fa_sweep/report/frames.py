@@ -29,7 +29,7 @@ class About:
 
     Attributes:
         id: The sweep's id.
-        hash: A hash of the sweep; it seeds the random numbers of bootstraps and permutation tests.
+        hash: A hash of the set of its job ids. It seeds the random numbers of bootstraps and permutation tests.
         command: The command that started the sweep.
         preset: The name of the preset, if the sweep is a preset with its settings unchanged; otherwise empty.
         source: Where the frames were read from.
@@ -61,9 +61,10 @@ class Frames:
     Attributes:
         about: Facts about the sweep as a whole.
         factors: The names of the settings that were swept, without the seed.
-        runs: One row per finished run. `final.METRIC` is a metric at the last evaluation. `chance_deg/ANGLE` is an angle by
-            chance at the first evaluation: the angle that freshly drawn feedback, with which the network was not trained, would
-            give. `chance_deg_at_end/ANGLE` is the same at the last evaluation. `factor.NAME` is the level of a factor.
+        runs: One row per finished run. `factor.NAME` is the level of a factor. `final.METRIC` is a metric at the last
+            evaluation; a diverged run counts there as the worst possible result. `chance_deg/ANGLE` is an angle by chance at
+            the first evaluation: the angle that freshly drawn feedback, with which the network was not trained, would give.
+            `chance_deg_at_end/ANGLE` is the same at the last evaluation.
         histories: One row per run and evaluation, with one column per metric.
         jobs: The planned jobs, in the order of the sweep.
 
