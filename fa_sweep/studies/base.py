@@ -1,7 +1,7 @@
 """The building blocks of studies. Each study is a file of its own beside this one, with one preset per study.
 
-A study states a question and the claims to be tested. Its numbers come from a sweep, and the rule in `claims.decide` derives the
-verdicts from the numbers.
+A study states a question and the claims to be tested. Its numbers come from a sweep, and the rule in `claims.decide` derives
+the verdicts from the numbers.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -107,8 +107,8 @@ def decide(low: float, high: float, region: Region) -> str:
         region: Where the quantity has to lie.
 
     Returns:
-        CONFIRMED if the whole interval lies inside the region, REFUTED if the whole interval lies on one side of the region, and
-        NOT_DECIDED otherwise, also if there is no interval.
+        CONFIRMED if the whole interval lies inside the region, REFUTED if the whole interval lies on one side of the region,
+        and NOT_DECIDED otherwise, also if there is no interval.
     """
     if math.isnan(low) or math.isnan(high):
         return NOT_DECIDED

@@ -43,7 +43,7 @@ def numbers(frames: Frames) -> pd.DataFrame:
 
 
 def choices(table: pd.DataFrame) -> list[Choice]:
-    """Choose each mode's learning rate: that with the highest median accuracy on the choosing seeds, the smaller one in a tie."""
+    """Choose each mode's learning rate: the highest median accuracy on the choosing seeds wins, the smaller rate in a tie."""
     medians = table[table["quantity"] == CHOOSING].sort_values(RATE, kind="stable")
     ends = {medians[RATE].min(), medians[RATE].max()}
     best = {mode: part.loc[part["median"].idxmax()] for mode, part in medians.groupby("feedback", sort=False)}

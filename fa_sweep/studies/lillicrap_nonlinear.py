@@ -41,7 +41,7 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
 
 
 def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
-    """Judge by median ratios of errors whether depth helps, and whether random feedback beats backpropagation and the control."""
+    """Judge by median error ratios whether depth helps, and whether random feedback beats backpropagation and the control."""
     errors = final(frames, ERROR)
 
     def lower(text: str, group: str, reference: str, known: Known = PAPER) -> Claim:

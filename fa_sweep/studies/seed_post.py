@@ -34,8 +34,8 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
 def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
     """Judge the post's three claims, and whether feedback beats frozen hidden layers.
 
-    Each claim that a feedback mode learns is judged in two senses: a run reaches 100 % at some evaluation, and it stays there to
-    the end. For symmetric weights, the speed is judged as well.
+    Each claim that a feedback mode learns is judged in two senses: a run reaches 100 % at some evaluation, and it stays there
+    to the end. For symmetric weights, the speed is judged as well.
     """
     tenth = last_step(frames) / 10
     claims = [*_learns(frames, "symmetric", "With symmetric weights the network")]
