@@ -231,9 +231,8 @@ def _final(pair: _Pair, column: str) -> dict[str, Any]:
         differences = ours - theirs if pair.design == PAIRED else np.array([])
     if pair.design == PAIRED:
         low, high = intervals.mean_interval(differences)
-        tested = hypotheses.wilcoxon(
-            np.where(ours == theirs, 0.0, differences), key
-        )  # inf - inf is NaN, but two infinite losses are equal
+        # inf - inf is NaN, but two infinite losses are equal.
+        tested = hypotheses.wilcoxon(np.where(ours == theirs, 0.0, differences), key)
     elif pair.design == PARTLY:
         own = intervals.mean_interval(ours), intervals.mean_interval(theirs)
         low, high = intervals.difference_of_means(ours, own[0], theirs, own[1], intervals.correlation(ours, theirs, pairs))

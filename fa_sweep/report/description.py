@@ -155,15 +155,8 @@ TASKS: dict[str, Callable[[Any], str]] = {
     "random_labels": _random_labels,
     "spirals": _spirals,
 }
-_PROPOSALS = (
-    "name",
-    "loss",
-    "sampling",
-    "success",
-    "split",
-    "split_seed",
-    "content",
-)  # described by other lines, or not worth a mention
+# Described by other lines, or not worth a mention.
+_PROPOSALS = ("name", "loss", "sampling", "success", "split", "split_seed", "content")
 
 
 def _task(run: RunConfig) -> str:

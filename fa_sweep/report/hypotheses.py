@@ -109,7 +109,7 @@ def wilcoxon(differences: Array, key: tuple[str, ...]) -> Tested:
     signed_ranks = np.sign(differences) * stats.rankdata(np.abs(differences))
     signed_ranks = signed_ranks[signed_ranks != 0]
     if len(signed_ranks) < 2:
-        return Tested(name, 1.0, 1.0)  # one difference has either sign with equal probability, so no p below 1 is possible
+        return Tested(name, 1.0, 1.0)  # with at most one difference, no p below 1 is possible
     result = stats.permutation_test(
         (signed_ranks,),
         np.sum,

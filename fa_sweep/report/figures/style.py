@@ -88,9 +88,8 @@ def log_scale(axes: Axes, which: Literal["x", "y"]) -> None:
     low, high = sorted(axis.get_view_interval())
     narrow = low > 0 and high / low < 100
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if narrow else (1.0,), numticks=8))
-    axis.set_major_formatter(
-        FuncFormatter(lambda value, _: f"{value:g}")
-    )  # the default one writes TeX, which SETTINGS switches off
+    # The default formatter writes TeX, which SETTINGS switches off.
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 
 
