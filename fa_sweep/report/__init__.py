@@ -1,1 +1,1 @@
-"""Convergence statistics of a sweep, as tables, figures and sentences."""
+"""The report on a sweep: convergence statistics as tables, figures and sentences."""

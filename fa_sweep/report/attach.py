@@ -1,4 +1,4 @@
-"""A report where MLflow's users find it: on the sweep's parent run, with its groups' curves beside the runs'."""
+"""Log a report in MLflow, on the sweep's parent run, together with one set of summary curves per group."""
 
 import re
 import sys
@@ -32,20 +32,25 @@ def report_and_attach(
     formats: Collection[str] = FORMATS,
     first: Callable[[Frames], list[Drawn]] = lambda _: [],
 ) -> Path:
-    """Write a sweep's report and, where MLflow has the sweep, log it there.
+    """Write a sweep's report, and log it in MLflow if the sweep is tracked there.
+
+    If MLflow cannot be reached, a message on stderr says so. The report on disk is complete all the same.
 
     Args:
         sweep: The sweep.
-        out: Where to write.
-        tracking: The command's own settings of tracking: a sweep's record may name any store, and is not followed to one that
-            this command was not given and that does not lie under the working folder's outputs.
-        reference: The group to compare others with.
-        all_pairs: Compare every pair of groups.
-        formats: Documents to write.
-        first: Draws figures that stand before all others.
+        out: The folder to write into.
+        tracking: The tracking settings of this command. A sweep's record may name any store, so the report is logged only in
+            the store that this command was given, or in a database under the working folder's outputs.
+        reference: The group that every other group is compared with; None as in `comparisons.compare`.
+        all_pairs: Compare every pair of groups instead.
+        formats: The documents to write, some of `FORMATS`.
+        first: Draws figures to be shown before all others.
 
     Returns:
-        The path of the first document. MLflow out of reach is said, and costs nothing but the copy.
+        The path of the first document.
+
+    Raises:
+        ConfigError: If there is no group called `reference`.
     """
     frames = from_sweep(sweep)
     path = write_report(frames, out, reference=reference, all_pairs=all_pairs, formats=formats, first=first)
@@ -62,7 +67,11 @@ def report_and_attach(
 
 
 def group_curves(frames: Frames) -> list[tuple[str, float, int]]:
-    """Return (metric name, value, step): median and quartiles a group and metric, and the fraction converged by step."""
+    """Return the curves that MLflow shows for each group, as points (metric name, value, step).
+
+    The curves are the median and the quartiles of each metric of `CURVES`, and the fraction of runs that have converged. Points
+    with an undefined value are left out.
+    """
     points: list[tuple[str, float, int]] = []
     for metric, name in CURVES.items():
         if metric in frames.histories:
@@ -80,5 +89,5 @@ def _points(table: pd.DataFrame, name: str, column: str) -> list[tuple[str, floa
 
 
 def _metric_name(group: str) -> str:
-    """Return a group's name in the letters that MLflow allows in a metric's."""
+    """Return a group's name with only those characters that MLflow allows in the name of a metric."""
     return re.sub(r"[^\w\-. :]", "_", group.replace("=", ":").replace(",", ""), flags=re.ASCII)

@@ -1,8 +1,13 @@
-"""Comparisons between groups: frame in, frame out.
+"""Compare groups of runs with each other: effect sizes with intervals, and tests. Takes frames and returns frames.
 
-Same seeds in both groups: paired tests (McNemar exact, Wilcoxon signed-rank). No seed shared: Fisher exact and log-rank. Some
-shared: permutation tests of all runs. Each p stands beside an effect size with its interval, both of that comparison alone, and
-beside its Holm correction over all p values of its table.
+The test depends on the seeds that the two groups share:
+
+- all: paired tests (McNemar exact, Wilcoxon signed-rank);
+- none: Fisher exact, log-rank, and a permutation test of final values;
+- some: permutation tests over all runs.
+
+Each comparison has an effect size with a 95 % interval and a p value, which refer to that comparison alone. Holm's correction
+over all p values of the table stands beside each p value.
 """
 
 import math
@@ -34,11 +39,25 @@ FINAL_COLUMNS += ["test", "p", "p_holm", "p_least"]
 
 
 def compare(frames: Frames, reference: str | None = None, *, all_pairs: bool = False) -> pd.DataFrame:
-    """Return one row per comparison of convergence: each group against its reference, or all pairs.
+    """Compare how often and how fast groups converge, one row per comparison.
 
-    The reference is the group of that name, else feedback=symmetric at equal levels of every other factor, else the mode of
-    the first group at those levels; a group without a reference at its levels is compared with none (`without_reference`).
-    Raises ConfigError for a reference that is no group.
+    Each group is compared with its reference. Without the argument `reference`, this is the group with symmetric feedback at
+    the same levels of all other factors. If no group of the sweep has symmetric feedback, the feedback mode of the first group
+    takes its place. If moreover no two groups differ only in the feedback mode, the reference is the first group. A group that
+    has no reference is not compared (see `without_reference`).
+
+    Args:
+        frames: The sweep.
+        reference: The name of the group that all others are compared with.
+        all_pairs: Compare every pair of groups instead.
+
+    Returns:
+        A frame with `COLUMNS`. Differences are group minus reference: of fractions, and of restricted mean times (`rmst`) in
+        steps. `p_*_least` is the smallest p value that the test could have given. Values that do not exist are NaN, such as
+        those of times if the two groups have different horizons. Groups that are the same set of trainings are not tested.
+
+    Raises:
+        ConfigError: If there is no group called `reference`.
     """
     rows = [
         who | _fractions(pair) | _times(pair) if who["design"] != ITSELF else who | _counts(pair)
@@ -51,7 +70,17 @@ def compare(frames: Frames, reference: str | None = None, *, all_pairs: bool = F
 
 
 def compare_final(frames: Frames, reference: str | None = None, *, all_pairs: bool = False) -> pd.DataFrame:
-    """Return one row per comparison of the final success metric: the pairs of `compare` in which every run has one."""
+    """Compare the mean of the success metric at the last evaluation, one row per comparison.
+
+    The pairs are those of `compare`, without those in which the groups are the same set of trainings, have different success
+    metrics, or contain a run whose final value is undefined. The arguments are those of `compare`.
+
+    Returns:
+        A frame with `FINAL_COLUMNS`. `difference` is group minus reference; it is NaN if a mean is infinite.
+
+    Raises:
+        ConfigError: If there is no group called `reference`.
+    """
     metrics = {job.group: job.run.task.success.metric for job in frames.jobs}
     rows = []
     for who, pair in _pairs(frames, reference, all_pairs=all_pairs):
@@ -68,14 +97,14 @@ def compare_final(frames: Frames, reference: str | None = None, *, all_pairs: bo
 
 
 def without_reference(frames: Frames, reference: str | None = None) -> list[str]:
-    """Return the groups that have no reference at their levels of the other factors."""
+    """Return the groups with finished runs whose reference is missing: no such group, or none of its runs finished."""
     present = _present(frames)
     found = _references(frames, reference)
     return [group for group in frames.groups if group in present and found.get(group) not in present]
 
 
 class _Pair:
-    """Two groups' runs: all of them, and those at shared seeds in one order."""
+    """The runs of two groups, the seeds that both have, and the design of the comparison that follows from these."""
 
     def __init__(self, ours: pd.DataFrame, theirs: pd.DataFrame, key: tuple[str, ...]) -> None:
         self.ours, self.theirs, self.key = ours, theirs, key
@@ -84,12 +113,12 @@ class _Pair:
         self.design = PAIRED if whole else PARTLY if self.shared else UNPAIRED
 
     def values(self, what: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Return a quantity of all runs of either group; of a paired design in the order of the seeds."""
+        """Apply `what` to all runs of each group. In a paired design both results are in the order of the seeds."""
         ours, theirs = (part.sort_values("seed") if self.design == PAIRED else part for part in (self.ours, self.theirs))
         return np.asarray(what(ours)), np.asarray(what(theirs))
 
     def parted(self, what: Any) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
-        """Return a quantity of the runs without a partner, of either group, and of the pairs."""
+        """Apply `what` to the runs without a partner in each group, and to the pairs (first group, second group)."""
         apart = [part[~part["seed"].isin(self.shared)] for part in (self.ours, self.theirs)]
         pairs = [part.set_index("seed").loc[self.shared].reset_index() for part in (self.ours, self.theirs)]
         return what(apart[0]), what(apart[1]), (what(pairs[0]), what(pairs[1]))
@@ -122,13 +151,13 @@ def _present(frames: Frames) -> dict[str, pd.DataFrame]:
 
 
 def _references(frames: Frames, reference: str | None) -> dict[str, str]:
-    """Return each group's reference; a group that has none at its levels is not among the keys."""
+    """Return the reference of each group by name, as `compare` describes; groups without a reference are left out."""
     if reference is not None:
         return dict.fromkeys(frames.groups, reference)
     jobs = {job.group: job for job in frames.jobs}
     at_levels = {group: job for group, job in jobs.items() if job.run.feedback.mode == "symmetric"}
     if not at_levels:
-        if len({_others(job) for job in jobs.values()}) == len(jobs):  # nothing but other factors was swept
+        if len({_others(job) for job in jobs.values()}) == len(jobs):  # no two groups differ only in their feedback mode
             return dict.fromkeys(jobs, frames.groups[0])
         first = _mode(jobs[frames.groups[0]])
         at_levels = {group: job for group, job in jobs.items() if _mode(job) == first}
@@ -173,7 +202,7 @@ def _test(name: str, tested: Tested) -> dict[str, Any]:
 def _times(pair: _Pair) -> dict[str, Any]:
     ours, theirs = pair.values(restricted)
     horizons = {float(h) for part in (pair.ours, pair.theirs) for h in part["horizon_step"].unique()}
-    # Times cut at different horizons are different quantities.
+    # Times that were cut at different horizons are different quantities, and must not be compared.
     if len(horizons) != 1 or math.isnan(horizon := horizons.pop()):
         return {}
     key, (a, b, pairs) = (*pair.key, "time"), pair.parted(restricted)
@@ -202,7 +231,8 @@ def _final(pair: _Pair, column: str) -> dict[str, Any]:
         differences = ours - theirs if pair.design == PAIRED else np.array([])
     if pair.design == PAIRED:
         low, high = intervals.mean_interval(differences)
-        tested = hypotheses.wilcoxon(np.where(ours == theirs, 0.0, differences), key)  # two infinite losses are equal
+        # inf - inf is NaN, but two infinite losses are equal.
+        tested = hypotheses.wilcoxon(np.where(ours == theirs, 0.0, differences), key)
     elif pair.design == PARTLY:
         own = intervals.mean_interval(ours), intervals.mean_interval(theirs)
         low, high = intervals.difference_of_means(ours, own[0], theirs, own[1], intervals.correlation(ours, theirs, pairs))
@@ -216,14 +246,23 @@ def _final(pair: _Pair, column: str) -> dict[str, Any]:
 
 
 def paired_times(frames: Frames, comparisons: pd.DataFrame) -> pd.DataFrame:
-    """Return how many seeds converged at each pair of steps under a group and its reference; NaN: never."""
+    """Count the shared seeds by the steps at which they converged in a group and in its reference.
+
+    Args:
+        frames: The sweep.
+        comparisons: The table of `compare`; comparisons without shared seeds are skipped.
+
+    Returns:
+        One row per comparison and pair of steps. `reference_steps` and `group_steps` are NaN for seeds that never converged,
+        `n` is the number of seeds, and `horizon` the larger horizon of the two groups, in steps.
+    """
     rows = []
     by_group = {str(group): runs.set_index("seed") for group, runs in frames.runs.groupby("group", observed=True)}
     for _, row in comparisons[comparisons["design"].isin((PAIRED, PARTLY))].iterrows():
         ours, theirs = by_group[row["group"]], by_group[row["reference"]]
         both = ours.join(theirs, how="inner", rsuffix="_reference")
         horizon = both[["horizon_step", "horizon_step_reference"]].max(axis=None)
-        if not horizon > 0:  # none, or convergence could begin at step 0 alone
+        if not horizon > 0:  # no horizon, or convergence could begin only at step 0
             continue
         times = both.groupby(["convergence_step_reference", "convergence_step"], dropna=False).size()
         for (reference_steps, group_steps), n in times.items():

@@ -1,7 +1,7 @@
-"""What a sweep ran, in words: its task, network, training and seeds, and what differs between its groups.
+"""Describe in words what a sweep ran: its task, network, training and seeds, and what differs between its groups.
 
-Every line is derived from the settings of the sweep's jobs, so that it cannot say anything else than what ran. Findings pages
-show the lines; any report can.
+Every line is derived from the settings of the sweep's jobs, so the description always matches what was run. Reports and
+findings pages show these lines.
 """
 
 import json
@@ -11,9 +11,9 @@ from typing import Any
 from fa_sweep.settings.schema import GROUPS, RunConfig
 from fa_sweep.sweep.jobs import Job
 
-MOST_LEVELS = 16  # listed in one line; beyond, the first ones and how many there are
+MOST_LEVELS = 16  # listed in one line; longer lists show the first ones and the number of the others
 
-# Factors whose dotted key needs a word; any other is shown by its key.
+# Readable names of factors. A factor that is not listed here is shown by its key.
 WORDS = {
     "feedback": "feedback mode",
     "feedback.mode": "feedback mode",
@@ -45,15 +45,15 @@ SAMPLINGS = {
 
 
 def described(jobs: Sequence[Job]) -> list[str]:
-    """Return the setting of a sweep as sentences: task, success, network, weights, training, seeds, and what differs.
+    """Describe the settings of a sweep in sentences: task, success, network, weights, training, seeds, differences.
 
-    Where the jobs differ in one of these, the line lists every level in the order of the sweep.
+    If the jobs have different values of a setting, its line lists them in the order of the sweep, up to `MOST_LEVELS`.
 
     Args:
-        jobs: the planned jobs of a sweep, at least one.
+        jobs: The planned jobs of a sweep, at least one.
 
     Returns:
-        One string per line, "Task: ..." first, "What differs between groups: ..." last.
+        One string per line, from "Task: ..." to "What differs between groups: ...".
     """
     distinct = _distinct(jobs)
     runs = [job.run for job in distinct]
@@ -72,7 +72,7 @@ def described(jobs: Sequence[Job]) -> list[str]:
 
 
 def _distinct(jobs: Sequence[Job]) -> list[Job]:
-    """Return one job of each combination of settings, the seed aside: a million jobs share a few groups of settings."""
+    """Return one job per combination of settings other than the seed, so that a million jobs are described quickly."""
     found: dict[tuple[Any, ...], Job] = {}
     for job in jobs:
         run = job.run
@@ -155,7 +155,8 @@ TASKS: dict[str, Callable[[Any], str]] = {
     "random_labels": _random_labels,
     "spirals": _spirals,
 }
-_PROPOSALS = ("name", "loss", "sampling", "success", "split", "split_seed", "content")  # said elsewhere, or of no interest here
+# Described by other lines, or not worth a mention.
+_PROPOSALS = ("name", "loss", "sampling", "success", "split", "split_seed", "content")
 
 
 def _task(run: RunConfig) -> str:
@@ -167,7 +168,7 @@ def _task(run: RunConfig) -> str:
 
 
 def _split(runs: Sequence[RunConfig]) -> str:
-    """Return whether training and evaluation examples are the same for every seed, where a task splits a set."""
+    """Say whether all seeds share one split into training and evaluation examples; empty for tasks that do not split."""
     found = [(run.seed, getattr(run.task, "split_seed", None)) for run in runs]
     splits = {split for _, split in found if split is not None}
     if not splits:
@@ -202,7 +203,7 @@ def _network(job: Job) -> str:
 
 
 def _draws(found: Iterable[tuple[str, float | None, str]]) -> str:
-    """Return distributions with their scales and whatever else is said of them; scales alone that differ stand together."""
+    """Describe (distribution, scale, remark) triples; those that differ only in their scales are described together."""
     scales: dict[tuple[str, str], list[float]] = {}
     for distribution, scale, more in found:
         scales.setdefault((distribution, more), []).extend([] if scale is None else [scale])

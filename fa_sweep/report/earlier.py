@@ -1,7 +1,7 @@
-"""Earlier looks at the same question: sweeps in the ledger that hold a sweep's groups with other seeds.
+"""Find earlier looks at the same question: sweeps in the ledger that ran some of a sweep's groups with other seeds.
 
-Intervals and p values hold for a number of runs that was decided beforehand. Whoever looks, adds seeds and looks again gets
-"significant" results too often; the report can only say that there was such a look.
+Intervals and p values are valid if the number of runs was decided beforehand. Looking at the results, adding seeds and looking
+again gives "significant" results too often. The report cannot correct for this, but it can tell the reader about earlier looks.
 """
 
 import contextlib
@@ -14,14 +14,19 @@ from fa_sweep.report.trainings import trajectory_of
 from fa_sweep.sweep.folder import OUTPUTS, Sweep, catalogued
 from fa_sweep.sweep.jobs import Job
 
-MOST_LOOKED_AT = 50  # of the sweeps before this one, the newest
+MOST_LOOKED_AT = 50  # only the newest of the earlier sweeps are searched
 
 
 @dataclass(frozen=True)
 class EarlierLook:
-    """A sweep that was there before: its id, how many groups it shares, and how many runs of these are here as well.
+    """An earlier sweep that ran some groups of the present sweep with other seeds.
 
-    `runs` of those groups it had, `shared` of them are in this sweep, which has `here` runs of those groups.
+    Attributes:
+        id: The id of the earlier sweep.
+        groups: The number of groups that both sweeps have. The counts below are of the runs of these groups.
+        runs: The number of runs in the earlier sweep.
+        shared: The number of runs that both sweeps have.
+        here: The number of runs in the present sweep.
     """
 
     id: str
@@ -38,7 +43,13 @@ class EarlierLook:
 
 
 def earlier_looks(sweep: Sweep, jobs: Sequence[Job], outputs: Path = OUTPUTS) -> list[EarlierLook]:
-    """Return the earlier sweeps that hold some of this one's groups with other seeds, oldest first."""
+    """Return the earlier sweeps that ran some of this sweep's groups with other seeds, oldest first.
+
+    Args:
+        sweep: The present sweep.
+        jobs: Its jobs.
+        outputs: The folder of the ledger. Only its newest `MOST_LOOKED_AT` earlier sweeps are searched.
+    """
     mine, created = _seeds_by_group(jobs), sweep.record.created_at_ms
     before = [
         other
@@ -47,7 +58,7 @@ def earlier_looks(sweep: Sweep, jobs: Sequence[Job], outputs: Path = OUTPUTS) ->
     ]
     found = []
     for other in before[-MOST_LOOKED_AT:]:
-        with contextlib.suppress(Unreadable, ConfigError, OSError):  # what cannot be read is said elsewhere
+        with contextlib.suppress(Unreadable, ConfigError, OSError):  # other code reports unreadable sweeps
             theirs = {group: seeds for group, seeds in _seeds_by_group(other.jobs).items() if group in mine}
             if any(seeds != mine[group] for group, seeds in theirs.items()):
                 runs, here = (sum(len(part[group]) for group in theirs) for part in (theirs, mine))
@@ -57,7 +68,7 @@ def earlier_looks(sweep: Sweep, jobs: Sequence[Job], outputs: Path = OUTPUTS) ->
 
 
 def _seeds_by_group(jobs: Sequence[Job]) -> dict[str, set[int]]:
-    """Return the seeds of each training that jobs ask for, whatever the group is called and however it is judged."""
+    """Return the seeds by a hash of the training's settings, so that a group's name and success criterion do not matter."""
     names: dict[str, str] = {}
     seeds: dict[str, set[int]] = {}
     for job in jobs:

@@ -1,7 +1,7 @@
-"""Estimates a group: frame in, frame out, n in every row. Computes nothing for a figure that a table could not show.
+"""Estimate quantities of each group of runs. Takes frames and returns frames with n in every row.
 
-Intervals are 95 %: Wilson's for fractions, Kaplan-Meier's log-log for survival (Wilson's where that is undefined),
-Brookmeyer and Crowley's for the median time, order statistics for other medians, the rest as `intervals` says.
+All intervals are 95 %: Wilson's for fractions, log-log bands for Kaplan-Meier curves (Wilson's where these are undefined),
+Brookmeyer and Crowley's for the median time, order statistics for other medians. `intervals` documents the others.
 """
 
 import math
@@ -36,7 +36,13 @@ TIMES = {"convergence": "convergence_step", "first_reach": "first_reach_step"}
 
 
 def restricted(runs: pd.DataFrame, event: str = "convergence") -> np.ndarray:
-    """Return each run's time to the event, cut at the horizon: a run without it, diverged ones too, counts as the horizon."""
+    """Return each run's time to an event, in steps (R,), cut at the horizon.
+
+    Args:
+        runs: Rows of `Frames.runs`.
+        event: "convergence" or "first_reach". A run without the event, diverged or not, counts as the horizon, which is the
+            last step at which the event can begin.
+    """
     times: np.ndarray = runs[TIMES[event]].fillna(runs[_horizon(event)]).to_numpy(float)
     return times
 
@@ -46,7 +52,13 @@ def _horizon(event: str) -> str:
 
 
 def group_table(frames: Frames) -> pd.DataFrame:
-    """Return one row per group: counts with Wilson intervals, times and final values with theirs."""
+    """Estimate event fractions, times to convergence and final values, one row per planned group.
+
+    Returns:
+        A frame with `group` and `n`. For each of reached, at_end, converged and diverged there is the count, the fraction
+        (`*_fraction`) and its interval (`*_low`, `*_high`). Then come the columns of `times`, and for each quantity of `FINAL`
+        the median and the interquartile mean (`*_iqm`) with their intervals, and the number of runs with an undefined value.
+    """
     rows = []
     for group, runs in frames.runs.groupby("group", observed=False, sort=True):
         row: dict[str, Any] = {"group": str(group), "n": len(runs)}
@@ -70,7 +82,15 @@ def group_table(frames: Frames) -> pd.DataFrame:
 
 
 def times(runs: pd.DataFrame) -> dict[str, float]:
-    """Return median and restricted mean time to convergence with their intervals, and the horizon that both are cut at."""
+    """Estimate the median and the restricted mean time to convergence of a group, in steps.
+
+    Args:
+        runs: The rows of `Frames.runs` of one group.
+
+    Returns:
+        `median_steps` (infinite if fewer than half of the runs converged), `rmst_steps` (the restricted mean), the interval of
+        each (`*_low`, `*_high`), and `horizon_steps`, at which the times are cut. NaN where there is no value.
+    """
     horizon = float(runs["horizon_step"].max()) if len(runs) else math.nan
     row = {"horizon_steps": horizon, "median_steps": median_time(runs["convergence_step"].to_numpy(float))}
     low, high = NONE
@@ -84,7 +104,7 @@ def times(runs: pd.DataFrame) -> dict[str, float]:
 
 
 def _final(name: str, values: np.ndarray, key: tuple[str, ...]) -> dict[str, float]:
-    """Return median and interquartile mean of a group's final values with their intervals, and how many are undefined."""
+    """Estimate the median and the interquartile mean of a group's final values, and count the undefined values."""
     defined = values[~np.isnan(values)]
     row: dict[str, float] = {f"{name}_undefined": len(values) - len(defined)}
     low, high = median_interval(defined)
@@ -97,10 +117,19 @@ def _final(name: str, values: np.ndarray, key: tuple[str, ...]) -> dict[str, flo
 
 
 def survival(frames: Frames, event: str = "convergence") -> pd.DataFrame:
-    """Return Kaplan-Meier's curve of each group: the fraction without the event after each step, and its band.
+    """Estimate each group's Kaplan-Meier curve: the fraction of runs without the event after each step, with its band.
 
-    Runs without the event, diverged ones too, are censored at the horizon: the last step at which it could have begun.
-    Divergence is a competing event: censoring a run where it diverged would overstate the curve.
+    Runs without the event are censored at the horizon, the last step at which the event could have begun. This includes
+    diverged runs, because divergence is a competing event: censoring a run at the step where it diverged would overstate how
+    many runs have the event.
+
+    Args:
+        frames: The sweep.
+        event: "convergence" or "first_reach".
+
+    Returns:
+        One row per group and step at which the curve may fall; groups without a horizon are left out. `survival` is the curve,
+        `low` and `high` are its 95 % band at that step alone. `at_risk`, `events` and `censored` count runs.
     """
     rows = []
     for group, runs in frames.runs.groupby("group", observed=True, sort=True):
@@ -112,12 +141,21 @@ def survival(frames: Frames, event: str = "convergence") -> pd.DataFrame:
 
 
 def curve_of(runs: pd.DataFrame, event: str, horizon: float) -> list[dict[str, float]]:
-    """Return Kaplan-Meier's curve of one group, one row per step at which it may fall."""
+    """Estimate the Kaplan-Meier curve of one group.
+
+    Args:
+        runs: The rows of `Frames.runs` of the group.
+        event: "convergence" or "first_reach".
+        horizon: The step at which runs without the event are censored.
+
+    Returns:
+        One row per step at which the curve may fall, and rows for step 0 and the horizon, with the columns of `survival`.
+    """
     times = runs[TIMES[event]].dropna().to_numpy(float)
     censored = len(runs) - len(times)
     curve = stats.ecdf(stats.CensoredData(uncensored=times, right=np.full(censored, horizon))).sf
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore", RuntimeWarning)  # undefined where all or none converged: Wilson's, below
+        warnings.simplefilter("ignore", RuntimeWarning)  # undefined if all or no runs converged; see below
         bands = curve.confidence_interval(method="log-log")
     rows = []
     for step in sorted({0.0, *times, horizon}):
@@ -140,7 +178,10 @@ def curve_of(runs: pd.DataFrame, event: str, horizon: float) -> list[dict[str, f
 
 
 def trajectories(frames: Frames, metric: str) -> pd.DataFrame:
-    """Return median and quartiles of a metric over a group's runs at each step, and over how many it was defined."""
+    """Return the median and the quartiles of a metric over the runs of each group, one row per group and evaluated step.
+
+    `n` is the number of runs in which the metric is defined at that step.
+    """
     parts = frames.histories.groupby(["group", "step"], observed=True, sort=True)[metric]
     table = parts.quantile([0.25, 0.5, 0.75]).unstack()
     table.columns = pd.Index(["q25", "median", "q75"])
@@ -149,7 +190,7 @@ def trajectories(frames: Frames, metric: str) -> pd.DataFrame:
 
 
 def fraction_converged(frames: Frames) -> pd.DataFrame:
-    """Return the fraction of each group's runs that had converged by each evaluated step."""
+    """Return the fraction of runs that have converged, one row per group and evaluated step."""
     rows = []
     for group, runs in frames.runs.groupby("group", observed=True, sort=True):
         steps = np.unique(frames.histories.loc[frames.histories["group"] == group, "step"])
@@ -160,7 +201,7 @@ def fraction_converged(frames: Frames) -> pd.DataFrame:
 
 
 def numeric_factors(frames: Frames) -> list[str]:
-    """Return the swept factors that are numbers with at least two levels, booleans aside."""
+    """Return the swept factors that are numbers (not booleans) and have at least two levels."""
     found = []
     for name in frames.factors:
         levels = frames.runs[f"factor.{name}"]
@@ -170,7 +211,7 @@ def numeric_factors(frames: Frames) -> list[str]:
 
 
 def by_level(frames: Frames) -> pd.DataFrame:
-    """Return the convergence fraction a group with its factor levels as columns: what factor curves and phase diagrams draw."""
+    """Return `group_table_counts` with one more column per swept factor, for factor curves and phase diagrams."""
     columns = [f"factor.{name}" for name in frames.factors]
     levels = frames.runs[["group", *columns]].drop_duplicates("group").astype({"group": str})
     table = group_table_counts(frames)
@@ -178,7 +219,7 @@ def by_level(frames: Frames) -> pd.DataFrame:
 
 
 def group_table_counts(frames: Frames) -> pd.DataFrame:
-    """Return n, converged and its Wilson interval a group."""
+    """Return the number and the fraction of converged runs with Wilson's interval, one row per group with finished runs."""
     rows = []
     for group, runs in frames.runs.groupby("group", observed=True, sort=True):
         count = int((runs["outcome"] == Outcome.CONVERGED).sum())

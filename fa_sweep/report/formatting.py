@@ -1,18 +1,21 @@
-"""Numbers as text. Halves are rounded away from zero, and only all is 100 %, only none 0 %."""
+"""Write numbers as text.
+
+Halves are rounded away from zero. A percentage is written as 100 % or 0 % only if it is exactly that.
+"""
 
 import math
 from decimal import ROUND_HALF_UP, Decimal
 
 
 def rounded(value: float, places: int = 0) -> str:
-    """Return a number with so many decimal places; no sign where it rounds to nothing."""
-    # Twelve digits first: 100 * 0.145 is 14.499999999999998, and means 14.5.
+    """Return a number with `places` decimal places, and without a minus sign if it rounds to zero."""
+    # Twelve significant digits first, because 100 * 0.145 is 14.499999999999998 and has to be rounded as 14.5.
     text = str(Decimal(f"{value:.12g}").quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP))
     return text.lstrip("-") if float(text) == 0 else text
 
 
 def number(value: float, digits: int = 3) -> str:
-    """Return a number with so many significant digits: "-" where undefined, "inf" where infinite."""
+    """Return a number with `digits` significant digits, or with all its integer digits below a million; "-" if it is NaN."""
     if math.isnan(value):
         return "-"
     if math.isinf(value):
@@ -27,14 +30,24 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def steps(value: float) -> str:
-    """Return a number of steps: whole, or a half between two; "never" where infinite."""
+    """Return a number of steps, with one decimal place if it is not whole; "never" if it is infinite, "-" if it is NaN."""
     if math.isinf(value):
         return "never"
     return "-" if math.isnan(value) else rounded(value, 0 if value == round(value) else 1)
 
 
 def estimate(value: float, low: float, high: float, digits: int = 3, between: str = " to ", *, signed: bool = False) -> str:
-    """Return "0.15 (0.09 to 0.21)", as exact as the interval allows; without the interval where there is none."""
+    """Return an estimate with its interval, such as "0.15 (0.09 to 0.21)", or the value alone if there is no interval.
+
+    Args:
+        value: The estimate.
+        low: The lower end of its interval; NaN if there is none.
+        high: The upper end.
+        digits: Significant digits where the width of the interval does not decide. Otherwise all three numbers have as many
+            decimal places as show the width with two significant digits.
+        between: What stands between the ends of the interval.
+        signed: Write "+" before positive numbers.
+    """
     if math.isnan(value) or math.isnan(low) or math.isnan(high) or not low < high or math.isinf(high - low):
         whole = (
             number(value, digits)
@@ -52,7 +65,7 @@ def estimate(value: float, low: float, high: float, digits: int = 3, between: st
 
 
 def median_steps(value: float, low: float, high: float) -> str:
-    """Return a median time with its interval, which may have no upper end."""
+    """Return a median time with its interval in steps; an infinite median is "not reached", an infinite upper end "or more"."""
     text = "not reached" if math.isinf(value) else steps(value)
     if math.isnan(low) or math.isinf(low):
         return text
@@ -60,12 +73,12 @@ def median_steps(value: float, low: float, high: float) -> str:
 
 
 def percent(fraction: float) -> str:
-    """Return a fraction as whole percent; what is nearly none or nearly all gets decimals."""
+    """Return a fraction in whole percent, with decimal places if it is close to 0 or 100 %."""
     return f"{_hundredths(fraction)} %"
 
 
 def percent_range(low: float, high: float) -> str:
-    """Return "24-41"; 0 and 100 for the ends alone."""
+    """Return an interval of fractions in percent, such as "24-41"; an end is written as 0 or 100 only if it is exactly that."""
     return f"{_hundredths(low)}-{_hundredths(high)}"
 
 
@@ -79,7 +92,7 @@ def _hundredths(fraction: float, fewest: int = 0) -> str:
 
 
 def points(difference: float) -> str:
-    """Return a difference of fractions in percentage points, signed; below one point with decimals."""
+    """Return a difference of fractions in percentage points with its sign, and with decimal places if it is below one point."""
     text = _hundredths(difference, 0 if abs(difference) >= 0.01 else 1)
     return "0" if difference == 0 else f"{'-' if difference < 0 else '+'}{text}"
 
@@ -92,5 +105,5 @@ def p_value(p: float) -> str:
 
 
 def counted(n: int, one: str, many: str = "") -> str:
-    """Return "1 run" or "2 runs"."""
+    """Return a number with its noun, such as "1 run" or "2 runs"; `many` is the plural if it is not `one` with an "s"."""
     return f"{n} {one}" if n == 1 else f"{n} {many or f'{one}s'}"

@@ -1,6 +1,7 @@
-"""A sweep as tidy frames: one row per run, and one per run and evaluation. The ledger and MLflow give equal frames.
+"""Read a sweep into tidy frames: one row per run, and one row per run and evaluation.
 
-Undefined is NaN throughout; a step that never came is NaN.
+The frames are the same whether they are read from the ledger or from MLflow. Undefined values are NaN, and so is the step of an
+event that never happened.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,11 +25,20 @@ CHANCE, CHANCE_AT_END = "chance_deg/", "chance_deg_at_end/"
 
 @dataclass(frozen=True)
 class About:
-    """What a reader has to know of a sweep as a whole.
+    """Facts about a sweep as a whole.
 
-    `preset` names the preset that was run as it stands; it is empty for any other sweep. `missing` are planned runs that
-    neither finished nor failed. `failed` maps run names to errors. `environments` are the distinct ones that the numbers were
-    computed with, and how many runs each. `earlier` are sweeps that looked at some of the groups before, with other seeds.
+    Attributes:
+        id: The sweep's id.
+        hash: A hash of the set of its job ids. It seeds the random numbers of bootstraps and permutation tests.
+        command: The command that started the sweep.
+        preset: The name of the preset, if the sweep is a preset with its settings unchanged; otherwise empty.
+        source: Where the frames were read from.
+        planned: The number of planned runs.
+        reused: How many of them an earlier sweep had already trained.
+        missing: How many of them have neither finished nor failed.
+        failed: The error message of each failed run, by the name of the run.
+        environments: The distinct environments in which runs were trained, each with its number of runs.
+        earlier: Earlier sweeps that ran some of the groups with other seeds.
     """
 
     id: str
@@ -46,13 +56,19 @@ class About:
 
 @dataclass(frozen=True)
 class Frames:
-    """What a sweep found: `runs`, one row per finished run, and `histories`, one row per run and evaluation.
+    """The results of a sweep.
 
-    `histories` has one column per metric; `factors` are the settings that were swept.
+    Attributes:
+        about: Facts about the sweep as a whole.
+        factors: The names of the settings that were swept, without the seed.
+        runs: One row per finished run. `factor.NAME` is the level of a factor. `final.METRIC` is a metric at the last
+            evaluation; a diverged run counts there as the worst possible result. `chance_deg/ANGLE` is an angle by chance at
+            the first evaluation: the angle that freshly drawn feedback, with which the network was not trained, would give.
+            `chance_deg_at_end/ANGLE` is the same at the last evaluation.
+        histories: One row per run and evaluation, with one column per metric.
+        jobs: The planned jobs, in the order of the sweep.
 
-    Both carry `group`, an ordered category, and `seed`. `final.METRIC` in `runs` is the value at the last evaluation,
-    `chance_deg/ANGLE` what the angle was at the first evaluation with feedback that the network had never met, and
-    `chance_deg_at_end/ANGLE` what it was at the last one.
+    Both frames have the columns `group` (an ordered category) and `seed`.
     """
 
     about: About
@@ -63,17 +79,17 @@ class Frames:
 
     @property
     def groups(self) -> list[str]:
-        """Every planned group, in the order of the sweep, whether or not a run of it finished."""
+        """The names of all planned groups in the order of the sweep, including those without finished runs."""
         return [str(name) for name in self.runs["group"].cat.categories]
 
     @property
     def layers(self) -> int:
-        """The number of weight layers of the deepest network."""
+        """The number of weight layers in the deepest network."""
         return max(len(job.run.model.hidden) + 1 for job in self.jobs)
 
 
 def from_sweep(sweep: Sweep) -> Frames:
-    """Read a sweep from its folder and the ledger around it."""
+    """Read a sweep's frames from its folder and from the ledger, which may hold runs that other sweeps trained."""
     records = sweep.records(quiet=True)
     record = sweep.record
     errors = sweep.failures
@@ -95,7 +111,13 @@ def from_sweep(sweep: Sweep) -> Frames:
 
 
 def make_frames(about: About, jobs: Sequence[Job], records: Mapping[str, Record]) -> Frames:
-    """Build the frames of finished runs; `jobs` in the order of the sweep, unfinished ones included."""
+    """Build the frames of a sweep from the records of its finished runs.
+
+    Args:
+        about: Facts about the sweep.
+        jobs: All planned jobs in the order of the sweep.
+        records: The record of each finished run, by run id.
+    """
     factors = list(dict.fromkeys(name for job in jobs for name in job.factors))
     groups = list(dict.fromkeys(job.group for job in jobs))
     ended = sorted(finished(jobs, records), key=lambda pair: pair[0].number)
@@ -116,12 +138,12 @@ def _run_columns(factors: Sequence[str], finished: Sequence[tuple[Job, Record]])
 
 def _run_row(job: Job, record: Record, factors: Sequence[str]) -> dict[str, Any]:
     found = run_events(job, record)
-    # Told at the first evaluation and at the last one.
+    # Angles by chance are measured only at the first and at the last evaluation.
     by_chance = {n: float(v[0]) for n, v in record.metrics.items() if n.startswith(CHANCE)}
     at_end = {n.replace(CHANCE, CHANCE_AT_END): float(record.metrics[n][-1]) for n in by_chance}
     final = {f"final.{name}": float(values[-1]) for name, values in record.metrics.items() if name not in by_chance}
     if found.outcome is Outcome.DIVERGED:
-        # Dropping a diverged run would flatter its mode.
+        # A diverged run counts as the worst possible result, because leaving it out would flatter its mode.
         worst = {"accuracy": 0.0, "accuracy_sampled": 0.0}
         final |= {f"final.{name}": worst.get(name, np.inf) for name in ("loss", *METRICS[job.targets])}
     return {
@@ -164,7 +186,7 @@ def _histories(finished: Sequence[tuple[Job, Record]], groups: Sequence[str]) ->
 
 
 def environments(records: Iterable[Record]) -> list[tuple[dict[str, str], int]]:
-    """Return the distinct environments of records, and how many runs each has."""
+    """Return the distinct environments in which runs were trained, each with its number of runs."""
     counted: dict[tuple[tuple[str, str], ...], int] = {}
     for record in records:
         key = tuple(record.environment.items())

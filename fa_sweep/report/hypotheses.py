@@ -1,6 +1,7 @@
-"""Tests between two groups, two-sided: arrays in, a `Tested` out, with the smallest p that the test could have given.
+"""Two-sided tests between two groups of runs. Takes arrays and returns a `Tested`.
 
-That least p tells whether there was anything to be found: with three discordant pairs McNemar's p is 0.25 at best.
+Each result also holds the smallest p value that the test could have given on these runs. It tells whether the test could have
+found a difference at all: with three discordant pairs, McNemar's p value is 0.25 at best.
 """
 
 import math
@@ -12,12 +13,12 @@ from scipy import stats
 from fa_sweep._typing import Array
 from fa_sweep.report.intervals import BATCH_VALUES, RESAMPLES, generator
 
-TOLERANCE = 1e-9  # of statistics that are equal but for rounding
+TOLERANCE = 1e-9  # statistics that differ by less count as equal: the difference is rounding
 
 
 @dataclass(frozen=True)
 class Tested:
-    """A test's name, its p and the smallest p that it could have given on these runs."""
+    """The name of a test, its p value, and the smallest p value that it could have given on these runs."""
 
     name: str
     p: float
@@ -25,7 +26,15 @@ class Tested:
 
 
 def mcnemar(a: Array, b: Array) -> Tested:
-    """Test whether two groups' fractions differ, on the same seeds: McNemar's exact test; p = 1 without discordant pairs."""
+    """Test whether the fractions of two groups with the same seeds differ: McNemar's exact test.
+
+    Args:
+        a: (n,) which runs of the first group had the event.
+        b: (n,) the same for the second group, in the same order of seeds.
+
+    Returns:
+        The test's result; p is 1 if no pair is discordant.
+    """
     only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
     discordant = only_a + only_b
     p = float(stats.binomtest(only_a, discordant, 0.5).pvalue) if discordant else 1.0
@@ -33,7 +42,12 @@ def mcnemar(a: Array, b: Array) -> Tested:
 
 
 def fisher(a: Array, b: Array) -> Tested:
-    """Test whether two independent groups' fractions differ: Fisher's exact test."""
+    """Test whether the fractions of two independent groups differ: Fisher's exact test.
+
+    Args:
+        a: (n,) which runs of the first group had the event.
+        b: (m,) the same for the second group.
+    """
     (k1, n1), (k2, n2) = (int(a.sum()), len(a)), (int(b.sum()), len(b))
     events = k1 + k2
     possible = range(max(0, events - n2), min(n1, events) + 1)
@@ -47,15 +61,16 @@ def _fisher_p(k1: int, n1: int, k2: int, n2: int) -> float:
 
 
 def exchange(a: Array, b: Array, pairs: tuple[Array, Array]) -> Tested:
-    """Test whether two groups' fractions differ where some seeds are shared: an exact permutation test.
+    """Test whether the fractions of two groups differ if some of their seeds are shared: an exact permutation test.
 
-    Under the null hypothesis the two runs of a pair may be swapped, and the runs without a partner dealt anew to the two
-    groups. The statistic is the difference of the fractions over all runs; p counts differences at least as large in size.
+    Under the null hypothesis, the two runs of a pair may be swapped, and the runs without a partner may be dealt anew to the
+    two groups. The statistic is the difference between the fractions of all runs. The p value is the probability of a
+    difference that is at least as large in absolute value.
 
     Args:
-        a: (n,) which runs of the first group had the event, without those of shared seeds.
-        b: (m,) the same of the second group.
-        pairs: The events of the shared seeds in either group, (p,) each.
+        a: (n,) which runs of the first group had the event, without the runs of shared seeds.
+        b: (m,) the same for the second group.
+        pairs: Which runs of the shared seeds had the event, (p,) for the first group and (p,) for the second.
     """
     first, second = pairs
     both, discordant = int((first & second).sum()), int((first ^ second).sum())
@@ -63,7 +78,7 @@ def exchange(a: Array, b: Array, pairs: tuple[Array, Array]) -> Tested:
     swapped = stats.binom.pmf(np.arange(discordant + 1), discordant, 0.5)
     alone = len(a) + len(b)
     dealt = stats.hypergeom.pmf(np.arange(events + 1), alone, events, len(a)) if alone else np.ones(1)
-    chances = np.convolve(swapped, dealt)  # of so many events in the first group, beside those of concordant pairs
+    chances = np.convolve(swapped, dealt)  # entry k: probability of k events in the first group, not counting concordant pairs
     in_first = both + np.arange(len(chances))
     in_second = both + discordant + events - np.arange(len(chances))
     sizes = np.abs(in_first / n1 - in_second / n2)
@@ -77,17 +92,24 @@ def exchange(a: Array, b: Array, pairs: tuple[Array, Array]) -> Tested:
 
 
 def wilcoxon(differences: Array, key: tuple[str, ...]) -> Tested:
-    """Test whether paired differences centre on zero: Wilcoxon's signed-rank test by permutation of signs.
+    """Test whether paired differences are centred on zero: Wilcoxon's signed-rank test by permutation of signs.
 
-    Zeros keep their ranks among the others and then drop out (Pratt, 1959). Exact where 2^n is at most the number of
-    resamples; p = 1 where at most one differs from zero. Not scipy.stats.wilcoxon with a PermutationMethod, which ranks anew
-    in each resample: the same p, a hundred times slower.
+    Zeros take part in the ranking and are then dropped (Pratt, 1959). The test is exact if 2^n is at most the number of
+    resamples, for n differences other than zero.
+
+    Args:
+        differences: (p,) first group minus second, one per shared seed.
+        key: Seeds the random permutations, see `intervals.generator`.
+
+    Returns:
+        The test's result; p is 1 if at most one difference is not zero.
     """
+    # scipy.stats.wilcoxon with a PermutationMethod gives the same p, but ranks anew in each resample: a hundred times slower.
     name = "Wilcoxon signed-rank"
     signed_ranks = np.sign(differences) * stats.rankdata(np.abs(differences))
     signed_ranks = signed_ranks[signed_ranks != 0]
     if len(signed_ranks) < 2:
-        return Tested(name, 1.0, 1.0)  # of one pair either sign is as likely; of none there is nothing to tell
+        return Tested(name, 1.0, 1.0)  # with at most one difference, no p below 1 is possible
     result = stats.permutation_test(
         (signed_ranks,),
         np.sum,
@@ -101,16 +123,21 @@ def wilcoxon(differences: Array, key: tuple[str, ...]) -> Tested:
 
 
 def _resolution(arrangements: float) -> float:
-    """Return the smallest p that so many arrangements, or as many as are drawn of them, can give."""
+    """Return the smallest p value that this number of arrangements can give, of which at most `RESAMPLES` are drawn."""
     return 2 / (RESAMPLES + 1) if arrangements > RESAMPLES else 2 / arrangements
 
 
 def logrank_scores(times: Array, has_event: Array) -> Array:
-    """Return each run's score in the log-rank test, event minus cumulated hazard; a group's sum is its observed minus expected.
+    """Return each run's score in the log-rank test: its event (1 or 0) minus its cumulated hazard.
+
+    The scores of a group sum to its observed minus its expected number of events.
 
     Args:
-        times: (n,) of the event, or of censoring.
-        has_event: (n,) whether it is an event.
+        times: (n,) step of the event, or of censoring.
+        has_event: (n,) whether the run had the event.
+
+    Returns:
+        (n,) scores.
     """
     order = np.unique(times[has_event])
     at_risk = (times[:, None] >= order).sum(axis=0)
@@ -123,12 +150,12 @@ def logrank_scores(times: Array, has_event: Array) -> Array:
 def logrank(a: tuple[Array, Array], b: tuple[Array, Array], key: tuple[str, ...]) -> Tested:
     """Test whether the times of two independent groups differ: the log-rank test by permutation of the runs.
 
-    Its chi-squared form rejects too often in small groups.
+    The chi-squared form of the test is not used, because it rejects too often in small groups.
 
     Args:
-        a: (n,) times, and (n,) whether they are events, of the first group.
-        b: The same of the second group.
-        key: Of the random permutations.
+        a: (n,) times of the first group, and (n,) whether each is an event or censored.
+        b: (m,) and (m,), the same for the second group.
+        key: Seeds the random permutations, see `intervals.generator`.
     """
     times, has_event = (np.concatenate(parts) for parts in zip(a, b, strict=True))
     scores = logrank_scores(times, has_event)
@@ -138,20 +165,23 @@ def logrank(a: tuple[Array, Array], b: tuple[Array, Array], key: tuple[str, ...]
 def means(
     a: Array, b: Array, pairs: tuple[Array, Array], key: tuple[str, ...], name: str = "permutation of pairs and runs"
 ) -> Tested:
-    """Test whether two groups' means differ, of runs partly or not at all paired: a permutation test.
+    """Test whether the means of two groups differ if some or none of their seeds are shared: a permutation test.
 
     Args:
-        a: (n,) values of the first group's runs, without those of shared seeds.
-        b: (m,) the same of the second group.
-        pairs: The values of the shared seeds in either group, (p,) each.
-        key: Of the random permutations.
-        name: What the test is called.
+        a: (n,) values of the first group, without the runs of shared seeds.
+        b: (m,) the same for the second group.
+        pairs: Values at the shared seeds, (p,) of the first group and (p,) of the second.
+        key: Seeds the random permutations, see `intervals.generator`.
+        name: The name of the test in the result.
+
+    Returns:
+        The test's result; NaN if a value is not finite.
     """
     return _permuted(name, a, b, *pairs, key)
 
 
 def _permuted(name: str, a: Array, b: Array, first: Array, second: Array, key: tuple[str, ...]) -> Tested:
-    """Compare the difference of means with those of `RESAMPLES` random arrangements: pairs swapped, other runs dealt anew."""
+    """Compare the difference of means with that in `RESAMPLES` random arrangements: pairs swapped, other runs dealt anew."""
     alone, n1, n2 = np.concatenate([a, b]), len(a) + len(first), len(b) + len(second)
     if not np.isfinite(np.concatenate([alone, first, second])).all():
         return Tested(name, math.nan, math.nan)
@@ -168,12 +198,12 @@ def _permuted(name: str, a: Array, b: Array, first: Array, second: Array, key: t
     extreme = int((sizes >= observed * (1 - TOLERANCE) - TOLERANCE * np.abs(alone).max(initial=0.0)).sum())
     differing = int((first != second).sum())
     arrangements = 2.0**differing * (math.comb(len(alone), len(a)) if len(np.unique(alone)) > 1 else 1)
-    # The observed arrangement is one of those that chance could have dealt (Phipson and Smyth, 2010).
+    # Plus one, because the observed arrangement is itself one of the possible ones (Phipson and Smyth, 2010).
     return Tested(name, (extreme + 1) / (RESAMPLES + 1), min(1.0, _resolution(arrangements)))
 
 
 def holm(p_values: Array) -> Array:
-    """Return Holm's step-down correction (Holm, 1979) over the defined p values, of any shape; NaN stays and does not count."""
+    """Return p values of any shape after Holm's step-down correction (Holm, 1979); NaN stays NaN and does not count."""
     p = np.asarray(p_values, dtype=float)
     flat = p.ravel()
     adjusted = np.full(flat.shape, np.nan)

@@ -1,6 +1,7 @@
-"""Intervals of one sample and of a difference, 95 % unless another level is asked for. Arrays in, (low, high) out.
+"""Confidence intervals of a statistic of one sample, or of a difference of two. Takes arrays and returns (low, high).
 
-NaN stands for "none": too few values, or none that would cover. How often each covers, by simulation: docs/statistics.md.
+The level is 95 % by default. If no interval can be given, for example because there are too few values, both ends are NaN.
+docs/statistics.md shows in simulations how often each interval covers the true value.
 """
 
 import hashlib
@@ -18,50 +19,56 @@ Interval = tuple[float, float]
 
 LEVEL = 0.95
 NONE: Interval = (math.nan, math.nan)
-FEWEST_FOR_A_MEDIAN = 6  # five values: smallest and largest hold the median in 94 % of samples
+FEWEST_FOR_A_MEDIAN = 6  # the smallest and the largest of five values enclose the median with a probability of only 94 %
 FEWEST_FOR_A_MEAN = 5
 FEWEST_TO_RESAMPLE = 20
 APPROXIMATE_BELOW = 30
 RESAMPLES = 9999
-BATCH_VALUES = 4_000_000  # resampled values held at a time
+BATCH_VALUES = 4_000_000  # resampled values in memory at once
 
 
 def generator(*key: str) -> np.random.Generator:
-    """Return the generator of one bootstrap or permutation test: keyed by (sweep, group, quantity), never by order."""
+    """Return the random generator of one bootstrap or permutation test.
+
+    The generator depends only on its key, such as (sweep, group, quantity), and never on the order in which tests are computed.
+    """
     digest = hashlib.sha256("|".join(key).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8], "big"))
 
 
 def _all_equal(values: Array) -> bool:
-    return bool((values == values[0]).all())  # of infinite ones, too
+    return bool((values == values[0]).all())  # no subtraction, so that infinite values count as equal
 
 
 def interquartile_mean(values: Any, axis: int = -1) -> Any:
-    """Return the mean of the middle half. Runs that lie across a quartile count with the part that is inside.
+    """Return the mean of the middle half of the values along an axis.
 
-    Of ten values the middle five: the third and the eighth count half.
+    A value that lies across a quartile is weighted with the part that is inside. Of ten values, the fourth to the seventh count
+    fully, and the third and the eighth count half.
     """
     ordered = np.sort(np.moveaxis(np.asarray(values, dtype=float), axis, -1), axis=-1)
     n = ordered.shape[-1]
     place = np.arange(n)
     inside = np.clip(np.minimum(place + 1, 0.75 * n) - np.maximum(place, 0.25 * n), 0.0, None)
-    some = inside > 0  # a weight of zero would make an infinite value undefined
+    some = inside > 0  # leave out zero weights, because 0 * inf is NaN
     return (ordered[..., some] * inside[some]).sum(axis=-1) / inside.sum()
 
 
 def median_interval(values: Array, level: float = LEVEL) -> Interval:
-    """Return the interval of a median between two order statistics: exact for any population, wider where values tie.
+    """Return an interval of the median whose ends are two order statistics.
+
+    It covers at least `level` for any population, and more than that if values tie.
 
     Args:
-        values: (n,); infinite ones are allowed. At least six values at 95 %, else there is none.
-        level: The least coverage.
+        values: (n,) values, which may be infinite. At a level of 95 %, fewer than six give no interval.
+        level: The smallest coverage.
 
     Source: Thompson (1936), Ann. Math. Statist. 7:122.
     """
     ordered, n = np.sort(np.asarray(values, dtype=float)), len(values)
     if n == 0 or np.isnan(ordered).any():
         return NONE
-    rank = int(stats.binom.ppf((1 - level) / 2, n, 0.5))  # as many values may lie outside at either end
+    rank = int(stats.binom.ppf((1 - level) / 2, n, 0.5))  # rank - 1 values may lie outside at either end
     while rank > 0 and 2 * stats.binom.cdf(rank - 1, n, 0.5) > 1 - level:
         rank -= 1
     if rank == 0 or 2 * stats.binom.cdf(rank - 1, n, 0.5) > 1 - level:
@@ -70,10 +77,14 @@ def median_interval(values: Array, level: float = LEVEL) -> Interval:
 
 
 def score_interval(values: Array, level: float = LEVEL) -> Interval:
-    """Return the interval of the mean of values between 0 and 1.
+    """Return an interval of the mean of values between 0 and 1.
 
-    Wilson's interval with the variance that the values show in place of mu (1 - mu), which is the most it could be, and a t
-    quantile: of zeros and ones alone it is nearly Wilson's.
+    It is Wilson's score interval with two changes: a t quantile, and the variance of the sample in place of mu (1 - mu), which
+    is the largest possible variance. For values that are all zeros and ones, it is nearly Wilson's interval.
+
+    Args:
+        values: (n,) values between 0 and 1; fewer than two give the interval from 0 to 1.
+        level: The nominal coverage.
     """
     n = len(values)
     if n < 2:
@@ -87,14 +98,15 @@ def score_interval(values: Array, level: float = LEVEL) -> Interval:
 
 
 def restricted_mean_interval(times: Array, horizon: float, level: float = LEVEL) -> Interval:
-    """Return the interval of a restricted mean time.
+    """Return an interval of the restricted mean time to an event.
 
-    Two intervals are combined: Wilson's of the fraction that has no event, and that of the mean time of the others. A
-    bootstrap, or one t interval of all times, cannot know of runs without the event when a small sample holds none.
+    It combines two intervals: Wilson's for the fraction of runs without the event, and `score_interval` for the mean time of
+    the other runs. A bootstrap or a t interval of all times would be too narrow whenever a small sample happens to contain no
+    run without the event.
 
     Args:
-        times: (n,) steps, cut at the horizon; at least five, else there is none.
-        horizon: The step that stands for "no event"; the mean is at most that.
+        times: (n,) steps, cut at the horizon. Fewer than five give no interval.
+        horizon: The time of runs without the event, in steps. The mean cannot be larger.
         level: The nominal coverage.
 
     Source: the combination is MOVER (Zou and Donner, 2008, Stat. Med. 27:1693).
@@ -118,18 +130,34 @@ def restricted_mean_interval(times: Array, horizon: float, level: float = LEVEL)
 
 
 def difference_of_means(a: Array, a_interval: Interval, b: Array, b_interval: Interval, correlation: float = 0.0) -> Interval:
-    """Return the interval of the difference of two means from their own intervals (MOVER) and the means' correlation."""
+    """Return an interval of the difference of two means by MOVER (Zou and Donner, 2008, Stat. Med. 27:1693).
+
+    Args:
+        a: (n,) values of the first group.
+        a_interval: The interval of their mean.
+        b: (m,) values of the second group.
+        b_interval: The interval of their mean.
+        correlation: The correlation of the two means.
+
+    Returns:
+        The interval of the first mean minus the second.
+    """
     first, second = float(np.mean(a)), float(np.mean(b))
     return _square_and_add((first, *a_interval), (second, *b_interval), correlation)
 
 
 def correlation(a: Array, b: Array, pairs: tuple[Array, Array]) -> float:
-    """Return the correlation of two groups' means: that of the pairs, times the part of the runs that is paired.
+    """Estimate the correlation between the means of two groups that share some of their seeds.
+
+    It is the correlation of the pairs times p / sqrt(n m), which allows for the runs without a partner.
 
     Args:
         a: (n,) values of the first group.
         b: (m,) values of the second group.
-        pairs: The values at the shared seeds, (p,) each; 0 is returned for fewer than three, and where all are equal.
+        pairs: Values at the shared seeds, (p,) of the first group and (p,) of the second.
+
+    Returns:
+        The correlation; 0 for fewer than three pairs, or if all values of a group's pairs are equal.
     """
     if len(pairs[0]) < 3 or _all_equal(pairs[0]) or _all_equal(pairs[1]):
         return 0.0
@@ -137,7 +165,7 @@ def correlation(a: Array, b: Array, pairs: tuple[Array, Array]) -> float:
 
 
 def mean_interval(values: Array, level: float = LEVEL) -> Interval:
-    """Return Student's t interval of a mean; none below five values, nor where all are equal."""
+    """Return Student's t interval of a mean; there is none for fewer than five, all equal or infinite values."""
     n = len(values)
     if n < FEWEST_FOR_A_MEAN or not np.isfinite(values).all() or _all_equal(values):
         return NONE
@@ -146,7 +174,10 @@ def mean_interval(values: Array, level: float = LEVEL) -> Interval:
 
 
 def unpaired_mean_interval(a: Array, b: Array, level: float = LEVEL) -> Interval:
-    """Return Welch's interval of the difference of two means; none below five values, nor without spread."""
+    """Return Welch's interval of the difference of two means, first minus second.
+
+    There is none if either sample has fewer than five values or infinite ones, or if both have no spread.
+    """
     if min(len(a), len(b)) < FEWEST_FOR_A_MEAN or not (np.isfinite(a).all() and np.isfinite(b).all()):
         return NONE
     parts = [float(np.var(values, ddof=1)) / len(values) for values in (a, b)]
@@ -159,15 +190,16 @@ def unpaired_mean_interval(a: Array, b: Array, level: float = LEVEL) -> Interval
 
 
 def brookmeyer_crowley(steps: Array, low: Array, high: Array) -> Interval:
-    """Return the interval of a median time: the steps at which a survival curve's band holds one half.
+    """Return an interval of the median time: the steps at which the band of the survival curve contains one half.
 
     Args:
-        steps: (s,) of the curve, rising.
-        low: (s,) lower end of the band from that step on.
-        high: (s,) upper end.
+        steps: (s,) steps of the curve, in increasing order.
+        low: (s,) lower end of the band from each step on.
+        high: (s,) upper end of the band.
 
     Returns:
-        First step at which the lower end is at most one half, first step at which the upper end is below it; inf: never.
+        The first step at which the lower end is at most one half, and the first step at which the upper end is below one half.
+        Either is infinite if there is no such step.
 
     Source: Brookmeyer and Crowley (1982), Biometrics 38:29.
     """
@@ -179,11 +211,17 @@ def brookmeyer_crowley(steps: Array, low: Array, high: Array) -> Interval:
 
 
 def bootstrap_interval(samples: Sequence[Array], statistic: Callable[..., Any], key: tuple[str, ...]) -> Interval:
-    """Return the percentile bootstrap interval of a statistic; none below twenty values, nor where all are equal."""
+    """Return the percentile bootstrap interval of a statistic.
+
+    Args:
+        samples: The samples, (n,) each. There is no interval if one has fewer than twenty values, or if each is constant.
+        statistic: A vectorised function of the samples and `axis`, as scipy.stats.bootstrap calls it.
+        key: Seeds the resampling, see `generator`.
+    """
     smallest = min(len(sample) for sample in samples)
     if smallest < FEWEST_TO_RESAMPLE or all(map(_all_equal, samples)):
         return NONE
-    # An infinite loss (a diverged run) makes inf - inf in SciPy's interpolation: NaN, which is what we show.
+    # Infinite losses of diverged runs make SciPy's interpolation compute inf - inf. The result, NaN, is what we want.
     with np.errstate(invalid="ignore"):
         result = stats.bootstrap(
             tuple(samples),
@@ -199,16 +237,19 @@ def bootstrap_interval(samples: Sequence[Array], statistic: Callable[..., Any], 
 
 
 def difference_of_fractions(a: Array, b: Array, pairs: tuple[Array, Array], level: float = LEVEL) -> Interval:
-    """Return the score interval of the difference of two fractions, of runs all, partly or not at all paired.
+    """Return a score interval of the difference of two fractions, if all, some or none of the runs are paired.
 
     Args:
         a: (n,) which runs of the first group had the event.
-        b: (m,) the same of the second.
-        pairs: Their values at the shared seeds, (p,) each; p may be 0, and all of either.
+        b: (m,) the same for the second group.
+        pairs: The values at the shared seeds, (p,) of the first group and (p,) of the second; p may be 0 up to n and m.
         level: The nominal coverage.
 
-    Source: Newcombe (1998), Stat. Med. 17:2635, method 10, for pairs, and 17:873, method 10, for independent samples. Between
-    them the correlation of the two fractions is that of the pairs, times the part of the runs that is paired.
+    Returns:
+        The interval of the first fraction minus the second.
+
+    Source: Newcombe (1998), Stat. Med. 17:2635, method 10, for pairs, and 17:873, method 10, for independent samples. If some
+    of the runs are paired, the correlation of the fractions is that of the pairs times p / sqrt(n m).
     """
     (k1, n1), (k2, n2) = (int(a.sum()), len(a)), (int(b.sum()), len(b))
     correlation = _correlation_of_pairs(*pairs) * len(pairs[0]) / math.sqrt(n1 * n2)
@@ -217,7 +258,7 @@ def difference_of_fractions(a: Array, b: Array, pairs: tuple[Array, Array], leve
 
 
 def _correlation_of_pairs(a: Array, b: Array) -> float:
-    """Return phi with the continuity correction that tells method 10 from method 8; 0 where it is undefined."""
+    """Return phi with the continuity correction in which Newcombe's method 10 differs from method 8; 0 if undefined."""
     n = len(a)
     both, only_a, only_b = int((a & b).sum()), int((a & ~b).sum()), int((b & ~a).sum())
     neither = n - both - only_a - only_b
@@ -228,7 +269,7 @@ def _correlation_of_pairs(a: Array, b: Array) -> float:
 
 
 def _square_and_add(first: tuple[float, float, float], second: tuple[float, float, float], correlation: float) -> Interval:
-    """Combine two estimates, each with its interval, (value, low, high), into the interval of their difference."""
+    """Combine two estimates (value, low, high) into the interval of their difference, first minus second."""
     (p1, low1, high1), (p2, low2, high2) = first, second
 
     def reach(one: float, other: float) -> float:

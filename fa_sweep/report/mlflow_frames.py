@@ -1,4 +1,4 @@
-"""A sweep's frames read from MLflow: for a finished sweep the same as from the ledger."""
+"""Read a sweep's frames from MLflow. For a finished sweep they are the same as those from the ledger."""
 
 from collections.abc import Callable
 
@@ -9,17 +9,17 @@ from fa_sweep.tracking.reader import read_sweep
 
 
 def from_mlflow(uri: str, experiment: str, sweep_id: str | None = None, say: Callable[[str], None] = lambda _: None) -> Frames:
-    """Read a sweep of an experiment.
+    """Read the frames of a sweep from an MLflow experiment.
 
     Args:
-        uri: The store's URI.
-        experiment: The experiment's name.
-        sweep_id: Which sweep; the newest by default.
-        say: Tells the user of other sweeps in the experiment.
+        uri: The URI of MLflow's store.
+        experiment: The name of the experiment.
+        sweep_id: The id of the sweep; None for the newest.
+        say: Called with a message to the user if the experiment holds other sweeps and no id was given.
 
     Raises:
-        ConfigError: If there is no such sweep.
-        TrackingError: If the store is in trouble.
+        ConfigError: If there is no such sweep, or if MLflow holds only a part of its histories.
+        TrackingError: If the store cannot be read.
     """
     with reported(uri):
         sweep = read_sweep(uri, experiment, sweep_id, say)

@@ -1,7 +1,8 @@
-"""Imports matplotlib whatever its user's configuration says. To be imported before anything that imports matplotlib.
+"""Import matplotlib even if the user's configuration of it is broken.
 
-MPLBACKEND may name a backend that is not installed here (a notebook sets it for the programs that it starts), and a file
-`matplotlibrc` in the working folder is read before any other. Either may make matplotlib's import fail; a report needs neither.
+Import this module before any other that imports matplotlib. The environment variable MPLBACKEND may name a backend that is not
+installed here (notebooks set it for the programs that they start), and matplotlib reads a file `matplotlibrc` in the working
+folder first. Either may make the import of matplotlib fail. A report needs neither.
 """
 
 import importlib.util
@@ -13,10 +14,10 @@ from pathlib import Path
 
 
 def _import() -> None:
-    """Import matplotlib as its user has it; where that fails, as it was installed."""
+    """Import matplotlib with the user's configuration, or with its own defaults if that fails."""
     logger = logging.getLogger("matplotlib")
     level = logger.level
-    logger.setLevel(logging.CRITICAL)  # it complains about each line that it does not know
+    logger.setLevel(logging.CRITICAL)  # it warns of each line of matplotlibrc that it does not know
     try:
         importlib.import_module("matplotlib")
     except Exception:
@@ -32,7 +33,7 @@ def _import_as_installed() -> None:
     spec = importlib.util.find_spec("matplotlib")
     folder = Path(spec.origin).parent if spec is not None and spec.origin else Path()
     try:
-        with chdir(folder / "mpl-data"):  # its own matplotlibrc lies there, and the working folder's comes first
+        with chdir(folder / "mpl-data"):  # matplotlib prefers the matplotlibrc in the working folder: here, its own
             importlib.import_module("matplotlib")
     finally:
         if backend is not None:

@@ -1,6 +1,6 @@
-"""Write a sweep's report: report.html (self-contained), report.md, tables and figures as files.
+"""Write a sweep's report: report.html (self-contained), report.md, and the tables and figures as files of their own.
 
-Byte-stable: the same ledger gives the same files, the time stamp in the footer of the two documents apart.
+The same ledger gives the same files byte for byte, except for the time in the footer of the two documents.
 """
 
 import base64
@@ -75,21 +75,21 @@ def write_report(
     formats: Collection[str] = FORMATS,
     first: Callable[[Frames], list[Drawn]] = lambda _: [],
 ) -> Path:
-    """Write the report into a folder.
+    """Write the report on a sweep into a folder: documents, `tables/` (CSV and Parquet), and `figures/`.
 
     Args:
-        sweep: the sweep, or the frames of one.
-        out: where to write.
-        reference: the group that every other group is compared with.
-        all_pairs: compare every pair of groups.
-        formats: the documents to write, some of `FORMATS`.
-        first: draws figures that stand before all others.
+        sweep: The sweep, or its frames.
+        out: The folder to write into. It is created if it does not exist.
+        reference: The group that every other group is compared with; None as in `comparisons.compare`.
+        all_pairs: Compare every pair of groups instead.
+        formats: The documents to write, some of `FORMATS`. "tex" writes each table for LaTeX into `tables/`.
+        first: Draws figures to be shown before all others.
 
     Returns:
         The path of the first document.
 
     Raises:
-        ConfigError: there is no such reference.
+        ConfigError: If there is no group called `reference`.
     """
     frames = sweep if isinstance(sweep, Frames) else from_sweep(sweep)
     groups, comparisons = group_table(frames), compare(frames, reference, all_pairs=all_pairs)
@@ -141,7 +141,7 @@ def _write_documents(
         "varied": [*frames.factors, "seed"] if frames.runs["seed"].nunique() > 1 else frames.factors,
         "environment": {**_reader_environment(), "written": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"},
     }
-    # HTML is escaped by jinja, Markdown by the filter `cell`.
+    # Jinja escapes HTML by itself; the Markdown template uses the filter `cell`.
     templates = Environment(
         loader=PackageLoader("fa_sweep.report"),
         autoescape=select_autoescape(["html.j2"]),
@@ -164,7 +164,7 @@ def _write_documents(
 
 
 def criterion(frames: Frames) -> str:
-    """Return when an evaluation counted as a success, in words."""
+    """Describe in words when an evaluation counts as a success, and for how many evaluations it has to hold."""
     found: dict[str, None] = {}
     for job in frames.jobs:
         success, train = job.run.task.success, job.run.train
@@ -174,7 +174,7 @@ def criterion(frames: Frames) -> str:
 
 
 def fixed_settings(frames: Frames) -> dict[str, str]:
-    """Return the settings that all planned runs share."""
+    """Return the settings, by key, that have the same value in all planned runs."""
     shared: dict[str, str] = {}
     settings = [run_settings(job.run) for job in frames.jobs]
     for name, value in settings[0].items():
@@ -184,7 +184,7 @@ def fixed_settings(frames: Frames) -> dict[str, str]:
 
 
 def markdown_cell(text: object) -> str:
-    """Return text that cannot end a cell or begin markup in a Markdown table."""
+    """Escape text for a cell of a Markdown table, so that it cannot end the cell or begin markup."""
     escaped = str(text).replace("\\", "\\\\").replace("|", "\\|").replace("`", "'").replace("\n", " ")
     return escaped.replace("<", "&lt;").replace(">", "&gt;").replace("*", "\\*").replace("_", "\\_")
 
@@ -194,6 +194,6 @@ def _data_uri(path: Path) -> str:
 
 
 def _reader_environment() -> dict[str, str]:
-    """Return what the report itself was computed with."""
+    """Return the versions of Python and of the packages that compute and draw the report."""
     names = ("scipy", "pandas", "seaborn", "matplotlib")
     return {"Python": platform.python_version(), **{name: version(name) for name in names}}

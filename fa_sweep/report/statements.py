@@ -1,6 +1,7 @@
-"""The report's first lines: sentences with numbers, true for whatever was swept, never more than the data say.
+"""Write the sentences at the top of a report: the main results with their numbers, for any sweep.
 
-Each says of which quantity it speaks. That two groups are "not told apart" is said of a quantity, and is no claim of equality.
+Each sentence names the quantity that it is about. "Not told apart" means that a test found no difference in that quantity. It
+does not claim that the groups are equal.
 """
 
 import math
@@ -14,12 +15,19 @@ from fa_sweep.report.frames import Frames
 from fa_sweep.report.intervals import APPROXIMATE_BELOW
 from fa_sweep.report.trainings import distinct, sets_of_trainings
 
-MOST_GROUPS = 4  # in one sentence; beyond, the extremes
+MOST_GROUPS = 4  # in one sentence; of more groups, only the highest and the lowest are named
 LEVEL = 0.05
 
 
 def share(row: pd.Series, name: str = "converged") -> str:
-    """Return "12 of 50 (24 %, 95 % CI 14-37 %)"; one run gives no interval, and says so."""
+    """Write a count of runs with its interval, such as "12 of 50 (24 %, 95 % CI 14-37 %)".
+
+    A single run is written without an interval.
+
+    Args:
+        row: A row of `group_table`.
+        name: Which runs are counted, such as "converged" or "reached".
+    """
     n, count = int(row["n"]), int(row[name])
     if n == 1:
         return f"{count} of 1 (one run gives no interval)"
@@ -27,12 +35,22 @@ def share(row: pd.Series, name: str = "converged") -> str:
 
 
 def findings(frames: Frames, groups: pd.DataFrame, comparisons: pd.DataFrame, final: pd.DataFrame) -> list[str]:
-    """Return the sentences, from the tables that the report shows."""
+    """Write the main results of a sweep, one sentence per string, the most informative first.
+
+    If all runs converged or none did, the fraction converged says nothing about differences between groups. The final values
+    come first then, or the times if the final values do not differ either.
+
+    Args:
+        frames: The sweep.
+        groups: The table of `group_table`.
+        comparisons: The table of `compare`.
+        final: The table of `compare_final`.
+    """
     present = groups[groups["n"] > 0]
     if present.empty:
         return [f"None of the {frames.about.planned} planned runs has finished: there is nothing to report yet."]
     if frames.runs["horizon_step"].isna().all():
-        # Fewer evaluations than train.hold: a fraction of 0 would be a statement about the settings, not about the runs.
+        # With fewer evaluations than train.hold no run can converge. A fraction of 0 would describe the settings, not the runs.
         held = "No run could count as converged: there are fewer evaluations than train.hold asks for."
         sentences = [held, _reached(present), *_final(frames, present, final)]
     elif lead := undecided_by_convergence(present):
@@ -40,7 +58,7 @@ def findings(frames: Frames, groups: pd.DataFrame, comparisons: pd.DataFrame, fi
         events = [_converged(present), _three_events(frames, present)]
         if not _nothing_differs(final):
             sentences = [f"{lead}, and the final values come first.", *finals, *events, *times]
-        else:  # nor do the final values
+        else:  # the final values do not differ either
             sentences = [f"{lead}, nor can the final values: times come first.", *times, *events, *finals]
     else:
         sentences = [
@@ -55,7 +73,7 @@ def findings(frames: Frames, groups: pd.DataFrame, comparisons: pd.DataFrame, fi
 
 
 def undecided_by_convergence(groups: pd.DataFrame) -> str:
-    """Return how a sentence begins where all runs of several groups converged, or none; else nothing."""
+    """Return the first half of a sentence if all or no runs of several groups converged; otherwise an empty string."""
     if len(groups) < 2:
         return ""
     if (groups["converged"] == groups["n"]).all():
@@ -66,12 +84,12 @@ def undecided_by_convergence(groups: pd.DataFrame) -> str:
 
 
 def _nothing_differs(final: pd.DataFrame) -> bool:
-    """Whether final values were compared, and are equal to the last bit wherever they were."""
+    """Whether final values were compared and no comparison found any difference."""
     return not final.empty and bool((final["difference"] == 0).all() and (final["p"] == 1).all())
 
 
 def _some(groups: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return all groups where they fit a sentence, else the ones highest and lowest in a column (one if they are equal)."""
+    """Return all groups if they fit into a sentence, otherwise the highest and the lowest in a column (one if equal)."""
     known = groups[groups[column].notna()]
     if len(known) <= MOST_GROUPS:
         return known
@@ -80,7 +98,7 @@ def _some(groups: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def _lead(some: pd.DataFrame, groups: pd.DataFrame) -> str:
-    """Return what to say of a selection of groups: nothing if it is all of them."""
+    """Return the words that introduce the selection of groups of `_some`; empty if all groups are selected."""
     if len(some) == len(groups):
         return ""
     return (
@@ -103,7 +121,7 @@ def _reached(groups: pd.DataFrame) -> str:
 
 
 def _three_events(frames: Frames, groups: pd.DataFrame) -> str:
-    """Tell reaching, being there and holding apart, for the group where they differ most."""
+    """Contrast success at some evaluation, at the last one, and convergence, for the group in which they differ most."""
     gap = (groups["reached"] - groups["converged"]) / groups["n"]
     if gap.max() <= 0:
         return ""
@@ -126,7 +144,7 @@ def _design(row: pd.Series) -> str:
 
 
 def _verdict(row: pd.Series, test: str, quantity: str, tests: int) -> str:
-    """Return whether a test tells two groups apart, in what, and whether it could have."""
+    """Say whether a test told two groups apart in a quantity, and if not, whether it could have with so few runs."""
     suffix = f"_{test}" if test else ""
     p, holm, least = row[f"p{suffix}"], row[f"p{suffix}_holm"], row[f"p{suffix}_least"]
     low, high = (row[f"{'rmst_' if test == 'time' else ''}difference_{end}"] for end in ("low", "high"))
@@ -142,7 +160,7 @@ def _verdict(row: pd.Series, test: str, quantity: str, tests: int) -> str:
 
 
 def _too_few(row: pd.Series, test: str, tests: int) -> str:
-    """Return what there is too little of: McNemar's least p is 2^(1-m) of m discordant pairs."""
+    """Explain why a test cannot reach its level. With m discordant pairs, McNemar's least p value is 2^(1-m)."""
     least = row[f"p_{test}_least" if test else "p_least"]
     if test == "converged" and row["design"] == PAIRED:
         discordant = int(row["discordant"])
@@ -183,7 +201,7 @@ def _fractions(comparisons: pd.DataFrame) -> list[str]:
 
 
 def number_of_tests(comparisons: pd.DataFrame) -> int:
-    """Return how many p values a table holds: the family that Holm's correction is over."""
+    """Return the number of p values in a table of comparisons, which is the family of Holm's correction."""
     columns = [c for c in ("p_converged", "p_time", "p") if c in comparisons]
     return int(comparisons[columns].notna().to_numpy().sum())
 
@@ -220,13 +238,13 @@ def _middle(value: float, low: float, high: float) -> str:
 
 
 def _interval(value: float, low: float, high: float, *, approximate: bool = False) -> str:
-    """Return "95 % CI +2 to +5", to as many places as `_middle`."""
+    """Write an interval such as "95 % CI +2 to +5", with the same number of decimal places as `_middle`."""
     text = estimate(value, low, high, 4, signed=True).partition(" (")[2]
     return f"{'approximate ' if approximate else ''}95 % CI {text.rstrip(')')}" if text else "no interval"
 
 
 def _final(frames: Frames, groups: pd.DataFrame, final: pd.DataFrame) -> list[str]:
-    """Return the final success metric of the groups that were compared, else of each group."""
+    """Compare the final success metric between groups, or, if no comparison was tested, give it for each group."""
     tests = number_of_tests(final)
     parts = []
     tested = final[final["p"].notna()]
@@ -266,7 +284,7 @@ def _final_of_groups(frames: Frames, groups: pd.DataFrame) -> Iterator[str]:
 
 
 def _counted(groups: pd.DataFrame, metric: str, *names: str) -> str:
-    """Return what stands for a diverged run's final value, where there are such runs."""
+    """Say how many runs of some groups diverged and as what they count; empty if none did."""
     diverged = int(groups.loc[groups["group"].isin(names), "diverged"].sum())
     return f"{counted(diverged, 'diverged run')} counted as {'0' if metric == 'accuracy' else 'infinite'}" if diverged else ""
 
@@ -297,7 +315,7 @@ def _angles(groups: pd.DataFrame) -> str:
 
 
 def _one_set(frames: Frames, groups: pd.DataFrame) -> Iterator[str]:
-    """Name the groups that are one set of trainings, with what each makes of them."""
+    """Name the groups that are the same set of trainings, with the number of converged runs under each name."""
     rows = groups.set_index("group")
     for names in sets_of_trainings(frames):
         if len(names) > 1:

@@ -1,4 +1,4 @@
-"""Tables as people read them: from numbers to text, and to LaTeX. The numbers themselves go to CSV and Parquet unrounded."""
+"""Write tables of numbers as text and for LaTeX. The CSV and Parquet files of a report hold the unrounded numbers."""
 
 import math
 
@@ -19,7 +19,7 @@ _LATEX = {
 
 
 def fraction(row: pd.Series, name: str) -> str:
-    """Return "12/50, 24 % (14-37)"."""
+    """Write a count of runs with its fraction and interval, such as "12/50, 24 % (14-37)"; "-" if there are no runs."""
     n, count = int(row["n"]), int(row[name])
     if n == 0:
         return "-"
@@ -27,13 +27,13 @@ def fraction(row: pd.Series, name: str) -> str:
 
 
 def estimate(row: pd.Series, name: str, digits: int = 3, *, signed: bool = False) -> str:
-    """Return "200 (180 to 230)"; without the interval where there is none."""
+    """Write an estimate with its interval, such as "200 (180 to 230)", from the columns `name`, `name_low`, `name_high`."""
     value, low, high = (float(row.get(f"{name}{suffix}", math.nan)) for suffix in ("", "_low", "_high"))
     return formatting.estimate(value, low, high, digits, signed=signed)
 
 
 def readable_groups(groups: pd.DataFrame) -> pd.DataFrame:
-    """Return events and times as text, one row per group."""
+    """Return the events and times of `group_table` as text, one row per group."""
     horizons = groups["horizon_steps"].dropna().unique()
     never = f"never = {steps(horizons[0])}" if len(horizons) == 1 else "never = the group's horizon"
     rows = []
@@ -56,7 +56,7 @@ def readable_groups(groups: pd.DataFrame) -> pd.DataFrame:
 
 
 def readable_final_values(groups: pd.DataFrame) -> pd.DataFrame:
-    """Return medians and interquartile means (IQM) at the last evaluation as text, one row per group."""
+    """Return the final values of `group_table` as text: medians and interquartile means (IQM), one row per group."""
     titles = {
         "accuracy": ("accuracy", "0"),
         "normalised_squared_error": ("normalised squared error", "infinite"),
@@ -92,7 +92,7 @@ def _p(value: float) -> str:
 
 
 def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of comparisons as text, one row per comparison."""
+    """Return the table of `compare` as text, one row per comparison."""
     tests = number_of_tests(comparisons)
     rows = []
     for _, row in comparisons.iterrows():
@@ -118,7 +118,7 @@ def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
 
 
 def readable_final_comparisons(final: pd.DataFrame) -> pd.DataFrame:
-    """Return the comparisons of final values as text, one row per comparison."""
+    """Return the table of `compare_final` as text, one row per comparison."""
     tests = number_of_tests(final)
     rows = []
     for _, row in final.iterrows():
@@ -140,7 +140,10 @@ def readable_final_comparisons(final: pd.DataFrame) -> pd.DataFrame:
 
 
 def runs_to_look_at(frames: Frames, most: int = 5) -> pd.DataFrame:
-    """Return diverged, not converged and fastest runs of each group, with the command that reproduces each."""
+    """List runs worth a closer look, with the command that reproduces each.
+
+    For each group these are the run that converged first, and up to `most` runs each that diverged or did not converge.
+    """
     parts = []
     for _, runs in frames.runs.groupby("group", observed=True, sort=True):
         fastest = runs[runs["outcome"] == Outcome.CONVERGED].sort_values(["convergence_step", "seed"]).head(1)
@@ -162,7 +165,7 @@ def runs_to_look_at(frames: Frames, most: int = 5) -> pd.DataFrame:
 
 
 def latex(table: pd.DataFrame, caption: str, label: str) -> str:
-    """Return a table for LaTeX's booktabs, every cell escaped."""
+    """Return a table as LaTeX source for the package booktabs, with every cell escaped."""
     columns = "l" + "r" * (table.shape[1] - 1)
     lines = [r"\begin{table}", r"\centering", rf"\caption{{{escape_latex(caption)}}}", rf"\label{{{label}}}"]
     lines += [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", _latex_row(table.columns), r"\midrule"]
@@ -171,7 +174,7 @@ def latex(table: pd.DataFrame, caption: str, label: str) -> str:
 
 
 def escape_latex(text: str) -> str:
-    """Return text that LaTeX prints as it stands."""
+    """Escape text so that LaTeX prints it unchanged."""
     return "".join(_LATEX.get(character, character) for character in text)
 
 

@@ -1,6 +1,6 @@
-"""Which groups are one and the same set of trainings, under other names or judged in another way.
+"""Find groups that are the same set of trainings, under different names or with different success criteria.
 
-Such groups are no evidence about each other: a test between them would compare runs with themselves.
+A test between such groups would compare runs with themselves.
 """
 
 import hashlib
@@ -15,12 +15,15 @@ from fa_sweep.settings.schema import RunConfig
 if TYPE_CHECKING:
     from fa_sweep.report.frames import Frames
 
-NOT_COMPARED = ("chance_deg", "accuracy_sampled")  # drawn beside the training
+NOT_COMPARED = ("chance_deg", "accuracy_sampled")  # metrics that depend on random draws outside the training
 Recorded = dict[int, tuple[np.ndarray, np.ndarray]]
 
 
 def trajectory_of(run: RunConfig) -> str:
-    """Return a hash of the settings on which a training's weights depend, step by step."""
+    """Return a hash of the settings on which the weights of a run depend at each step.
+
+    Two runs with the same hash may be trained for different numbers of steps, or be judged by different criteria.
+    """
     roles = roles_of(run)
     deciding = (Role.SCIENTIFIC, Role.FREE, Role.LOCATION)
     settings = {name: value for name, value in run_settings(run).items() if roles[name] in deciding}
@@ -28,7 +31,10 @@ def trajectory_of(run: RunConfig) -> str:
 
 
 def recorded(frames: "Frames") -> dict[str, Recorded]:
-    """Return what each group's runs recorded: by seed the steps (E,) and the metrics (E, M)."""
+    """Return what each group's runs recorded at E evaluations of M metrics: by group and seed, steps (E,) and metrics (E, M).
+
+    Metrics that depend on random draws outside the training are left out.
+    """
     histories = frames.histories
     metrics = [c for c in histories.columns[4:] if not c.startswith(NOT_COMPARED)]
     found: dict[str, Recorded] = {}
@@ -38,10 +44,13 @@ def recorded(frames: "Frames") -> dict[str, Recorded]:
 
 
 def one_set(a: Recorded, b: Recorded) -> bool:
-    """Whether two groups' runs are one set of trainings: to the last bit, at each seed and step that both have.
+    """Whether the runs of two groups are the same set of trainings.
 
-    Told from the numbers and not from the settings: a mode may ignore a setting, and two modes may be one rule in a small
-    network. A dead network may agree with another one by chance, all networks of a group do not.
+    They are if all metrics are equal to the last bit, at every seed and evaluated step that both groups have. At each shared
+    seed, at least two steps have to be shared.
+
+    The numbers decide and not the settings, because a mode may ignore a setting, and two modes may be the same rule in a small
+    network. A single dead network may equal another one by chance, but not all networks of a group.
     """
     shared = a.keys() & b.keys()
     return bool(shared) and all(_agree(*a[seed], *b[seed]) for seed in shared)
@@ -53,7 +62,7 @@ def _agree(steps: np.ndarray, values: np.ndarray, other_steps: np.ndarray, other
 
 
 def sets_of_trainings(frames: "Frames") -> list[list[str]]:
-    """Return the groups, those that are one set of trainings together, in the order of the sweep."""
+    """Return the names of the groups in the order of the sweep, one list per distinct set of trainings."""
     found = recorded(frames)
     sets: list[list[str]] = []
     for group in (name for name in frames.groups if name in found):
@@ -66,5 +75,5 @@ def sets_of_trainings(frames: "Frames") -> list[list[str]]:
 
 
 def distinct(frames: "Frames") -> int:
-    """Return how many distinct trainings the finished runs are."""
+    """Return the number of distinct trainings among the finished runs."""
     return sum(frames.runs.loc[frames.runs["group"].isin(groups), "seed"].nunique() for groups in sets_of_trainings(frames))

@@ -1,4 +1,4 @@
-"""Studies: published findings asked again, each with a preset and a page; the blog post's claims come first."""
+"""Studies repeat published experiments with many seeds. Each study has a preset and a findings page."""
 
 from fa_sweep.report.figures import Drawn
 from fa_sweep.report.frames import Frames
@@ -28,12 +28,20 @@ STUDIES: tuple[Study, ...] = (
 
 
 def study_of(preset: str) -> Study | None:
-    """Return the study of a preset that was run as it stands (`SweepRecord.preset_as_it_stands`)."""
+    """Return the study that belongs to a preset, or None.
+
+    Args:
+        preset: The name of the preset, if the sweep ran it with its settings unchanged (`SweepRecord.preset_as_it_stands`).
+    """
     return next((study for study in STUDIES if study.name == preset), None)
 
 
 def figures_of_study(frames: Frames) -> list[Drawn]:
-    """Return the figure of the study that a complete sweep answers, for the head of its report; nothing for any other sweep."""
+    """Draw the figure of the study that a sweep belongs to, to be shown first in the sweep's report.
+
+    Returns:
+        One figure; none if the sweep belongs to no study, or if some of its runs are missing or have failed.
+    """
     study = study_of(frames.about.preset)
     if study is None or frames.about.missing or frames.about.failed:
         return []

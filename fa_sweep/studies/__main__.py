@@ -1,9 +1,9 @@
-"""`python -m fa_sweep.studies`: one page per preset from its newest complete sweep, and the index of all."""
+"""The command `python -m fa_sweep.studies`: write one findings page per study from its newest sweep, and the index."""
 
 from fa_sweep.process import signals
 
 if __name__ == "__main__":
-    signals.take_over("fa_sweep.studies")  # before everything that takes time to import
+    signals.take_over("fa_sweep.studies")  # before the slow imports, so that an early interrupt is handled too
     signals.meanwhile("the same command writes the findings anew")
 
 import argparse
@@ -32,7 +32,13 @@ SHOWN = ("fa_sweep", "numerics", "python", "numpy", "blas", "simd")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns the exit status: 2 where a preset has no complete sweep."""
+    """Write the findings pages of the studies that are named on the command line.
+
+    The index is written only if all studies are chosen.
+
+    Returns:
+        The exit status: 0, or 2 if a name is unknown, or if the newest sweep of a study is missing or incomplete.
+    """
     parser = argparse.ArgumentParser(
         "python -m fa_sweep.studies", description="Write the findings from tracked sweeps of presets."
     )
@@ -56,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _newest(name: str) -> Sweep:
-    """Return the newest sweep of a preset. Raises ConfigError where there is none, or where it lacks runs."""
+    """Return the newest sweep of a study's preset. Raises ConfigError if there is none, or if it is incomplete."""
     for sweep in reversed(all_sweeps()):
         study = study_of(sweep.record.preset_as_it_stands)
         if study is not None and study.name == name:
@@ -92,7 +98,11 @@ def _write(study: Study, sweep: Sweep, out: Path) -> list[Claim]:
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a study's table as text: one row per group, one column per quantity, intervals in parentheses."""
+    """Return a study's table as text: one row per group, one column per quantity, intervals in parentheses.
+
+    Args:
+        table: The result of `base.summarise` or of `base.outcomes`.
+    """
     return _quantities(table) if "quantity" in table else _events(table)
 
 
@@ -100,7 +110,7 @@ def _quantities(table: pd.DataFrame) -> pd.DataFrame:
     text = table.apply(lambda r: "undefined" if r["n"] == 0 else _interval(r["median"], r["low"], r["high"]), axis=1)
     wide = table.assign(text=text).pivot(index="group", columns="quantity", values="text")
     order = list(dict.fromkeys(table["group"])), list(dict.fromkeys(table["quantity"]))
-    # As many as stand behind each quantity: "20", or "10, 20" where they are not the same runs.
+    # The number of runs behind the quantities: "20", or "10, 20" if the quantities have different numbers of runs.
     counts = table[table["n"] > 0].groupby("group")["n"].agg(lambda n: ", ".join(str(count) for count in dict.fromkeys(n)))
     wide = wide.loc[order[0], order[1]].reset_index()
     wide.insert(1, "n", wide["group"].map(counts).fillna("0"))
@@ -126,7 +136,7 @@ def _events(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _interval(middle: float, low: float, high: float, form: str = "plain") -> str:
-    """Return "28.4 (27.1 to 29.9)"; the value alone where its interval is undefined, or is nothing but infinite."""
+    """Write a value with its interval, such as "28.4 (27.1 to 29.9)"; alone if both ends are infinite or one is undefined."""
     if math.isnan(low) or math.isnan(high) or (math.isinf(low) and math.isinf(high)):
         return shown(middle, form)
     return f"{shown(middle, form)} ({shown(low, form)} to {shown(high, form)})"
@@ -146,7 +156,7 @@ def _counts(claims: dict[str, list[Claim]]) -> dict[str, str]:
 
 def _template(name: str) -> Template:
     loader = PackageLoader("fa_sweep.report")
-    # Markdown, escaped by the filter.
+    # The templates are Markdown, so jinja must not escape HTML; they escape with the filter `cell`.
     templates = Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701
     templates.filters["cell"] = markdown_cell
     return templates.get_template(name)

@@ -1,7 +1,7 @@
-"""What every study is made of; the studies themselves stand beside this file, one per preset.
+"""The building blocks of studies. Each study is a file of its own beside this one, with one preset per study.
 
-A study says what is asked and what was claimed. Its numbers come from a tracked sweep, and its verdicts from the numbers, by the
-rule of `claims.decide`.
+A study states a question and the claims to be tested. Its numbers come from a sweep, and the rule in `claims.decide` derives
+the verdicts from the numbers.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,18 @@ EVENTS = {"reached": "reached", "at_end": "at the end", "converged": "converged"
 
 @dataclass(frozen=True)
 class Study:
-    """A question with its source; `numbers(frames)` computes the table, `draw(frames, table)` the figure, `judge` the claims."""
+    """A study: a question with its source, and the functions that answer it from the frames of a sweep.
+
+    Attributes:
+        name: The name of the study, which is also the name of its preset.
+        title: The title of its findings page.
+        question: What the study asks.
+        source: Where the experiment comes from, and how it differs from there.
+        numbers: From the frames, compute the table of the page (see `summarise` and `outcomes`).
+        draw: From the frames and the table, draw the figure.
+        judge: From the frames and the table, return the claims with their verdicts.
+        remarks: From the frames and the table, return further sentences for the page.
+    """
 
     name: str
     title: str
@@ -38,7 +49,14 @@ class Study:
 
 
 def median_estimate(quantity: str, values: Any, form: str = "plain", note: str = "") -> Estimate:
-    """Return a median with its interval; where there are too few values for one, the note gives their range."""
+    """Estimate the median of a quantity with its interval.
+
+    Args:
+        quantity: What is estimated, in words.
+        values: (R,) one value per run; NaN is left out. If there are too few for an interval, the note gives their range.
+        form: How the numbers are written, see `claims.shown`.
+        note: More to say beside the number of values.
+    """
     known = np.asarray(values, dtype=float)
     known = known[~np.isnan(known)]
     counted = f"n = {len(known)}"
@@ -50,7 +68,7 @@ def median_estimate(quantity: str, values: Any, form: str = "plain", note: str =
 
 
 def _median(values: np.ndarray) -> float:
-    """Return the median; of an even number with an infinite middle the lower one of the two, as Kaplan-Meier's is."""
+    """Return the median. If one of two middle values is infinite, it is the lower one, as in a Kaplan-Meier estimate."""
     if len(values) == 0:
         return np.nan
     ordered = np.sort(values)
@@ -59,14 +77,23 @@ def _median(values: np.ndarray) -> float:
 
 
 def fraction_estimate(quantity: str, flags: Any) -> Estimate:
-    """Return a fraction of runs with Wilson's interval."""
+    """Estimate the fraction of runs whose flag is true, with Wilson's interval; `flags` (R,)."""
     known = np.asarray(flags, dtype=bool)
     count, n = int(known.sum()), len(known)
     return Estimate(quantity, count / n if n else np.nan, *wilson_interval(count, n), f"{count} of {n}", "percent")
 
 
 def fraction_difference(quantity: str, ours: pd.Series, theirs: pd.Series) -> Estimate:
-    """Return the difference of two fractions on the seeds that both have, in points, with Newcombe's paired interval."""
+    """Estimate the difference of two fractions on shared seeds, with Newcombe's interval for pairs.
+
+    Args:
+        quantity: What is estimated, in words.
+        ours: Flags of the first group, indexed by seed.
+        theirs: Flags of the second group, indexed by seed. Seeds that only one group has are left out.
+
+    Returns:
+        The first fraction minus the second, written in percentage points.
+    """
     shared = ours.index.intersection(theirs.index)
     a, b = (part.loc[shared].to_numpy(bool) for part in (ours, theirs))
     low, high = difference_of_fractions(a, b, (a, b))
@@ -75,13 +102,22 @@ def fraction_difference(quantity: str, ours: pd.Series, theirs: pd.Series) -> Es
 
 
 def median_difference(quantity: str, ours: pd.Series, theirs: pd.Series, form: str = "signed", note: str = "") -> Estimate:
-    """Return the median over shared seeds of ours minus theirs; each is a value per seed."""
+    """Estimate the median over shared seeds of `ours` minus `theirs`, both indexed by seed; otherwise as `median_estimate`."""
     pairs = ours - theirs
     return median_estimate(quantity, pairs.dropna(), form, "; ".join(part for part in ("same seeds", note) if part))
 
 
 def by_seed(frames: Frames, values: pd.Series, group: str) -> pd.Series:
-    """Return one group's values, indexed by seed; `values` are per run, indexed by run id."""
+    """Return the values of one group's runs, indexed by seed.
+
+    Args:
+        frames: The sweep.
+        values: One value per run of the sweep, indexed by run id.
+        group: The name of the group.
+
+    Raises:
+        KeyError: If the group has no finished run.
+    """
     runs = frames.runs[frames.runs["group"] == group]
     if runs.empty:
         raise KeyError(f"no run of {group}")
@@ -89,16 +125,21 @@ def by_seed(frames: Frames, values: pd.Series, group: str) -> pd.Series:
 
 
 def converged(frames: Frames, group: str) -> pd.Series:
-    """Return whether each run of a group converged, indexed by seed."""
+    """Return flags that tell which runs of a group converged, indexed by seed."""
     runs = frames.runs[frames.runs["group"] == group]
     return pd.Series((runs["outcome"] == Outcome.CONVERGED).to_numpy(), index=runs["seed"].to_numpy())
 
 
 def summarise(frames: Frames, quantities: Mapping[str, pd.Series]) -> pd.DataFrame:
-    """Return one row per group and quantity: n, median, and its interval.
+    """Summarise quantities over the runs of each group by their medians.
 
-    `quantities` are one value per run, indexed by run id. Where there are too few runs for an interval, low and high are the
-    range of the runs, and the column `interval` says so.
+    Args:
+        frames: The sweep.
+        quantities: By name, one value per run, indexed by run id. NaN is left out.
+
+    Returns:
+        One row per group and quantity, with the group's level of each factor, `n`, `median`, `low` and `high`. The column
+        `interval` says what low and high are: an interval, the range of the values if they are too few for one, or undefined.
     """
     rows = []
     factors = [f"factor.{name}" for name in frames.factors]
@@ -121,10 +162,13 @@ def _row(values: np.ndarray) -> dict[str, object]:
 
 
 def outcomes(frames: Frames) -> pd.DataFrame:
-    """Return one row per group: how many runs reached, were there at the end, converged and diverged, with Wilson's intervals.
+    """Summarise the outcomes of each group, one row per group.
 
-    With it the median step of convergence (a run that never converged counts as infinite) and the median gradient angle at the
-    end, and in how many runs that angle is undefined.
+    Returns:
+        The group's level of each factor, and `n`. For each of reached, at_end, converged and diverged, the number of runs, the
+        fraction, and Wilson's interval (`*_low`, `*_high`). The median step of convergence (`steps_*`), where a run that never
+        converged counts as infinite. The median gradient angle at the end (`angle_deg_*`), and the number of runs in which this
+        angle is undefined.
     """
     rows = []
     factors = [f"factor.{name}" for name in frames.factors]
@@ -151,35 +195,35 @@ def outcomes(frames: Frames) -> pd.DataFrame:
 
 
 def final(frames: Frames, metric: str) -> pd.Series:
-    """Return each run's value at the last evaluation, by run id."""
+    """Return each run's value of a metric at the last evaluation, indexed by run id."""
     return frames.runs.set_index("run_id")[f"final.{metric}"]
 
 
 def mean_between(frames: Frames, metric: str, first: int, last: int) -> pd.Series:
-    """Return each run's mean over the evaluations at steps first to last, both included, by run id; NaN where undefined."""
+    """Return each run's mean of a metric over the evaluations at steps `first` to `last`, both included, indexed by run id."""
     part = frames.histories[frames.histories["step"].between(first, last)]
     return part.groupby("run_id")[metric].mean()
 
 
 def first_below(frames: Frames, metric: str, bound: float) -> pd.Series:
-    """Return the first evaluated step at which each run's metric is below a bound, by run id; infinite where it never is."""
+    """Return the first evaluated step at which each run's metric is below a bound, indexed by run id; infinite if never."""
     below = frames.histories[frames.histories[metric] < bound]
     return below.groupby("run_id")["step"].min().reindex(frames.runs["run_id"]).fillna(np.inf)
 
 
 def stays_below(frames: Frames, metric: str, bound: float, first: int) -> pd.Series:
-    """Return whether each run's metric is below a bound at every evaluation from a step on, by run id."""
+    """Return flags: whether each run's metric is below a bound at every evaluation from step `first` on, by run id."""
     part = frames.histories[frames.histories["step"] >= first]
     return (part[metric] < bound).groupby(part["run_id"]).all().reindex(frames.runs["run_id"])
 
 
 def last_step(frames: Frames) -> int:
-    """Return the last evaluated step."""
+    """Return the last evaluated step of the sweep."""
     return int(frames.histories["step"].max())
 
 
 def cell(table: pd.DataFrame, group: str, quantity: str) -> pd.Series:
-    """Return the row of one group and quantity."""
+    """Return the row of one group and quantity in the table of `summarise`. Raises KeyError unless there is exactly one."""
     found = table[(table["group"] == group) & (table["quantity"] == quantity)]
     if len(found) != 1:
         raise KeyError(f"{quantity} of {group}: {len(found)} rows")
@@ -187,7 +231,7 @@ def cell(table: pd.DataFrame, group: str, quantity: str) -> pd.Series:
 
 
 def estimate_of(row: pd.Series, name: str, form: str = "plain") -> Estimate:
-    """Return a row of `summarise` as an estimate called `name`; the range of too few runs is no interval."""
+    """Return a row of `summarise` as an estimate called `name`. A range of too few runs becomes a note, not an interval."""
     if row["interval"] == ORDER_STATISTICS:
         return Estimate(name, row["median"], row["low"], row["high"], f"n = {row['n']}", form)
     spread = f"range {shown(row['low'], form)} to {shown(row['high'], form)}"
@@ -195,6 +239,6 @@ def estimate_of(row: pd.Series, name: str, form: str = "plain") -> Estimate:
 
 
 def beats(frames: Frames, group: str, reference: str) -> Estimate:
-    """Return how much more often the runs of one group converge than those of another, on shared seeds."""
+    """Estimate by how much a group's fraction of converged runs exceeds that of a reference group, on shared seeds."""
     name = f"share of converged runs, {group} minus {reference}, in points"
     return fraction_difference(name, converged(frames, group), converged(frames, reference))

@@ -1,4 +1,4 @@
-"""Claims of a findings page: what was known, the quantity that tests the claim, and the one rule that gives the verdict."""
+"""Claims of a findings page: what was known before, the quantity that tests a claim, and the rule that gives the verdict."""
 
 import math
 import re
@@ -7,12 +7,12 @@ from enum import StrEnum
 
 CONFIRMED, REFUTED, NOT_DECIDED = "confirmed", "refuted", "not decided"
 
-# A published number is traced to a place in the paper, or it is not traced at all.
+# A published number has to name its place in the paper, so that readers can check it.
 _PLACE = re.compile(r"\b(fig|figure|table|section|sec|eq|equation|theorem|p)\b\.?", re.IGNORECASE)
 
 
 class Kind(StrEnum):
-    """Where what was known before comes from."""
+    """The kind of source from which a prior expectation comes."""
 
     PUBLISHED = "published"
     INDEPENDENT = "an independent implementation"
@@ -22,7 +22,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Known:
-    """What was known of a claim's quantity before; built by `published`, `independent`, `expected`, or the constant NOTHING."""
+    """What was known about a claim's quantity before: the result of `published`, `independent` or `expected`, or NOTHING."""
 
     kind: Kind
     value: str = ""
@@ -47,23 +47,31 @@ NOTHING = Known(Kind.NONE)
 
 
 def published(value: str, source: str) -> Known:
-    """Return a published number of the very quantity that the page measures, with paper and figure, table or section."""
+    """Return a published number for exactly the quantity that the page measures.
+
+    Args:
+        value: The number, as text.
+        source: The paper, with the figure, table or section.
+
+    Raises:
+        ValueError: If the source names no place in the paper.
+    """
     return Known(Kind.PUBLISHED, value, source)
 
 
 def independent(value: str, source: str) -> Known:
-    """Return what another implementation gives for the very quantity that the page measures."""
+    """Return the number that another implementation gives for exactly the quantity that the page measures."""
     return Known(Kind.INDEPENDENT, value, source)
 
 
 def expected(value: str, source: str = "") -> Known:
-    """Return what somebody expects or says without a number of this quantity: a text, a theorem, a curve in a figure."""
+    """Return an expectation without a number for this quantity, such as a statement, a theorem or a curve in a figure."""
     return Known(Kind.EXPECTED, value, source)
 
 
 @dataclass(frozen=True)
 class Region:
-    """Where a quantity has to lie for its claim to hold: strictly between `low` and `high`."""
+    """The region in which a quantity has to lie for its claim to hold: strictly between `low` and `high`."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -91,10 +99,16 @@ def below(high: float, form: str = "plain") -> Region:
 
 
 def decide(low: float, high: float, region: Region) -> str:
-    """Return the verdict on "the quantity lies in the region", given its 95 % interval. Every study's verdicts come from here.
+    """Decide whether a quantity lies in a region, given its 95 % interval. All verdicts of all studies come from this rule.
 
-    Confirmed: the whole interval lies inside the region. Refuted: the whole interval lies outside it, on one side. Otherwise,
-    and where there is no interval (NaN), it is not decided.
+    Args:
+        low: The lower end of the interval; NaN if there is no interval.
+        high: The upper end.
+        region: Where the quantity has to lie.
+
+    Returns:
+        CONFIRMED if the whole interval lies inside the region, REFUTED if the whole interval lies on one side of the region,
+        and NOT_DECIDED otherwise, also if there is no interval.
     """
     if math.isnan(low) or math.isnan(high):
         return NOT_DECIDED
@@ -107,9 +121,15 @@ def decide(low: float, high: float, region: Region) -> str:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A quantity's estimate with its 95 % interval (NaN where there is none); `form` says how its numbers are written.
+    """An estimate of a quantity with its 95 % interval.
 
-    `note` says what stands behind it: counts, the number of seeds, or the range of too few runs.
+    Attributes:
+        quantity: What is estimated, in words.
+        value: The estimate.
+        low: The lower end of the interval; NaN if there is none.
+        high: The upper end.
+        note: What the estimate is based on: counts, the number of seeds, or the range of the values if they are few.
+        form: How the numbers are written, see `shown`.
     """
 
     quantity: str
@@ -127,20 +147,20 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Check:
-    """One estimate, and the region in which it has to lie."""
+    """An estimate, and the region in which the quantity has to lie."""
 
     estimate: Estimate
     region: Region
 
     @property
     def verdict(self) -> str:
-        """The rule's answer."""
+        """The verdict of `decide` on this estimate."""
         return decide(self.estimate.low, self.estimate.high, self.region)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim, what was known, and its checks, every one of which has to hold. Its verdict follows from the checks alone."""
+    """A claim, what was known before, and the checks that all have to hold. The verdict follows from the checks alone."""
 
     text: str
     known: Known
@@ -152,13 +172,13 @@ class Claim:
 
     @property
     def verdict(self) -> str:
-        """Confirmed where every test is, refuted where one is, otherwise not decided."""
+        """Refuted if any check is refuted, confirmed if all checks are confirmed, otherwise not decided."""
         found = {check.verdict for check in self.checks}
         return REFUTED if REFUTED in found else CONFIRMED if found == {CONFIRMED} else NOT_DECIDED
 
     @property
     def tested(self) -> str:
-        """The quantities and where they have to lie, in words."""
+        """The quantities that are checked, and the regions in which they have to lie, in words."""
         return "; ".join(f"{check.estimate.quantity}, lies {check.region}" for check in self.checks)
 
     @property
@@ -173,7 +193,13 @@ def claim(text: str, known: Known, estimate: Estimate, region: Region) -> Claim:
 
 
 def shown(value: float, form: str) -> str:
-    """Return a number as text: `plain`, `signed`, `percent` and `points` (of a fraction), or `steps`."""
+    """Write a number as text.
+
+    Args:
+        value: The number; NaN is written as "undefined".
+        form: "plain", "signed" (with a sign), "steps" (infinite means "not reached"), or for fractions "percent" and "points"
+            (percentage points with a sign).
+    """
     if math.isnan(value):
         return "undefined"
     if form == "steps":

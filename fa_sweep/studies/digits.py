@@ -1,4 +1,4 @@
-"""Every mode on scikit-learn's handwritten digits, each at a learning rate that other seeds chose."""
+"""Study: all feedback modes on scikit-learn's handwritten digits, each at a learning rate chosen on other seeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ RATE = "train.lr"
 
 @dataclass(frozen=True)
 class Choice:
-    """The learning rate that a mode's choosing seeds prefer; `edge` where it is the smallest or the largest of the grid."""
+    """The learning rate that was chosen for a mode; `edge` tells whether it is the smallest or the largest of the grid."""
 
     mode: str
     rate: float
@@ -29,13 +29,13 @@ class Choice:
 
 
 def choosing_seeds(frames: Frames) -> list[int]:
-    """Return the first third of the seeds, which choose the learning rates; the others judge them."""
+    """Return the seeds on which learning rates are chosen: the first third. The other seeds judge the modes."""
     seeds = sorted(frames.runs["seed"].unique())
     return [int(seed) for seed in seeds[: max(1, len(seeds) // 3)]]
 
 
 def numbers(frames: Frames) -> pd.DataFrame:
-    """Return accuracy on the choosing and on the judging seeds and the angle, one row per group and quantity."""
+    """Return the accuracy on the choosing seeds, and accuracy and angle on the judging seeds, by group and quantity."""
     chooses = frames.runs.set_index("run_id")["seed"].isin(choosing_seeds(frames))
     accuracy, angle = final(frames, "accuracy"), final(frames, "angle_deg/gradient")
     judged = {ACCURACY: accuracy[~chooses], ANGLE: angle[~chooses]}
@@ -43,7 +43,7 @@ def numbers(frames: Frames) -> pd.DataFrame:
 
 
 def choices(table: pd.DataFrame) -> list[Choice]:
-    """Return each mode's learning rate: the highest median accuracy on the choosing seeds; the smaller rate of two equal ones."""
+    """Choose each mode's learning rate: the highest median accuracy on the choosing seeds wins, the smaller rate in a tie."""
     medians = table[table["quantity"] == CHOOSING].sort_values(RATE, kind="stable")
     ends = {medians[RATE].min(), medians[RATE].max()}
     best = {mode: part.loc[part["median"].idxmax()] for mode, part in medians.groupby("feedback", sort=False)}
@@ -52,7 +52,7 @@ def choices(table: pd.DataFrame) -> list[Choice]:
 
 
 def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
-    """Draw the choice of the learning rates, and accuracy and angle of each mode at its own."""
+    """Draw the choice of the learning rates, and each mode's accuracy and angle at its own learning rate."""
     figure, axes = new_figure(1, 3, height=4.2, sharey=True, width_ratios=(1.25, 1, 1))
     chosen = choices(table)
     _draw_choice(axes[0], table, chosen)
@@ -103,7 +103,7 @@ def _draw_choice(axes: Axes, table: pd.DataFrame, chosen: Sequence[Choice]) -> N
 
 
 def remarks(frames: Frames, table: pd.DataFrame) -> Sequence[str]:
-    """Say how the learning rates were chosen, which they are, and which lie at the edge of the grid."""
+    """Say how the learning rates were chosen, what they are, and which of them lie at the edge of the grid."""
     seeds, chosen = choosing_seeds(frames), choices(table)
     rates = sorted(table[RATE].unique())
     edge = [f"{c.mode} ({c.rate:g})" for c in chosen if c.edge]
@@ -120,7 +120,7 @@ def remarks(frames: Frames, table: pd.DataFrame) -> Sequence[str]:
 
 
 def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
-    """Judge every mode against the frozen control on the judging seeds, each at its own learning rate."""
+    """Judge for each mode whether it beats frozen hidden layers on the judging seeds, each at its own learning rate."""
     accuracy = final(frames, "accuracy")
     chosen = {choice.mode: choice for choice in choices(table)}
     choosing = choosing_seeds(frames)

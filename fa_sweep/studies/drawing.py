@@ -1,4 +1,4 @@
-"""How studies are drawn: fractions by group, curves over steps, an estimate against a factor. They compute nothing."""
+"""Draw the figures of studies: fractions by group, curves over steps, estimates against a factor. Computes no statistics."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,7 +10,15 @@ from fa_sweep.report.figures.style import log_scale, looks
 
 
 def draw_trajectories(axes: Axes, data: pd.DataFrame, label: str, *, log: bool = False, log_steps: bool = False) -> None:
-    """Draw medians with quartile bands of a frame from `estimates.trajectories`, one line per group."""
+    """Draw the medians and quartile bands of a table of `estimates.trajectories`, one line per group.
+
+    Args:
+        axes: Where to draw.
+        data: The table, of one metric.
+        label: The label of the vertical axis.
+        log: Make the vertical axis logarithmic.
+        log_steps: Make the axis of steps logarithmic. It then shows step + 1, because steps begin at 0.
+    """
     names = list(dict.fromkeys(data["group"].astype(str)))
     for name, look in looks(names).items():
         part = data[(data["group"] == name) & data["median"].notna()]
@@ -31,7 +39,16 @@ def draw_trajectories(axes: Axes, data: pd.DataFrame, label: str, *, log: bool =
 
 
 def draw_against(axes: Axes, table: pd.DataFrame, x: str, by: str, labels: tuple[str, str], *, log: bool = False) -> None:
-    """Draw medians with intervals against a numeric factor, a line for each level of another."""
+    """Draw medians with intervals against a numeric column, one line per level of another column.
+
+    Args:
+        axes: Where to draw.
+        table: A table with the columns `median`, `low` and `high`.
+        x: The column on the horizontal axis.
+        by: The column that has one line per level.
+        labels: The labels of the horizontal and of the vertical axis.
+        log: Make the horizontal axis logarithmic.
+    """
     levels = list(dict.fromkeys(table[by].astype(str)))
     for name, look in looks(levels).items():
         part = table[table[by].astype(str) == name].sort_values(x)
@@ -46,7 +63,14 @@ def draw_against(axes: Axes, table: pd.DataFrame, x: str, by: str, labels: tuple
 
 
 def draw_fractions(axes: Axes, table: pd.DataFrame, groups: Sequence[str], name: Callable[[str], str]) -> None:
-    """Draw the fractions that reached, were there at the end and converged, with Wilson's intervals."""
+    """Draw the fractions of runs that succeeded at some evaluation, at the end, and converged, with Wilson's intervals.
+
+    Args:
+        axes: Where to draw.
+        table: The table of `base.outcomes`.
+        groups: The groups to draw, in this order.
+        name: Gives the label of a group from its name.
+    """
     events = {"reached": "reached", "at_end": "at the end", "converged": "converged"}
     for place, (event, look) in enumerate(looks(list(events)).items()):
         rows = table.set_index("group").loc[list(groups)]

@@ -1,4 +1,4 @@
-"""The linear task of Lillicrap et al. (2016), at a slow and at a fast learning rate."""
+"""Studies: the linear task of Lillicrap et al. (2016), at a slow and at a fast learning rate."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -28,9 +28,9 @@ from fa_sweep.studies.drawing import draw_trajectories
 
 ERROR, ANGLE = "normalised_squared_error", "angle_deg/signal_layer_1"
 FINAL, START, EARLY, LATE = "held-out error", "angle at step 0", "angle, steps 200-300", "angle, last 200 steps"
-ALIGNED, SOON = 45.0, 300  # degrees, steps: what the page calls aligned, and soon
+ALIGNED, SOON = 45.0, 300  # degrees, steps: what the page means by "aligned" and "quickly"
 
-# Medians over 200 runs of tests/support/linear_task.py, which shares nothing with the program.
+# Medians over 200 runs of an independent implementation, which shares no code with fa_sweep.
 SOURCE = "tests/support/linear_task.py, median of 200 runs"
 SLOW_ERRORS = {"random": 6.13e-4, "symmetric": 0.0851, "rerandom": 0.639, "shallow": 0.997}
 SLOW_ANGLES = {START: 90.4, EARLY: 28.6, LATE: 28.8}
@@ -38,7 +38,7 @@ FAST_ERRORS = {"symmetric": 9.18e-12, "random": 2.37e-9}
 
 
 def numbers(frames: Frames) -> pd.DataFrame:
-    """Return error and signal angles, one row per group and quantity."""
+    """Return the error at the end and signal angles at several times, one row per group and quantity."""
     last = last_step(frames)
     return summarise(
         frames,
@@ -52,7 +52,7 @@ def numbers(frames: Frames) -> pd.DataFrame:
 
 
 def draw(name: str, frames: Frames, table: pd.DataFrame) -> Drawn:
-    """Draw error and angle over steps."""
+    """Draw error and signal angle over steps; `name` is the name of the study."""
     figure, axes = new_figure(1, 2, height=3.0)
     data = {metric: trajectories(frames, metric) for metric in (ERROR, ANGLE)}
     draw_trajectories(axes[0], data[ERROR], "held-out normalised squared error", log=True)
@@ -67,7 +67,7 @@ def draw(name: str, frames: Frames, table: pd.DataFrame) -> Drawn:
 
 
 def judge_slow(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
-    """Judge alignment by its course, and errors and angles against an independent implementation."""
+    """Judge when random feedback aligns, and whether errors and angles agree with an independent implementation."""
     curves = expected("the curves of the paper show it", "Lillicrap et al., 2016, fig. 1")
     soon = by_seed(frames, first_below(frames, ANGLE, ALIGNED), "random")
     stays = by_seed(frames, stays_below(frames, ANGLE, ALIGNED, SOON), "random")
@@ -112,7 +112,7 @@ def judge_slow(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
 
 
 def judge_fast(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
-    """Judge whether the order flips."""
+    """Judge whether backpropagation is ahead at the fast rate, and whether errors agree with an independent implementation."""
     medians = " against ".join(f"{FAST_ERRORS[mode]:.3g}" for mode in ("symmetric", "random"))
     return [
         claim(

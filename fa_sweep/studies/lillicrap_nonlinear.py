@@ -1,4 +1,4 @@
-"""The nonlinear task of Lillicrap et al. (2016): one and two hidden layers."""
+"""Study: the nonlinear task of Lillicrap et al. (2016), with one and with two hidden layers."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ PAPER = expected("the curves of the paper show it", "Lillicrap et al., 2016, fig
 
 
 def numbers(frames: Frames) -> pd.DataFrame:
-    """Return final error and gradient angle, one row per group and quantity."""
+    """Return the error and the gradient angle at the end, one row per group and quantity."""
     return summarise(frames, {FINAL: final(frames, ERROR), ANGLE: final(frames, "angle_deg/gradient")})
 
 
@@ -41,7 +41,7 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
 
 
 def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
-    """Judge depth, and random feedback against backpropagation and against the control, each by a median ratio of errors."""
+    """Judge by median error ratios whether depth helps, and whether random feedback beats backpropagation and the control."""
     errors = final(frames, ERROR)
 
     def lower(text: str, group: str, reference: str, known: Known = PAPER) -> Claim:

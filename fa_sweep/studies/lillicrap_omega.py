@@ -1,4 +1,4 @@
-"""How alignment depends on the scale of the initial weights in the linear task of Lillicrap et al. (2016)."""
+"""Study: how alignment depends on the scale of the initial weights in the linear task of Lillicrap et al. (2016)."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ from fa_sweep.studies.claims import NOTHING, Claim, above, claim, expected
 from fa_sweep.studies.drawing import draw_against
 
 ANGLE, LATE, ERROR = "angle_deg/signal_layer_1", "angle, last 200 steps", "held-out error"
-SLACK = 0.5  # degrees: a fall by less is no fall that anybody would see
+SLACK = 0.5  # degrees: a smaller fall does not count, because it is too small to see
 
 
 def late_angles(frames: Frames) -> pd.Series:
@@ -32,12 +32,12 @@ def late_angles(frames: Frames) -> pd.Series:
 
 
 def numbers(frames: Frames) -> pd.DataFrame:
-    """Return late angle and final error, one row per limit and quantity."""
+    """Return the late angle and the error at the end, one row per limit of the initial weights and quantity."""
     return summarise(frames, {LATE: late_angles(frames), ERROR: final(frames, "normalised_squared_error")})
 
 
 def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
-    """Draw angle and error against the limit of the initial weights."""
+    """Draw late angle and error against the limit of the initial weights."""
     figure, axes = new_figure(1, 2, height=2.8)
     for here, quantity, label in ((axes[0], LATE, "signal angle, last 200 steps (degrees)"), (axes[1], ERROR, ERROR)):
         part = table[table["quantity"] == quantity]
@@ -50,7 +50,7 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
 
 
 def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
-    """Judge whether small weights align better, and whether more weight ever helps."""
+    """Judge whether small initial weights align better than large ones, and whether the angle never falls as they grow."""
     rows = table[table["quantity"] == LATE].sort_values("init.scale")
     angles = late_angles(frames)
     curves = pd.DataFrame({row["init.scale"]: by_seed(frames, angles, row["group"]) for _, row in rows.iterrows()})

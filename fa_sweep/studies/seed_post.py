@@ -1,4 +1,4 @@
-"""The blog post's three claims, each made from one run of XOR."""
+"""Study: the three claims of a blog post on XOR, each of which the post bases on a single run."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ POST = expected("the post says so, from one run")
 
 
 def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
-    """Draw the three events side by side."""
+    """Draw the fractions of runs that reached success, had it at the end, and converged, for each feedback mode."""
     figure, (axes,) = new_figure(height=3.0)
     draw_fractions(axes, table, frames.groups, lambda group: group)
     legend(figure, axes, 3)
@@ -32,7 +32,11 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
 
 
 def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
-    """Judge the three claims, each in two senses: some evaluation reaches 100 %, and it is there to stay. Then the control's."""
+    """Judge the post's three claims, and whether feedback beats frozen hidden layers.
+
+    Each claim that a feedback mode learns is judged in two senses: a run reaches 100 % at some evaluation, and it stays there
+    to the end. For symmetric weights, the speed is judged as well.
+    """
     tenth = last_step(frames) / 10
     claims = [*_learns(frames, "symmetric", "With symmetric weights the network")]
     steps = _runs(frames, "symmetric")["convergence_step"].fillna(np.inf)

@@ -1,4 +1,4 @@
-"""Whether a network that learns by feedback alignment aligns: Song, Xu and Lafferty (2021)."""
+"""Study: whether a network that learns by feedback alignment also aligns (Song, Xu and Lafferty, 2021)."""
 
 from collections.abc import Sequence
 
@@ -14,12 +14,12 @@ from fa_sweep.studies.drawing import draw_against
 
 COSINE, ERROR = "cos(a, b)", "training error"
 WIDTH, DECAY = "model.hidden", "train.output_weight_decay"
-LEARNED = 0.01  # of the targets' sum of squares: the task's own criterion of success
-SMALL = 0.2  # a cosine that the page calls none
+LEARNED = 0.01  # as a fraction of the targets' sum of squares; the task has the same criterion of success
+SMALL = 0.2  # a cosine closer to zero than this counts as no alignment
 
 
 def cosines(frames: Frames) -> pd.Series:
-    """Return each run's cosine between output weights and feedback at the end, by run id."""
+    """Return each run's cosine between output weights and feedback at the end, indexed by run id."""
     return np.cos(np.radians(final(frames, "angle_deg/weight_layer_2")))
 
 
@@ -29,7 +29,7 @@ def numbers(frames: Frames) -> pd.DataFrame:
 
 
 def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
-    """Draw both against the width, one line per decay."""
+    """Draw cosine and training error against the hidden width, one line per weight decay of the output layer."""
     figure, axes = new_figure(1, 2, height=3.0)
     table = table.assign(width=table[WIDTH].str.strip("[]").astype(int), decay="lambda = " + table[DECAY].astype(str))
     for here, quantity in zip(axes, (COSINE, ERROR), strict=True):
@@ -45,7 +45,7 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
 
 
 def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
-    """Judge whether alignment and learning come apart, and whether decay brings alignment."""
+    """Judge whether wide networks learn without alignment, and whether weight decay of the output layer brings alignment."""
 
     def rows(quantity: str, decay: float) -> dict[int, pd.Series]:
         part = table[(table["quantity"] == quantity) & (table[DECAY] == decay)]

@@ -1,9 +1,10 @@
-"""The report's figures. They compute nothing: each draws a frame of `estimates` or `comparisons`, and hands it back.
+"""Draw the report's figures. Each figure draws a frame of `estimates` or `comparisons` and returns it with the drawing.
 
-With more than six groups curves are split into panels, one for each combination of the factors beside the feedback mode.
+The figures compute no statistics. With more than six groups, curves are split into panels, one per combination of the factors
+other than the feedback mode.
 """
 
-import fa_sweep.report.plain_matplotlib  # noqa: F401, I001 (before whatever imports matplotlib)
+import fa_sweep.report.plain_matplotlib  # noqa: F401, I001 (before any import of matplotlib)
 
 from collections.abc import Iterator
 
@@ -23,7 +24,13 @@ __all__ = ["Drawn", "draw_all", "save", "split_into_panels"]
 
 
 def draw_all(frames: Frames, comparisons: pd.DataFrame, final: pd.DataFrame) -> Iterator[Drawn]:
-    """Yield every figure that the sweep has the data for."""
+    """Yield every figure for which the sweep has data, in the order of the report.
+
+    Args:
+        frames: The sweep.
+        comparisons: The table of `compare`.
+        final: The table of `compare_final`.
+    """
     present = [g for g in frames.groups if (frames.runs["group"] == g).any()]
     if not present:
         return

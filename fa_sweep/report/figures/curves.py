@@ -1,4 +1,4 @@
-"""Learning curves and alignment angles over steps."""
+"""Draw learning curves and alignment angles over steps."""
 
 from collections.abc import Iterator
 
@@ -12,11 +12,11 @@ from fa_sweep.report.figures.style import legend, log_scale, new_figure
 from fa_sweep.report.frames import CHANCE, CHANCE_AT_END, Frames
 
 _DEGREES_PER_RADIAN = 57.3
-FEWEST_DRAWS = 40  # for its outermost fortieths to mean anything
+FEWEST_DRAWS = 40  # 2.5 % is one run in forty: with fewer runs, the 2.5 and 97.5 % quantiles are just the extremes
 
 
 def draw_learning(frames: Frames, split: list[Panel]) -> Drawn:
-    """Draw loss, and accuracy or normalised squared error, over steps."""
+    """Draw loss, and accuracy or normalised squared error, over steps: one row per panel, one column per metric."""
     metrics = [m for m in ("accuracy", "normalised_squared_error", "loss") if m in frames.histories]
     data = pd.concat([trajectories(frames, metric) for metric in metrics], ignore_index=True)
     figure, axes = new_figure(len(split), len(metrics), height=2.6 * len(split))
@@ -36,7 +36,7 @@ def draw_learning(frames: Frames, split: list[Panel]) -> Drawn:
 
 
 def draw_angles(frames: Frames, split: list[Panel]) -> Iterator[Drawn]:
-    """Yield a figure for each kind of angle that is defined somewhere, one panel per layer."""
+    """Yield one figure per kind of angle, with axes for each panel and layer; kinds that are always undefined are skipped."""
     layers = frames.layers
     kinds = {
         "gradient": ("Gradient angle", ["angle_deg/gradient"]),
@@ -85,10 +85,10 @@ def draw_angles(frames: Frames, split: list[Panel]) -> Iterator[Drawn]:
 
 
 def _draw_chance(axes: Axes, frames: Frames, panel: Panel, metric: str) -> float:
-    """Draw, at the first and at the last step, where 95 % of a group's angles would lie with feedback drawn afresh.
+    """Draw bars at the first and the last step where 95 % of a group's angles by chance lie, and return the highest end.
 
-    Nothing where feedback learns, or has nothing random: such runs have no angle by chance at their end. Returns the highest
-    angle drawn.
+    An angle by chance is that of freshly drawn feedback. A group whose feedback learns or is not random has no such angles at
+    the last step, and gets no bars.
     """
     highest = 0.0
     name = metric.removeprefix("angle_deg/")
@@ -100,16 +100,17 @@ def _draw_chance(axes: Axes, frames: Frames, panel: Panel, metric: str) -> float
         last = float(runs["last_step"].max())
         for step, column, inwards in zip((0.0, last), columns, (1, -1), strict=True):
             low, high = np.nanquantile(runs[column].to_numpy(float), [0.025, 0.975])
-            at = step + inwards * last * (0.01 + 0.012 * place)  # beside each other, inside the axes
+            at = step + inwards * last * (0.01 + 0.012 * place)  # side by side, so that bars of different groups do not overlap
             axes.plot([at, at], [low, high], color=panel.looks[group].color, alpha=0.45, lw=3, solid_capstyle="butt")
             highest = max(highest, float(high))
     return highest
 
 
 def _draw_independent(axes: Axes, frames: Frames, panel: Panel, metric: str) -> None:
-    """Draw where 95 % of the angles between a weight matrix and an independent random one lie: 90 +- 1.96 * 57.3 / sqrt(n).
+    """Draw the band that contains 95 % of the angles between a weight matrix and an independent random matrix.
 
-    n are the entries of the matrix. It holds at every step for feedback that is drawn without regard to the weights.
+    The band is 90 +- 1.96 * 57.3 / sqrt(n) degrees for matrices with n entries. It is valid at every step for feedback that is
+    drawn independently of the weights.
     """
     sizes = {job.widths for job in frames.jobs if job.group in panel.groups}
     modes = {job.run.feedback.mode for job in frames.jobs if job.group in panel.groups}

@@ -1,4 +1,4 @@
-"""Convergence against swept numbers: a curve for one, a phase diagram for two."""
+"""Draw convergence against swept numbers: a curve for one number, a phase diagram for two."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,13 @@ from fa_sweep.report.frames import Frames
 
 
 def draw_factor_curve(levels: pd.DataFrame, factor: str, frames: Frames) -> Drawn:
-    """Draw the fraction converged against one swept number, a curve for each combination of the other factors."""
+    """Draw the fraction converged against one swept number, one curve per combination of the other factors.
+
+    Args:
+        levels: The table of `estimates.by_level`.
+        factor: The swept number on the horizontal axis.
+        frames: The sweep.
+    """
     others = [name for name in frames.factors if name != factor]
     labels = levels[others].astype(str).agg(", ".join, axis=1) if others else pd.Series("all runs", index=levels.index)
     figure, (axes,) = new_figure(height=3.2)
@@ -38,7 +44,13 @@ def draw_factor_curve(levels: pd.DataFrame, factor: str, frames: Frames) -> Draw
 
 
 def draw_phase_diagram(levels: pd.DataFrame, factors: Sequence[str], frames: Frames) -> Drawn:
-    """Draw the fraction converged over two swept numbers, a panel for each combination of the other factors."""
+    """Draw the fraction converged over two swept numbers, one panel per combination of the other factors.
+
+    Args:
+        levels: The table of `estimates.by_level`.
+        factors: The swept numbers on the horizontal and on the vertical axis.
+        frames: The sweep.
+    """
     x, y = factors
     others = [name for name in frames.factors if name not in factors]
     labels = levels[others].astype(str).agg(", ".join, axis=1) if others else pd.Series("", index=levels.index)

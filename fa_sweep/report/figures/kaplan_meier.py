@@ -1,4 +1,4 @@
-"""Kaplan-Meier curves with their numbers at risk."""
+"""Draw Kaplan-Meier curves with the numbers of runs at risk."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from fa_sweep.report.figures.style import legend, new_figure
 
 
 def draw_survival(curve: pd.DataFrame, split: list[Panel]) -> Drawn:
-    """Draw the curves of `estimates.survival`, with the numbers at risk below."""
+    """Draw the table of `estimates.survival`: one panel of curves per entry of `split`, with the runs at risk below it."""
     columns = min(3, len(split)) if len(split) > 1 else 1
     rows = -(-len(split) // columns)
     most = max(len(panel.groups) for panel in split)
@@ -57,7 +57,7 @@ def _draw_steps(axes: Axes, curve: pd.DataFrame, panel: Panel) -> None:
 
 
 def _draw_at_risk(axes: Axes, curve: pd.DataFrame, panel: Panel, main: Axes) -> None:
-    """Write how many runs had not converged before each tick."""
+    """Write below each tick how many runs have not converged before it."""
     horizon = float(curve.loc[curve["group"].isin(panel.groups), "step"].max())
     ticks = [t for t in MaxNLocator(3 if panel.title else 6, integer=True).tick_values(0, horizon) if 0 <= t <= horizon]
     main.set_xticks(ticks)
@@ -66,7 +66,7 @@ def _draw_at_risk(axes: Axes, curve: pd.DataFrame, panel: Panel, main: Axes) -> 
     axes.text(0, -1.0, "at risk", fontsize=7, color="0.4", va="center", ha="left", transform=axes.get_yaxis_transform())
     for row, group in enumerate(panel.groups):
         part, color = curve[curve["group"] == group], panel.looks[group].color
-        if len(panel.groups) > PANEL_GROUPS:  # colours alone no longer tell them apart
+        if len(panel.groups) > PANEL_GROUPS:  # too many groups to be told apart by colour
             axes.text(
                 -0.01,
                 row,

@@ -1,4 +1,4 @@
-"""What the figures have in common: a drawn figure, its panels of groups, and how a curve is drawn."""
+"""Pieces that the figures share: the result type, the split of groups into panels, and the drawing of curves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ PANEL_GROUPS = 6
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure with the frame that it shows, a caption and a text for those who do not see it."""
+    """A figure with its file name, the frame that it shows, title, caption, and `alt`, a text for those who cannot see it."""
 
     name: str
     figure: Figure
@@ -27,7 +27,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Panel:
-    """A panel of curves: its title, its groups and how each looks."""
+    """A panel of curves: its title and its groups, with the label and the look of each group."""
 
     title: str
     groups: list[str]
@@ -36,7 +36,15 @@ class Panel:
 
 
 def split_into_panels(frames: Frames, present: Sequence[str]) -> list[Panel]:
-    """Split groups into panels: one for up to six groups, else one a combination of the factors beside the feedback."""
+    """Split groups into panels, so that each shows few curves.
+
+    Up to six groups share one panel. More groups get one panel per combination of the factors other than the feedback mode. If
+    the feedback mode is not a factor or is the only one, all groups stay in one panel.
+
+    Args:
+        frames: The sweep.
+        present: The groups to draw.
+    """
     factors = {job.group: job.factors for job in frames.jobs}
     others = {g: ", ".join(f"{k}={v}" for k, v in factors[g].items() if k != "feedback") for g in present}
     if len(present) <= PANEL_GROUPS or "feedback" not in frames.factors or len(set(others.values())) == 1:
@@ -51,7 +59,7 @@ def split_into_panels(frames: Frames, present: Sequence[str]) -> list[Panel]:
 
 
 def grid(count: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:
-    """Return a figure with that many axes, at most `columns` beside each other, each `height` inches high."""
+    """Return a figure with `count` axes, at most `columns` in a row, each `height` inches high."""
     columns = min(columns, count)
     rows = -(-count // columns)
     figure, axes = new_figure(rows, columns, height=height * rows)
@@ -61,7 +69,7 @@ def grid(count: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:
 
 
 def draw_curves(axes: Axes, frame: pd.DataFrame, panel: Panel) -> None:
-    """Draw medians with quartile bands of one metric."""
+    """Draw the medians and quartile bands of one metric, one curve per group; bands only for up to `PANEL_GROUPS` groups."""
     for group in panel.groups:
         part, look = frame[frame["group"] == group], panel.looks[group]
         every = max(1, len(part) // 6)
@@ -76,7 +84,7 @@ def draw_curves(axes: Axes, frame: pd.DataFrame, panel: Panel) -> None:
 
 
 def alt_curves(data: pd.DataFrame, metrics: Sequence[str]) -> str:
-    """Return in words where the medians of some metrics begin and end."""
+    """Describe in words where the medians of some metrics begin and end, for readers who cannot see the figure."""
     parts = []
     for (metric, group), part in data.groupby(["metric", "group"], observed=True, sort=False):
         parts.append(f"{metric} of {group} goes from {part['median'].iloc[0]:.3g} to {part['median'].iloc[-1]:.3g}")

@@ -1,4 +1,4 @@
-"""Figures in which every run is a point: angle against outcome, the same seed under two modes, the strip of outcomes."""
+"""Draw single runs: angle against outcome, differences per seed, times of one seed in two groups, and all outcomes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ OUTCOMES = {"converged": 0, "not converged": 1, "diverged": 2, "missing": 3}
 
 
 def draw_angle_against_outcome(frames: Frames, present: Sequence[str]) -> Drawn:
-    """Draw each run at its final gradient angle, apart by group and outcome."""
+    """Draw each run at its gradient angle at the end: one row per group, with one line per outcome in it."""
     data = frames.runs[["group", "seed", "outcome", "final.angle_deg/gradient"]].rename(
         columns={"final.angle_deg/gradient": "angle_deg"}
     )
@@ -29,7 +29,7 @@ def draw_angle_against_outcome(frames: Frames, present: Sequence[str]) -> Drawn:
         part = data[data["group"] == group]
         for place, (outcome, (marker, color)) in enumerate(styles.items()):
             some = part[part["outcome"] == outcome]
-            # A line each for the outcomes, and a fixed spread by seed: no point hides another by chance.
+            # One line per outcome. The seed alone decides the spread around it, so that the same runs give the same figure.
             spread = row + 0.26 * (place - 1) + 0.1 * (((some["seed"] * 0.618034) % 1.0) - 0.5)
             axes.plot(some["angle_deg"], spread, marker, color=palette[color], markersize=4, alpha=0.75, mew=0)
     axes.axvline(90, color="0.35", lw=0.9, linestyle=(0, (2, 2)))
@@ -56,7 +56,13 @@ def draw_angle_against_outcome(frames: Frames, present: Sequence[str]) -> Drawn:
 
 
 def draw_final_differences(frames: Frames, final: pd.DataFrame, most: int = 12) -> Drawn:
-    """Draw the difference of the mean final value of each comparison with its interval, and each pair of seeds behind it."""
+    """Draw the difference of mean final values of each comparison with its interval, and the difference at each shared seed.
+
+    Args:
+        frames: The sweep.
+        final: The table of `compare_final`, without undefined differences.
+        most: How many comparisons to draw.
+    """
     shown = final.head(most)
     data = pd.concat([_differences(frames, row) for _, row in shown.iterrows()], ignore_index=True)
     figure, (axes,) = new_figure(height=0.9 + 0.42 * len(shown))
@@ -81,7 +87,7 @@ def draw_final_differences(frames: Frames, final: pd.DataFrame, most: int = 12) 
 
 
 def _differences(frames: Frames, row: pd.Series) -> pd.DataFrame:
-    """Return the differences of a comparison's pairs of seeds, after the comparison itself, which has no seed."""
+    """Return the difference of means of a comparison in the first row (its seed is NaN), then that at each shared seed."""
     runs = frames.runs.set_index("seed")[["group", f"final.{row['metric']}"]]
     ours, theirs = (runs.loc[runs["group"] == row[name], f"final.{row['metric']}"] for name in ("group", "reference"))
     pairs = (ours - theirs).dropna().rename("difference").reset_index()
@@ -92,13 +98,17 @@ def _differences(frames: Frames, row: pd.Series) -> pd.DataFrame:
 
 
 def draw_paired(pairs: pd.DataFrame) -> Drawn:
-    """Draw for each shared seed its time to convergence under a group against that under the reference."""
+    """Draw the time to convergence of each shared seed in a group against that in its reference.
+
+    Args:
+        pairs: The table of `paired_times`. Its first six comparisons are drawn.
+    """
     shown = list(dict.fromkeys(zip(pairs["group"], pairs["reference"], strict=True)))[:6]
     figure, axes = grid(len(shown), 3 if len(shown) > 2 else 2, 2.6)
     for here, (group, reference) in zip(axes, shown, strict=False):
         part = pairs[(pairs["group"] == group) & (pairs["reference"] == reference)]
         horizon = float(part["horizon"].max())
-        # Square roots: most runs that converge do so early, and would hide each other.
+        # Axes are square roots, because most runs converge early and would overlap on a linear axis.
         x, y = (np.sqrt(part[c] / horizon).fillna(1.12) for c in ("reference_steps", "group_steps"))
         here.axvspan(1.05, 1.2, color="0.93", lw=0)
         here.axhspan(1.05, 1.2, color="0.93", lw=0)
@@ -126,7 +136,7 @@ def draw_paired(pairs: pd.DataFrame) -> Drawn:
 
 
 def _round_down(value: float) -> float:
-    """Return the value cut to one significant digit."""
+    """Round a value down to one significant digit; 0 if it is not positive."""
     if value <= 0:
         return 0.0
     unit = 10.0 ** np.floor(np.log10(value))
@@ -138,7 +148,7 @@ def _short(name: str, longest: int = 28) -> str:
 
 
 def draw_outcomes(frames: Frames) -> Drawn:
-    """Draw every planned run once: seeds along, groups down, coloured by outcome."""
+    """Draw every planned run as a cell coloured by its outcome, one row per group and one column per seed."""
     planned = pd.DataFrame([{"group": job.group, "seed": job.run.seed, "name": job.name} for job in frames.jobs])
     data = planned.merge(frames.runs[["name", "outcome"]], on="name", how="left")
     data["outcome"] = data["outcome"].str.replace("_", " ").fillna("missing")
@@ -174,5 +184,5 @@ def draw_outcomes(frames: Frames) -> Drawn:
 
 
 def _every(count: int) -> Any:
-    """Return the spacing of tick labels that keeps them apart."""
+    """Return how many of `count` ticks to step from one label to the next, so that labels do not overlap."""
     return max(1, count // 15)

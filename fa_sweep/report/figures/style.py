@@ -1,4 +1,4 @@
-"""How the figures look: colours, line styles and markers a group, sizes, and files that come out the same byte for byte."""
+"""Define how figures look: one colour, line style and marker per group, and sizes. Also save them, reproducible to the byte."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,16 +13,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-COLUMN_WIDTH = 7.0  # inches: readable at a report's column, and at a paper's page
+COLUMN_WIDTH = 7.0  # inches: the width of a report's column, and of a paper's page
 DASHES = ["-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2))]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*"]
 
-SETTINGS: Any = {  # matplotlib types the keys as a literal of every setting there is
-    "svg.hashsalt": "fa_sweep",  # ids in the SVG, otherwise random
+SETTINGS: Any = {  # Any, because matplotlib types the keys as a literal of all its settings
+    "svg.hashsalt": "fa_sweep",  # without it, ids in the SVG are random
     "svg.fonttype": "path",
-    "pdf.fonttype": 3,  # 42 costs twice the time of all the rest of a PDF
+    "pdf.fonttype": 3,  # Type 42 fonts would take twice as long as the rest of the PDF
     "font.family": "DejaVu Sans",
-    "text.parse_math": False,  # a dollar in a name is a dollar
+    "text.parse_math": False,  # a dollar sign in a name is text, not mathematics
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.labelsize": 9,
@@ -37,7 +37,7 @@ SETTINGS: Any = {  # matplotlib types the keys as a literal of every setting the
     "figure.dpi": 100,
     "savefig.dpi": 160,
 }
-# Without them a file holds the time when it was written.
+# By default matplotlib writes the current time into SVG and PDF files, and its version into PNG files.
 METADATA: dict[str, dict[str, str | None]] = {
     "svg": {"Date": None},
     "pdf": {"CreationDate": None},
@@ -47,7 +47,7 @@ METADATA: dict[str, dict[str, str | None]] = {
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Draw with matplotlib's defaults and these settings inside the block, whatever its user has configured."""
+    """Use matplotlib's defaults with `SETTINGS` inside the block, regardless of the user's configuration."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(SETTINGS)
@@ -56,7 +56,7 @@ def house_style() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Look:
-    """Colour, line style and marker of one group: told apart without colour too."""
+    """Colour, line style and marker of one group, so that groups can be told apart without colour too."""
 
     color: tuple[float, float, float]
     dashes: object
@@ -64,7 +64,7 @@ class Look:
 
 
 def looks(names: Sequence[str]) -> dict[str, Look]:
-    """Return the look of each name: seaborn's colour-blind safe palette, then again with other lines and markers."""
+    """Return a look for each name; after ten names the colour-blind safe colours repeat with other lines and markers."""
     palette = sns.color_palette("colorblind", 10)
     return {
         name: Look(palette[i % 10], DASHES[(i + i // 10) % len(DASHES)], MARKERS[i % len(MARKERS)])
@@ -75,25 +75,26 @@ def looks(names: Sequence[str]) -> dict[str, Look]:
 def new_figure(
     rows: int = 1, columns: int = 1, *, height: float = 3.0, width: float = COLUMN_WIDTH, **keywords: Any
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure and its axes, row by row."""
+    """Return a figure and its axes, row by row; `height` and `width` of the figure are in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, **keywords)
     return figure, list(axes.ravel())
 
 
 def log_scale(axes: Axes, which: Literal["x", "y"]) -> None:
-    """Make an axis logarithmic, its ticks plain numbers: 1, 2 and 5 where it spans less than two decades."""
+    """Make an axis logarithmic with plain numbers as tick labels; ticks at 1, 2 and 5 if it spans less than two decades."""
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     axis = axes.xaxis if which == "x" else axes.yaxis
     low, high = sorted(axis.get_view_interval())
     narrow = low > 0 and high / low < 100
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if narrow else (1.0,), numticks=8))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))  # the default one writes TeX, which is off
+    # The default formatter writes TeX, which SETTINGS switches off.
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 
 
 def legend(figure: Figure, axes: Axes, entries: int) -> None:
-    """Put the legend below the axes, in as many columns as fit."""
+    """Put the legend of `axes` below them, in as many columns as fit; no legend if there is only one entry."""
     handles, labels = axes.get_legend_handles_labels()
     if entries > 1 and handles:
         longest = max(len(label) for label in labels)
@@ -102,12 +103,12 @@ def legend(figure: Figure, axes: Axes, entries: int) -> None:
 
 
 def save(figure: Figure, data: pd.DataFrame, folder: Path, name: str) -> None:
-    """Write a figure as SVG, PDF and PNG, and the frame that it draws as CSV beside it."""
+    """Write a figure as SVG, PDF and PNG, and the frame that it shows as CSV, into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
-        figure.set_layout_engine("none")  # laid out once, not once a file
+        figure.set_layout_engine("none")  # compute the layout once, not once per file
     for kind, metadata in METADATA.items():
         figure.savefig(folder / f"{name}.{kind}", metadata=metadata)
     data.to_csv(folder / f"{name}.csv", index=False)
