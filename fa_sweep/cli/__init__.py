@@ -1,1 +1,1 @@
-"""The command line: from the words of a command to a finished sweep."""
+"""The command line: parse and check a command, then run its sweep, single run or report."""
