@@ -1,1 +1,1 @@
-"""The command line: parse and check a command, then run its sweep, single run or report."""
+"""The command line: parse and check a command, then run the sweep, single run, report or ledger check it asks for."""
