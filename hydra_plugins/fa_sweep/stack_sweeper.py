@@ -38,7 +38,7 @@ class StackSweeper(Sweeper):
         )
 
     def sweep(self, arguments: List[str]) -> Any:
-        """Compose and check all jobs, train those that are not in the ledger, then import and report the sweep."""
+        """Compose and check all jobs, train those that are not reused, then import and report the sweep."""
         from fa_sweep.cli.launching import sweep
 
         return sweep([f"{k}={v}" for k, v in self.params.items()] + arguments, self)
