@@ -41,7 +41,7 @@ class CheckSingleRun(Callback):
             jobs, plan = prepare_single(app)
             if not app.dry_run:
                 begin()
-                make_folder(Path(str(config.hydra.run.dir)), "hydra.run.dir", new=False)  # Hydra's own error would be long
+                make_folder(Path(str(config.hydra.run.dir)), "hydra.run.dir", new=False)  # shorter errors than Hydra's
                 return
             show_plan(jobs, plan, app)
         except Exception as error:

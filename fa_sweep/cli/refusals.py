@@ -12,7 +12,7 @@ from fa_sweep.checks import did_you_mean, shown
 from fa_sweep.errors import ConfigError
 from fa_sweep.settings.suggestions import intended, is_text, kind_of, siblings, unknown_setting
 
-_begun: list[bool] = []  # not empty once this command has written something
+_begun: list[bool] = []  # not empty once this command has begun to write
 
 _LONGEST = 600  # characters kept of a message that is far too long
 
