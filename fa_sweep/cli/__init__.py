@@ -1,1 +1,1 @@
-"""The command line: from the words of a command to a finished sweep."""
+"""The command line: parse and check a command, then run the sweep, single run, report or ledger check it asks for."""

@@ -1,4 +1,7 @@
-"""A sweep from its folder to its report: open it, train what is missing, bring it into MLflow, report. Knows no Hydra."""
+"""The steps of a sweep once its jobs are known: create its folder, train, import into MLflow, report.
+
+Nothing here depends on Hydra.
+"""
 
 import shlex
 import sys
@@ -24,7 +27,18 @@ from fa_sweep.sweep.shards import write_shard
 
 
 def open_sweep(folder: Path, jobs: Sequence[Job], app: AppConfig) -> Sweep:
-    """Make a sweep's folder and say what will be done."""
+    """Create a sweep's folder and print how many runs will be reused and trained.
+
+    The sweep's record also stores the command line, which is read from `sys.argv`.
+
+    Args:
+        folder: The folder, already created by `make_folder`.
+        jobs: All jobs of the sweep, with the reused ones marked.
+        app: The application's settings, the same for all jobs.
+
+    Raises:
+        CannotWrite: The folder's files cannot be written.
+    """
     sweep = create_sweep(folder, jobs, tracking_of(app), **words_to_keep(sys.argv[1:]), single=False, resume=app.resume)
     reused, missing = sum(job.reused for job in jobs), len(to_train(jobs))
     todo = f"{missing} runs to train" if missing else "nothing to train, all runs are in the ledger"
@@ -33,7 +47,14 @@ def open_sweep(folder: Path, jobs: Sequence[Job], app: AppConfig) -> Sweep:
 
 
 def train_all(folder: Path, jobs: Sequence[Job], n_jobs: str, settings: ExecutorSettings) -> None:
-    """Train jobs into a sweep's ledger, by whichever executor, showing progress."""
+    """Train jobs into a sweep's ledger and show a progress bar. Lost shards are reported on the standard error.
+
+    Args:
+        folder: The sweep's folder.
+        jobs: The jobs to train.
+        n_jobs: The number of processes as text, or "auto".
+        settings: Which executor trains, and its options.
+    """
     _, processes = plan_shards(jobs, n_jobs, settings.name)
     with open_executor(settings, processes, folder) as opened:
         shards = make_shards(jobs, opened.processes)
@@ -46,9 +67,11 @@ def train_all(folder: Path, jobs: Sequence[Job], n_jobs: str, settings: Executor
 
 
 def close_sweep(sweep: Sweep, app: AppConfig) -> None:
-    """Import a sweep into MLflow, print its summary, write its report.
+    """Import a sweep into MLflow, print its summary and write its report.
 
-    Raises RunsFailed if any run failed or is missing, or if the report could not be written.
+    Raises:
+        RunsFailed: A run failed or is missing, the report could not be written, or MLflow's database on this machine could
+            not be written. The message lists every such problem.
     """
     records = sweep.records(quiet=True)
     if app.resume != "true" and (alarm := changed_numbers(sweep, records, OUTPUTS)):
@@ -78,20 +101,33 @@ def close_sweep(sweep: Sweep, app: AppConfig) -> None:
 
 
 def train_job(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
-    """Train one job of a sweep that another launcher runs, into the sweep's ledger."""
+    """Train one job of a sweep under a launcher other than ours, and write it to the sweep's ledger.
+
+    Args:
+        app: The settings of the job.
+        overrides: The job's overrides that concern the run.
+        folder: The sweep's folder.
+
+    Raises:
+        ConfigError: The sweep was started by a sweeper other than ours.
+    """
     require_job_table(folder)
     (job,) = make_jobs([(app, {}, overrides)])
     write_shard(folder, [job.run_id], train([job.run]))
 
 
 def require_job_table(folder: Path) -> None:
-    """Raise ConfigError where another sweeper than ours runs the show: its runs would be in no sweep."""
+    """Check that a sweep's folder has a job table, which only our sweeper (`hydra/sweeper=stack`) writes.
+
+    Raises:
+        ConfigError: There is no table, so the runs would belong to no sweep.
+    """
     if not (folder / TABLE).exists():
         raise ConfigError("hydra/sweeper is not stack; leave it at stack, others keep no table of a sweep's jobs")
 
 
 def _report(sweep: Sweep, app: AppConfig) -> tuple[Path | None, str]:
-    """Write a sweep's report. Returns its path, or why it could not be written."""
+    """Write a sweep's report. Returns its path and "", or None and the reason why it could not be written."""
     from fa_sweep.report.attach import report_and_attach  # pandas and seaborn take seconds to import
     from fa_sweep.studies import figures_of_study
 

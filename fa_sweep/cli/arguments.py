@@ -1,4 +1,7 @@
-"""A command line, checked before Hydra sees it: flags that mean something else here, and overrides that Hydra would misread."""
+"""Check a command line before Hydra reads it, and prepare it for a sweep's record.
+
+Refused are flags that have no use here and overrides that Hydra would misread.
+"""
 
 import os
 import re
@@ -33,10 +36,13 @@ _REFUSED_FLAGS = {
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
-    """Refuse a command line that Hydra would not take, or would take for something that nobody means.
+    """Refuse a command line that Hydra would reject, or would read in a way that nobody intends.
+
+    Args:
+        arguments: The words of the command line after the program's name.
 
     Raises:
-        ConfigError: the message names the argument and the remedy.
+        ConfigError: The message names the argument and the remedy.
     """
     if len(arguments) > MOST_WORDS:
         raise ConfigError(
@@ -71,7 +77,7 @@ def check_arguments(arguments: Sequence[str]) -> None:
 
 
 def _check_completion(overrides: Sequence[str]) -> None:
-    """Completion is asked for by a shell, or installed into one."""
+    """Refuse --shell-completion unless it installs or removes completion, or a shell calls it to complete a word."""
     if len(overrides) != 1 or not re.fullmatch(r"(install|uninstall|query)=(bash|fish|zsh)", overrides[0]):
         raise ConfigError("--shell-completion takes install=SHELL or uninstall=SHELL, for bash, fish or zsh")
     if overrides[0].startswith("query=") and not {"COMP_LINE", "COMP_POINT"} & os.environ.keys():
@@ -108,7 +114,7 @@ def _check_override(override: Override, places: Iterable[str]) -> None:
 
 
 def _check_place(override: Override, path: Sequence[str]) -> None:
-    """Refuse what is set below a list, other than one of its values, and what is added to Hydra's own settings."""
+    """Refuse an override of an unknown Hydra setting, or of a key inside a list that is not the number of an item."""
     for length in range(1, len(path)):
         parent = ".".join(path[:length])
         if get_origin(kind_of(parent)) is list and not path[length].isdecimal():
@@ -124,7 +130,10 @@ def _is_group(key: str, places: Iterable[str]) -> bool:
 
 
 def _check_group(override: Override, group: str) -> None:
-    """A group takes the name of an option: a list would mean its last one in silence, a mapping only some of the settings."""
+    """Refuse a value of a configuration group that is not the name of one option.
+
+    Hydra would silently take the last option of a list, and a mapping would set only some of the group's settings.
+    """
     value: Any = override._value
     values: list[Any]
     if group == "experiment" and isinstance(value, Glob):
@@ -158,10 +167,12 @@ def _search_path(overrides: Iterable[Override]) -> list[str]:
 
 
 def search_path_of(override: Override) -> list[str]:
-    """Return the folders of an override of hydra.searchpath, without file://; what lies elsewhere as it stands.
+    """Return the places that an override of hydra.searchpath lists.
+
+    The prefix `file://` is removed. Places with another scheme, such as `pkg://`, stay unchanged.
 
     Raises:
-        ConfigError: it is no list of texts.
+        ConfigError: The value is not a list of texts.
     """
     value = override.value()
     if not isinstance(value, list) or not all(isinstance(place, str) for place in value):
@@ -170,9 +181,10 @@ def search_path_of(override: Override) -> list[str]:
 
 
 def config_flags(arguments: Sequence[str]) -> list[str]:
-    """Return what of a command line says where configurations lie, folders made absolute.
+    """Return the flags and overrides of a command line that say where configurations are, with absolute paths.
 
-    Without it the overrides may mean nothing, and in another working folder a relative path is another's.
+    A command that repeats a run needs them, because its overrides may name options from those folders. Relative paths would
+    lead elsewhere if that command ran in another working folder.
     """
     flags = get_args_parser().parse_known_args(list(arguments))[0]
     found: list[str] = []
@@ -187,7 +199,7 @@ def config_flags(arguments: Sequence[str]) -> list[str]:
 
 
 def absolute_places(arguments: Sequence[str]) -> list[str]:
-    """Return a command line with the folders of configurations made absolute: it is run again in another folder."""
+    """Return a command line with absolute configuration folders, so that it can be repeated in another working folder."""
     found: list[str] = []
     follows = False
     for argument in arguments:
@@ -204,9 +216,9 @@ def absolute_places(arguments: Sequence[str]) -> list[str]:
 
 
 def words_to_keep(arguments: Sequence[str]) -> dict[str, list[str]]:
-    """Return the `flags` and `overrides` of a command line as a sweep's record keeps them.
+    """Return a command line's words under the keys "flags" and "overrides", as a sweep's record stores them.
 
-    Settings of tracking are left out, secrets are masked, and folders of configurations are made absolute.
+    Tracking settings are left out, secrets are masked, and configuration folders are made absolute.
     """
     flags: list[str] = []
     overrides: list[str] = []

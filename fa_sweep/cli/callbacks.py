@@ -1,4 +1,4 @@
-"""Hydra callback: a single run is checked before its folder is made."""
+"""A Hydra callback that checks a single run before its folder is created."""
 
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,20 @@ from fa_sweep.sweep.folder import make_folder
 
 
 class CheckSingleRun(Callback):
-    """Refuse bad settings of a single run with one line, and answer `dry_run=true`, before anything is written."""
+    """Checks a single run's settings before anything is written, and answers `dry_run=true` with the plan."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Called by Hydra, which swallows every Exception here: hence SystemExit."""
+        """Check the run's settings, then create its folder, or print the plan if `dry_run=true`.
+
+        Hydra calls this method and swallows every Exception that it raises. SystemExit is not an Exception and gets through.
+
+        Args:
+            config: The composed configuration.
+            kwargs: Hydra's other arguments, which are not used.
+
+        Raises:
+            SystemExit: With status 2 if the settings cannot be used, or with status 0 after printing the plan.
+        """
         from fa_sweep.cli.console import say
         from fa_sweep.cli.planning import prepare_single, show_plan
 
@@ -31,7 +41,7 @@ class CheckSingleRun(Callback):
             jobs, plan = prepare_single(app)
             if not app.dry_run:
                 begin()
-                make_folder(Path(str(config.hydra.run.dir)), "hydra.run.dir", new=False)  # Hydra would, and say more
+                make_folder(Path(str(config.hydra.run.dir)), "hydra.run.dir", new=False)  # shorter errors than Hydra's
                 return
             show_plan(jobs, plan, app)
         except Exception as error:
@@ -40,7 +50,7 @@ class CheckSingleRun(Callback):
         raise SystemExit(0)
 
     def _check_launcher(self, launcher: Any) -> None:
-        """Refuse settings of our launcher that no sweep could use, though a single run has no use for any."""
+        """Refuse launcher settings that no sweep could use, although a single run does not use the launcher."""
         from fa_sweep.sweep.executors import ExecutorSettings, check_executor
 
         if launcher is None:

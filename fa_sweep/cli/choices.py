@@ -1,4 +1,7 @@
-"""The option that a group of settings was chosen by, held against what the settings say: a mode or task has its own file."""
+"""Check that the settings name the feedback mode and the task whose configuration files were chosen.
+
+Each mode and each task has its own file, with its own settings. `feedback=random feedback.mode=direct` would mix two of them.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,19 +15,22 @@ _NAMED_BY = {"feedback": "mode", "task": "name"}
 
 
 class Choices:
-    """Knows which feedback mode or task each option's file is written for."""
+    """Knows which feedback mode or task each option's file names, and refuses settings that name another."""
 
     def __init__(self, loader: Any) -> None:
-        """`loader`: Hydra's ConfigLoader."""
+        """Use Hydra's ConfigLoader `loader` to find and read the options' files."""
         self._loader = loader
         self._of_option: dict[tuple[str, str], Any] = {}
 
     def check(self, plain: Mapping[str, Any], choices: Mapping[str, Any]) -> None:
-        """Raise ConfigError where feedback.mode or task.name is not that of the chosen option's file.
+        """Check feedback.mode and task.name against the files of the chosen options.
 
         Args:
-            plain: resolved settings.
-            choices: the option of each group, as Hydra tells them.
+            plain: The resolved settings as plain values.
+            choices: The chosen option of each group, as in Hydra's `hydra.runtime.choices`.
+
+        Raises:
+            ConfigError: The settings name another mode or task than the chosen option's file.
         """
         for group, key in _NAMED_BY.items():
             option, values = choices.get(group), plain.get(group)
@@ -42,7 +48,7 @@ class Choices:
         return f"{field}; {did_you_mean(str(given), options)}use {group}=NAME, with one of {', '.join(options)}"
 
     def _name_in(self, group: str, key: str, option: str) -> Any:
-        """Return the mode or task that an option's file names; None where it does not do so itself."""
+        """Return the mode or task that an option's file names, or None if the file itself does not name one."""
         at = group, option
         if at not in self._of_option:
             path = f"{group}/{option}"

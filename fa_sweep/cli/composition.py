@@ -1,7 +1,8 @@
-"""Settings of a sweep's jobs, composed by Hydra once per distinct combination of overrides that need Hydra.
+"""Compose the settings of a sweep's jobs, calling Hydra only once per distinct combination of overrides that need it.
 
-A plain override (`train.lr=0.1`) only sets a value: it goes onto a copy of the composed configuration. All others (groups,
-`+`, `++`, `~`, packages, `hydra.*`) are Hydra's own business. A test holds the result against Hydra's for many lists.
+A plain override (`train.lr=0.1`) only sets a value, so it is applied to a copy of a composed configuration. Hydra itself
+handles all other overrides (groups, `+`, `++`, `~`, packages, `hydra.*`). A test compares the results with Hydra's own for many
+lists of overrides.
 """
 
 import copy
@@ -32,15 +33,19 @@ from fa_sweep.settings.schema import AppConfig, RunConfig, run_alone, with_seed
 from fa_sweep.sweep.folder import fresh_id
 from fa_sweep.sweep.record import group_of
 
-# A command line's own business: none of it changes a run's numbers, and a tracking URI may hold a password.
+# Settings of the command rather than of a run. None of them changes a run's numbers, and a tracking URI may hold a password.
 NOT_PART_OF_A_RUN = ("hydra", *names_with(AppConfig, Role.APPLICATION))
 
 
-_SEED = re.compile(r"seed=(0|[1-9][0-9]{0,17})")  # the whole numbers below 10^18 mean the same to Hydra and to Python
+_SEED = re.compile(r"seed=(0|[1-9][0-9]{0,17})")  # Hydra and Python read whole numbers below 10^18 alike
 
 
 class Candidate(NamedTuple):
-    """A job that is asked for: its run, what its overrides chose by key (the seed aside), and those that concern the run."""
+    """A job that a sweep asks for, before it gets a name and an id.
+
+    `run` holds its settings. `chosen` maps each key that its overrides set, except the seed, to the value or option.
+    `overrides` are those of its overrides that concern the run.
+    """
 
     run: RunConfig
     chosen: dict[str, Any]
@@ -48,10 +53,10 @@ class Candidate(NamedTuple):
 
 
 class Composer:
-    """Composes jobs for one Hydra configuration, remembering what it composed."""
+    """Composes the jobs of one Hydra configuration and caches what they share."""
 
     def __init__(self, loader: Any, master: DictConfig) -> None:
-        """`loader` is Hydra's ConfigLoader, `master` the configuration that the sweep itself was composed to."""
+        """Compose with Hydra's ConfigLoader `loader`; `master` is the composed configuration of the sweep as a whole."""
         self._loader, self._master = loader, master
         self._parser = OverridesParser.create(config_loader=loader)
         self._parsed: dict[str, _Parsed] = {}
@@ -60,17 +65,19 @@ class Composer:
         self._shared: dict[Any, Any] = {}
         self._choices = Choices(loader)
         self._any_seed: dict[tuple[Sequence[str], Sequence[str]], _AnySeed | None] = {}
-        self.applications: list[AppConfig] = []  # settings that were checked in full: one of them for all seeds
+        self.applications: list[AppConfig] = []  # fully checked settings; jobs that differ only in their seed share one
 
     def candidate(self, overrides: Sequence[str], place: int | None = None) -> Candidate:
-        """Return one job of a sweep; one that differs from an earlier one in its seed alone costs next to nothing.
+        """Return one job of a sweep. A job that differs from an earlier one only in its seed costs next to nothing.
 
         Args:
-            overrides: of the job.
-            place: which of them sets the seed, the same in all jobs; None where none does, or not one alone.
+            overrides: The job's overrides.
+            place: The index of the override that sets the seed, the same in all jobs; None if there is not exactly one.
 
         Raises:
-            ConfigError: the settings cannot be used; or an error of Hydra's or OmegaConf's own.
+            ConfigError: The settings cannot be used.
+            HydraException: Hydra cannot compose them.
+            OmegaConfBaseException: A value is missing, or an interpolation cannot be resolved.
         """
         seed = None if place is None else _SEED.fullmatch(overrides[place])
         if place is None or seed is None:
@@ -79,7 +86,7 @@ class Composer:
         if others not in self._any_seed:
             first = self._candidate(overrides)
             structural, _ = self._split(overrides)
-            # What follows the seed is another value under each: a preset's, or one on the command line itself.
+            # A setting that refers to the seed, in a preset or on the command line, has another value for each seed.
             follows = self._base(structural).is_referred_to(["seed"]) or any("${" in text for text in overrides)
             public = [n for n, text in enumerate(overrides) if is_public(text)]
             self._any_seed[others] = None if follows else _AnySeed(first.run, first.chosen, public)
@@ -101,7 +108,7 @@ class Composer:
         return Candidate(run_alone(app), chosen, tuple(text for text in overrides if is_public(text)))
 
     def settings(self, overrides: Sequence[str]) -> AppConfig:
-        """Return the checked settings of one job. Raises ConfigError or Hydra's and OmegaConf's own errors."""
+        """Return the checked settings of one job. Raises the same errors as `candidate`."""
         structural, plain = self._split(overrides)
         base = self._base(structural)
         resolved = base.with_values(plain)
@@ -111,27 +118,33 @@ class Composer:
         return resolve(self.compose(overrides), lambda plain: self._choices.check(plain, base.choices))
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
-        """Return one job's configuration without its `hydra` node: what ConfigLoader.load_sweep_config makes of it."""
+        """Return one job's configuration without its `hydra` node, equal to that of ConfigLoader.load_sweep_config."""
         structural, plain = self._split(overrides)
         config: DictConfig = pickle.loads(self._base(structural).pickled)  # noqa: S301  our own, from this process
         try:
             for o in plain:
                 OmegaConf.update(config, o.override.key_or_group, o.override.value(), merge=True)
-        except Exception:  # Hydra's own words for what is wrong with this job
+        except Exception:  # let Hydra say what is wrong with this job
             return self._load(overrides)
         return config
 
     def _split(self, overrides: Sequence[str]) -> tuple[tuple[str, ...], "list[_Parsed]"]:
-        """Return the overrides that need Hydra, and those that only set a value."""
+        """Return the overrides that Hydra must handle, and those that only set a value."""
         parsed = [self._parse(override) for override in overrides]
-        # A value under or over a key that is added or removed depends on the order of the two: Hydra's business as well.
+        # If one override adds or removes a key and another sets a value at, above or below it, their order matters. Hydra
+        # handles both.
         reshaped = [o.path for o in parsed if not o.plain and not o.chooses]
         plain = [o.plain and not any(_nested(o.path, path) for path in reshaped) for o in parsed]
         structural = tuple(text for text, is_plain in zip(overrides, plain, strict=True) if not is_plain)
         return structural, [o for o, is_plain in zip(parsed, plain, strict=True) if is_plain]
 
     def factor(self, override: str) -> tuple[str, str | None] | None:
-        """Return what an override sets: (group, option) or (dotted key, None); None for what is no setting of a run."""
+        """Return which setting of a run an override changes.
+
+        Returns:
+            (group, option) if the override chooses an option of a group, (dotted key, None) if it sets a value, and None if
+            it deletes a key or concerns only the command.
+        """
         o = self._parse(override)
         if o.override.is_delete() or o.path[0] in NOT_PART_OF_A_RUN:
             return None
@@ -144,7 +157,7 @@ class Composer:
             override = self._parser.parse_overrides([text])[0]
             chooses = self._is_group(override.key_or_group) and not isinstance(
                 override.value(), dict
-            )  # a mapping on a group's key is a value
+            )  # a mapping sets values in the group, and chooses no option
             path = override.key_or_group.replace("[", ".").replace("]", "").replace("/", ".").strip(".").split(".")
             plain = (
                 override.type is OverrideType.CHANGE
@@ -186,7 +199,7 @@ class _Parsed(NamedTuple):
 
 
 class _AnySeed(NamedTuple):
-    """What jobs share that differ in their seed alone; `public`: which of their overrides concern the run."""
+    """What jobs that differ only in their seed share; `public` holds the indices of the overrides that concern the run."""
 
     run: RunConfig
     chosen: dict[str, Any]
@@ -194,10 +207,10 @@ class _AnySeed(NamedTuple):
 
 
 class _Base:
-    """One composed configuration, for values to be set on copies of it."""
+    """One composed configuration. Values are set on copies of it."""
 
     def __init__(self, config: DictConfig, choices: Mapping[str, Any]) -> None:
-        """`choices`: the option of each group, as Hydra tells them."""
+        """Resolve `config` once; `choices` is the chosen option of each group, as Hydra reports them."""
         self.choices = choices
         self.pickled = pickle.dumps(config)
         raw = OmegaConf.to_container(config, resolve=False)
@@ -205,12 +218,13 @@ class _Base:
         try:
             self._resolved: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
         except OmegaConfBaseException:
-            self._resolved = None  # something is missing, which the job's own values may give
+            self._resolved = None  # a value is missing, which a job's own overrides may supply
 
     def with_values(self, values: "Sequence[_Parsed]") -> dict[str, Any] | None:
-        """Return the resolved settings with values set, groups without any shared; None where that takes OmegaConf to do right.
+        """Return the resolved settings with `values` set, or None if only OmegaConf can set them correctly.
 
-        That is: a value that refers to another, or to which another refers; one that is no scalar; a key that is not there.
+        OmegaConf is needed if a value refers to another setting, if another setting refers to it, if the old or the new value
+        is not a scalar, or if the key does not exist. Groups in which no value is set are shared, not copied.
         """
         resolved = copy.copy(self._resolved)
         for parsed in values:
@@ -229,10 +243,10 @@ class _Base:
         return resolved if isinstance(resolved, dict) else None
 
     def is_referred_to(self, path: list[str]) -> bool:
-        """Whether an interpolation may speak of a setting; too often yes rather than once too seldom."""
+        """Whether an interpolation may refer to a setting. The answer may be a needless yes, but never a wrong no."""
         for reference in self._references:
             names = [name for name in re.split(r"[^\w]+", reference) if name]
-            if reference.startswith(".") or ":" in reference or "[" in reference:  # relative, a resolver's, an index
+            if reference.startswith(".") or ":" in reference or "[" in reference:  # a relative path, a resolver or an index
                 if set(names) & set(path):
                     return True
             elif _nested(names, path):
@@ -246,7 +260,7 @@ def _nested(a: list[str], b: list[str]) -> bool:
 
 
 def _setting(app: AppConfig, key: str, given: str) -> Any:
-    """Return the value of a dotted key; what was given where that is no single value."""
+    """Return the value of a dotted key, or the text `given` if the key names a whole group or nothing."""
     value: Any = app
     for name in key.split("."):
         value = getattr(value, name, app)
@@ -254,15 +268,18 @@ def _setting(app: AppConfig, key: str, given: str) -> Any:
 
 
 def is_public(override: str) -> bool:
-    """Whether an override concerns the run itself: no tracking URI, which may hold a password."""
+    """Whether an override concerns the run itself, and not only the command.
+
+    Only these are kept with a run: a tracking URI, for example, may hold a password.
+    """
     return group_of(override) not in NOT_PART_OF_A_RUN
 
 
 @cache
 def composer_of_conf() -> Composer:
-    """Return a composer over the configurations of this package and of the pieces that other distributions bring."""
+    """Return a composer of conf/ and of the configurations of feedback modes and tasks from other distributions."""
     OmegaConf.register_new_resolver("fresh_id", fresh_id, use_cache=True, replace=True)
-    with initialize_config_dir(config_dir=conf_dir(), version_base="1.3"):  # which leaves Hydra's state as it was
+    with initialize_config_dir(config_dir=conf_dir(), version_base="1.3"):  # restores Hydra's state at its end
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
         return Composer(hydra.config_loader, hydra.compose_config("config", [], RunMode.MULTIRUN))
@@ -272,13 +289,13 @@ def compose(*overrides: str) -> RunConfig:
     """Return the checked settings of one run.
 
     Args:
-        overrides: as on the command line, such as "feedback=random", "train.lr=0.1", "seed=3".
+        overrides: Overrides as on the command line, such as "feedback=random", "train.lr=0.1", "seed=3".
 
     Returns:
-        The settings, complete: what is not given is as in conf/.
+        All settings of the run. Those without an override have their values from conf/.
 
     Raises:
-        ConfigError: a setting cannot be used. The message names the setting, its value and a remedy.
+        ConfigError: A setting cannot be used. The message names the setting, its value and a remedy.
     """
     try:
         return run_alone(composer_of_conf().settings(overrides))

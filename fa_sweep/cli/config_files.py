@@ -1,6 +1,6 @@
-"""Configuration files, checked before Hydra builds anything from them: whatever is wrong with one is said in one line.
+"""Check YAML configuration files before Hydra loads them, so that every fault is reported in one line.
 
-A few hundred bytes of YAML can stand for more values than any memory holds, and every kind of damage has an error of its own.
+A few hundred bytes of YAML can expand to more values than fit into memory, and each kind of damage raises a different error.
 """
 
 import os
@@ -19,9 +19,9 @@ from fa_sweep.checks import shown
 from fa_sweep.errors import ConfigError
 
 LARGEST_BYTES = 2**18
-MOST_VALUES = 50_000  # of one file, anchors counted as often as they are repeated
-DEEPEST = 40
-# The groups of which a run has exactly one option: a list of options would be merged, the last one winning in silence.
+MOST_VALUES = 50_000  # in one file; an alias counts as many values as the node that it repeats
+DEEPEST = 40  # levels of nesting
+# Groups from which a run takes exactly one option. Hydra would merge a list of options, and the last would silently win.
 ONE_OPTION = ("task", "model", "init", "feedback", "train", "tracking", "experiment", "hydra/launcher", "hydra/sweeper")
 
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")} | {"!"}
@@ -30,7 +30,7 @@ _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @contextmanager
 def checked_files() -> Iterator[None]:
-    """Have Hydra check each configuration file that it loads, while the block runs."""
+    """Have Hydra check each configuration file before it loads it, as long as the block runs."""
     original = ConfigRepository.load_config
 
     def load_config(repository: ConfigRepository, config_path: str) -> Any:
@@ -58,7 +58,11 @@ def checked_files() -> Iterator[None]:
 
 
 def check_file(path: str) -> None:
-    """Raise ConfigError, naming file, line and fault, for a file that is no plain YAML of reasonable size."""
+    """Check that a file is plain YAML of a reasonable size.
+
+    Raises:
+        ConfigError: It is not, or it cannot be read. The message names file and fault, and the line if one is known.
+    """
     try:
         with open(path, "rb") as file:
             content = file.read(LARGEST_BYTES + 1)
@@ -80,7 +84,7 @@ def check_file(path: str) -> None:
 
 
 def _said(error: Exception) -> str:
-    """Return what a YAML error says: where, then what; any other error's own words."""
+    """Return the line and the problem that a YAML error states, or the text of any other error."""
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
     if mark is not None:
         return f", line {mark.line + 1}: {' '.join(str(problem).split())}"
@@ -88,9 +92,12 @@ def _said(error: Exception) -> str:
 
 
 def _count_values(path: str, text: str) -> None:
-    """Go through a document's events, which costs no more than its length, and refuse what would cost more to build."""
+    """Check a document's tags, keys, depth and number of values without building the values.
+
+    Reading the parser's events takes time in proportion to the document's length; building the values may take far more.
+    """
     anchors: dict[str, int] = {}
-    open_nodes: list[tuple[str | None, int]] = []  # anchor, and how many values there were before
+    open_nodes: list[tuple[str | None, int]] = []  # each node's anchor, and the number of values before the node
     keys: list[set[str] | None] = []
     is_key: list[bool] = []
     values = 0
@@ -133,7 +140,7 @@ def _check_tag(where: str, event: Any) -> None:
 
 
 def _check_key(where: str, event: Any, keys: Sequence[set[str] | None], is_key: list[bool]) -> None:
-    """Refuse a second key of the same name in a mapping."""
+    """Refuse a key that its mapping already has."""
     if not keys or (mine := keys[-1]) is None:
         return
     if is_key[-1] and isinstance(event, yaml.ScalarEvent) and event.value != "<<":
@@ -144,7 +151,7 @@ def _check_key(where: str, event: Any, keys: Sequence[set[str] | None], is_key: 
 
 
 def _check_defaults(path: str, loaded: Any) -> None:
-    """Refuse a file that is no mapping, and one whose defaults list gives a group of ours several options."""
+    """Refuse a file that is not a mapping, or whose defaults list gives a group of `ONE_OPTION` several options."""
     if not isinstance(loaded.config, DictConfig):
         raise ConfigError(f"{path} holds no settings; a configuration is a mapping of names to values")
     for default in loaded.defaults_list or ():
@@ -154,5 +161,5 @@ def _check_defaults(path: str, loaded: Any) -> None:
 
 
 def one_option(group: str) -> str:
-    """Return the remedy for a group that was given several options, or a value that names none."""
+    """Return the remedy to print for a group that was given several options, or a value that is not an option's name."""
     return f"a group takes the name of one option; sweep over several with -m {group}=a,b"

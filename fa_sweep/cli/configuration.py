@@ -1,4 +1,4 @@
-"""Where conf/ lies; composed settings in, checked dataclasses out."""
+"""Find conf/, and turn composed configurations into checked settings or into YAML."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,17 +12,22 @@ from fa_sweep.settings.schema import AppConfig
 
 
 def conf_dir() -> str:
-    """Return the absolute path of the configuration folder: the wheel's copy, else the checkout's."""
+    """Return the absolute path of conf/: the copy in the installed package or, in a checkout, the folder beside it."""
     package = Path(__file__).resolve().parent.parent
     packaged = package / "conf"
     return str(packaged if packaged.is_dir() else package.parent / "conf")
 
 
 def resolve(composed: Any, check: Callable[[dict[str, Any]], None] | None = None) -> AppConfig:
-    """Turn a composed DictConfig into checked settings; `check` sees the plain values first.
+    """Turn a composed configuration into checked settings.
+
+    Args:
+        composed: The DictConfig. Its `hydra` node is ignored.
+        check: A further check, called with the resolved plain values before they are converted.
 
     Raises:
-        ConfigError: a setting cannot be used; or an error of OmegaConf's for a bad interpolation.
+        ConfigError: A setting cannot be used.
+        OmegaConfBaseException: A value is missing, or an interpolation cannot be resolved.
     """
     values = {str(key): composed[key] for key in composed if key != "hydra"}
     plain = {
@@ -35,5 +40,5 @@ def resolve(composed: Any, check: Callable[[dict[str, Any]], None] | None = None
 
 
 def yaml_without_secrets(config: Any) -> str:
-    """Return a configuration as YAML, interpolations as they stand, its secrets masked."""
+    """Return a configuration as YAML, with interpolations unresolved and secrets masked."""
     return OmegaConf.to_yaml(OmegaConf.create(redacted(OmegaConf.to_container(config, resolve=False))))

@@ -1,4 +1,4 @@
-"""What a person sees in the terminal: progress, the summary table, one run's evaluations, the plan."""
+"""Output for the terminal: the progress bar, a sweep's summary table, and the evaluations of a single run."""
 
 import math
 import os
@@ -18,21 +18,24 @@ from fa_sweep.sweep.plan import Shard
 from fa_sweep.sweep.shards import Record
 from fa_sweep.tasks import METRICS
 
-# Whether there is a terminal, and how wide it is, is asked of the system alone: what FORCE_COLOR, COLUMNS and their like say,
-# somebody has set for another program, or for a pipe.
+# FORCE_COLOR, COLUMNS and similar variables are ignored, because somebody may have set them for another program or for a pipe.
+# Only the system decides whether there is a terminal, and how wide it is.
 _TERMINAL = {name: os.environ[name] for name in ("TERM", "COLORTERM", "NO_COLOR") if name in os.environ}
 console = Console(highlight=False, _environ=_TERMINAL)
 errors = Console(stderr=True, highlight=False, _environ=_TERMINAL)
 
 
 def say(text: str, *, error: bool = False) -> None:
-    """Print plain text, never broken inside a word that a person may want to copy."""
+    """Print plain text, to the standard error if `error`. Lines are not wrapped, so that commands and paths can be copied."""
     (errors if error else console).print(text, markup=False, soft_wrap=True)
 
 
 @dataclass
 class Bar:
-    """A progress bar over runs: a stack of R runs that is a third done counts as R/3."""
+    """A progress bar that counts runs: a stack of R runs that is one third done counts as R / 3 runs.
+
+    `sizes` is the number of runs in each shard, and `done` is how many of them are done, by the shard's number.
+    """
 
     bar: Progress
     sizes: dict[int, int]
@@ -40,18 +43,18 @@ class Bar:
     done: dict[int, float] = field(default_factory=dict)
 
     def progress(self, shard: int, fraction: float) -> None:
-        """Take note of how far a shard is."""
+        """Update the bar: shard number `shard` is done to the given fraction, from 0 to 1."""
         self.done[shard] = fraction * self.sizes[shard]
         self.bar.update(self.task, completed=int(sum(self.done.values())))  # type: ignore[arg-type]
 
     def finished(self, shard: Shard) -> None:
-        """Take note of a shard's end."""
+        """Update the bar: a shard is finished."""
         self.progress(shard.number, 1.0)
 
 
 @contextmanager
 def progress_bar(shards: Sequence[Shard]) -> Iterator[Bar]:
-    """Show a bar with an estimate of the time left, as long as the block runs."""
+    """Show a progress bar with an estimate of the time left, as long as the block runs."""
     columns = (
         TextColumn("training"),
         BarColumn(),
@@ -71,7 +74,14 @@ COLUMNS = ("n", "reached", "at end", "converged (95 % CI)", "median steps", "ang
 
 
 def summary(jobs: Sequence[Job], records: Mapping[str, Record]) -> str:
-    """Return the table of a sweep, a row a group, n finished runs each; a name that finds no room has a line of its own."""
+    """Return the summary table of a sweep, with one row per group and a caption.
+
+    A group's name that does not fit into its column gets a line of its own above the group's numbers.
+
+    Args:
+        jobs: All jobs of the sweep.
+        records: The finished runs by run id. Column n counts them.
+    """
     groups: dict[str, list[tuple[Events, float]]] = {job.group: [] for job in jobs}
     for job, record in finished(jobs, records):
         angles = record.metrics.get("angle_deg/gradient")
@@ -131,13 +141,13 @@ _SHOWN = {  # metric: title, format
 
 
 def evaluation_header(job: Job) -> str:
-    """Return the line above the evaluations of one run."""
+    """Return the column titles that stand above the evaluations of one run."""
     titles = [title for name, (title, _) in _SHOWN.items() if name in (*METRICS[job.targets], "loss")]
     return f"{'step':>7}  {'  '.join(f'{title:>11}' for title in titles)}  {'angle':>8}"
 
 
 def evaluation_line(step: int, metrics: Mapping[str, float]) -> str:
-    """Return the line of one evaluation of one run: undefined values as "-"."""
+    """Return one evaluation of a run as one line, with undefined values (NaN) as "-"."""
     values = [(float(metrics[name]), form) for name, (_, form) in _SHOWN.items() if name in metrics]
     cells = "  ".join(f"{'-' if math.isnan(value) else format(value, form):>11}" for value, form in values)
     angle = float(metrics.get("angle_deg/gradient", math.nan))
@@ -145,7 +155,7 @@ def evaluation_line(step: int, metrics: Mapping[str, float]) -> str:
 
 
 def outcome_line(job: Job, record: Record) -> str:
-    """Return what became of one run, in one line."""
+    """Return one line that says whether and when a run converged, diverged and first reached success."""
     e = run_events(job, record)
     reached = "never" if math.isnan(e.first_reach_step) else f"at step {e.first_reach_step:.0f}"
     if e.outcome == Outcome.CONVERGED:

@@ -1,4 +1,4 @@
-"""`python -m fa_sweep doctor`: check every file of the ledger in this folder, and say what is wrong and what to do about it."""
+"""`python -m fa_sweep doctor`: check every file of the ledger in this folder, and print each fault with its remedy."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,14 @@ from fa_sweep.sweep.shards import SHARDS, is_verifiable, read_run_ids
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """Print what was found. Returns 1 if anything is wrong, else 0."""
+    """Check the ledger and print what was found.
+
+    Args:
+        arguments: The words after `doctor`. There must be none.
+
+    Returns:
+        The exit status: 0 if nothing is wrong, 1 if anything is, 2 if an argument was given.
+    """
     if arguments:
         print(f"fa_sweep: doctor takes no arguments, and was given {shown(arguments[0])}: leave them out", file=sys.stderr)
         return 2

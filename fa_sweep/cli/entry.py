@@ -1,4 +1,4 @@
-"""The Hydra entry behind `python -m fa_sweep` and the command `fa-sweep`."""
+"""Training from the command line: the Hydra application behind `python -m fa_sweep` and the command `fa-sweep`."""
 
 import importlib.util
 import inspect
@@ -27,18 +27,21 @@ from fa_sweep.process.notices import begin_command
 from fa_sweep.process.secrets import redacted_output, remember_secrets_of_the_process
 from fa_sweep.process.signals import UNTOUCHED, interrupted, meanwhile
 
-# 1.4 refuses to instantiate callbacks that are not listed, and knows no version_base "1.3".
+# Hydra 1.4 refuses to instantiate callbacks that are not listed, and does not know version_base "1.3".
 _HYDRA_1_3 = hydra.__version__.startswith("1.3")
 _MAIN_ARGUMENTS = {"version_base": "1.3"} if _HYDRA_1_3 else {"execution_whitelist": ["fa_sweep.*"]}
 
 
 def job(config: DictConfig) -> None:
-    """Run one Hydra job: a single run, or one run of a sweep under a launcher other than ours."""
+    """Run one Hydra job: a single run, or one run of a sweep under a launcher other than ours.
+
+    Our own launcher trains a sweep's jobs together and does not call this function.
+    """
     from fa_sweep.cli.application import train_job
     from fa_sweep.cli.single import run_single
 
     composed = HydraConfig.get()
-    os.chdir(composed.runtime.cwd)  # hydra.job.chdir would have results, pieces and data looked for in the run's own folder
+    os.chdir(composed.runtime.cwd)  # undoes hydra.job.chdir, which moves into the run's own folder
     overrides = [override for override in composed.overrides.task if is_public(override)]
     if composed.mode is RunMode.MULTIRUN:
         train_job(resolve(config), overrides, Path(composed.sweep.dir))
@@ -49,16 +52,17 @@ def job(config: DictConfig) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train a run or a sweep.
 
-    Signal handlers are installed by the command (`fa_sweep.__main__`), not here: another caller's stay as they are.
+    This function installs no signal handlers (`fa_sweep.__main__` does), so other callers keep their own.
 
     Args:
-        arguments: the command line after the program's name; by default this process's own.
+        arguments: The words of the command line after the program's name; by default those of this process.
 
     Returns:
-        The exit status: 2 for refused settings, 1 for failed runs, 130 for an interrupt.
+        The exit status: 0 for success, 2 for refused settings, 130 for an interrupt, and 1 for anything else that fails,
+        such as a run, or a file that cannot be written.
     """
     if arguments is not None:
-        sys.argv[1:] = arguments  # Hydra reads them there
+        sys.argv[1:] = arguments  # Hydra reads its arguments from there
     begin_command()
     remember_secrets_of_the_process()
     with redacted_output():
@@ -91,7 +95,7 @@ def _main() -> int:
         return 130
     except Exception as error:
         if wants_whole_story:
-            traceback.print_exc()  # here, where secrets are masked
+            traceback.print_exc()  # here, where the output is still redacted
         print(f"fa_sweep: {one_line(error)}", file=sys.stderr)
         return exit_status(error)
     return 0
@@ -99,7 +103,7 @@ def _main() -> int:
 
 @contextmanager
 def _hydra_s_ways() -> Iterator[None]:
-    """Have Hydra raise instead of printing and exiting, and take flags wherever they stand among the overrides."""
+    """Have Hydra raise errors instead of printing them and exiting, and accept flags anywhere among the overrides."""
     full_error = os.environ.get("HYDRA_FULL_ERROR")
     refuse, parse = ArgumentParser.error, ArgumentParser.parse_args
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -116,9 +120,9 @@ def _hydra_s_ways() -> Iterator[None]:
 
 
 def _make_plugins_visible() -> None:
-    """Let Hydra find our plugins beside those of a package `hydra_plugins` in the working folder, which would hide them.
+    """Let Hydra find our plugins even if the working folder has a package `hydra_plugins`, which would hide ours.
 
-    Raises ConfigError where that cannot be imported.
+    Raises ConfigError if that package cannot be imported.
     """
     try:
         plugins = importlib.import_module("hydra_plugins")
@@ -133,7 +137,7 @@ def _make_plugins_visible() -> None:
 
 
 def _keep_hydra_s_assertions() -> None:
-    """Compile Hydra's parser again with its assertions: they read on in what is parsed, and `python -O` leaves them out."""
+    """Compile Hydra's parser again with its assertions, which `python -O` removes: they also move the parser forward."""
     source = compile(inspect.getsource(overrides_visitor), str(overrides_visitor.__file__), "exec", optimize=0)
     exec(source, vars(overrides_visitor))  # noqa: S102 (its own source)
     vars(overrides_parser)["HydraOverrideVisitor"] = overrides_visitor.HydraOverrideVisitor
@@ -144,12 +148,12 @@ if sys.flags.optimize:
 
 
 def _refuse(parser: ArgumentParser, message: str) -> NoReturn:
-    """Stand in for argparse's own way with a wrong flag, eight lines of usage: Hydra's parser gives no other handle on it."""
+    """Replace `ArgumentParser.error`, which prints eight lines of usage. Hydra offers no other way to change that."""
     raise ConfigError(f"{message}; --hydra-help lists the flags")
 
 
 def _mode_of_preset(arguments: list[str]) -> list[str]:
-    """Hydra 1.4 takes hydra.mode from the command line alone: say there what a preset that sweeps says in its file."""
+    """Return `hydra.mode=MULTIRUN` if the preset sweeps: Hydra 1.4 ignores the mode in the preset's file."""
     flags = ("-m", "--multirun", "--cfg", "-c", "--info", "-i", "--help", "-h", "hydra.mode=")
     if _HYDRA_1_3 or any(a.startswith(flags) for a in arguments):
         return []

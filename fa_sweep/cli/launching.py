@@ -1,4 +1,4 @@
-"""A Hydra sweep: from the command line's overrides to checked jobs, through any launcher, to a closed sweep."""
+"""Conduct a Hydra sweep: compose and check its jobs, train them with any launcher, and close the sweep."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import closing, nullcontext
@@ -28,10 +28,10 @@ from fa_sweep.sweep.storage import write_bytes
 
 @runtime_checkable
 class StackedLauncher(Protocol):
-    """A Hydra launcher that trains a sweep's jobs in stacks, and need not compose them again.
+    """A Hydra launcher that trains a sweep's jobs in stacks and does not compose them again.
 
-    `jobs` maps the overrides of each job that is to be trained to the job, and `n_jobs` is the setting of that name; both are
-    set before `launch`. Hydra's own launchers, which know neither, run each job as a program of its own.
+    The sweep sets two attributes before it calls `launch`: `jobs` maps the overrides of each job to train to that job, and
+    `n_jobs` is the setting of the same name. Hydra's own launchers have neither, and run each job as a separate Hydra job.
     """
 
     jobs: dict[Any, Job]
@@ -39,35 +39,52 @@ class StackedLauncher(Protocol):
     executor: str
 
     def check(self) -> None:
-        """Raise ConfigError for settings of the launcher that cannot be used."""
+        """Check the launcher's settings.
+
+        Raises:
+            ConfigError: A setting cannot be used.
+        """
 
     def expect(self, app: AppConfig, jobs: int) -> None:
-        """Start what will take time to start, as soon as the first of so many jobs is known.
+        """Start processes that training will need, while the sweep still composes its jobs.
 
         Args:
-            app: the settings of that job.
-            jobs: how many there will be.
+            app: The settings of the sweep's first job.
+            jobs: How many jobs the sweep will have.
         """
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[Any]:
         """Train jobs into the ledger of the sweep's folder.
 
         Args:
-            job_overrides: the overrides of each job.
-            initial_job_idx: the number of the first one; always 0 here.
+            job_overrides: The overrides of each job.
+            initial_job_idx: The number of the first job; always 0 here.
 
         Returns:
-            One of Hydra's job returns for each job.
+            Hydra's JobReturn of each job, in the same order.
         """
 
 
 def sweep(arguments: Sequence[str], sweeper: Any) -> list[Any]:
-    """Conduct a sweep for a Hydra sweeper that has `hydra_context`, `config` and `launcher`. Returns Hydra's job returns."""
+    """Conduct a whole sweep for a Hydra sweeper, or print its plan if `dry_run=true`.
+
+    Args:
+        arguments: The overrides of the sweep.
+        sweeper: The sweeper, with the attributes `hydra_context`, `config` and `launcher`.
+
+    Returns:
+        Hydra's JobReturn of each job that was trained; none for reused jobs.
+
+    Raises:
+        ConfigError: The sweep cannot be run as asked. Nothing of it is left on disk.
+        CannotWrite: Its folder cannot be written.
+        RunsFailed: Runs failed or are missing, or the report or MLflow's database could not be written.
+    """
     config: DictConfig = sweeper.config
     composer = Composer(sweeper.hydra_context.config_loader, config)
     lines = parse_jobs(arguments, sweeper.hydra_context.config_loader, most=_most_jobs(config, arguments))
     stacked = sweeper.launcher if isinstance(sweeper.launcher, StackedLauncher) else None
-    if stacked is not None:  # Hydra's own have checked their settings by now
+    if stacked is not None:  # Hydra's own launchers have checked their settings by now
         stacked.check()
     candidates = _candidates(lines, composer, stacked)
     app = _one_for_all(composer.applications)
@@ -83,7 +100,7 @@ def sweep(arguments: Sequence[str], sweeper: Any) -> list[Any]:
 
 
 def _open(folder: Path, jobs: Sequence[Job], app: AppConfig, config: DictConfig) -> Sweep:
-    """Write a new sweep's folder. Raises CannotWrite, and then there is none."""
+    """Write a new sweep's folder. If it cannot be written, remove it and raise CannotWrite."""
     try:
         opened = open_sweep(folder, jobs, app)
         write_bytes(yaml_without_secrets(config).encode(), folder / "multirun.yaml")
@@ -103,7 +120,7 @@ def _conduct(opened: Sweep, app: AppConfig, launcher: Any, lines: Lines) -> list
     try:
         with nullcontext() if stacked else children_deaf_to_ctrl_c():
             returns = list(launcher.launch(list(missing), initial_job_idx=0)) if missing else []
-    except ConfigError:  # nobody to train it: a scheduler that does not answer
+    except ConfigError:  # nothing was trained, for example because a scheduler does not answer
         remove_folder(opened.folder)
         raise
     _keep_failures(opened, missing.values(), returns)
@@ -112,7 +129,7 @@ def _conduct(opened: Sweep, app: AppConfig, launcher: Any, lines: Lines) -> list
 
 
 def _candidates(lines: Lines, composer: Composer, launcher: StackedLauncher | None) -> list[Asked]:
-    """Compose and check every job; a stacked `launcher` is told as early as possible what it will be needed for."""
+    """Compose and check every job. After the first one, let a stacked launcher start what the training will need."""
     candidates: list[Asked] = []
     place = lines.place_of_seed
     for number, overrides in enumerate(lines):
@@ -129,7 +146,7 @@ def _candidates(lines: Lines, composer: Composer, launcher: StackedLauncher | No
 
 
 def _one_for_all(applications: Sequence[AppConfig]) -> AppConfig:
-    """Return the settings of the application. Raises ConfigError where jobs differ in what concerns the sweep as a whole."""
+    """Return the application's settings. Raises ConfigError if one that concerns the whole sweep differs between jobs."""
     first = applications[0]
     for other in applications:
         for name in names_with(AppConfig, Role.APPLICATION):
@@ -139,13 +156,13 @@ def _one_for_all(applications: Sequence[AppConfig]) -> AppConfig:
 
 
 def _most_jobs(config: DictConfig, arguments: Sequence[str]) -> int:
-    """Return how many jobs the sweep may have: a million, or with `confirm=true` as many as the memory holds."""
+    """Return how many jobs the sweep may have: a million, or with `confirm=true` more if they fit into memory."""
     confirmed = any(argument.lstrip("+").lower() == "confirm=true" for argument in arguments) or config.get("confirm") is True
     return max(MOST_JOBS, available_memory() // JOB_BYTES) if confirmed else MOST_JOBS
 
 
 def _hint_at_seeds(arguments: Sequence[str]) -> None:
-    """Say it where somebody who asks for a sweep over 50 seeds would get the one seed 50."""
+    """Print a note for `seed=50`, which is the single seed 50 and not a sweep over 50 seeds."""
     for argument in arguments:
         seed = argument.removeprefix("seed=")
         if seed != argument and seed.isdecimal() and int(seed) > 1:
@@ -153,18 +170,18 @@ def _hint_at_seeds(arguments: Sequence[str]) -> None:
 
 
 def _make_folder(config: DictConfig) -> Path:
-    """Make the sweep's folder, and tell every launcher's jobs of it."""
+    """Create the sweep's folder, and write its path into the configuration that every launcher's jobs read."""
     folder = Path(str(config.hydra.sweep.dir))
     make_folder(folder, "hydra.sweep.dir", new=True)
     with read_write(config.hydra), open_dict(config.hydra):
         config.hydra.sweep.dir = str(folder)
-        config.hydra.output_subdir = None  # one table of settings instead of a folder a job
+        config.hydra.output_subdir = None  # one table holds all settings, instead of one folder per job
         config.hydra.overrides.hydra += [f"hydra.sweep.dir='{folder}'", "hydra.output_subdir=null"]
     return folder
 
 
 def _keep_failures(opened: Sweep, jobs: Iterable[Job], returns: Sequence[Any]) -> None:
-    """Note the errors of jobs that a launcher of Hydra's ran."""
+    """Write the errors of jobs that one of Hydra's own launchers ran into the sweep's folder."""
     errors = {}
     for job, returned in zip(jobs, returns, strict=True):
         try:

@@ -1,4 +1,4 @@
-"""What a sweep's command line asks for, job by job: counted before any job is made."""
+"""Parse a sweep's overrides into the overrides of each job, and count the jobs before any is made."""
 
 import itertools
 import math
@@ -14,13 +14,16 @@ from fa_sweep.checks import shown
 from fa_sweep.cli.refusals import parsed
 from fa_sweep.errors import ConfigError
 
-MOST_JOBS = 1_000_000  # that are planned without `confirm=true`
-JOB_BYTES = 1000  # what a planned job takes in memory, about
+MOST_JOBS = 1_000_000  # a larger sweep needs `confirm=true`
+JOB_BYTES = 1000  # memory of one planned job, approximately
 
 
 @dataclass(frozen=True)
 class Lines:
-    """Every job's overrides, in BasicSweeper's order; `choices[n]` are the n-th override's values, each as KEY=VALUE."""
+    """The overrides of every job, in the order of Hydra's BasicSweeper.
+
+    `choices[n]` lists the values of the n-th override, each as KEY=VALUE. The jobs are all combinations of them.
+    """
 
     choices: tuple[Sequence[str], ...]
 
@@ -29,7 +32,7 @@ class Lines:
 
     @property
     def place_of_seed(self) -> int | None:
-        """Which override sets the seed; None where none does, or not one alone."""
+        """The index of the override that sets the seed, or None if there is not exactly one such override."""
         keys = [values[0].partition("=")[0] for values in self.choices]
         places = [place for place, key in enumerate(keys) if key.lstrip("+~/").startswith("seed")]
         return places[0] if len(places) == 1 and keys[places[0]] == "seed" else None
@@ -42,12 +45,12 @@ def parse_jobs(arguments: Sequence[str], loader: Any, *, most: int = MOST_JOBS) 
     """Return the overrides of every job of a sweep.
 
     Args:
-        arguments: the overrides of the whole sweep.
-        loader: Hydra's ConfigLoader, which knows the options of a group.
-        most: the largest number of jobs.
+        arguments: The overrides of the whole sweep.
+        loader: Hydra's ConfigLoader, which knows the options of each group.
+        most: The largest number of jobs allowed.
 
     Raises:
-        ConfigError: an override is malformed, sweeps over nothing or without end, or there are more jobs than `most`.
+        ConfigError: An override is malformed, or its sweep is empty or endless, or there are more than `most` jobs.
     """
     parser = OverridesParser.create(config_loader=loader)
     overrides = [parsed(text, parser) for text in arguments]
@@ -77,7 +80,7 @@ def _number(jobs: int) -> str:
 
 
 def _count(override: Override) -> int:
-    """Return how many values an override has, without making them."""
+    """Return how many values an override has. The values of a range are counted without making them."""
     if not override.is_sweep_override():
         return 1
     if not override.is_discrete_sweep():
@@ -98,6 +101,6 @@ def _count_range(override: Override, values: RangeSweep) -> int:
     start, stop, step = bounds
     if step == 0:
         raise ConfigError(f"{override.input_line}: steps of 0 lead nowhere; give the range another step")
-    if (stop - start) / step > 10**18 or start + step == start:  # beyond what the decimal steps can be counted with
+    if (stop - start) / step > 10**18 or start + step == start:  # more steps than Decimal can count
         return 10**18
     return max(0, math.ceil((stop - start) / step))

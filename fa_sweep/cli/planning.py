@@ -1,4 +1,4 @@
-"""What a command would do, before anything is written: its jobs, which of them are reused, and what training them takes."""
+"""Plan a command before it writes anything: its jobs, which of them are reused, and what training the others takes."""
 
 import sys
 from collections.abc import Sequence
@@ -15,19 +15,24 @@ from fa_sweep.sweep.ledger import Ledger
 from fa_sweep.sweep.reuse import other_environments, reusable
 from fa_sweep.sweep.room import Plan, plan_sweep, require_room
 
-TRACKING_S_PER_RUN = 0.0035  # for the estimate; fifteen times that on a server
+TRACKING_S_PER_RUN = 0.0035  # for the estimate, in seconds; a server takes fifteen times as long
 
 
 def prepare(candidates: list[Asked], app: AppConfig, executor: str) -> tuple[list[Job], Plan]:
-    """Make the jobs of a sweep, mark those that need not be trained, and plan the training of the others.
+    """Make the jobs of a sweep, mark those that an earlier sweep has trained, and plan the training of the others.
 
     Args:
-        candidates: settings, what the overrides chose, and the overrides, of each job; the list is emptied.
-        app: the application's settings.
-        executor: the name of the one that will train.
+        candidates: Each job's settings, the options and values that its overrides chose, and its overrides. The list is
+            emptied, to save memory.
+        app: The application's settings.
+        executor: The name of the executor that will train.
+
+    Returns:
+        The jobs without duplicates, and the plan.
 
     Raises:
-        ConfigError: what is to be trained does not fit into memory, onto the disk, or into a month.
+        ConfigError: The runs do not fit into memory or onto the disk, training would take more than 30 days without
+            `confirm=true`, or the tracking store cannot be used.
     """
     target(app)
     asked = len(candidates)
@@ -50,7 +55,7 @@ def prepare(candidates: list[Asked], app: AppConfig, executor: str) -> tuple[lis
 
 
 def prepare_single(app: AppConfig) -> tuple[list[Job], Plan]:
-    """Make the job of a single run. Raises ConfigError as `prepare` does."""
+    """Make and plan the job of a single run. Raises ConfigError as `prepare` does."""
     return prepare([(app, {}, [])], app, "local")
 
 
@@ -62,12 +67,12 @@ def _too_few_evaluations(train: TrainConfig) -> str | None:
 
 
 def to_train(jobs: Sequence[Job]) -> list[Job]:
-    """Return one job for each run that no ledger has."""
+    """Return one job for each run that is not reused."""
     return list({job.run_id: job for job in jobs if not job.reused}.values())
 
 
 def show_plan(jobs: Sequence[Job], plan: Plan, app: AppConfig) -> None:
-    """Print what would be done, and do none of it."""
+    """Print a sweep's plan: its jobs, stacks and processes, and the time, memory and disk space that it takes."""
     shards = plan.shards
     console.say(f"jobs       {len(jobs)}")
     console.say(f"reused     {sum(job.reused for job in jobs)}")

@@ -1,4 +1,4 @@
-"""What a refusal says: an error of Hydra, OmegaConf, YAML or ours in one line that names field, value and remedy."""
+"""Turn errors of Hydra, OmegaConf or our own into one line that names field, value and remedy, and into an exit status."""
 
 import re
 import shlex
@@ -12,13 +12,17 @@ from fa_sweep.checks import did_you_mean, shown
 from fa_sweep.errors import ConfigError
 from fa_sweep.settings.suggestions import intended, is_text, kind_of, siblings, unknown_setting
 
-_begun: list[bool] = []  # not empty once this command has written something
+_begun: list[bool] = []  # not empty once this command has begun to write
 
-_LONGEST = 600  # characters of a line that nobody has worded
+_LONGEST = 600  # characters kept of a message that is far too long
 
 
 def one_line(error: BaseException) -> str:
-    """Return what an error says, in one line; of an error that nobody expected also its class, for it may say nothing."""
+    """Return an error's message in one line.
+
+    The message of an unexpected error begins with its class, because the error's own text may say little. Known errors of
+    Hydra and OmegaConf are reworded so that they name field, value and remedy.
+    """
     if isinstance(error, ConfigError):
         return _joined(str(error))
     if isinstance(error, MemoryError):
@@ -44,7 +48,7 @@ def _of_unknown_setting(text: str) -> str:
     if not (unknown and missing):
         return ""
     path = unknown[1].split(".")
-    # The first part of the key that is unknown, or the part of a mapping given for it.
+    # The key up to its first unknown part, or the unknown name in a mapping that was given as its value.
     field = ".".join(path[: path.index(missing[1]) + 1]) if missing[1] in path else f"{unknown[1]}.{missing[1]}"
     given = re.search(r"use \+(.*)", text)
     if field.startswith("hydra."):
@@ -54,7 +58,7 @@ def _of_unknown_setting(text: str) -> str:
 
 
 def _of_sweep(text: str) -> str:
-    """Several values, and nothing that says that this is a sweep."""
+    """Return the message for an override with several values and no -m, or "" for any other error."""
     given = re.search(r"(?:Ambiguous value for argument|Sweep parameters) '(.*?)'(?:\n| requires)", text, re.DOTALL)
     if not given:
         return ""
@@ -91,7 +95,7 @@ def _of_option(text: str) -> str:
 
 def _as_it_is(error: BaseException, text: str) -> str:
     text = re.split(r"Config search path|Set the environment variable|\s+full_key:|See https?:", text)[0]
-    # Where the message itself does not say which setting it speaks of, the error may know.
+    # If the message does not name the setting, an attribute of the error may.
     about = getattr(error, "override", None) or getattr(error, "full_key", None)
     return " ".join([*([f"{about}:"] if about and str(about) not in text else []), *text.split()])
 
@@ -100,11 +104,11 @@ def parsed(text: str, parser: OverridesParser) -> Override:
     """Parse one override of a command line.
 
     Raises:
-        ConfigError: it is no override; the message says how to quote it where that makes it one.
+        ConfigError: The text is not a valid override. If quotes would make it valid, the message shows them.
     """
     try:
         return parser.parse_overrides([text])[0]
-    except Exception as error:  # Hydra's parser raises errors of many kinds, its functions any
+    except Exception as error:  # Hydra's parser raises many kinds of errors, and functions in values any kind
         key, equals, _ = text.partition("=")
         if not equals or not re.fullmatch(r"[+~]{0,2}[\w./@:\[\]-]+", key):
             raise ConfigError(f"{shown(text)} is no setting; write NAME=VALUE, such as seed=3") from error
@@ -120,35 +124,39 @@ def _reason(error: BaseException) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return KEY=VALUE as a person types it, so that any value reaches the program as one text."""
+    """Return KEY=VALUE quoted for the shell and for Hydra, so that any value reaches the program as one text."""
     key, _, value = text.partition("=")
     override = f"{key}={in_quotes(value)}"
     return f'"{override}"' if not re.search(r'[$`"\\!]', override) else shlex.quote(override)
 
 
 def in_quotes(value: str) -> str:
-    """Return a text as Hydra reads it in quotes."""
+    """Return a text in single quotes, escaped as Hydra expects."""
     from hydra.core.override_parser.types import Quote, QuotedString
 
     return QuotedString(value.strip("'\""), Quote.single).with_quotes()
 
 
 def given(arguments: list[str]) -> str:
-    """Return a command line for a message: arguments as they were typed, cut where they are long."""
+    """Return a command line for a message, quoted for the shell and shortened if it is long."""
     return shown(shlex.join(arguments))[1:-1]
 
 
 def begin() -> None:
-    """Take note that the command writes from now on: what goes wrong later is no refusal."""
+    """Record that the command writes from now on, so that an unexpected error no longer counts as refused input."""
     _begun.append(True)
 
 
 def begins_anew() -> None:
-    """Take note that a command starts, in a process that may have run others."""
+    """Record that a new command starts: this process may have run others before."""
     _begun.clear()
 
 
 def exit_status(error: Exception) -> int:
-    """Return the exit status for an error: 2 for refused input, 1 for what goes wrong after the first file was written."""
+    """Return the exit status for an error.
+
+    Returns:
+        2 for a configuration error, and for any error before the command began to write; 1 for any other error.
+    """
     expected = isinstance(error, ConfigError | HydraException | OmegaConfBaseException)
     return 2 if expected or not _begun else 1

@@ -1,4 +1,4 @@
-"""`python -m fa_sweep report`: report on a sweep, from the ledger or from MLflow."""
+"""`python -m fa_sweep report`: write the report of a sweep from the ledger or from MLflow."""
 
 import argparse
 import sys
@@ -18,10 +18,10 @@ FORMATS = ("html", "md", "tex")
 
 
 class Once(argparse.Action):
-    """An option that is given once: of two, argparse would drop the first in silence."""
+    """An option that may be given only once. argparse would silently ignore all but the last."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
-        """Keep the value. Raises ConfigError for a second one."""
+        """Store the option's value. Raises ConfigError if the option was given before."""
         given: set[str] = namespace.__dict__.setdefault("_given", set())
         if self.dest in given:
             raise ConfigError(f"--{self.dest} is given twice, the second time as {str(values)!r}; give it once")
@@ -30,15 +30,15 @@ class Once(argparse.Action):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that refuses in one line."""
+    """A parser that raises a one-line ConfigError instead of printing its usage and exiting."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise ConfigError."""
+        """Raise ConfigError with argparse's message."""
         raise ConfigError(f"{message}; --help lists the options")
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
+    """Return the parser of the command's options."""
     parser = Parser(
         "python -m fa_sweep report", description="Write the convergence report of a sweep, by default of the newest one."
     )
@@ -65,11 +65,14 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command.
+    """Write a report and print the path of its first document.
+
+    Args:
+        argv: The words after `report`; by default those of this process.
 
     Returns:
-        The exit status: 2 for what cannot be reported on, 1 for a report that could not be written, or from which runs are
-        missing whose shards are gone.
+        The exit status: 0 for success; 2 if the options are wrong or the sweep cannot be read; 1 if the report could not be
+        written, or if it lacks runs because their shards are gone.
     """
     begin_command()
     remember_secrets_of_the_process()
@@ -95,7 +98,7 @@ def _main(argv: list[str] | None) -> int:
 
 
 def _report(options: argparse.Namespace) -> tuple[Path, str]:
-    """Write the report that a command line asks for. Returns the path of its first document, and what it lacks, if anything."""
+    """Write the report. Returns the path of its first document, and a message about missing runs, "" if there are none."""
     formats = options.format.split(",")
     for name in formats:
         if name not in FORMATS:
@@ -106,7 +109,7 @@ def _report(options: argparse.Namespace) -> tuple[Path, str]:
     sweep = None if options.experiment else _find(options.sweep)
     if options.out is not None:
         _require_folder(options.out)
-    from fa_sweep.report.report import write_report  # seconds of imports, after the checks
+    from fa_sweep.report.report import write_report  # takes seconds to import, so after the checks
     from fa_sweep.studies import figures_of_study
 
     chosen: dict[str, Any] = {
@@ -138,7 +141,7 @@ def _say(text: str) -> None:
 
 
 def _require_folder(folder: Path) -> None:
-    """Raise ConfigError unless files can be written to a folder, before the report has taken its time."""
+    """Create a folder and raise ConfigError if files cannot be written to it. Checked early, because a report takes time."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -148,7 +151,7 @@ def _require_folder(folder: Path) -> None:
 
 
 def _find(name: str | None) -> Sweep:
-    """Return the sweep of that id or folder, else the newest. Raises ConfigError where there is none."""
+    """Return the sweep with this id or folder, or the newest sweep for None. Raises ConfigError if there is none."""
     if name is not None and Path(name).is_dir():
         sweep = Sweep(Path(name))
         try:

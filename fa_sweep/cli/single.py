@@ -1,4 +1,4 @@
-"""A single run: trained, or read back from the ledger, one line per evaluation."""
+"""Conduct a single run: train it or read it from the ledger, and print one line per evaluation."""
 
 import sys
 from collections.abc import Sequence
@@ -23,7 +23,19 @@ from fa_sweep.sweep.storage import write_bytes
 
 
 def run_single(app: AppConfig, overrides: Sequence[str], folder: Path, settings_yaml: str) -> None:
-    """Run one run, or print it again from the ledger, one evaluation per line; `settings_yaml` is kept beside its record."""
+    """Train a single run, or read it from the ledger, and import it into MLflow. Prints one line per evaluation.
+
+    Args:
+        app: The settings of the run and of the application.
+        overrides: The overrides that concern the run.
+        folder: The run's folder, already created.
+        settings_yaml: The settings as YAML, without secrets; written to `config.yaml` in the folder.
+
+    Raises:
+        ConfigError: The settings cannot be used. Nothing is written then.
+        CannotWrite: A file of the run cannot be written.
+        RunsFailed: Training failed, or MLflow's database on this machine could not be written.
+    """
     (job,), _ = prepare([(app, {}, overrides)], app, "local")
     meanwhile("the run was not finished, the same command starts it again")
     sweep = create_sweep(folder, [job], tracking_of(app), **words_to_keep(sys.argv[1:]), single=True, resume=app.resume)

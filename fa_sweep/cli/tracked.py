@@ -1,4 +1,4 @@
-"""A command's dealings with MLflow: what earlier commands left over, its own sweep, and what is said of both."""
+"""Import sweeps into MLflow, this command's own and those that earlier commands left over, and tell the user what happened."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,11 @@ from fa_sweep.tracking.uris import Target, choose, public, sqlite_file, sqlite_u
 
 
 def target(app: AppConfig) -> Target:
-    """Return where a command tracks its runs. Raises ConfigError for a place that cannot be used."""
+    """Return the store in which a command tracks its runs.
+
+    Raises:
+        ConfigError: The store cannot be used, or the experiment's name is too long for MLflow.
+    """
     chosen = choose(app.tracking.uri)
     if len(app.tracking.experiment) > EXPERIMENT_NAME:
         long = len(app.tracking.experiment)
@@ -31,15 +35,21 @@ def target(app: AppConfig) -> Target:
 
 
 def tracking_of(app: AppConfig) -> TrackingConfig:
-    """Return a command's settings of tracking with the URI that it uses: a file by its absolute path."""
+    """Return a command's tracking settings with the URI of the chosen store, a file with its absolute path."""
     return replace(app.tracking, uri=choose(app.tracking.uri).uri)
 
 
 def track(sweep: Sweep, app: AppConfig, records: Mapping[str, Record] | None = None) -> tuple[str, str]:
-    """Import what earlier commands left over, then this sweep. Problems are said at once.
+    """Import the sweeps that earlier commands left over, then this sweep. Problems are printed at once.
+
+    Args:
+        sweep: This command's sweep or single run.
+        app: The settings of the application.
+        records: The finished runs by run id; by default they are read from the ledger.
 
     Returns:
-        What to say of the sweep, and what is to be said in the end, where a file on this machine could not be written.
+        (message, failure): a message about the sweep for the user, and the reason why a database on this machine could not be
+        written, with which the command should fail at its end. Either may be "".
     """
     tracking = tracking_of(app)
     _import_left_over(sweep, tracking)
@@ -121,7 +131,7 @@ def _outcome(sweep: Sweep, imported: Imported, where: Target) -> str:
 
 
 def ui_command(app: AppConfig) -> str:
-    """Return a command that shows what MLflow has."""
+    """Return a shell command that opens MLflow's user interface on this command's store."""
     uri = tracking_of(app).uri
     if uri.startswith(("http:", "https:")):
         return f"open {public(uri)}"

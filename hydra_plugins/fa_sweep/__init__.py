@@ -1,1 +1,1 @@
-"""Hydra plugins; Hydra 1.3 accepts them from this namespace alone."""
+"""The Hydra plugins of fa_sweep. Hydra 1.3 finds plugins only in the namespace package `hydra_plugins`."""

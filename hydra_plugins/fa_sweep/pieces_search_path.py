@@ -1,6 +1,7 @@
-"""Configurations of feedback modes and tasks from other distributions: the folder `conf` of their package.
+"""A Hydra plugin that finds the configurations of feedback modes and tasks from other distributions.
 
-Only for this application: every Hydra application in the environment loads this file.
+Such a distribution keeps them in the folder `conf` of its package. Every Hydra application in the environment loads this file,
+so the plugin does nothing outside fa_sweep.
 """
 
 from hydra.core.config_search_path import ConfigSearchPath
@@ -8,10 +9,10 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 
 
 class PiecesSearchPath(SearchPathPlugin):
-    """Appends the folders to the search path, after our own: a group of ours cannot be replaced."""
+    """Appends the folders to Hydra's search path, after our own, so that none of our configurations can be replaced."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Append where pieces from elsewhere keep their YAML."""
+        """Append the `conf` folder of every package that brings a feedback mode or a task."""
         import sys
 
         if "fa_sweep.settings.build" not in sys.modules:  # some other application

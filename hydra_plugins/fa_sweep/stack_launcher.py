@@ -1,5 +1,6 @@
-"""`hydra/launcher=stack`: all jobs of a sweep trained in lockstep. Imports its work when it is called: every Hydra
-application in the environment loads this file.
+"""The Hydra launcher `hydra/launcher=stack`, which trains all jobs of a sweep in lockstep.
+
+Every Hydra application in the environment loads this file, so it imports the rest of fa_sweep only when it is called.
 """
 
 from dataclasses import dataclass
@@ -11,35 +12,37 @@ from hydra.plugins.launcher import Launcher
 
 @dataclass
 class StackLauncherConf:
-    """`executor`: local, dask (on the scheduler at `address`, else on a cluster here) or slurm (`slurm`: what submitit is to
-    ask for, as {timeout_min: 60, slurm_partition: NAME}); n_jobs is the application's.
+    """Settings of the launcher; the number of processes is the application's setting `n_jobs`.
+
+    `executor`: local, dask or slurm. `address`: a Dask scheduler; without one, dask starts a cluster on this machine. `slurm`:
+    the options that submitit passes to SLURM, such as {timeout_min: 60, slurm_partition: NAME}.
     """
 
     _target_: str = "hydra_plugins.fa_sweep.stack_launcher.StackLauncher"
     executor: str = "local"
     address: Optional[str] = None
-    slurm: Any = None  # a Dict would refuse new keys
+    slurm: Any = None  # OmegaConf would refuse new keys in a Dict
 
 
 ConfigStore.instance().store(group="hydra/launcher", name="stack", node=StackLauncherConf, provider="fa_sweep")
 
 
 class StackLauncher(Launcher):
-    """Hands the whole job list to the stacked engine."""
+    """Trains the whole list of jobs with the stacked engine (see `fa_sweep.cli.launching.StackedLauncher`)."""
 
     def __init__(self, executor: str = "local", address: Optional[str] = None, slurm: Optional[Dict[str, Any]] = None) -> None:
         self.executor, self.address, self.slurm = executor, address, dict(slurm or {})
-        self.jobs: Dict[Any, Any] = {}  # by their overrides: the sweeper's, which has composed and checked them all
+        self.jobs: Dict[Any, Any] = {}  # composed jobs by their overrides, set by the sweep
         self.n_jobs = "auto"
 
     def check(self) -> None:
-        """Raise ConfigError for settings that cannot be used, before anything is made."""
+        """Raise ConfigError for launcher settings that cannot be used, before anything is written."""
         from fa_sweep.sweep.executors import check_executor
 
         check_executor(self._settings())
 
     def expect(self, app: Any, jobs: int) -> None:
-        """Begin to start what so many jobs like this one will need."""
+        """Start processes that training will need. `app` is the first job's settings, `jobs` the number of jobs."""
         from fa_sweep.sweep.conduct import expect_training
 
         expect_training(app, jobs, app.n_jobs, self.executor)
@@ -50,11 +53,11 @@ class StackLauncher(Launcher):
         return ExecutorSettings(self.executor, self.address, self.slurm)
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
-        """Keep what Hydra gives."""
+        """Keep what Hydra passes to every launcher."""
         self.hydra_context, self.config = hydra_context, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[Any]:
-        """Train the jobs into the ledger of the sweep's folder. Returns Hydra's JobReturn for each."""
+        """Train the jobs into the ledger of the sweep's folder. Returns Hydra's JobReturn of each job, in the same order."""
         from pathlib import Path
 
         from hydra.core.utils import JobReturn, JobStatus, setup_globals

@@ -1,5 +1,7 @@
-"""`hydra/sweeper=stack`: BasicSweeper's syntax and order, every job composed once and checked before anything is written.
-Imports its work when it is called: every Hydra application in the environment loads this file.
+"""The Hydra sweeper `hydra/sweeper=stack`, which composes and checks every job before anything is written.
+
+Its syntax and the order of its jobs are those of Hydra's BasicSweeper. Every Hydra application in the environment loads this
+file, so it imports the rest of fa_sweep only when it is called.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +13,7 @@ from hydra.plugins.sweeper import Sweeper
 
 @dataclass
 class StackSweeperConf:
-    """`params`: overrides of every sweep, which those of the command line replace; for presets."""
+    """Settings of the sweeper. `params`: a preset's own sweep, as values by key; the command line's overrides replace them."""
 
     _target_: str = "hydra_plugins.fa_sweep.stack_sweeper.StackSweeper"
     params: Optional[Dict[str, str]] = field(default_factory=dict)
@@ -21,13 +23,13 @@ ConfigStore.instance().store(group="hydra/sweeper", name="stack", node=StackSwee
 
 
 class StackSweeper(Sweeper):
-    """A sweep from its command line to its report; training itself is the launcher's."""
+    """Conducts a sweep from its command line to its report. The launcher does the training."""
 
     def __init__(self, params: Optional[Dict[str, str]] = None) -> None:
         self.params = dict(params or {})
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
-        """Keep what Hydra gives, and make the launcher."""
+        """Keep what Hydra passes to every sweeper, and create the launcher."""
         from hydra.core.plugins import Plugins
 
         self.hydra_context, self.config = hydra_context, config
@@ -36,7 +38,7 @@ class StackSweeper(Sweeper):
         )
 
     def sweep(self, arguments: List[str]) -> Any:
-        """Parse, compose and check all jobs, then open the sweep's folder, launch what is missing and close the sweep."""
+        """Compose and check all jobs, train those that are not reused, then import and report the sweep."""
         from fa_sweep.cli.launching import sweep
 
         return sweep([f"{k}={v}" for k, v in self.params.items()] + arguments, self)
