@@ -25,10 +25,8 @@ from torture.program import Program
 from torture.secrets import Secrets
 from torture.stores import Stores
 
-WHOLE_MINUTES, PREPARING_MINUTES = (
-    20.0,
-    0.8,
-)  # what the whole torture takes on two cores, and what its preparation takes of that
+# What the whole torture takes on two cores, and what its preparation takes of that.
+WHOLE_MINUTES, PREPARING_MINUTES = 20.0, 0.8
 PARTS = (Kills, Flips, Files, FullDisks, Stores, Secrets, Inputs)
 
 
