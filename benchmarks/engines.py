@@ -135,7 +135,7 @@ def _compared(
         runs: the number of runs that `ours` trains.
         rounds: the number of pairs to time.
         share: the fraction of the work of `ours` that a call of `other` does.
-        note: is printed behind the cost of the other.
+        note: a remark, printed after the cost of the other way.
     """
     pairs = pairs_of(rounds, lambda: _us(seconds_of(ours), runs), lambda: _us(seconds_of(other), runs) / share)
     mine, theirs = (median(column) for column in zip(*pairs, strict=True))
