@@ -1,1 +1,1 @@
-"""Timings against the stock way and of the parts; `make bench`."""
+"""Timings of fa_sweep, of its parts and of other ways to do the same work (`make bench`)."""

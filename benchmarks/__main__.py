@@ -1,6 +1,6 @@
-"""`make bench`: timings side by side in one run, on the same work, as ratios; never part of the tests.
+"""`make bench`: time fa_sweep and other ways to do the same work side by side, and print ratios. Not part of the tests.
 
-These machines are shared and noisy: each pair is timed in turn, several times, and the median of the ratios is what counts.
+Shared machines are noisy. Each pair is therefore timed in turn, several times, and the median of the ratios is what counts.
 """
 
 import argparse
@@ -9,8 +9,8 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Run the chosen parts, all by default, printing each line as it is known."""
-    from benchmarks import engines, items, page, sweeps  # here, for training processes import this file too
+    """Run the chosen parts (all by default), and print each result as soon as it is known."""
+    from benchmarks import engines, items, page, sweeps  # here, because training processes import this file too
 
     parts = {
         "main": (sweeps.against_others,),

@@ -1,7 +1,7 @@
-"""`make audit`: how often each interval of a report covers the truth, and how often each test rejects where there is nothing.
+"""`make audit`: measure how often a report's intervals cover the truth, and how often its tests reject without a difference.
 
-Simulated runs from known populations, five for each quantity, at n = 5, 10, 20 and 50 a group. Seeded, so that the table comes
-out the same again. A quantity that is not shown at an n is not counted there.
+The runs are simulated from known populations, five per quantity, with n = 5, 10, 20 and 50 runs per group. The simulation is
+seeded, so that the table can be reproduced. A quantity that a report does not show at some n is not counted there.
 """
 
 import argparse
@@ -22,12 +22,18 @@ Array = np.ndarray
 Quantile = Callable[[Array], Array]
 SIZES = (5, 10, 20, 50)
 HORIZON = 4600.0
-RESAMPLES = 999  # instead of 9,999: moves no rate by more than the simulation's own error
-CORRELATION = 0.5  # between the two runs of a seed, of the normal scores
+RESAMPLES = 999  # instead of 9,999; this changes no rate by more than the simulation's own error
+CORRELATION = 0.5  # of the normal scores of the two runs with the same seed
 
 
 def _times(never: float, quantile: Quantile) -> Quantile:
-    """Return the quantile function of restricted times, on evaluations each 100 steps, some of them at the horizon."""
+    """Return the quantile function of restricted times.
+
+    Args:
+        never: the fraction of runs that have no event; their time is the horizon.
+        quantile: the quantile function of the other times, as fractions of the horizon; they are rounded up to whole hundreds
+            of steps, since a run is evaluated every 100 steps.
+    """
 
     def whole(u: Array) -> Array:
         steps = np.ceil(quantile(np.clip(u / (1 - never), 0, 1 - 1e-9)) * HORIZON / 100) * 100
@@ -57,14 +63,20 @@ RATES = {"5 %": 0.05, "20 %": 0.2, "50 %": 0.5, "80 %": 0.8, "95 %": 0.95}
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: what is shown, of which populations, and the rate of each at each n."""
+    """One line of the table.
+
+    Attributes:
+        what: the interval or the test.
+        rates: for each n and each population, the coverage of the interval or the rate of rejections of the test.
+        nominal: what the rate should be, 0.95 for an interval and 0.05 for a test.
+    """
 
     what: str
     rates: Mapping[int, Mapping[str, float]]
     nominal: float
 
     def cells(self) -> list[str]:
-        """Return the lowest and highest rate over the populations at each n, in percent; "-" where nothing is shown."""
+        """Return the lowest and the highest rate over the populations at each n, in percent; "-" if a report shows nothing."""
         return [_range(list(self.rates.get(n, {}).values())) for n in SIZES]
 
 
@@ -74,7 +86,7 @@ def _range(rates: Sequence[float]) -> str:
 
 
 def _middle(quantile: Quantile, function: Callable[[Array], float] = np.mean) -> float:
-    """Return a population's mean, or another functional, from two million even quantiles."""
+    """Return the mean of a population, or another functional of it, from two million evenly spaced quantiles."""
     return float(function(quantile((np.arange(2_000_000) + 0.5) / 2_000_000)))
 
 
@@ -83,14 +95,23 @@ def _median_of(quantile: Quantile) -> float:
 
 
 def _pairs(generator: np.random.Generator, n: int) -> tuple[Array, Array]:
-    """Return uniform scores of the runs of n seeds under two modes."""
+    """Return two arrays (n,) of uniform scores, for the runs of n seeds under two modes. They are correlated by seed."""
     first, second = generator.normal(size=(2, n))
     other = CORRELATION * first + math.sqrt(1 - CORRELATION**2) * second
     return stats.norm.cdf(first), stats.norm.cdf(other)
 
 
 def _coverage(draws: int, interval: Callable[[int], intervals.Interval], truth: float) -> float:
-    """Return how often an interval holds the truth, of the draws that have one; NaN where hardly any has."""
+    """Return the fraction of intervals that cover the truth, among draws that have an interval.
+
+    Args:
+        draws: the number of draws.
+        interval: returns the interval of the draw with a given number; NaN if a report would show none.
+        truth: the true value.
+
+    Returns:
+        The coverage; NaN if fewer than 5 % of the draws have an interval.
+    """
     bounds = np.array([interval(draw) for draw in range(draws)])
     shown = ~np.isnan(bounds[:, 0])
     if shown.mean() < 0.05:
@@ -100,13 +121,18 @@ def _coverage(draws: int, interval: Callable[[int], intervals.Interval], truth: 
 
 
 class Audit:
-    """The simulations; `draws` samples of each population and size."""
+    """Runs the simulations.
+
+    Args:
+        draws: the number of samples per population and size. The bootstrap, which is slow, gets half as many, at least 200.
+        sizes: the numbers of runs per group.
+    """
 
     def __init__(self, draws: int, sizes: Sequence[int] = SIZES) -> None:
         self.draws, self.sizes = draws, sizes
 
     def rows(self) -> Iterator[Row]:
-        """Yield the intervals, then the tests."""
+        """Yield the rows of the intervals, and then those of the tests."""
         yield from self._fractions()
         yield from self._of_times()
         yield from self._of_finals()
@@ -185,7 +211,7 @@ class Audit:
                 row = estimates.times(runs(TIMES[name](generator.random(n))))
                 return row["median_steps_low"], row["median_steps_high"]
 
-            if math.isinf(truth):  # then an interval covers that has no upper end
+            if math.isinf(truth):  # an interval covers an infinite median if it has no upper end
                 bounds = np.array([interval(draw) for draw in range(self.draws)])
                 return float(np.isinf(bounds[~np.isnan(bounds[:, 0]), 1]).mean()) if n >= 6 else math.nan
             return _coverage(self.draws, interval, truth)
@@ -246,7 +272,7 @@ class Audit:
             yield self._each(f"difference of final means, {title}", names, difference)
 
     def tests(self) -> Iterator[Row]:
-        """Yield how often each test gives p at most 0.05 where the two groups are exchangeable."""
+        """Yield the rows of the tests: how often each gives p <= 0.05 although the two groups are exchangeable."""
 
         def fractions(test: str) -> Callable[[str, int], float]:
             def rate(name: str, n: int) -> float:
@@ -298,7 +324,7 @@ class Audit:
 
 
 def table(rows: Sequence[Row], draws: int) -> str:
-    """Return the two Markdown tables: coverage, and level."""
+    """Return two Markdown tables: the coverage of the intervals, and the rate of rejections of the tests."""
     error = 100 * 2 * math.sqrt(0.05 * 0.95 / draws)
     lines = [f"{draws:,} samples of each population: two standard errors of a rate of 5 or 95 % are {error:.1f} points."]
     for title, nominal in (("95 % interval", 0.95), ("test, rejections at 5 %", 0.05)):
@@ -308,7 +334,7 @@ def table(rows: Sequence[Row], draws: int) -> str:
 
 
 def main() -> None:
-    """Run the audit, print its tables, and write them to a page if asked to."""
+    """Run the audit, print each row, and put the tables into a page if the command line names one."""
     parser = argparse.ArgumentParser("python -m benchmarks.audit", description=__doc__)
     parser.add_argument("--draws", type=int, default=4000, help="samples of each population (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="a Markdown page to put the tables into")

@@ -1,4 +1,7 @@
-"""Training alone: the stacked engine against other ways to train the same networks, and against the machine's own limits."""
+"""Timings of training alone: the stacked engine against other ways to train the same networks, and against bare arithmetic.
+
+A run-step is one training step of one run. "Narrow" networks are the main job's (2-10-10-1, one example per step).
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
@@ -20,12 +23,18 @@ from fa_sweep.sweep.timing import seconds as expected_seconds
 
 STEPS = 5001
 BLAS_SIZE = 512
-FLOP = 2 * 130 + 2 * 110 + 2 * 130  # of a step of the seed's network: forward, backward, update
+FLOP = 2 * 130 + 2 * 110 + 2 * 130  # of one run-step of the 2-10-10-1 network: forward, backward, update
 TRAINING_ONLY = "train.eval_every=5000"
 
 
 def runs_of(modes: Sequence[str], count: int, *overrides: str) -> list[RunConfig]:
-    """Return the settings of runs, as many of each mode."""
+    """Return the settings of runs, with the same number of runs per mode.
+
+    Args:
+        modes: the names of the feedback modes.
+        count: the number of runs of all modes together.
+        overrides: further settings, as on the command line.
+    """
     with initialize_config_dir(config_dir=conf_dir(), version_base="1.3"):
         base = [resolve(compose("config", [f"feedback={mode}", *overrides])) for mode in modes]
     return [type(c)(**{**vars(c), "seed": s}) for s in range(count // len(modes)) for c in base]
@@ -36,7 +45,7 @@ def _us(seconds: float, runs: int) -> float:
 
 
 def narrow(rounds: int) -> Iterator[Row]:
-    """Time the seed's network by mode, stack and engine."""
+    """Time the training of narrow networks, for different modes, sizes of the stack and engines."""
     both, engines = ("symmetric", "random"), ["numpy"] + ["numba"] * bool(find_spec("numba"))
     targets = {
         (both, 150, "numpy"): "0.40",
@@ -47,7 +56,7 @@ def narrow(rounds: int) -> Iterator[Row]:
     for modes, count in ((both, 150), (both, 1000), (("rerandom",), 150), (("rerandom",), 1000)):
         for engine in engines:
             runs, whole = runs_of(modes, count, f"engine={engine}", TRAINING_ONLY), runs_of(modes, count, f"engine={engine}")
-            train(runs[: len(modes)])  # compiled, or read from the cache
+            train(runs[: len(modes)])  # so that compiling, or reading the compiled code from the cache, is not timed
             pairs = pairs_of(
                 rounds + 2, lambda r=runs: seconds_of(lambda: train(r)), lambda r=whole: seconds_of(lambda: train(r))
             )
@@ -79,7 +88,7 @@ def narrow(rounds: int) -> Iterator[Row]:
 
 
 def against_others(rounds: int) -> Iterator[Row]:
-    """Compare training with fixed random feedback, pair by pair: JAX, PyTorch, per-sample NumPy, arithmetic alone."""
+    """Compare training with fixed random feedback with JAX, PyTorch, per-sample NumPy and bare matrix products."""
     compiled = ["numba"] * bool(find_spec("numba"))
     for count in (150, 1000):
         for engine in [*compiled, "numpy"]:
@@ -117,7 +126,17 @@ def _compared(
     share: float = 1.0,
     note: str = "",
 ) -> Row:
-    """Compare the cost of a run-step; `share`: how much of our work the other's call does; `note` says more of the other's."""
+    """Compare the cost of a run-step.
+
+    Args:
+        what: the name of the comparison.
+        ours: trains with fa_sweep.
+        other: does the work in the other way.
+        runs: the number of runs that `ours` trains.
+        rounds: the number of pairs to time.
+        share: the fraction of the work of `ours` that a call of `other` does.
+        note: a remark, printed after the cost of the other way.
+    """
     pairs = pairs_of(rounds, lambda: _us(seconds_of(ours), runs), lambda: _us(seconds_of(other), runs) / share)
     mine, theirs = (median(column) for column in zip(*pairs, strict=True))
     said = f"{theirs:.3f} us a run-step" + (f", {note}" if note else "")
@@ -125,7 +144,7 @@ def _compared(
 
 
 def _steps_of(runs: Sequence[RunConfig]) -> Callable[[], object]:
-    """Return what makes the steps of a stack that is there, the draws of its examples included."""
+    """Return a function that trains stacks for STEPS steps, with the drawing of examples but without making the stacks."""
     stacks = [_Training(Stack([runs[i] for i in part])) for part in parts_of(runs)]
 
     def steps() -> None:
@@ -136,7 +155,7 @@ def _steps_of(runs: Sequence[RunConfig]) -> Callable[[], object]:
 
 
 def _multiplied() -> Callable[[], object]:
-    """Return one product of matrices that stay in the cache, by one BLAS thread."""
+    """Return a function that multiplies two matrices, which stay in the processor's cache, with one BLAS thread."""
     a, b, out = (np.ones((BLAS_SIZE, BLAS_SIZE)) for _ in range(3))
 
     def multiply() -> None:
@@ -151,7 +170,7 @@ def _multiplied() -> Callable[[], object]:
 
 
 def estimates(rounds: int) -> Iterator[Row]:
-    """Hold what the plan expects of training against the time that it takes: every mode once, one-hot ones on digits."""
+    """Compare the training time that a plan estimates with the time taken, for every mode; one-hot modes train on digits."""
     short = ("train.steps=1001", "train.eval_every=100")
     for count in (20, 200):
         shares = []
@@ -164,7 +183,10 @@ def estimates(rounds: int) -> Iterator[Row]:
 
 
 def wide(rounds: int) -> Iterator[Row]:
-    """Compare 64-100-100-10 networks on batches of 32 with their stacked products alone, laid out as BLAS likes each best."""
+    """Compare training 64-100-100-10 networks on batches of 32 with their stacked matrix products alone.
+
+    Each product has its matrices in the memory layout that is fastest for BLAS.
+    """
     batch, steps = 32, 200
     overrides = [
         "task=digits",
@@ -202,7 +224,14 @@ def _train_all(stacks: Sequence[_Training], steps: int) -> None:
 
 
 def _products(widths: Sequence[int], batch: int, runs: int, dtype: str) -> tuple[Callable[[], None], float]:
-    """Return the eight stacked products of a step, and their flop."""
+    """Return a function that computes the stacked matrix products of one training step, and the flop of one call.
+
+    Args:
+        widths: the widths of the layers.
+        batch: the number of examples per step.
+        runs: the number of runs in the stack.
+        dtype: the type of the numbers.
+    """
     generator = np.random.default_rng(0)
 
     def array(*shape: int) -> np.ndarray:

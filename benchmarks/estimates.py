@@ -1,8 +1,8 @@
-"""Estimates of training time against the time that training takes, for random settings.
+"""Compares the estimated training time with the time taken, for random settings.
 
     python -m benchmarks.estimates [HOW_MANY [SEED]]
 
-Times are those of the processor, so that other work on the machine disturbs them little.
+Processor time is measured, so that other work on the machine disturbs it little.
 """
 
 import random
@@ -59,7 +59,11 @@ TASKS = [
 
 
 def random_settings(composer: Composer, generator: random.Random) -> Iterator[tuple[list[str], list[AppConfig]]]:
-    """Yield overrides and the runs of a stack, for ever; settings that do not go together are left out."""
+    """Yield random overrides and the runs of a stack that they give, without end.
+
+    Left out are settings that contradict each other, stacks that are estimated to train for less than 0.02 s or more than
+    LONGEST_S, and stacks that need more than MOST_BYTES of memory.
+    """
     while True:
         overrides = [*generator.choice(TASKS), f"feedback={generator.choice(list(MODES))}"]
         overrides += [f"{name}={generator.choice(values)}" for name, values in CHOICES.items()]
@@ -75,7 +79,7 @@ def random_settings(composer: Composer, generator: random.Random) -> Iterator[tu
 
 
 def main() -> None:
-    """Print a line per setting, and how many estimates are within a factor of two."""
+    """Print one line per setting, and how many estimates are within a factor of two of the time taken."""
     count, seed = [*map(int, sys.argv[1:]), *(40, 0)[len(sys.argv) - 1 :]]
     OmegaConf.register_new_resolver("fresh_id", lambda: "none", replace=True)
     with initialize_config_dir(config_dir=conf_dir(), version_base="1.3"):

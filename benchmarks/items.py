@@ -1,4 +1,4 @@
-"""What a job costs to compose and a run to track, by number, against Hydra's own composition and MLflow's own client."""
+"""Timings per job and per run: composing jobs against Hydra's own composition, and tracking runs against MLflow's client."""
 
 import shutil
 import sqlite3
@@ -13,11 +13,11 @@ from pathlib import Path
 from benchmarks.measure import QUIET, Row, median, pairs_of, seconds_of
 from benchmarks.sweeps import MAIN, MODES, MORE, MOST, command
 
-HYDRA_JOBS = 15  # of Hydra's own composition, which is slow and equal for all
+HYDRA_JOBS = 15  # how many jobs Hydra composes for the comparison: it is slow, and takes equally long for each job
 
 
 def composition(rounds: int) -> Iterator[Row]:
-    """Time jobs composed, checked, named and identified."""
+    """Time how long it takes to compose jobs, check their settings, and give them names and ids."""
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
     from hydra.types import RunMode
@@ -57,7 +57,7 @@ def composition(rounds: int) -> Iterator[Row]:
 
 
 def tracking(rounds: int) -> Iterator[Row]:
-    """Time imports of whole histories (8 metrics x 51 points, 32 last values) into SQLite and PostgreSQL."""
+    """Time imports of whole histories into SQLite and PostgreSQL: per run 8 metrics x 51 points, and 32 last values."""
     from fa_sweep.sweep.folder import all_sweeps
     from fa_sweep.tracking import stores
     from fa_sweep.tracking.importer import import_sweep
@@ -81,7 +81,7 @@ def tracking(rounds: int) -> Iterator[Row]:
             finally:
                 stores.open_tables = original
 
-        import_once(MAIN, by_client=True)  # MLflow's own import aside
+        import_once(MAIN, by_client=True)  # so that loading MLflow is not timed
         pairs = pairs_of(rounds, lambda: import_once(MAIN), lambda: import_once(MAIN, by_client=True))
         yield _tracked("SQLite, 150 runs, against MLflow's log_batch", pairs, "5 ms")
         pairs = pairs_of(rounds, lambda: import_once(MAIN), lambda: _rows_alone(folders[MAIN] / "outputs/mlflow.db") / 150)
@@ -109,14 +109,17 @@ def _postgresql(import_once, stack: ExitStack, rounds: int) -> Iterator[Row]:
         yield Row("tracking", "PostgreSQL", "is not installed")
         return
     uri = stack.enter_context(postgres())
-    import_once(MAIN, uri)  # which makes its tables
+    import_once(MAIN, uri)  # so that making the tables is not timed
     pairs = pairs_of(rounds, lambda: import_once(MAIN, uri), lambda: import_once(MAIN, uri, by_client=True))
     yield _tracked("PostgreSQL, 150 runs, against MLflow's log_batch", pairs, "10 ms")
     yield Row("tracking", "PostgreSQL, 1,500 runs", f"{1000 * import_once(MORE, uri):.2f} ms a run", target="10 ms")
 
 
 def _rows_alone(database: Path) -> float:
-    """Time the insertion of 150 runs' rows, again under other ids, into a copy of the database, in one transaction."""
+    """Return the seconds to insert the rows of the last 150 runs again, under new ids, into a copy of the database.
+
+    All rows are inserted in one transaction.
+    """
     tables = ("runs", "tags", "params", "metrics", "latest_metrics")
     with tempfile.TemporaryDirectory() as name:
         copy = Path(name) / "copy.db"

@@ -1,8 +1,8 @@
-"""`make manifest`: list the sources that decide numbers, once it is proved that the numbers are those of the last list.
+"""`make manifest`: write the list of the sources that decide a run's numbers, after a check that no number has changed.
 
-A broad set of runs is trained by the commit that wrote the manifest last, and by the working tree. Every metric and every
-weight has to be equal, bit for bit, but in runs whose ids have changed: `NUMERICS_VERSION` has been raised, or the version of
-the run's feedback mode or optimiser (`fa_sweep.settings.identity.numerics_of`).
+The commit that last wrote the manifest and the working tree both train a broad set of runs. Every metric and every weight must
+be equal, bit for bit. The only exceptions are runs whose ids have changed, because `NUMERICS_VERSION` or the version of their
+feedback mode or optimiser was raised (`fa_sweep.settings.identity.numerics_of`).
 """
 
 import json
@@ -23,7 +23,11 @@ HASHES = [sys.executable, str(ROOT / "benchmarks/run_hashes.py")]
 
 
 def listed() -> dict[str, sources.Listed]:
-    """Return the manifest of the working tree: the closure of imports of the engine, of every mode and of every task."""
+    """Return the manifest of the working tree, by module name.
+
+    It lists the two engines, every feedback mode and every task of fa_sweep's own, and all modules of fa_sweep that these
+    import, directly or not. Modules in `sources.INDIFFERENT`, which change no number, are left out.
+    """
     found: dict[str, sources.Listed] = {}
     pieces = [table.module(name) for table in (MODES, TASKS) for name in table if name not in table.foreign]
     waiting = [sources.ENGINE, sources.COMPILED, *pieces]
@@ -38,11 +42,21 @@ def listed() -> dict[str, sources.Listed]:
     return dict(sorted(found.items()))
 
 
-Hash = tuple[str, dict[str, int]]  # of a run's numbers, and the versions of numerics in its id
+Hash = tuple[str, dict[str, int]]  # the hash of a run's numbers, and the versions of the numerics that are part of its id
 
 
 def hashes_of(tree: Path) -> dict[str, Hash]:
-    """Return the hash of each run of the broad set, as the program in a tree trains it; the set is the working tree's."""
+    """Return the hashes of the broad set of runs, trained with the sources of one tree.
+
+    Args:
+        tree: the folder of a checkout. The set of runs is always the working tree's.
+
+    Returns:
+        The hash of each entry of the set, by its settings.
+
+    Raises:
+        subprocess.CalledProcessError: if the training fails.
+    """
     environment = {**os.environ, "PYTHONPATH": str(tree)}
     done = subprocess.run(HASHES, cwd=tree, env=environment, capture_output=True, text=True, check=True)
     hashes: dict[str, Hash] = json.loads(done.stdout)
@@ -50,9 +64,17 @@ def hashes_of(tree: Path) -> dict[str, Hash]:
 
 
 def compared(before: Mapping[str, Hash], now: Mapping[str, Hash]) -> tuple[list[str], list[str], list[str]]:
-    """Return the runs with the numbers that they had, those with other numbers and ids, and those with other numbers alone.
+    """Compare the hashes of two trees.
 
-    Runs that either program refuses are left out, and so are runs that the older one does not know.
+    Runs whose settings are refused or unknown in either tree are left out.
+
+    Args:
+        before: the hashes of the older tree.
+        now: the hashes of the working tree.
+
+    Returns:
+        The names of the runs with the same numbers, of those with other numbers and another id, and of those with other numbers
+        under the same id.
     """
     equal: list[str] = []
     renamed: list[str] = []
@@ -67,7 +89,7 @@ def compared(before: Mapping[str, Hash], now: Mapping[str, Hash]) -> tuple[list[
 
 
 def main() -> int:
-    """Compare and write. Returns 1, and writes nothing, where numbers differ and the run's id does not."""
+    """Compare the numbers and write the manifest. If numbers differ under the same id, return 1 and write nothing."""
     last = subprocess.run(
         ["git", "-C", str(ROOT), "log", "-1", "--format=%H", "--", str(sources.MANIFEST)],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Timing, and a line of the table that a timing ends in."""
+"""Measures the time of calls and commands, and defines a row of the table of results."""
 
 import os
 import statistics
@@ -13,7 +13,16 @@ QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison: how many times the `other`'s cost ours is (each pair), or a cost alone where there is no other."""
+    """One row of the table: a comparison, or a single cost.
+
+    Attributes:
+        part: the part of the benchmarks.
+        what: what was timed, and what it was compared with.
+        ours: fa_sweep's cost, as a text.
+        other: the cost of the other way, as a text; empty if there is none.
+        ratios: the other's cost divided by ours, for each pair of timings.
+        target: the ratio or the cost to reach; empty if there is none.
+    """
 
     part: str
     what: str
@@ -24,7 +33,7 @@ class Row:
 
     @property
     def ratio(self) -> str:
-        """The median of the ratios, and their range."""
+        """The median of the ratios and their range, as a text; empty without ratios."""
         if not self.ratios:
             return ""
         low, high = min(self.ratios), max(self.ratios)
@@ -32,7 +41,7 @@ class Row:
         return f"{_short(middle)} x" if len(self.ratios) == 1 else f"{_short(middle)} x ({_short(low)}-{_short(high)})"
 
     def line(self) -> str:
-        """The row as a line of at most some 110 characters for a terminal, the ratio first."""
+        """Return the row as a line of about 110 characters for a terminal, with the ratio first."""
         against = f"; {self.other}" if self.other else ""
         target = f"  [{self.target}]" if self.target else ""
         return f"{self.ratio:>20}  {self.what}: {self.ours}{against}{target}"
@@ -43,19 +52,29 @@ def _short(ratio: float) -> str:
 
 
 def seconds_of(function: Callable[[], object]) -> float:
-    """Return the seconds of one call."""
+    """Return how many seconds one call takes."""
     started = time.perf_counter()
     function()
     return time.perf_counter() - started
 
 
 def pairs_of(rounds: int, ours: Callable[[], float], other: Callable[[], float]) -> list[tuple[float, float]]:
-    """Return the seconds of both, in turn, round after round: what a shared machine does meets both."""
+    """Time two things in turn, round after round, so that other work on a shared machine disturbs both alike.
+
+    Args:
+        rounds: the number of pairs.
+        ours: returns a cost, such as seconds.
+        other: returns the cost of the other way in the same unit.
+    """
     return [(ours(), other()) for _ in range(rounds)]
 
 
 def whole_process(command: Sequence[str], folder: Path) -> float:
-    """Run a command to its end and return its seconds, start of the interpreter included."""
+    """Run a command in a folder and return how many seconds it takes, with the start of the interpreter.
+
+    Raises:
+        subprocess.CalledProcessError: if the command fails.
+    """
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
     return seconds_of(lambda: subprocess.run(command, cwd=folder, check=True, env=environment, **QUIET))
 

@@ -1,4 +1,4 @@
-"""The table as a page and a figure: benchmarks/RESULTS.md and RESULTS.png."""
+"""Writes the results as a page and a figure, benchmarks/RESULTS.md and RESULTS.png."""
 
 import os
 import platform
@@ -23,7 +23,7 @@ LIBRARIES = ("hydra-core", "mlflow", "sqlalchemy", "numba", "jax", "torch", "opt
 
 
 def machine() -> str:
-    """Return what the timings ran on."""
+    """Return a description of the machine, of the versions of the libraries and of the commit."""
     env = environment()
     cpus = [
         line.partition(":")[2].strip()
@@ -47,7 +47,7 @@ def _version(name: str) -> str | None:
 
 
 def write(rows: Sequence[Row], folder: Path) -> None:
-    """Write the page and its figure into a folder."""
+    """Write RESULTS.md into a folder, and RESULTS.png if any row has ratios."""
     compared = [row for row in rows if row.ratios]
     lines = [
         "# Timings", "",
@@ -71,7 +71,7 @@ def write(rows: Sequence[Row], folder: Path) -> None:
 
 
 def _draw(rows: Sequence[Row], path: Path) -> None:
-    """Draw the ratios on a logarithmic axis, one mark a comparison with the range over its pairs."""
+    """Draw the ratios on a logarithmic axis: one mark per comparison, with a bar for the range over its pairs."""
     import matplotlib
 
     matplotlib.use("Agg")

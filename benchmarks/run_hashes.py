@@ -1,6 +1,6 @@
-"""Print a hash of every metric and weight of a broad set of runs: all modes, both layouts, both types, both engines.
+"""Print one hash of all metrics and weights per entry of a broad set of runs: all modes, layouts, number types and engines.
 
-Beside each hash stand the versions of numerics that are part of the run's id.
+Each hash comes with the versions of the numerics that are part of the run's id.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from fa_sweep.settings import identity
 from fa_sweep.settings.identity import NUMERICS_VERSION
 from fa_sweep.sweep.folder import fresh_id
 
-REFUSED = "refused"  # how the entry of settings begins that a program does not take
+REFUSED = "refused"  # the beginning of the entry for settings that the program refuses
 BASE = ("train.steps=301", "train.eval_every=100")
 KINDS: tuple[tuple[str, ...], ...] = (
     (),
@@ -49,7 +49,7 @@ KINDS: tuple[tuple[str, ...], ...] = (
 
 
 def main() -> int:
-    """Print {overrides: [hash, versions]} as JSON."""
+    """Train the set of runs, and print {overrides: [hash, versions]} as JSON."""
     OmegaConf.register_new_resolver("fresh_id", fresh_id, use_cache=True, replace=True)
     hashes: dict[str, tuple[str, dict[str, int]]] = {}
     with initialize_config_dir(config_dir=conf_dir(), version_base="1.3"):
@@ -76,7 +76,7 @@ def _hash(composer: Composer, overrides: list[str]) -> tuple[str, dict[str, int]
         whole.update(name.encode() + np.ascontiguousarray(histories.metrics[name]).tobytes())
     for weight in histories.weights:
         whole.update(np.ascontiguousarray(weight).tobytes())
-    # Programs from before pieces had versions of their own are measured as well.
+    # Older checkouts, in which modes and optimisers had no versions of their own, are hashed too.
     versions = getattr(identity, "numerics_of", lambda run: {})(runs[0])
     return whole.hexdigest()[:16], {"all": NUMERICS_VERSION, **versions}
 

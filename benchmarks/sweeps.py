@@ -1,4 +1,7 @@
-"""Whole commands, from the start of the interpreter to the last row in MLflow: the main job, ours and others'."""
+"""Timings of whole commands, from the start of the interpreter to the last row in MLflow: fa_sweep's and others'.
+
+The main job trains narrow networks on XOR under three feedback modes, with 50 seeds each: 150 runs.
+"""
 
 import os
 import re
@@ -15,40 +18,46 @@ from benchmarks.measure import QUIET, Row, median, pairs_of, whole_process
 
 OTHERS = Path(__file__).with_name("others")
 MODES = "symmetric,random,rerandom"
-FEW, MAIN, MORE, MOST = 8, 50, 500, 3334  # seeds, times three modes
+FEW, MAIN, MORE, MOST = 8, 50, 500, 3334  # numbers of seeds; there are three runs per seed, one per mode
 
 
 def stock(folder: Path, seeds: int) -> float:
-    """Time the stock way."""
+    """Return the seconds of the stock way: Hydra's BasicLauncher, and log_metrics at every evaluation."""
     arguments = ["-m", f"+mode={MODES}", f"+seed=range({seeds})", f"+uri={_uri(folder)}"]
     return whole_process([sys.executable, str(OTHERS / "stock.py"), *arguments], folder)
 
 
 def joblib_batches(folder: Path, seeds: int) -> float:
-    """Time Hydra's joblib launcher on all cores with one log_batch a run."""
+    """Return the seconds of Hydra's joblib launcher on all cores, with one log_batch per run."""
     launcher = ["hydra/launcher=joblib", f"hydra.launcher.n_jobs={os.cpu_count()}"]
     arguments = ["-m", *launcher, f"+mode={MODES}", f"+seed=range({seeds})", f"+uri={_uri(folder)}"]
     return whole_process([sys.executable, str(OTHERS / "joblib_batches.py"), *arguments], folder)
 
 
 def optuna_grid(folder: Path, seeds: int) -> float:
-    """Time Optuna's grid with its MLflow callback."""
+    """Return the seconds of Optuna's grid sampler with its MLflow callback."""
     return whole_process([sys.executable, str(OTHERS / "optuna_grid.py"), str(seeds), _uri(folder)], folder)
 
 
 def ray_tune(folder: Path, seeds: int) -> float:
-    """Time Ray Tune's grid on all cores with its MLflow callback."""
+    """Return the seconds of Ray Tune's grid search on all cores with its MLflow callback."""
     command = [sys.executable, str(OTHERS / "ray_tune.py"), str(seeds), _uri(folder), str(folder / "ray")]
     return whole_process(command, folder)
 
 
 def ours(folder: Path, seeds: int, *more: str) -> float:
-    """Time our sweep, trained anew and imported into an experiment of its own; the database is there already."""
+    """Return the seconds of fa_sweep: every run is trained anew, and imported into a new experiment.
+
+    Args:
+        folder: the working folder. If it holds a database, making one is not timed.
+        seeds: the number of seeds.
+        more: further arguments.
+    """
     return whole_process(command(seeds, f"tracking.experiment=e{time.time_ns()}", *more), folder)
 
 
 def command(seeds: int, *more: str) -> list[str]:
-    """Return the command line of our sweep, without a report."""
+    """Return the command line of fa_sweep for a number of seeds, without a report."""
     arguments = [f"feedback={MODES}", f"seed=range({seeds})", "resume=false", "report=false", *more]
     return [sys.executable, "-m", "fa_sweep", "-m", *arguments]
 
@@ -59,7 +68,7 @@ def _uri(folder: Path) -> str:
 
 @contextmanager
 def warm_folder() -> Iterator[Path]:
-    """A folder that holds both databases already."""
+    """Make a temporary folder that already holds both databases, the stock way's and fa_sweep's."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         stock(folder, 1)
@@ -67,7 +76,7 @@ def warm_folder() -> Iterator[Path]:
         yield folder
 
 
-# What is compared, the seeds (times three modes), how many rounds at most, and what it needs installed.
+# The name, the function that times it, the number of seeds, the greatest number of rounds, and the modules that it needs.
 Comparison = tuple[str, Callable[[Path, int], float], int, int, tuple[str, ...]]
 COMPARED: list[Comparison] = [
     ("the stock way (BasicLauncher, log_metrics)", stock, MAIN, 3, ()),
@@ -78,7 +87,7 @@ COMPARED: list[Comparison] = [
 
 
 def against_others(rounds: int) -> Iterator[Row]:
-    """Compare the main job with other ways to run it, pair by pair."""
+    """Compare the main job with other ways to run it."""
     with warm_folder() as folder:
         for name, other, seeds, most, needs in COMPARED:
             if missing := [module for module in needs if find_spec(module) is None]:
@@ -92,14 +101,14 @@ def against_others(rounds: int) -> Iterator[Row]:
 
 
 def other_seconds(other: Callable[[Path, int], float], seeds: int) -> float:
-    """Time another way in a folder of its own, its database there already: a growing one would slow it down."""
+    """Return the seconds of another way in a new folder with a new database, since a growing database would slow it down."""
     with tempfile.TemporaryDirectory() as name:
         stock(Path(name), 1)
         return other(Path(name), seeds)
 
 
 def by_size(rounds: int) -> Iterator[Row]:
-    """Time whole sweeps of 150, 1,500 and 10,002 runs, and what one more run costs, ours and the stock way's."""
+    """Time whole sweeps of 150 to 100,020 runs, and compare the cost of one more run with the stock way's."""
     with warm_folder() as folder:
         sizes = {MAIN: rounds, MORE: rounds, MOST: 1}
         ours_s = {seeds: median([ours(folder, seeds) for _ in range(times)]) for seeds, times in sizes.items()}
@@ -125,7 +134,7 @@ def by_size(rounds: int) -> Iterator[Row]:
 
 
 def _measured(folder: Path, seeds: int, *more: str) -> tuple[float, float]:
-    """Return seconds and peak memory in GB of a sweep; the memory of the process that conducts it."""
+    """Return the seconds of a sweep, and the peak memory in GB of its largest process."""
     started = time.perf_counter()
     process = subprocess.Popen(command(seeds, f"tracking.experiment=e{time.time_ns()}", *more), cwd=folder, **QUIET)
     _, status, usage = os.wait4(process.pid, 0)
@@ -134,7 +143,7 @@ def _measured(folder: Path, seeds: int, *more: str) -> tuple[float, float]:
 
 
 def processes(rounds: int) -> Iterator[Row]:
-    """Compare two processes with one, in commands that are alike in all else: their training, until it is in the ledger."""
+    """Compare the training time of two processes with that of one, in commands that differ in nothing else."""
     for count in (1000, 4000):
         with tempfile.TemporaryDirectory() as name:
 
@@ -145,7 +154,7 @@ def processes(rounds: int) -> Iterator[Row]:
                 done = subprocess.run(command, cwd=name, env=environment, check=True, capture_output=True, text=True)
                 return float(re.search(r"trained for ([\d.]+) s", done.stdout)[1])
 
-            trained(1)  # makes the database; MLflow has these runs from now on
+            trained(1)  # so that the timed commands find the database, with these runs in it
             pairs = pairs_of(rounds, lambda: trained(2), lambda: trained(1))
         mine, theirs = (median(column) for column in zip(*pairs, strict=True))
         what = f"two processes against one, {count:,} runs, in a command"
@@ -153,7 +162,7 @@ def processes(rounds: int) -> Iterator[Row]:
 
 
 def starts(rounds: int) -> Iterator[Row]:
-    """Time help and a refusal."""
+    """Time two commands that end at once: one prints the help, and one is refused."""
     with tempfile.TemporaryDirectory() as name:
         for what, arguments, status in (("--help", ["--help"], 0), ("a refused setting", ["train.lr=-1"], 2)):
             seconds = []
@@ -167,7 +176,7 @@ def starts(rounds: int) -> Iterator[Row]:
 
 
 def reports(rounds: int) -> Iterator[Row]:
-    """Time the report over 150, 1,500 and 10,002 runs, each a process of its own."""
+    """Time reports over 150, 1,500 and 10,002 runs, each in a new process."""
     for seeds in (MAIN, MORE, MOST):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)

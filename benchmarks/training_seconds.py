@@ -1,4 +1,4 @@
-"""Run a command line of fa_sweep's, and print how long it trained: from composed jobs to the last shard in the ledger."""
+"""Run a command line of fa_sweep, and print how long it trained: from the composed jobs to the last shard in the ledger."""
 
 import sys
 import time
@@ -6,8 +6,8 @@ from typing import Any
 
 
 def main() -> int:
-    """Run the command that the arguments are."""
-    from fa_sweep.cli import application  # here, for training processes import this file too
+    """Run fa_sweep with this process's arguments, and print the training time."""
+    from fa_sweep.cli import application  # here, because training processes import this file too
     from fa_sweep.cli.entry import main as fa_sweep
 
     train_all = application.train_all

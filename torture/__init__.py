@@ -1,1 +1,4 @@
-"""Attacks on the installed program from outside: `python -m torture` kills, damages, starves and misleads it, and counts."""
+"""Attacks on the installed program from outside.
+
+`python -m torture` kills commands, damages their files, fills their disks and gives them bad input. It counts the failures.
+"""

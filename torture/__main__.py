@@ -1,4 +1,4 @@
-"""`make torture`: attack the installed program from outside and write a table of what it held."""
+"""`make torture`: attack the installed program from outside, and write a table of the cases and failures."""
 
 import argparse
 import resource
@@ -25,12 +25,19 @@ from torture.program import Program
 from torture.secrets import Secrets
 from torture.stores import Stores
 
-WHOLE_MINUTES, PREPARING_MINUTES = 20.0, 0.8  # of all tasks on two cores, and of what comes before them
+# What the whole torture takes on two cores, and what its preparation takes of that.
+WHOLE_MINUTES, PREPARING_MINUTES = 20.0, 0.8
 PARTS = (Kills, Flips, Files, FullDisks, Stores, Secrets, Inputs)
 
 
 class Torture:
-    """Runs the tasks of parts, some at once, and collects what became of them."""
+    """Runs the tasks of all parts on a few threads, and collects their outcomes.
+
+    Args:
+        parts: the kinds of attack to run.
+        work: the folder in which each part and each task gets a new folder.
+        options: the parsed command line (see `arguments`).
+    """
 
     def __init__(self, parts: Sequence[Part], work: Path, options: argparse.Namespace) -> None:
         self.parts, self.work, self.options = parts, work, options
@@ -39,18 +46,18 @@ class Torture:
         self.seconds = {part.name: 0.0 for part in parts}
         self.deadline = time.monotonic() + 60 * options.minutes
         self.certain: set[str] = set()
-        """Tasks that run however late it is: one of each part, so that no machine is too slow to see something fail."""
+        """Tasks that run even after the deadline: one per part, so that a slow machine tests each part at least once."""
         self._lock = Lock()
 
     def run(self) -> None:
-        """Prepare all parts, then run their tasks in turn, so that a shortage of time meets all of them."""
+        """Prepare all parts, then run their tasks in turn, so that all parts lose tasks if time runs short."""
         with ThreadPoolExecutor(self.options.workers) as pool:
             try:
                 list(pool.map(self._prepare, self.parts))
                 turns = list(zip_longest(*(self._chosen(part) for part in self.parts)))
                 self.certain = {task.name for turn in turns[:1] for task in turn if task is not None}
                 list(pool.map(self._one, [task for turn in turns for task in turn if task is not None]))
-            except BaseException:  # interrupted: what runs ends by itself, nothing else begins
+            except BaseException:  # interrupted: running tasks end by themselves, and no further task starts
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
@@ -91,7 +98,7 @@ class Torture:
         print(f"FAILED {outcome.kind} ({outcome.case}): {' '.join(outcome.problem.split())} | {recipe}", flush=True)
 
     def _timed(self, part: str, work: Callable[[], object]) -> None:
-        """Run a piece of work and add its time; an error of the torture itself is a failure too."""
+        """Run a piece of work and add its time to the part. An error of the torture itself counts as a failure."""
         started = time.monotonic()
         try:
             work()
@@ -102,7 +109,7 @@ class Torture:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
+    """Return the parser for the command line."""
     parser = argparse.ArgumentParser("python -m torture", description=__doc__)
     names = ", ".join(part.name for part in PARTS)
     parser.add_argument("--minutes", type=float, default=WHOLE_MINUTES, help="time to take; under 20, a sample of all parts")
@@ -116,10 +123,18 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the torture; returns 1 if anything failed, 3 if nothing did but not everything was reached in the time given."""
+    """Run the torture.
+
+    Args:
+        argv: the command line's arguments; those of this process by default.
+
+    Returns:
+        The exit status: 1 if anything failed, 3 if nothing failed but some tasks were skipped for lack of time, otherwise 0.
+    """
     options = arguments().parse_args(argv)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and would hand that on
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and mounts go with this program
+    # Background jobs of a shell ignore SIGINT, and the commands started here would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped and disks unmounted on the way out
     program = Program(options.python)
     wanted = {name.partition("/")[0] for name in options.only}
     parts: list[Part] = [part(program, options.seed) for part in PARTS if not wanted or part.name in wanted]

@@ -1,4 +1,4 @@
-"""What an attack is made of: parts, tasks and outcomes."""
+"""The building blocks of the torture: a part is a kind of attack, a part has tasks, and a task returns outcomes."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one case. `kind` is the row of the table that counts it; `problem` is empty where the program held."""
+    """The result of one case.
+
+    Attributes:
+        kind: the row of the table that counts the case.
+        case: what was done to the program.
+        problem: what went wrong; empty if the program held.
+    """
 
     kind: str
     case: str
@@ -22,53 +28,66 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Task:
-    """A piece of work for one core, in a new folder; it may hold many cases. `name` is PART/NUMBER."""
+    """A piece of work for one core. It covers one or more cases.
+
+    Attributes:
+        name: PART/NUMBER.
+        run: the function that does the work in a given new folder.
+    """
 
     name: str
     run: Callable[[Path], list[Outcome]]
 
 
 class Part(Protocol):
-    """One kind of attack."""
+    """One kind of attack, such as kills or full disks."""
 
     name: str
 
     @property
     def held(self) -> Mapping[str, str]:
-        """For each kind of outcome, in the order of the table: what is held."""
+        """What the program must hold for each kind of outcome, in the order of the table's rows."""
 
     def prepare(self, folder: Path) -> None:
-        """Make what all tasks start from (an undisturbed sweep, a server), in a folder that stays until the end."""
+        """Make what all tasks share, such as an undisturbed sweep or a server.
+
+        Args:
+            folder: a new folder that exists until all tasks have ended.
+        """
 
     def tasks(self) -> Sequence[Task]:
-        """Return all tasks of the whole torture; a shorter one takes every k-th."""
+        """Return all tasks of this part. A shorter torture runs an evenly spaced sample of them."""
 
     def close(self) -> None:
-        """End what `prepare` started."""
+        """Stop the servers that this part started."""
 
 
 @dataclass
 class Common:
-    """What parts share: the program under attack and the seed of everything random."""
+    """The base class of the parts: holds the program under attack, and the seed of everything random."""
 
     program: Program
     seed: int
     name = ""
 
     def random(self, what: object) -> random.Random:
-        """Return random numbers of their own for a task, whatever ran before it."""
+        """Return a random generator that depends on the seed, the part and a key only, not on what ran before.
+
+        Args:
+            what: the key, such as a task's number.
+        """
         return random.Random(f"{self.seed}/{self.name}/{what}")
 
     def task(self, number: int, run: Callable[[Path], list[Outcome]]) -> Task:
-        """Return a task of this part."""
+        """Return the task of this part with a given number."""
         return Task(f"{self.name}/{number:03d}", run)
 
     def close(self) -> None:
-        """Nothing was started."""
+        """Do nothing: most parts start no server."""
 
 
 def traceback_in(said: str) -> str:
-    """Return the last line of a traceback in what a command printed; empty where there is none."""
+    """Return the last line of a command's output if it contains a traceback; otherwise an empty text."""
     if "Traceback (most recent call last)" not in said:
         return ""
     lines = [line for line in said.splitlines() if line.strip()]
@@ -76,10 +95,17 @@ def traceback_in(said: str) -> str:
 
 
 def attributed(cases: Sequence[T], attempt: Callable[[Sequence[T]], Sequence[str] | str]) -> list[str]:
-    """Return what is wrong about each case, where one command meets many of them.
+    """Return the problem of each case when one command meets many cases.
 
-    `attempt` returns a problem for each case, empty where there is none, or one problem of the whole command: then halves are
-    tried apart, until it is known whose it is.
+    If the command fails as a whole, each half of the cases is tried alone, and so on, until the responsible case is found.
+
+    Args:
+        cases: the cases that one command meets.
+        attempt: runs the command on some of the cases. Returns one problem per case, empty if there is none, or a single text
+            if the whole command failed.
+
+    Returns:
+        One problem per case, in the order of the cases; empty if there is none.
     """
     problems = attempt(cases)
     if not isinstance(problems, str):

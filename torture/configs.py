@@ -1,10 +1,10 @@
-"""Contents of a preset that has to be refused: broken YAML, and YAML that means too much."""
+"""Contents of presets that the program must refuse: broken YAML, and valid YAML with a meaning that no preset may have."""
 
 DEPTH = 5000
 
 
 def _laughs(first: bytes, level: bytes, reference: bytes) -> bytes:
-    """Return aliases of aliases, nine on each of ten levels."""
+    """Return a "billion laughs" file: ten levels of nine members each, which are aliases of the level before."""
     lines = [b"a: &a " + first]
     for letter in range(ord("b"), ord("k")):
         lines.append(b"%c: &%c " % (letter, letter) + level % b",".join([reference % (letter - 1)] * 9))

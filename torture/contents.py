@@ -1,4 +1,4 @@
-"""What hostile files contain: for files that should be JSON, for fields of them, for any file."""
+"""Contents of hostile files: contents for any file (ANY), for a JSON file (JSON), and values for a JSON field (FIELDS)."""
 
 import hashlib
 import json
@@ -73,7 +73,10 @@ FIELDS: Mapping[str, Any] = {
 
 
 def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record with the checksum that fits it, as the program writes it: SHA-256 of the rest, its keys in order."""
+    """Return a record with the right checksum; a record that has no checksum is returned as it is.
+
+    The checksum is the one that the program writes: the SHA-256 of the other fields as JSON with sorted keys.
+    """
     if "checksum" not in record:
         return dict(record)
     rest = {name: value for name, value in record.items() if name != "checksum"}
@@ -81,9 +84,16 @@ def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def altered(whole: dict[str, Any], chance: random.Random) -> Iterator[tuple[str, bytes]]:
-    """Yield (what, content) of a JSON object with every field in turn replaced by every value of FIELDS, or left out.
+    """Yield variants of a JSON object: each field in turn is replaced by each value of FIELDS, or left out.
 
-    Half of the records have a checksum that fits what was changed: what reads them must not rely on that alone.
+    About half of the variants get a checksum that fits the change, because a reader must not rely on the checksum alone.
+
+    Args:
+        whole: the undamaged record.
+        chance: decides which variants get a fitting checksum.
+
+    Yields:
+        What was changed, and the content of the file.
     """
     for path in _paths(whole):
         for name, value in (*FIELDS.items(), ("missing", ...)):
@@ -98,7 +108,7 @@ def altered(whole: dict[str, Any], chance: random.Random) -> Iterator[tuple[str,
 def _paths(node: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     for key, value in node.items():
         yield (*above, key)
-        if isinstance(value, dict) and key != "environment":  # of that, one member is enough
+        if isinstance(value, dict) and key != "environment":  # which has many members alike: it is only replaced as a whole
             yield from _paths(value, (*above, key))
 
 
@@ -114,5 +124,5 @@ def _with(node: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[st
 
 
 def encoded(value: Mapping[str, Any]) -> bytes:
-    """Return a record as a file's content."""
+    """Return the content of the file that holds a record."""
     return json.dumps(value, indent=2).encode() + b"\n"

@@ -1,4 +1,4 @@
-"""Files of data that have to be refused: CSV, .npz and IDX."""
+"""Contents of data files that the program must refuse: CSV, .npz and IDX."""
 
 import gzip
 import io
@@ -20,7 +20,7 @@ def _npy(kind: str, shape: tuple[int, ...], data: bytes) -> bytes:
 
 
 def bomb(path: Path) -> None:
-    """Make an .npz of 2 MB that unpacks to 2 GB."""
+    """Write an .npz file of 2 MB that unpacks to 2 GB."""
     rows = 2**21
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         with archive.open("x.npy", "w", force_zip64=True) as file:

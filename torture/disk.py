@@ -1,6 +1,6 @@
-"""Full disks: a small tmpfs for outputs, sweeps, reports or the database; with room, the same command completes.
+"""Full disks: a command runs with its outputs, sweeps or reports on a small tmpfs; with more room, it must then complete.
 
-Where this user may not mount, files are limited in length instead (RLIMIT_FSIZE), which fails in the same places.
+If this user may not mount a tmpfs, the length of files is limited instead (RLIMIT_FSIZE). Writes then fail in the same places.
 """
 
 import os
@@ -40,7 +40,16 @@ HELD = {
 
 @dataclass(frozen=True)
 class Disk:
-    """A small disk at a folder of the working folder; `sizes` in KiB; `used`: the folder has had a database before."""
+    """A small disk at a place in the working folder, and the sizes to try.
+
+    Attributes:
+        kind: the row of the table that counts the cases.
+        place: where the disk is mounted, relative to the working folder.
+        sizes: the free room to try, in KiB; for the disk that limits names, the number of free inodes.
+        used: whether a command has run in the working folder before, so that the database exists.
+        options: the mount options of the limit, with the size to be filled in.
+        command: the arguments of the command.
+    """
 
     kind: str
     place: str
@@ -63,7 +72,7 @@ DISKS = (
 
 @dataclass
 class FullDisks(Common):
-    """Some 60 sizes, so that each kind of file is the one that finds no room."""
+    """About 65 sizes, chosen so that each kind of file is the one that does not fit in some case."""
 
     name = "disk"
     truth: Truth = field(default_factory=lambda: Truth({}, {}))
@@ -72,7 +81,7 @@ class FullDisks(Common):
     held: ClassVar[Mapping[str, str]] = HELD
 
     def prepare(self, folder: Path) -> None:
-        """Run the sweep where there is room, and make a folder that was used before."""
+        """Run the sweep on a disk with room, and make the working folder that has been used before."""
         self.mounts = may_mount(folder / "mount")
         if not self.mounts:
             print("disk: this user may not mount; files are limited in length instead")
@@ -84,14 +93,14 @@ class FullDisks(Common):
         self.truth = Truth.of(plain)
 
     def tasks(self) -> Sequence[Task]:
-        """Return a task for each size of each disk."""
+        """Return one task per size of each disk."""
         sizes = [(disk, size) for disk in DISKS for size in disk.sizes]
         self.random("order").shuffle(sizes)
         one = self._one if self.mounts else self._short
         return [self.task(n, partial(one, disk=disk, size=size)) for n, (disk, size) in enumerate(sizes)]
 
     def _short(self, folder: Path, disk: Disk, size: int) -> list[Outcome]:
-        """Without the right to mount: no file may be longer than so many KiB."""
+        """Run the case without mounting: no file of the first command may be longer than `size` KiB."""
         if disk.options != Disk.options:
             return []
         cwd = folder / "work"
@@ -115,7 +124,7 @@ class FullDisks(Common):
         return [Outcome(disk.kind, f"{disk.options.format(size)} at {disk.place}", "; ".join(problems))]
 
     def _wrong_before(self, first: Ended, disk: Disk) -> list[str]:
-        """Return what is wrong with what a command said that found no room."""
+        """Return what is wrong with the exit status and the messages of a command that ran out of room."""
         if first.status is None:
             return [f"still there after {SECONDS:.0f} s"]
         if found := traceback_in(first.said):
@@ -139,7 +148,16 @@ class FullDisks(Common):
 
 @contextmanager
 def small_disk(place: Path, disk: Disk, size: int):  # type: ignore[no-untyped-def]
-    """Put a small disk at a place, with what is there already and so much room besides; yields a function that makes more."""
+    """Mount a small disk at a place, with the files that are there already and a limited amount of free room.
+
+    Args:
+        place: the folder to mount the disk at; made if it does not exist.
+        disk: says what is limited.
+        size: the free room, in KiB or inodes.
+
+    Yields:
+        A function that enlarges the disk.
+    """
     there = place.with_name(f"{place.name}-there")
     place.mkdir(parents=True, exist_ok=True)
     place.rename(there)
@@ -156,7 +174,7 @@ def small_disk(place: Path, disk: Disk, size: int):  # type: ignore[no-untyped-d
 
 
 def remount(place: Path, disk: Disk, size: int) -> None:
-    """Leave so much room as the case wants."""
+    """Shrink a mounted disk until only the free room of the case is left, or make it read-only."""
     room = os.statvfs(place)
     used_kib = (room.f_blocks - room.f_bfree) * room.f_frsize // 1024
     used_names = room.f_files - room.f_ffree
@@ -181,5 +199,9 @@ def may_mount(place: Path) -> bool:
 
 
 def mount(place: Path, options: str) -> None:
-    """Mount a tmpfs, or change one that is mounted."""
+    """Mount a tmpfs, or change the options of a mounted one.
+
+    Raises:
+        subprocess.CalledProcessError: if this user may not mount.
+    """
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "torture", str(place)], check=True, capture_output=True)

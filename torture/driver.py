@@ -1,13 +1,14 @@
-"""Runs command lines in forked processes: thousands of starts would spend their time on importing libraries.
+"""Runs each command in a forked process, because thousands of new interpreters would spend their time importing libraries.
 
-Run as a program. Each line of its input is a command in JSON, each command is answered by two lines: the process's id and, at
-its end, its exit status. Only libraries of others are imported here; the program itself is imported by each forked process,
-by `runpy` as `python -m` does, so that its own imports, its signal handlers and its caches are new for every command.
+This file is started as a program. It reads one command in JSON per line of its input. It answers each command with two lines:
+the process's id, and, when the process has ended, its exit status. Only third-party libraries are imported here. Each forked
+process imports fa_sweep itself, with `runpy`, as `python -m` does. Its modules, signal handlers and caches are therefore new
+for every command.
 """
 
 import sys
 
-sys.path.pop(0)  # this file's own folder: its neighbours are no libraries
+sys.path.pop(0)  # this file's own folder, so that the modules beside it are not imported in place of libraries
 
 import gc
 import importlib
@@ -26,12 +27,12 @@ LIBRARIES = (
 
 
 def main() -> None:
-    """Answer until the input ends."""
+    """Import the libraries, then run commands until the input ends."""
     for name in LIBRARIES:
         with suppress(ImportError):
             importlib.import_module(name)
     gc.collect()
-    gc.freeze()  # a forked process would copy the memory of every object that its collector touches
+    gc.freeze()  # otherwise the collector of a forked process touches, and so copies, the memory of every object
     answers = os.fdopen(os.dup(1), "w")
     for line in sys.stdin:
         command = json.loads(line)
@@ -47,7 +48,7 @@ def main() -> None:
 
 
 def _become(command: dict[str, Any]) -> None:
-    """Make this process what a newly started command would be."""
+    """Give this process the session, output, folder, environment and arguments that a newly started command has."""
     os.setsid()
     for number, end in ((1, ".out"), (2, ".err")):
         file = os.open(command["log"] + end, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

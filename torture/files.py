@@ -1,4 +1,7 @@
-"""Files that do not belong, are damaged or are no files: none stops a command, none hangs it, each is said in one line."""
+"""Foreign and damaged files, and things that are not regular files, in the places of the program's own files.
+
+No such file may stop a command or make it hang, and the command must name it in one line.
+"""
 
 import hashlib
 import json
@@ -20,7 +23,7 @@ from torture.tables import NEARLY, variations
 from torture.truth import stored, wrong_in_store
 
 LIMIT_S = 10.0
-COPIES = 10  # hostile files that one command meets
+COPIES = 10  # how many hostile files one command meets
 HELD = {
     "Parquet in shards/": "no traceback, no hang; said in one line; true runs are used, with true numbers",
     "content of a record": "no traceback, no hang; said in one line, or imported as it was",
@@ -33,7 +36,15 @@ HELD = {
 
 @dataclass(frozen=True)
 class Plant:
-    """One hostile file: `make` puts it at a path. `said`: it has to be named, whatever else happens."""
+    """One hostile file.
+
+    Attributes:
+        kind: the row of the table that counts the case.
+        what: what the file is or contains.
+        file: the name of the file.
+        make: the function that makes the file at a given path.
+        said: whether the command must name the file in any case. Otherwise it may also use the file, if its numbers are true.
+    """
 
     kind: str
     what: str
@@ -43,12 +54,12 @@ class Plant:
 
 
 def written(data: bytes) -> Callable[[Path], object]:
-    """Return a function that makes a file of this content."""
+    """Return a function that writes a file with this content at a given path."""
     return lambda path: path.write_bytes(data)
 
 
 def _socket(path: Path) -> None:
-    """Leave a socket behind; its path may be longer than a socket's address."""
+    """Leave a socket at a path. It is bound elsewhere and moved there, since a socket's address must be short."""
     with socket.socket(socket.AF_UNIX) as left:
         here = path.parent.with_name("s")
         left.bind(str(here)) if len(str(here)) < 100 else os.mknod(here, 0o140600)
@@ -88,18 +99,18 @@ SPECIAL: Mapping[str, Callable[[Path], object]] = {
 
 @dataclass
 class Files(Common):
-    """Some 900 hostile files: each command meets up to ten, in places of their own."""
+    """About 900 hostile files. Each command meets up to ten of them, each in a different place."""
 
     name = "files"
     leftovers: Leftovers = field(init=False)
     held: ClassVar[Mapping[str, str]] = HELD
 
     def prepare(self, folder: Path) -> None:
-        """Make the left-overs that are damaged afterwards."""
+        """Make the left-over sweeps that the tasks copy and damage."""
         self.leftovers = leftovers_of(self.program, folder / "leftovers")
 
     def tasks(self) -> Sequence[Task]:
-        """Return a task for every ten files, and one for each that stands in outputs itself."""
+        """Return one task per ten files in sweeps, and one task per file that stands in outputs itself."""
         groups = [partial(self._group, plants=some) for some in _tens(self._shards())]
         groups += [partial(self._group, plants=some) for some in _tens(self._records())]
         groups += [partial(self._alone, plant=plant) for plant in self._in_outputs()]
@@ -107,7 +118,7 @@ class Files(Common):
         return [self.task(number, partial(run, number=number)) for number, run in enumerate(groups)]
 
     def _shards(self) -> list[Plant]:
-        """Return files for shards/: under a name of our own form with their true digest, and under a foreign one."""
+        """Return files for shards/, each under a foreign name and under a name like a shard's own, with a true digest."""
         (shard,) = self.leftovers.bare.glob("outputs/sweeps/*/shards/*.parquet")
         contents = [*variations(shard), *ANY.items()]
         plants = [
@@ -122,7 +133,7 @@ class Files(Common):
         return self.random("shards").sample(plants, len(plants))
 
     def _records(self) -> list[Plant]:
-        """Return files in the places of a left-over's own: its table, its records, and fields of these."""
+        """Return files that replace those of a left-over sweep: its job table and its records, whole or one field at a time."""
         folder = self.leftovers.tracked / "outputs/sweeps" / self.leftovers.names[0]
         records = {path.name: path.read_bytes() for path in sorted(folder.glob("*.json"))} | {"failures.json": b'{"0123": "E"}'}
         plants: list[Plant] = []
@@ -138,7 +149,7 @@ class Files(Common):
         return self.random("records").sample(plants, len(plants))
 
     def _in_outputs(self) -> list[Plant]:
-        """Return files in the places of outputs' own entries, whatever the program keeps there."""
+        """Return files that replace the entries of outputs, such as the database and the folder of reports."""
         entries = [*sorted(path.name for path in (self.leftovers.bare / "outputs").iterdir()), "reports", "runs"]
         makes = {what: make for what, make in SPECIAL.items() if what not in ("3 GB of nothing", "a folder with files")}
         makes |= {what: written(ANY[what]) for what in ("nothing", "64 zeros", "a page of HTML")}
@@ -150,7 +161,7 @@ class Files(Common):
         ]
 
     def _group(self, folder: Path, number: int, plants: list[Plant]) -> list[Outcome]:
-        """Plant files in places of their own and have two commands meet them."""
+        """Plant each file in a different place, and run two commands that meet them all."""
         cwd, later = folder / "work", ""
 
         def attempt(some: Sequence[Plant]) -> Sequence[str] | str:
@@ -173,7 +184,7 @@ class Files(Common):
         return [*outcomes, Outcome("later command", f"after {plants[0].what} and others", later)]
 
     def _plant(self, plant: Plant, cwd: Path, position: int) -> Path:
-        """Plant a file in shards/ or in the position-th left-over, in place of what is there; returns where it stands."""
+        """Plant a file in shards/, or in place of a file of the position-th left-over, and return its path."""
         sweeps = cwd / "outputs/sweeps"
         if plant.file.endswith(".parquet") and plant.file != "jobs.parquet":
             (shards,) = (path for path in sweeps.glob("*/shards") if path.is_dir())
@@ -185,7 +196,7 @@ class Files(Common):
         return path
 
     def _wrong(self, cwd: Path) -> list[str]:
-        """Return what is wrong about the command's own sweep, which reuses two runs and trains one."""
+        """Return what is wrong with the command's own sweep, which reuses two runs and trains one."""
         runs = [run for run in stored(cwd / "outputs/mlflow.db") if run.experiment == "fa_sweep"]
         ours = [run for run in runs if run.tags.get("fa_sweep.planned") == "3"]
         children = [run for run in runs if run.parent in {parent.id for parent in ours}]
@@ -202,7 +213,7 @@ class Files(Common):
         return self.leftovers.verdict(cwd, place.parent.name, done.said)
 
     def _alone(self, folder: Path, number: int, plant: Plant) -> list[Outcome]:
-        """Plant a file in outputs, run the command, take it away, and run the same command."""
+        """Plant a file in outputs and run the command; then remove the file and run the same command again."""
         cwd = folder / "work"
         move(self.leftovers.bare, cwd)
         place = cwd / "outputs" / plant.file
@@ -227,7 +238,7 @@ def _remove(path: Path) -> None:
 
 
 def _broken(done: Ended, statuses: Sequence[int] = (0,)) -> str:
-    """Return why a command cannot be said to have gone on."""
+    """Return how a command broke: it hung, failed or printed a traceback; empty if it did none of these."""
     if done.status is None:
         return f"hangs: ended after {done.seconds:.0f} s"
     if done.status not in statuses:
@@ -236,7 +247,13 @@ def _broken(done: Ended, statuses: Sequence[int] = (0,)) -> str:
 
 
 def named_like(shard: Path, data: bytes, number: int) -> str:
-    """Return a name of the form that a shard's own has, for another content: with that content's digest if names carry one."""
+    """Return a file name like a shard's own, but with the digest of another content.
+
+    Args:
+        shard: a true shard, whose name shows the form.
+        data: the content that the digest is of.
+        number: makes the name differ from those of other files with the same content.
+    """
     digest = hashlib.sha256(data).hexdigest()
     if found := re.fullmatch(r"([0-9a-f]{12})-([0-9a-f]{32})", shard.stem):
         return f"{int(found[1], 16) + number:012x}-{digest[:32]}.parquet"

@@ -1,7 +1,8 @@
-"""Single flipped bits: in shards, in job tables, in records. Each is noticed and said, or proved to change nothing.
+"""Single flipped bits in shards, job tables and records. The program must report each flip, unless it changes nothing.
 
-Shards: a sweep of many structures has one shard for each, so that one command meets many flips, each in a shard of its own.
-Tables and records: many left-over sweeps, each with one flip and an experiment of its own, are imported by one command.
+Shards: a sweep of many network structures has one shard per structure. One bit is flipped in each shard, and one command meets
+them all. Tables and records: one bit is flipped in each of many left-over sweeps, and one command imports all of them, each
+into its own experiment.
 """
 
 import os
@@ -30,7 +31,14 @@ TASKS_OF = {"jobs.parquet": 8, "sweep.json": 6, "tracked.json": 3}
 
 @dataclass(frozen=True)
 class Flip:
-    """One bit of one file; `quiet`: the file keeps its time of modification."""
+    """One bit to flip.
+
+    Attributes:
+        path: the file.
+        byte: the position of the byte in the file.
+        bit: the bit of that byte, 0 to 7.
+        quiet: whether the file keeps its time of modification.
+    """
 
     path: Path
     byte: int
@@ -38,7 +46,7 @@ class Flip:
     quiet: bool
 
     def make(self) -> None:
-        """Flip it."""
+        """Flip the bit in the file."""
         data, times = bytearray(self.path.read_bytes()), self.path.stat()
         data[self.byte] ^= 1 << self.bit
         self.path.write_bytes(bytes(data))
@@ -50,12 +58,12 @@ class Flip:
 
 
 def draw(chance: random.Random, path: Path, start: int = 0, end: int | None = None) -> Flip:
-    """Draw a flip in a file, or in a range of its bytes."""
+    """Draw a random flip in a file, or in the bytes of a file from `start` to before `end`."""
     return Flip(path, chance.randrange(start, end or path.stat().st_size), chance.randrange(8), chance.random() < 0.5)
 
 
 def footer_start(shard: Path) -> int:
-    """Return where a Parquet file's footer begins."""
+    """Return the position of the byte at which a Parquet file's footer begins."""
     data = shard.read_bytes()
     return len(data) - 8 - int.from_bytes(data[-8:-4], "little")
 
@@ -72,7 +80,7 @@ HELD = {
 
 @dataclass
 class Flips(Common):
-    """1,408 flips in shards, 340 in job tables and records."""
+    """1,408 flips in shards, and 340 in job tables and records."""
 
     name = "flips"
     template: Path = field(default_factory=Path)
@@ -81,7 +89,7 @@ class Flips(Common):
     held: ClassVar[Mapping[str, str]] = HELD
 
     def prepare(self, folder: Path) -> None:
-        """Train the sweeps that are damaged afterwards."""
+        """Train the sweeps that the tasks copy and damage."""
         self.template = folder / "shards/work"
         self.template.mkdir(parents=True)
         done = self.program.run(SWEEP, self.template)
@@ -90,7 +98,7 @@ class Flips(Common):
         self.leftovers = leftovers_of(self.program, folder / "leftovers")
 
     def tasks(self) -> Sequence[Task]:
-        """Return the tasks; in one of eight the command is truly started."""
+        """Return the tasks. About one in eight of those for shards starts a new interpreter; the others use a driver."""
         kinds: list[Callable[..., list[Outcome]]] = [self._shards] * SHARD_TASKS
         for name, count in TASKS_OF.items():
             kinds += [partial(self._records, name=name)] * count
@@ -139,7 +147,7 @@ class Flips(Common):
         return Outcome("afterwards", "the same command again", "; ".join(problems))
 
     def _records(self, folder: Path, number: int, name: str) -> list[Outcome]:
-        """Flip a bit in one file of each left-over, and have the next command meet them all."""
+        """Flip one bit in one file of each left-over sweep, and run one command that meets all of them."""
         cwd, chance = folder / "work", self.random(number)
         sweeps = self.leftovers.copy_to(cwd, tracked=name == "tracked.json")
         flips = [draw(chance, cwd / "outputs/sweeps" / sweep / name) for sweep in sweeps]
@@ -157,7 +165,7 @@ class Flips(Common):
 
 
 def _decoded(shard: Path) -> object:
-    """Return all that a reader of a Parquet file gets; None for one that cannot be read."""
+    """Return everything that a reader of a Parquet file sees; None if the file cannot be read."""
     try:
         with pq.ParquetFile(shard) as file:
             table = file.read()
@@ -169,7 +177,7 @@ def _decoded(shard: Path) -> object:
 def _verdict(
     runs: set[str], said: bool, anew: dict[str, str], other: set[str | None], truth: Truth, same: Callable[[], bool]
 ) -> str:
-    """Return what is wrong about one flipped shard; empty where it was said and trained again, or changed nothing."""
+    """Return what is wrong after a flip in one shard; empty if its runs were trained again as announced, or nothing changed."""
     if runs & other:
         return "other numbers were imported" + ("" if said else ", in silence")
     trained = [run for run in runs if run in anew]

@@ -1,4 +1,7 @@
-"""What has to be refused, and what has to be planned at once: statuses, one line, time, memory, and nothing written."""
+"""Bad input that a command must refuse, and large sweeps that it must plan quickly.
+
+A refusal has status 2, prints one line, comes within two seconds and writes nothing. A plan has a limit of time and memory.
+"""
 
 import resource
 import time
@@ -29,16 +32,16 @@ HELD |= {"large plan": "planned in 30 s and 1 GB"}
 
 @dataclass
 class Inputs(Common):
-    """Everything that has to be refused, and large plans."""
+    """Runs every refusal of torture/refusals.py, and a few large plans."""
 
     name = "inputs"
     held: ClassVar[Mapping[str, str]] = HELD
 
     def prepare(self, folder: Path) -> None:
-        """Nothing is shared."""
+        """Do nothing: the tasks share nothing."""
 
     def tasks(self) -> Sequence[Task]:
-        """Return tasks of a dozen refusals each, and one for each plan."""
+        """Return one task per dozen refusals, and one task per plan."""
         cases = refusals()
         self.random("order").shuffle(cases)
         groups = [cases[start : start + PER_TASK] for start in range(0, len(cases), PER_TASK)]
@@ -50,7 +53,7 @@ class Inputs(Common):
         return [self._refusal(folder / str(place), case, place % 4 == number % 4) for place, case in enumerate(cases)]
 
     def _refusal(self, folder: Path, case: Refusal, truly: bool) -> Outcome:
-        """Have one command refused; one that takes too long has two further tries: the machine may have been busy."""
+        """Run one command that must be refused. If it is only too slow, try twice more, since the machine may be busy."""
         run = self.program.run if truly else self.program.quick
         problems: list[str] = []
         for attempt in range(3):
@@ -66,7 +69,7 @@ class Inputs(Common):
         return Outcome(case.kind, str(case), "; ".join(problems))
 
     def _plan(self, folder: Path, arguments: Sequence[str]) -> list[Outcome]:
-        """Have a large sweep planned, watching its memory."""
+        """Let a command plan a large sweep, and watch its time and memory."""
         cwd = folder / "work"
         cwd.mkdir(parents=True)
         started, most = self.program.start(arguments, cwd), 0
@@ -87,7 +90,7 @@ class Inputs(Common):
 
 
 def _make(cwd: Path, case: Refusal) -> set[Path]:
-    """Make a folder with the files of a case; returns everything in it."""
+    """Make a folder with the files of a case, and return every path in it."""
     cwd.mkdir(parents=True)
     for name, content in case.files.items():
         path = cwd / name
@@ -97,7 +100,7 @@ def _make(cwd: Path, case: Refusal) -> set[Path]:
 
 
 def wrong(ended: Ended) -> list[str]:
-    """Return what is wrong about a refusal."""
+    """Return what is wrong with a refusal; empty if it has status 2, one printable line, and was quick enough."""
     if ended.status is None:
         return [f"hangs: ended after {ended.seconds:.0f} s"]
     if found := traceback_in(ended.said):
@@ -119,7 +122,7 @@ def _slow(ended: Ended) -> str:
 
 
 def resident_bytes(pid: int) -> int:
-    """Return a process's memory; 0 where it has ended."""
+    """Return a process's resident memory in bytes; 0 if the process has ended."""
     with suppress(OSError, IndexError, ValueError):
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
     return 0

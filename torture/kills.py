@@ -1,7 +1,8 @@
-"""Signals at random moments of every phase, once and twice, to one process and to its group; then the same command completes.
+"""Kills a command at random moments of every phase; the same command, run again, must then complete everything.
 
-Kills come in chains: some in one folder, each on the same command, from earlier phases to later ones; then the command runs
-undisturbed, and the folder is compared with one that was never disturbed.
+A signal is sent once or twice, to one process or to its group. Kills come in chains: the same command is started and killed
+several times in one folder, in earlier phases first. Then the command runs undisturbed, and the folder is compared with one
+that was never disturbed.
 """
 
 import random
@@ -21,7 +22,7 @@ from torture.truth import Truth, wrong_in
 PER_CHAIN = {"report": 10}
 CHAINS = ["one process", "two processes", "one process", "two processes", "single run", "report"] * 6
 END_S, TWICE_END_S = 2.0, 1.0
-SETTLE_S = 0.5  # a program that has no handler for SIGTERM is killed in its imports all the same, this late
+SETTLE_S = 0.5  # the longest wait for the handler of SIGTERM: a program without one is killed in its imports nevertheless
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
 SWEEP = [
@@ -39,7 +40,16 @@ WORDS = ("interrupt", "terminat", "stopped", "killed", "signal")
 
 @dataclass(frozen=True)
 class Kill:
-    """One kill: when (a share of a phase), by what, how often, and whether the whole group gets it."""
+    """One kill.
+
+    Attributes:
+        phase: the phase in which the command is killed (see `torture.phases.PHASES`).
+        share: the share of the phase's usual length that passes before the signal is sent.
+        number: the signal.
+        twice: whether the signal is sent a second time.
+        group: whether the whole process group gets the signal, as from a terminal.
+        gap_s: the seconds between the two signals.
+    """
 
     phase: str
     share: float
@@ -63,7 +73,10 @@ HELD = {
 
 @dataclass
 class Kills(Common):
-    """Chains of kills over all phases of a sweep (in one and in two processes) and of a single run, first use included."""
+    """Chains of kills over all phases of a sweep, in one and in two processes, and of a single run.
+
+    Each chain begins in an empty folder, so that the first use of the program is killed too.
+    """
 
     name = "kills"
     timelines: dict[str, Mapping[str, float]] = field(default_factory=dict)
@@ -71,7 +84,7 @@ class Kills(Common):
     held: ClassVar[Mapping[str, str]] = HELD
 
     def prepare(self, folder: Path) -> None:
-        """Measure the phases of each command, and keep what it finds."""
+        """Run each command undisturbed: measure its phases, and read its results for comparison."""
         for number, (name, arguments) in enumerate(COMMANDS.items()):
             cwd = folder / str(number) / "work"
             cwd.mkdir(parents=True)
@@ -79,7 +92,10 @@ class Kills(Common):
             self.truths[name] = Truth.of(cwd)
 
     def tasks(self) -> Sequence[Task]:
-        """Return the chains: five of six kill sweeps, more than half of these in two processes, one with a report."""
+        """Return one task per chain.
+
+        Five of six chains kill a sweep. Three of these five use two processes, and one of those three writes a report.
+        """
         return [self.task(n, partial(self._chain, number=n, name=name)) for n, name in enumerate(CHAINS)]
 
     def _chain(self, folder: Path, number: int, name: str) -> list[Outcome]:
@@ -90,20 +106,20 @@ class Kills(Common):
             found = self._kill(kill, cwd, name)
             outcomes += found
             since += len(found)
-            if not found:  # the command has ended before: everything has to be there, and the next one begins anew
+            if not found:  # the command ended before its kill: check that it completed, and go on in a new folder
                 outcomes.append(self._completed(cwd, name, since))
                 since, cwd = 0, new_folder(folder)
         return [*outcomes, self._completed(cwd, name, since)] if since else outcomes
 
     def _completed(self, cwd: Path, name: str, kills: int) -> Outcome:
-        """Run the command undisturbed and look at everything."""
+        """Run the command undisturbed, and compare the folder with one that was never disturbed."""
         last = self.program.run(COMMANDS[name], cwd)
         failed = "" if last.status == 0 else f"status {last.status}: {last.err.strip()[-200:]}"
         problems = [wrong for wrong in (failed, traceback_in(last.said)) if wrong] or wrong_in(cwd, self.truths[name])
         return Outcome("same command again", f"{name}, after {kills} kills", "; ".join(problems))
 
     def _kill(self, kill: Kill, cwd: Path, name: str) -> list[Outcome]:
-        """Start the command and kill it; no outcome where it ended before."""
+        """Start the command and kill it; return no outcome if it ended before the signal."""
         timeline = self.timelines[name]
         started = self.program.start(COMMANDS[name], cwd)
         watch = Watch(cwd, started, timeline["imports"])
@@ -123,14 +139,22 @@ class Kills(Common):
 
 
 def new_folder(folder: Path) -> Path:
-    """Make a working folder that nothing was run in."""
+    """Make a new working folder inside a task's folder."""
     cwd = folder / f"{len(list(folder.iterdir()))}" / "work"
     cwd.mkdir(parents=True)
     return cwd
 
 
 def kills_of(chance: random.Random, phases: Sequence[str], count: int) -> list[Kill]:
-    """Draw a chain's kills, earlier phases first: what a later one needs (a trained run, a database) is then there."""
+    """Draw the kills of one chain, in earlier phases first.
+
+    When a later phase is killed, the folder then holds what an unfinished command leaves, such as trained runs or a database.
+
+    Args:
+        chance: the chain's random generator.
+        phases: the phases to choose from, in the order in which a command passes them.
+        count: how many kills to draw.
+    """
     kills = []
     for _ in range(count):
         number = chance.choice(SIGNALS)
@@ -142,7 +166,7 @@ def kills_of(chance: random.Random, phases: Sequence[str], count: int) -> list[K
 
 
 def after(kill: Kill, started: Started) -> list[str]:
-    """Return what is wrong once a command was sent its signals."""
+    """Wait for a command that was sent its signals; return what is wrong with its end, its processes and its messages."""
     sent, delayed_s = time.monotonic(), started.delayed_s
     ended = started.wait(10)
     took = time.monotonic() - sent - (started.delayed_s - delayed_s)
@@ -160,7 +184,10 @@ def after(kill: Kill, started: Started) -> list[str]:
 
 
 def wrong_words(kill: Kill, ended: Ended) -> list[str]:
-    """Return what is wrong with status and message; one that had said its last word before may end with 0."""
+    """Return what is wrong with the exit status and the messages of a killed command.
+
+    Status 0 is right if the command had already printed its last lines.
+    """
     problems = [found] if (found := traceback_in(ended.said)) else []
     if ended.status == 0 and kill.phase in ("import", "report", "ending") and "Look further" in ended.out:
         return problems

@@ -1,4 +1,7 @@
-"""Many sweeps that ended without MLflow having them, each for an experiment of its own: the next command imports them all."""
+"""Left-over sweeps: trained, but not yet imported into MLflow. The next command imports all of them.
+
+Each left-over has its own experiment, so that one command can meet many of them and each can be judged separately.
+"""
 
 import json
 import shutil
@@ -12,7 +15,7 @@ from torture.truth import Truth, changed, content, ledger, stored, wrong_in_stor
 
 SMALL = ["train.steps=61", "train.eval_every=20", "train.hold=1", "report=false", "n_jobs=1"]
 SWEEP = ["-m", "feedback=symmetric,random", "seed=0,1", *SMALL]
-NEXT = ["-m", "feedback=random", "seed=0,1,7", *SMALL]  # reuses two runs of SWEEP, trains one
+NEXT = ["-m", "feedback=random", "seed=0,1,7", *SMALL]  # reuses two runs of SWEEP and trains one
 
 
 COUNT = 20
@@ -21,7 +24,7 @@ _LOCK = Lock()
 
 
 def leftovers_of(program: Program, folder: Path) -> "Leftovers":
-    """Return the left-overs that all parts share, made by whichever asks first."""
+    """Return the left-overs that all parts share; the first part that asks makes them in its folder."""
     with _LOCK:
         if id(program) not in _MADE:
             _MADE[id(program)] = Leftovers(program, folder)
@@ -30,7 +33,14 @@ def leftovers_of(program: Program, folder: Path) -> "Leftovers":
 
 @dataclass
 class Leftovers:
-    """A folder with COUNT left-over copies of one sweep, and another where they are tracked."""
+    """Two folders with COUNT copies of one sweep: left-overs in `bare`, and the same imported into MLflow in `tracked`.
+
+    Attributes:
+        program: the program under attack.
+        folder: the folder that holds both.
+        truth: the results of the undisturbed sweep.
+        next_truth: the results of the command NEXT.
+    """
 
     program: Program
     folder: Path
@@ -52,7 +62,7 @@ class Leftovers:
 
     @property
     def names(self) -> list[str]:
-        """The names of the copies."""
+        """The names of the copied sweeps."""
         return [f"2020-01-01_00-00-{number:02d}_c0ffee" for number in range(COUNT)]
 
     def _run(self, arguments: list[str], cwd: Path) -> Ended:
@@ -61,13 +71,13 @@ class Leftovers:
         return done
 
     def _spread(self, fresh: Path) -> None:
-        """Make the copies from one sweep that is tracked; they keep its jobs and shards, and have their own experiments."""
+        """Copy one tracked sweep COUNT times; the copies have its jobs, no shards, no note of tracking, and own experiments."""
         move(fresh, self.bare)
         (original,) = (self.bare / "outputs/sweeps").iterdir()
         for number, name in enumerate(self.names):
             copy = original.with_name(name)
             shutil.copytree(original, copy, symlinks=True)
-            shutil.rmtree(copy / "shards")  # one copy of the runs is enough
+            shutil.rmtree(copy / "shards")  # the runs are found in the original's shards
             (copy / "tracked.json").unlink()
             record = json.loads((copy / "sweep.json").read_text())
             record["tracking"]["experiment"] = experiment_of(name)
@@ -75,7 +85,7 @@ class Leftovers:
             (copy / "sweep.json").write_bytes(encoded(sealed(record)))
 
     def _next_truth(self) -> Truth:
-        """Return what NEXT finds: three runs, all under one parent."""
+        """Return the results of NEXT: three runs, all under one parent."""
         runs = stored(self.tracked / "outputs/mlflow.db")
         newest = next(run.id for run in runs if run.tags.get("fa_sweep.planned") == "3")
         children = {run.tags["fa_sweep.run_id"]: content(run) for run in runs if run.parent == newest}
@@ -83,12 +93,23 @@ class Leftovers:
         return Truth({run: bits[run] for run in children}, children)
 
     def copy_to(self, cwd: Path, *, tracked: bool = False) -> list[str]:
-        """Make such a folder; returns the names of the copies in it."""
+        """Copy the folder of left-overs (or of tracked sweeps) to a working folder; return the names of the sweeps."""
         move(self.tracked if tracked else self.bare, cwd)
         return self.names
 
     def verdict(self, cwd: Path, sweep: str, said: str) -> str:
-        """Return what is wrong about one left-over: it has to be in the store, once and with its numbers, or be named."""
+        """Return what is wrong with one left-over after a command.
+
+        The left-over must be in the store, once and with its true numbers. Otherwise the command must name it.
+
+        Args:
+            cwd: the working folder of the command.
+            sweep: the name of the left-over.
+            said: everything that the command printed.
+
+        Returns:
+            The problem; empty if there is none.
+        """
         runs = [run for run in stored(cwd / "outputs/mlflow.db") if run.tags.get("fa_sweep.sweep") == sweep]
         if other := changed(runs, self.truth):
             return f"{len(other)} runs were imported with other numbers or settings, {other[0]} among them"
@@ -98,12 +119,15 @@ class Leftovers:
 
 
 def move(template: Path, cwd: Path) -> None:
-    """Copy a folder to where records name the copy's own database: copied folders are no matter of these attacks."""
+    """Copy a working folder, and change the paths in its records so that they name the copy's own database.
+
+    Otherwise the program would notice that the folder was moved, and these attacks are not about that.
+    """
     shutil.copytree(template, cwd, symlinks=True)
     for path in cwd.glob("outputs/*/*/sweep.json"):
         path.write_bytes(encoded(sealed(json.loads(path.read_text().replace(f"{template}/", f"{cwd}/")))))
 
 
 def experiment_of(sweep: str) -> str:
-    """Return the experiment of a copy."""
+    """Return the name of a copied sweep's experiment."""
     return f"of {sweep}"

@@ -1,4 +1,4 @@
-"""Command lines that have to be refused with status 2, in one line, within two seconds, before anything is written."""
+"""Command lines that the program must refuse with status 2 and one line, within two seconds, before it writes anything."""
 
 BIG = "1" + "0" * 26
 GRAMMAR = [

@@ -1,4 +1,4 @@
-"""The table that a torture ends in, and the page that shows it."""
+"""Makes the table of results, and puts it into a Markdown page."""
 
 import platform
 import subprocess
@@ -12,7 +12,13 @@ BEGIN, END = "<!-- table of `make {}`: begin -->", "<!-- end -->"
 
 
 def table(parts: Sequence[Part], outcomes: Mapping[str, Sequence[Outcome]], skipped: Mapping[str, int]) -> str:
-    """Return the Markdown table: one row per kind of attack."""
+    """Return the results as a Markdown table with one row per kind of case.
+
+    Args:
+        parts: the parts that ran.
+        outcomes: the outcomes of each part, by its name.
+        skipped: how many tasks of each part were not reached in time.
+    """
     lines = ["| attack | case | cases | failures | what is held |", "| --- | --- | ---: | ---: | --- |"]
     for part in parts:
         for kind, held in part.held.items():
@@ -28,7 +34,7 @@ def table(parts: Sequence[Part], outcomes: Mapping[str, Sequence[Outcome]], skip
 
 
 def heading(seed: int, minutes: float, took_s: float) -> str:
-    """Return one line: what was attacked, when, how long."""
+    """Return the line above the table: the date, the commit, the seed, the time and the platform."""
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     at = f"commit {commit.stdout.strip()}" if commit.returncode == 0 else "an installed program"
     return (
@@ -38,7 +44,10 @@ def heading(seed: int, minutes: float, took_s: float) -> str:
 
 
 def write(text: str, page: Path, target: str = "torture") -> None:
-    """Put the table of a `make` target between its marks of a page; a page without them becomes the table."""
+    """Write the table of a `make` target into a page, between the two marks of that target.
+
+    If the page has no such marks, the marked table is appended to it; if there is no page, it is made.
+    """
     begin = BEGIN.format(target)
     before, _, rest = page.read_text().partition(begin) if page.exists() else ("", "", "")
     _, _, after = rest.partition(END)

@@ -1,4 +1,4 @@
-"""The phases of a sweep as they can be seen from outside, and how long each takes undisturbed."""
+"""Recognises the phases of a running command from outside, and measures how long each phase takes undisturbed."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,12 +13,12 @@ SIGTERM_BIT = 1 << 14
 
 @dataclass
 class Watch:
-    """Sees where one command is: only what is new since the watch began counts."""
+    """Tells which phases one command has reached, from files that are new or changed since the watch began."""
 
     cwd: Path
     started: Started
     composing_s: float
-    """When composing begins, in seconds after the start: nothing on the disk shows it."""
+    """When composing begins, in seconds after the start. It is given, because nothing on the disk shows it."""
     before: frozenset[Path] = field(init=False)
     database: tuple[int, int] | None = field(init=False)
 
@@ -30,16 +30,16 @@ class Watch:
 
     @property
     def folder(self) -> Path | None:
-        """The folder of the sweep that this command opened."""
+        """The folder of the sweep or single run that this command made; None if there is none yet."""
         return next((folder for folder in self._folders() if folder not in self.before), None)
 
     def begun(self, phase: str) -> bool:
-        """Whether a phase has begun."""
+        """Whether the command has begun a phase."""
         if phase == "imports":
             return catches_sigterm(self.started.process.pid)
         if phase == "composing":
             return time.monotonic() - self.started.since >= self.composing_s
-        if phase == "database":  # it, or what becomes it
+        if phase == "database":  # the database, or the temporary file that becomes it
             return any("mlflow" in path.name and path.suffix != ".lock" for path in self.cwd.glob("outputs/*"))
         if phase == "import":
             return self._database() not in (None, self.database)
@@ -55,7 +55,7 @@ class Watch:
         return seen[phase](folder)
 
     def _database(self) -> tuple[int, int] | None:
-        """Return the database's time and size; None where there is none."""
+        """Return the database's time of modification (ns) and size (bytes); None if there is no database."""
         try:
             found = (self.cwd / "outputs/mlflow.db").stat()
         except OSError:
@@ -63,7 +63,7 @@ class Watch:
         return found.st_mtime_ns, found.st_size
 
     def wait_for(self, phase: str, limit: float) -> bool:
-        """Wait until a phase has begun; False where the command ended before or took longer."""
+        """Wait until a phase has begun. Return False if the command ends first, or after `limit` seconds."""
         deadline = time.monotonic() + limit
         while not self.started.ended() and time.monotonic() < deadline:
             if self.begun(phase):
@@ -73,7 +73,7 @@ class Watch:
 
 
 def catches_sigterm(pid: int) -> bool:
-    """Whether a process has a handler for SIGTERM: the sign that the program's own first lines have run."""
+    """Whether a process has a handler for SIGTERM, which shows that the program's first lines have run."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
@@ -83,7 +83,19 @@ def catches_sigterm(pid: int) -> bool:
 
 
 def measure(program: Program, arguments: Sequence[str], cwd: Path) -> Mapping[str, float]:
-    """Run a command undisturbed in a new folder; returns the seconds that each phase lasts."""
+    """Run a command undisturbed, and return how long each phase lasts.
+
+    Args:
+        program: the program under attack.
+        arguments: the command's arguments.
+        cwd: a new working folder.
+
+    Returns:
+        The seconds of each phase that the command was seen to reach, in the order of their beginnings.
+
+    Raises:
+        RuntimeError: if the command fails.
+    """
     refused = cwd.parent / "refused"
     refused.mkdir()
     composing_s = program.run(["seed=x"], refused).seconds

@@ -1,4 +1,4 @@
-"""Starting the program under attack by its command line, watching it, and ending what was started."""
+"""Starts the program under attack by its command line, watches it, and kills whatever is left of it."""
 
 import json
 import os
@@ -16,17 +16,23 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MARKER = "FA_SWEEP_TORTURE"  # in the environment of every process that is started here, and so of whatever it starts
+MARKER = "FA_SWEEP_TORTURE"  # an environment variable of every process that is started here, inherited by its children
 POLL_S = 0.005
-MEMORY_BYTES = 4 * 2**30  # of address space: a command that wants more is no danger to the machine
+MEMORY_BYTES = 4 * 2**30  # the address space of a command, so that a command that wants more cannot harm the machine
 _FOREIGN = ("MLFLOW_", "PG", "HYDRA_", "MPL", "PYTHONOPT", "PYTHONIO")
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A command that has ended. `status` is minus the signal's number where one killed it; None where it had to be killed.
+    """A command that has ended.
 
-    `seconds` leaves out what it waited for a core: other work on the machine makes no command slow.
+    Attributes:
+        status: the exit status; minus the number of the signal if a signal ended the command; None if it ran past its limit and
+            was killed here.
+        out: its standard output.
+        err: its standard error.
+        seconds: how long it took, without the time that it waited for a core. Other work on the machine therefore does not
+            count.
     """
 
     status: int | None
@@ -36,28 +42,35 @@ class Ended:
 
     @property
     def said(self) -> str:
-        """Everything that it printed."""
+        """Everything that the command printed."""
         return f"{self.out}\n{self.err}"
 
     def lines(self, *words: str) -> list[str]:
-        """Return the lines of its standard error that contain any of the words, or all lines but empty ones."""
+        """Return the lines of standard error that contain any of the words (lower case); without words, all non-empty lines."""
         lines = [line for line in self.err.replace("\r", "\n").splitlines() if line.strip()]
         return [line for line in lines if any(word in line.lower() for word in words)] if words else lines
 
 
 @dataclass
 class Started:
-    """A command that runs, in a session of its own, with its output in files (a pipe would wait for orphans)."""
+    """A running command, in a session of its own. It writes into files, since reading a pipe would wait for orphans too.
+
+    Attributes:
+        process: the command's first process.
+        marker: the value of MARKER in the environment of all its processes.
+        log: the path of its output files, without their suffixes .out and .err.
+        since: when it was started, by the monotonic clock.
+    """
 
     process: "subprocess.Popen[bytes]"
     marker: str
     log: Path
     since: float = field(default_factory=time.monotonic)
     delayed_s: float = 0.0
-    """How long it has waited for a core so far."""
+    """The seconds that the process has waited for a core so far."""
 
     def send(self, number: int, *, group: bool = False) -> bool:
-        """Send a signal to the process, or to its whole group as a terminal does. Returns whether it was still there."""
+        """Send a signal to the process, or to its whole group as a terminal does; return whether it was still running."""
         if self.process.poll() is not None:
             return False
         if group:
@@ -67,12 +80,12 @@ class Started:
         return True
 
     def ended(self) -> bool:
-        """Whether it has ended; takes note of how long it has waited for a core."""
+        """Whether the process has ended. This also updates `delayed_s`."""
         self.delayed_s = max(self.delayed_s, delay_of(self.process.pid))
         return self.process.poll() is not None
 
     def wait(self, limit: float) -> Ended:
-        """Wait for its end, and kill it and all that it started when it takes longer."""
+        """Wait for the command to end; after `limit` seconds (without its waits for a core), kill all its processes."""
         deadline = time.monotonic() + limit
         while not self.ended() and time.monotonic() < deadline + self.delayed_s:
             time.sleep(POLL_S)
@@ -84,20 +97,20 @@ class Started:
 
 
 def delay_of(pid: int) -> float:
-    """Return the seconds that a process has waited for a core; 0 where the system does not tell."""
+    """Return the seconds that a process has waited for a core; 0 if the system does not tell."""
     with suppress(OSError, IndexError, ValueError):
         return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
     return 0.0
 
 
 def read_log(log: Path, status: int | None, seconds: float) -> Ended:
-    """Return an ended command with what it printed into NAME.out and NAME.err."""
+    """Return an ended command, with the output that it wrote into `log` with the suffixes .out and .err."""
     out, err = (log.with_suffix(end).read_text(errors="replace") for end in (".out", ".err"))
     return Ended(status, out, err, seconds)
 
 
 def left_over(marker: str) -> list[int]:
-    """Return the processes that carry a marker in their environment, zombies aside."""
+    """Return the ids of the processes, other than zombies, that have a marker in their environment."""
     wanted = f"{MARKER}={marker}".encode()
     found = []
     for entry in Path("/proc").iterdir():
@@ -109,7 +122,7 @@ def left_over(marker: str) -> list[int]:
 
 
 def end_all(marker: str) -> None:
-    """Kill the processes that carry a marker: they were started here."""
+    """Kill all processes that have a marker in their environment, which shows that they were started here."""
     for _ in range(50):
         pids = left_over(marker)
         for pid in pids:
@@ -121,7 +134,11 @@ def end_all(marker: str) -> None:
 
 
 class Program:
-    """The program under attack: `PYTHON -m fa_sweep` and `PYTHON -m analysis` of one installation."""
+    """The program under attack: `PYTHON -m fa_sweep` and `PYTHON -m analysis` of one installation.
+
+    Args:
+        python: the installation's interpreter.
+    """
 
     def __init__(self, python: str = sys.executable) -> None:
         self.python = python
@@ -130,14 +147,26 @@ class Program:
         self._lock = threading.Lock()
 
     def environment(self, marker: str, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return the environment of a command: this one, without what other programs' settings would change."""
+        """Return the environment of a command: this process's own, without settings of MLflow, PostgreSQL, Hydra and others.
+
+        Args:
+            marker: the value of MARKER.
+            extra: further variables.
+        """
         own = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
         return own | {"MLFLOW_DISABLE_TELEMETRY": "true", MARKER: marker} | dict(extra or {})
 
     def start(
         self, arguments: Sequence[str], cwd: Path, extra: Mapping[str, str] | None = None, module: str = "fa_sweep"
     ) -> Started:
-        """Start a command in a folder; its output goes beside that folder."""
+        """Start a command in a new interpreter.
+
+        Args:
+            arguments: the command's arguments.
+            cwd: its working folder. The output files are made beside this folder.
+            extra: further environment variables.
+            module: the module to run, `fa_sweep` or `analysis`.
+        """
         marker = uuid.uuid4().hex
         log = cwd.parent / f"log-{marker}"
         with log.with_suffix(".out").open("wb") as out, log.with_suffix(".err").open("wb") as err:
@@ -157,7 +186,7 @@ class Program:
         module: str = "fa_sweep",
         limit: float = 120,
     ) -> Ended:
-        """Run a command to its end; after `limit` seconds it is killed."""
+        """Run a command in a new interpreter until it ends; after `limit` seconds, kill it. See `start` for the arguments."""
         return self.start(arguments, cwd, extra, module).wait(limit)
 
     def quick(
@@ -168,7 +197,7 @@ class Program:
         module: str = "fa_sweep",
         limit: float = 30,
     ) -> Ended:
-        """Run a command as `run` does, in a process that a driver with the libraries in memory forks: half the time."""
+        """Run a command as `run` does, but forked from a driver that has imported the libraries; this takes half the time."""
         driver = self._take()
         log = cwd.parent / f"log-{uuid.uuid4().hex}"
         command = {"module": module, "arguments": list(arguments), "cwd": str(cwd), "log": str(log)}
@@ -185,13 +214,13 @@ class Program:
         return driver
 
     def close(self) -> None:
-        """End the drivers."""
+        """Stop the drivers."""
         for driver in self._drivers:
             driver.close()
 
 
 class Driver:
-    """A process that has the program's libraries in memory and forks one process per command (see driver.py)."""
+    """A process that has imported the program's libraries, and forks one process per command (see driver.py)."""
 
     def __init__(self, program: Program) -> None:
         self.marker = uuid.uuid4().hex
@@ -202,7 +231,16 @@ class Driver:
         )  # fmt: skip
 
     def run(self, command: Mapping[str, object], extra: Mapping[str, str] | None, limit: float) -> tuple[int | None, float]:
-        """Run one command; returns its status, None where it had to be killed after `limit` seconds, and its seconds."""
+        """Run one command.
+
+        Args:
+            command: its module, arguments, working folder and output files, as driver.py expects them.
+            extra: further environment variables.
+            limit: the seconds after which it is killed, not counting its waits for a core.
+
+        Returns:
+            Its exit status (None if it was killed after the limit), and how many seconds it took.
+        """
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         whole = {**command, "environment": dict(extra or {}), "memory": MEMORY_BYTES}
@@ -221,10 +259,10 @@ class Driver:
 
     def _answer(self) -> bytes:
         assert self.process.stdout is not None
-        return self.process.stdout.readline()  # unbuffered: what follows stays in the pipe, where `select` sees it
+        return self.process.stdout.readline()  # unbuffered, so that the next line stays in the pipe, where `select` sees it
 
     def close(self) -> None:
-        """End it with whatever its commands have left."""
+        """Stop the driver, and kill any process that its commands have left."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         with suppress(subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""A proxy in front of an HTTP server that does harm to the n-th request."""
+"""A proxy in front of an HTTP server that plants a fault in the n-th request."""
 
 import http.client
 import socket
@@ -11,7 +11,15 @@ FAULTS = ("reset", "500", "503", "429", "garbage", "half", "lost", "dead")
 
 
 class Proxy:
-    """Forwards to a port of this machine. `arm` chooses the fault and its request; what is counted begins there."""
+    """Forwards requests to a port of this machine, and plants the fault that `arm` chooses.
+
+    Args:
+        port: the port of the server behind the proxy.
+
+    Attributes:
+        count: how many requests have come since the last call of `arm`.
+        struck: whether the fault has been planted since then.
+    """
 
     def __init__(self, port: int) -> None:
         self.target = port
@@ -28,7 +36,7 @@ class Proxy:
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815  http.server's names
 
             def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002  http.server's name
-                """Say nothing."""
+                """Print nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
@@ -36,16 +44,24 @@ class Proxy:
 
     @property
     def address(self) -> str:
-        """Where it listens."""
+        """The URL at which the proxy listens."""
         return f"http://127.0.0.1:{self.server.server_address[1]}"
 
     def arm(self, fault: str = "", at: int = 0) -> None:
-        """From now on, do this to the at-th request (and, if `dead`, to all behind it)."""
+        """Choose the fault of the at-th request from now on, and count requests from zero again.
+
+        Args:
+            fault: one of FAULTS; without one, every request is forwarded. "reset" closes the connection, and "dead" does so for
+                all later requests too. "500", "503" and "429" answer with that status, and "garbage" answers with HTML; none of
+                these forwards the request. "half" forwards the request and sends half of the answer; "lost" forwards the
+                request and sends no answer.
+            at: the number of the request, from 1.
+        """
         with self.lock:
             self.fault, self.at, self.count, self.struck = fault, at, 0, False
 
     def handle(self, request: BaseHTTPRequestHandler) -> None:
-        """Forward one request, unless it is the one."""
+        """Forward one request, or plant the fault if it is the chosen request."""
         with self.lock:
             self.count += 1
             hit = self.count == self.at or (self.fault == "dead" and 0 < self.at <= self.count)
@@ -85,7 +101,7 @@ class Proxy:
 
 
 def answer(request: BaseHTTPRequestHandler, status: int, body: bytes, claimed: int | None = None) -> None:
-    """Send an answer, which may claim another length than it has."""
+    """Send an answer; `claimed` is the length that its header states, by default the true one."""
     request.send_response(status)
     request.send_header("Content-Type", "application/json")
     request.send_header("Content-Length", str(len(body) if claimed is None else claimed))
@@ -95,7 +111,7 @@ def answer(request: BaseHTTPRequestHandler, status: int, body: bytes, claimed: i
 
 
 def reset(request: BaseHTTPRequestHandler) -> None:
-    """Close a connection so that the other end sees a reset."""
+    """Close a connection in such a way that the other end sees a reset."""
     request.close_connection = True
     request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     request.connection.close()

@@ -1,4 +1,4 @@
-"""Everything that has to be refused: command lines, and the files that they name."""
+"""All cases that the program must refuse: command lines, and the files that they name."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,17 @@ Content = bytes | Callable[[Path], object]
 
 @dataclass(frozen=True)
 class Refusal:
-    """A command line that is refused; `files` are made first: contents, or functions of a path."""
+    """A command line that the program must refuse.
+
+    Attributes:
+        kind: the row of the table that counts the case.
+        arguments: the command's arguments.
+        what: what is wrong with the files, if there are any.
+        files: the files to make first, by their path in the working folder. Each is a content, or a function that makes the
+            file at a path.
+        environment: further environment variables.
+        module: the module to run.
+    """
 
     kind: str
     arguments: Sequence[str]
@@ -39,7 +49,7 @@ SPECIAL: Mapping[str, Content] = {
 
 
 def refusals() -> list[Refusal]:
-    """Return all of them."""
+    """Return all refusals."""
     cases = [Refusal("override", [text]) for text in lines.GRAMMAR]
     cases += [Refusal("sweep", ["-m", text]) for text in lines.SWEPT]
     cases += [Refusal("value", [text]) for text in lines.VALUES] + [Refusal("value", words) for words in lines.TOGETHER]

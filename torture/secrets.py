@@ -1,4 +1,7 @@
-"""A password is planted by each way that a tracking URI can take; then every byte written and printed is searched for it."""
+"""Gives the program a password in every way in which a tracking URI can be given, and searches all its output for it.
+
+Everything that a command prints or writes is searched.
+"""
 
 import base64
 import json
@@ -39,7 +42,18 @@ HELD = {
 
 @dataclass(frozen=True)
 class Way:
-    """One way to give a URI: arguments, files and environment with {uri} or {password} to be filled."""
+    """One way to give a password to a command. {uri} and {password} in its texts are placeholders.
+
+    Attributes:
+        kind: the row of the table that counts the case.
+        arguments: the command's arguments.
+        uri: the tracking URI, with {password} and perhaps {address}, the address of a real server.
+        password: the password to plant.
+        files: files to write first, by their path in the working folder.
+        environment: further environment variables.
+        module: the module to run.
+        then: the arguments of a later command in the same folder, which is not given the password; empty for none.
+    """
 
     kind: str
     arguments: Sequence[str]
@@ -51,7 +65,12 @@ class Way:
     then: Sequence[str] = ()
 
     def filled(self, text: str, address: str) -> str:
-        """Return a text with the URI in its place."""
+        """Return a text with its placeholders filled. Inside the URI, the password is percent-encoded.
+
+        Args:
+            text: an argument, the content of a file or the value of an environment variable.
+            address: host and port of the server that {address} stands for.
+        """
         uri = self.uri.replace("{password}", quote(self.password, safe="")).replace("{address}", address)
         return text.replace("{uri}", uri).replace("{password}", self.password)
 
@@ -76,7 +95,7 @@ OUTSIDE = {"MLFLOW_TRACKING_URI": "{uri}"}
 
 
 def ways() -> list[Way]:
-    """Return all ways."""
+    """Return all ways to give a password."""
     return [*_overrides(), *_files(), *_environments(), *_messages(), *_shown(), *_tracked()]
 
 
@@ -141,7 +160,7 @@ def _tracked() -> list[Way]:
 
 @dataclass
 class Secrets(Common):
-    """Some 100 ways to give a password."""
+    """About 100 ways to give a password."""
 
     name = "secrets"
     server: Server | None = None
@@ -150,7 +169,7 @@ class Secrets(Common):
     held: ClassVar[Mapping[str, str]] = HELD
 
     def prepare(self, folder: Path) -> None:
-        """Keep the folder: a server is started when it is first needed."""
+        """Note the folder for the server, which the first task that needs it starts."""
         self.folder = folder
 
     def _server(self) -> Server:
@@ -160,7 +179,7 @@ class Secrets(Common):
             return self.server
 
     def tasks(self) -> Sequence[Task]:
-        """Return one task for each way."""
+        """Return one task per way."""
         all_ways = ways()
         self.random("order").shuffle(all_ways)
         return [self.task(number, partial(self._plant, way=way, number=number)) for number, way in enumerate(all_ways)]
@@ -199,13 +218,13 @@ class Secrets(Common):
         return problems + ([f"kept in {', '.join(kept[:4])}"] if kept else [])
 
     def close(self) -> None:
-        """End the server."""
+        """Stop the server."""
         if self.server is not None:
             self.server.close()
 
 
 def forms(password: str) -> list[bytes]:
-    """Return a password in every form that it may be kept in."""
+    """Return a password in every form in which it may have been written: plain, escaped, percent-encoded or in base64."""
     texts = {
         password,
         quote(password, safe=""),
@@ -216,18 +235,22 @@ def forms(password: str) -> list[bytes]:
     texts |= {json.dumps(password)[1:-1], repr(password)[1:-1]}
     found = {text.encode() for text in texts}
     for data in (password.encode(), quote(password, safe="").encode()):
-        for before in (b"", b"a", b"ab", b"alice:"):  # base64 has three alignments; the first and last characters vary
+        # Base64 text depends on the alignment, of which there are three. Its ends depend on the bytes around: they are cut off.
+        for before in (b"", b"a", b"ab", b"alice:"):
             found.add(base64.b64encode(before + data)[4 * ((len(before) + 2) // 3) : -4])
     return [form for form in found if len(form) >= 8]
 
 
 def found_in(data: bytes, needles: Sequence[bytes]) -> bool:
-    """Whether any form stands in some bytes."""
+    """Whether any of the forms occurs in the data."""
     return any(needle in data for needle in needles)
 
 
 def contents(path: Path) -> Iterator[bytes]:
-    """Yield a file's bytes, and what is compressed or cut in pieces inside: columns of Parquet, tables of SQLite."""
+    """Yield the bytes of a file, and the columns of a Parquet file or the tables of an SQLite file as text.
+
+    A plain search of the bytes would miss values that these formats compress or split. Links and folders yield nothing.
+    """
     if not path.is_file() or path.is_symlink():
         return
     data = path.read_bytes()

@@ -1,4 +1,7 @@
-"""A tracking server whose n-th answer is a fault, for every n: in the end every run is there once, its parent FINISHED."""
+"""Imports to a tracking server, with a fault in the n-th request, for every n.
+
+In the end every run must be in the store once, under a parent that is FINISHED.
+"""
 
 import os
 import shutil
@@ -30,7 +33,13 @@ HELD |= {"silent": "ended within 45 s, which it says; every run once, its parent
 
 @dataclass
 class Server:
-    """An `mlflow server` on a database of its own, and a proxy in front of it."""
+    """An `mlflow server` with a database of its own, and a proxy in front of it. It is started when the object is made.
+
+    Attributes:
+        program: the program under attack, whose installation runs the server.
+        folder: a new folder for the database and the artifacts.
+        marker: the value of MARKER in the environment of the server's processes.
+    """
 
     program: Program
     folder: Path
@@ -52,7 +61,7 @@ class Server:
             time.sleep(0.2)
 
     def close(self) -> None:
-        """End the server and the proxy."""
+        """Stop the server and the proxy."""
         self.proxy.close()
         os.killpg(self.process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
@@ -62,7 +71,7 @@ class Server:
 
 @dataclass
 class Stores(Common):
-    """Eight faults at each of the requests of an import, and servers that never answer."""
+    """Each of eight faults at each request of an import, and a server that never answers."""
 
     name = "stores"
     servers: list[Server] = field(default_factory=list)
@@ -73,7 +82,7 @@ class Stores(Common):
     held: ClassVar[Mapping[str, str]] = HELD
 
     def prepare(self, folder: Path) -> None:
-        """Train the sweep, start two servers, and see what an undisturbed import leaves."""
+        """Train the sweep, start two servers, and read what an undisturbed import writes and how many requests it makes."""
         self.trained = folder / "trained/work"
         self.trained.mkdir(parents=True)
         done = self.program.run(SWEEP, self.trained)
@@ -91,7 +100,7 @@ class Stores(Common):
         self.truth = Truth(dict(ledger(self.trained / "outputs")), {run.tags["fa_sweep.run_id"]: content(run) for run in runs})
 
     def tasks(self) -> Sequence[Task]:
-        """Return the faults, some requests per task."""
+        """Return tasks of PER_TASK faults each, and the task with the server that never answers."""
         pairs = [(fault, at) for at in range(1, self.requests + 1) for fault in FAULTS]
         self.random("order").shuffle(pairs)
         groups = [pairs[start : start + PER_TASK] for start in range(0, len(pairs), PER_TASK)]
@@ -115,11 +124,11 @@ class Stores(Common):
         return outcomes
 
     def _wrong(self, server: Server, cwd: Path, experiment: str, first: Ended) -> str:
-        """Return what is wrong in the end: when the command said that all was well, at once, otherwise after it ran again."""
+        """Return what is wrong with the store in the end. If the first command reports a failure, run it again, up to twice."""
         if wrong := traceback_in(first.said) or ("" if first.status is not None else "the first command hangs"):
             return wrong
         again = 0
-        while "did not take" in first.said + first.err and again < 2:  # until the store has it, as a person would
+        while "did not take" in first.said + first.err and again < 2:  # as the user is told to do
             first, again = self._import(server, cwd, experiment), again + 1
             if wrong := traceback_in(first.said):
                 return wrong
@@ -128,7 +137,7 @@ class Stores(Common):
         return "; ".join(problems)
 
     def _silent(self, folder: Path) -> list[Outcome]:
-        """Import to a port that accepts and never answers, then to a server."""
+        """Import to a port that accepts connections but never answers, and then to a real server."""
         server, cwd = self.idle.get(), folder / "work"
         shutil.copytree(self.trained, cwd, symlinks=True)
         try:
@@ -152,20 +161,20 @@ class Stores(Common):
         return self.program.quick([*SWEEP, *target], cwd, limit=LIMIT_S)
 
     def close(self) -> None:
-        """End the servers."""
+        """Stop the servers."""
         for server in self.servers:
             server.close()
 
 
 def free_port() -> int:
-    """Return a port of this machine that nobody listens on."""
+    """Return a free port of this machine."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
 
 
 def answers(url: str) -> bool:
-    """Whether a web server does."""
+    """Whether a web server answers at a URL."""
     try:
         urllib.request.urlopen(url, timeout=5).close()  # noqa: S310  a server of our own
     except OSError:

@@ -1,4 +1,7 @@
-"""What is on the disk, read directly with pyarrow and sqlite3: runs in shards, runs in MLflow's tables."""
+"""Reads the runs in shards and in MLflow's tables directly, with pyarrow and sqlite3, and compares them with a true sweep.
+
+None of the program's own readers is used, since these are under attack.
+"""
 
 import hashlib
 import sqlite3
@@ -16,7 +19,12 @@ OF_THE_MOMENT = frozenset({"run_id", "finished_at_ms", "duration_s"})
 
 
 def digests_in(shard: Path) -> dict[str, str]:
-    """Return a hash of every number of each run in a shard. Raises OSError or pa.ArrowException for one that cannot be read."""
+    """Return a hash of the numbers of each run in a shard, by run id. Columns with times are left out.
+
+    Raises:
+        OSError, pa.ArrowException: if the shard cannot be read.
+        KeyError: if it has no run ids.
+    """
     with pq.ParquetFile(shard) as file:
         table = file.read()
     rows: dict[str, str] = {}
@@ -27,19 +35,19 @@ def digests_in(shard: Path) -> dict[str, str]:
 
 
 def _exact(value: Any) -> Any:
-    """Return numbers so that equal means the same bits."""
+    """Return a value with all floats as hexadecimal texts, which are equal only if the bits are."""
     if isinstance(value, list):
         return [_exact(member) for member in value]
     return value.hex() if isinstance(value, float) else value
 
 
 def shards_of(outputs: Path) -> list[Path]:
-    """Return every file that may be a shard, of sweeps and single runs, by links too; temporary files aside."""
+    """Return every file of sweeps and single runs that may be a shard, links included, temporary files excluded."""
     return sorted(path for path in outputs.glob("*/*/shards/*.parquet") if not path.name.startswith("."))
 
 
 def ledger(outputs: Path) -> list[tuple[str, str]]:
-    """Return (run id, hash of its numbers) of every row of every shard that can be read."""
+    """Return (run id, hash of its numbers) for every run in every shard that can be read."""
     rows: list[tuple[str, str]] = []
     for shard in shards_of(outputs):
         try:
@@ -51,7 +59,18 @@ def ledger(outputs: Path) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Stored:
-    """One run of MLflow's tables. `numbers` is a hash of its metrics: (key, step, value) each."""
+    """One run in MLflow's tables.
+
+    Attributes:
+        id: MLflow's id of the run.
+        name: its name.
+        experiment: the name of its experiment.
+        status: MLflow's status, such as FINISHED or RUNNING.
+        active: whether it has not been deleted.
+        tags: its tags.
+        params: its parameters.
+        numbers: a hash of all points of its metrics.
+    """
 
     id: str
     name: str
@@ -64,17 +83,21 @@ class Stored:
 
     @property
     def parent(self) -> str | None:
-        """The run that it stands under."""
+        """The id of its parent run; None if it has no parent."""
         return self.tags.get("mlflow.parentRunId")
 
 
 def connect(database: Path) -> sqlite3.Connection:
-    """Open a database for reading alone."""
+    """Open an SQLite database read-only."""
     return sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
 
 
 def stored(database: Path) -> list[Stored]:
-    """Return every run of a store. Raises sqlite3.Error where that is no whole database of MLflow's."""
+    """Return every run in a store, deleted ones included.
+
+    Raises:
+        sqlite3.Error: if the file is not a complete MLflow database.
+    """
     with closing(connect(database)) as tables:
         names = dict(tables.execute("select experiment_id, name from experiments"))
         tags = _by_run(tables, "select run_uuid, key, value from tags")
@@ -107,16 +130,21 @@ def _by_run(tables: sqlite3.Connection, query: str) -> dict[str, dict[str, str]]
 
 @dataclass(frozen=True)
 class Truth:
-    """An undisturbed sweep: the hash of each run's numbers in the ledger and in the store, and of its parameters there."""
+    """The results of an undisturbed sweep or single run, to compare others with.
+
+    Attributes:
+        ledger: the hash of each run's numbers in the ledger, by run id.
+        store: the content of each run in MLflow (see `content`), by run id.
+    """
 
     ledger: Mapping[str, str]
     store: Mapping[str, tuple[str, str]]
     single: bool = False
-    """Of one run outside any sweep, which has no parent."""
+    """Whether this is one run outside any sweep, which has no parent in MLflow."""
 
     @classmethod
     def of(cls, cwd: Path, database: str = "outputs/mlflow.db") -> "Truth":
-        """Read it from the folder that the command ran in."""
+        """Read the results from the working folder in which a command ran undisturbed."""
         children = [run for run in stored(cwd / database) if "fa_sweep.run_id" in run.tags]
         single = all(run.parent is None for run in children)
         truth = cls(dict(ledger(cwd / "outputs")), {run.tags["fa_sweep.run_id"]: content(run) for run in children}, single)
@@ -126,12 +154,12 @@ class Truth:
 
 
 def content(run: Stored) -> tuple[str, str]:
-    """Return what has to be the same wherever a run stands: its numbers and its parameters."""
+    """Return what must be the same in every store: the hash of a run's numbers, and its parameters as a text."""
     return run.numbers, repr(sorted(run.params.items()))
 
 
 def wrong_in_ledger(outputs: Path, truth: Truth) -> list[str]:
-    """Return what is wrong with the runs in all shards: each has to be there once, with the bits of the undisturbed sweep."""
+    """Return what is wrong with the runs in all shards: each must be there once, with the bits of the undisturbed sweep."""
     rows = ledger(outputs)
     times = Counter(run for run, _ in rows)
     problems = []
@@ -145,7 +173,14 @@ def wrong_in_ledger(outputs: Path, truth: Truth) -> list[str]:
 
 
 def wrong_in_store(runs: list[Stored], truth: Truth) -> list[str]:
-    """Return what is wrong with a store: one complete parent with every run once; no run RUNNING, doubled or changed."""
+    """Return what is wrong with the runs of a store.
+
+    There must be exactly one complete parent with every run under it once. No run may be RUNNING, doubled or changed.
+
+    Args:
+        runs: the runs to judge.
+        truth: the undisturbed sweep.
+    """
     there = [run for run in runs if run.active and "mlflow.parentRunId" not in run.tags and "fa_sweep.run_id" not in run.tags]
     problems = []
     if running := [run.name for run in runs if run.status == "RUNNING"]:
@@ -172,24 +207,30 @@ def wrong_in_store(runs: list[Stored], truth: Truth) -> list[str]:
 
 
 def changed(runs: list[Stored], truth: Truth) -> list[str]:
-    """Return the names of stored runs whose numbers or parameters are not those of the undisturbed sweep."""
+    """Return the names of stored runs whose numbers or parameters differ from those of the undisturbed sweep."""
     known = [(run, truth.store.get(run.tags.get("fa_sweep.run_id", ""))) for run in runs if run.active]
     return [run.name for run, true in known if true is not None and content(run) != true]
 
 
 def untracked(outputs: Path) -> list[str]:
-    """Return the sweeps and single runs that have a record and no note that MLflow has them."""
+    """Return the names of the sweeps and single runs that have a record, but no note that they were imported into MLflow."""
     records = [path.parent for path in outputs.glob("*/*/sweep.json")]
     return sorted(folder.name for folder in records if not (folder / "tracked.json").exists())
 
 
 def temporary(outputs: Path) -> list[str]:
-    """Return files with temporary names."""
+    """Return the paths of files with temporary names, relative to outputs."""
     return sorted(str(path.relative_to(outputs)) for path in outputs.rglob("*") if "tmp" in path.name)
 
 
 def wrong_in(cwd: Path, truth: Truth, database: str = "outputs/mlflow.db") -> list[str]:
-    """Return everything that is wrong in a folder after a command that should have completed a sweep there."""
+    """Return everything that is wrong in a working folder after a command that should have completed a sweep there.
+
+    Args:
+        cwd: the working folder.
+        truth: the undisturbed sweep.
+        database: the path of MLflow's database, relative to the working folder.
+    """
     outputs = cwd / "outputs"
     problems = wrong_in_ledger(outputs, truth)
     try:

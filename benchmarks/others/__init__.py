@@ -1,1 +1,1 @@
-"""The same work without fa_sweep, as somebody would do it: one file each, with the experiment and none of fa_sweep's code."""
+"""Other ways to do the main job's work, one file per way. They use none of fa_sweep's code."""

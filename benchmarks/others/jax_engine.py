@@ -1,4 +1,4 @@
-"""The main job's training in JAX: a run from its seed, scan over its steps, vmap over the runs; float64, compiled."""
+"""The main job's training in JAX: each run starts from its seed; scan over steps, vmap over runs, float64, compiled."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,15 @@ LR = 0.01
 
 
 def make(runs: int, steps: int) -> tuple[Callable[[], object], float]:
-    """Return what trains that many runs with fixed random feedback for so many steps, and the seconds to compile it."""
+    """Compile the training of runs with fixed random feedback.
+
+    Args:
+        runs: the number of runs.
+        steps: the number of training steps per run.
+
+    Returns:
+        A function that trains all runs from their seeds, and the seconds that compiling it took.
+    """
     import jax
     import jax.numpy as jnp
 

@@ -1,4 +1,4 @@
-"""Hydra's joblib launcher on all cores, and one log_batch a run: the stock way as its manuals would have it improved.
+"""Hydra's joblib launcher on all cores, and one log_batch per run: the stock way with the improvements from the manuals.
 
 Run as `python joblib_batches.py -m hydra/launcher=joblib +mode=... +seed=... +uri=...`.
 """
@@ -13,7 +13,15 @@ from one_run import train
 
 
 def log(uri: str, experiment: str, mode: str, seed: int, histories: list[tuple[int, dict[str, float]]]) -> None:
-    """Make one run in MLflow and log it whole."""
+    """Make one run in MLflow, and log all its metrics in one batch.
+
+    Args:
+        uri: MLflow's tracking URI.
+        experiment: the name of an experiment that exists.
+        mode: the run's feedback mode.
+        seed: the run's seed.
+        histories: the step and the metrics of each evaluation.
+    """
     import time
 
     from mlflow import MlflowClient
@@ -31,7 +39,7 @@ def log(uri: str, experiment: str, mode: str, seed: int, histories: list[tuple[i
 
 @hydra.main(version_base="1.3", config_path=None)
 def main(config: DictConfig) -> None:
-    """Run one job."""
+    """Train and log one run."""
     log(config.uri, "stock", config.mode, config.seed, list(train(config.mode, config.seed)))
 
 

@@ -1,4 +1,4 @@
-"""One run of the main job in per-sample NumPy, with its evaluations: what every other way to run the sweep trains with."""
+"""One run of the main job in per-sample NumPy, with its evaluations. All other ways to run the whole sweep use it."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,16 @@ Y = np.array([1.0, 1.0, 0.0, 0.0])
 
 
 def train(mode: str, seed: int) -> Iterator[tuple[int, dict[str, float]]]:
-    """Train one network; yields each evaluation's step and its eight metrics, undefined angles aside."""
+    """Train one 2-10-10-1 network on XOR, and yield its evaluations.
+
+    Args:
+        mode: "symmetric" feeds errors back through the forward weights, "rerandom" through matrices that are drawn anew at each
+            step, and any other mode through fixed random matrices.
+        seed: the seed of everything random.
+
+    Yields:
+        The step and the eight metrics of each evaluation; undefined values are left out.
+    """
     rng = np.random.default_rng(seed)
     w1, w2, w3 = rng.standard_normal((10, 2)), rng.standard_normal((10, 10)), rng.standard_normal((1, 10))
     b2, b3 = rng.standard_normal((10, 10)), rng.standard_normal((1, 10))
@@ -33,20 +42,29 @@ def train(mode: str, seed: int) -> Iterator[tuple[int, dict[str, float]]]:
 
 
 def backward(w2, w3, x, h1, h2, error):
-    """Return the pseudo-gradients of the hidden layers' weights, and their deltas."""
+    """Return the pseudo-gradients of both hidden layers' weights, and the deltas of both layers.
+
+    Args:
+        w2: the matrix (10, 10) that feeds back from the second hidden layer to the first.
+        w3: the matrix (1, 10) that feeds back from the output to the second hidden layer.
+        x: the input (2,).
+        h1: the activity (10,) of the first hidden layer.
+        h2: the activity (10,) of the second hidden layer.
+        error: the derivative (1,) of the loss by the output.
+    """
     d2 = w3.T @ error * (h2 > 0)
     d1 = w2.T @ d2 * (h1 > 0)
     return np.outer(d1, x), np.outer(d2, h1), d1, d2
 
 
 def angle(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the angle between two arrays in degrees, NaN where one is zero."""
+    """Return the angle between two arrays in degrees; NaN if one of them is zero."""
     norm = np.linalg.norm(a) * np.linalg.norm(b)
     return float(np.degrees(np.arccos(np.clip(np.sum(a * b) / norm, -1, 1)))) if norm > 0 else float("nan")
 
 
 def evaluate(w1, w2, w3, b2, b3, rng) -> dict[str, float]:
-    """Return the eight metrics that MLflow gets the histories of, over the four patterns."""
+    """Return the eight metrics of an evaluation over the four patterns; undefined values are left out."""
     right, losses, signals, mode, true = [], [], ([], []), 0.0, 0.0
     for x, y in zip(X, Y, strict=True):
         h1 = np.maximum(w1 @ x, 0)

@@ -14,7 +14,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def main(seeds: int, uri: str) -> None:
-    """Run the sweep."""
+    """Train and log all runs."""
     mlflow.set_tracking_uri(uri)
     callback = MLflowCallback(tracking_uri=uri, metric_name="final accuracy", create_experiment=False)
     mlflow.set_experiment("stock")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # for the workers
+os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # so that the workers can import one_run
 
 import ray
 from ray import tune
@@ -14,7 +14,7 @@ from ray.air.integrations.mlflow import MLflowLoggerCallback
 
 
 def trainable(config: dict) -> None:
-    """Run one trial, reporting every evaluation."""
+    """Train one run, and report every evaluation."""
     from one_run import train
 
     for step, metrics in train(config["mode"], config["seed"]):
@@ -22,7 +22,7 @@ def trainable(config: dict) -> None:
 
 
 def main(seeds: int, uri: str, folder: str) -> None:
-    """Run the sweep."""
+    """Train and log all runs."""
     ray.init(num_cpus=os.cpu_count(), include_dashboard=False, log_to_driver=False, _node_ip_address="127.0.0.1")
     grid = {"mode": tune.grid_search(["symmetric", "random", "rerandom"]), "seed": tune.grid_search(list(range(seeds)))}
     callback = MLflowLoggerCallback(tracking_uri=uri, experiment_name="stock")

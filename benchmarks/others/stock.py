@@ -1,4 +1,4 @@
-"""The stock way: Hydra's BasicLauncher, one run at a time, mlflow.log_metrics at every evaluation, a child run in MLflow each.
+"""The stock way: Hydra's BasicLauncher trains one run at a time, and mlflow.log_metrics logs every evaluation.
 
 Run as `python stock.py -m +mode=... +seed=... +uri=...`.
 """
@@ -15,7 +15,7 @@ from one_run import train
 
 @hydra.main(version_base="1.3", config_path=None)
 def main(config: DictConfig) -> None:
-    """Run one job."""
+    """Train and log one run."""
     mlflow.set_tracking_uri(config.uri)
     mlflow.set_experiment("stock")
     with mlflow.start_run(run_name=f"{config.mode}-s{config.seed:03d}"):

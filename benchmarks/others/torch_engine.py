@@ -1,4 +1,4 @@
-"""The main job's training in PyTorch: one run's step under torch.func.vmap, a Python loop over the steps, float64."""
+"""The main job's training in PyTorch: torch.func.vmap over the runs, a Python loop over the steps, float64."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,12 @@ LR = 0.01
 
 
 def make(runs: int, steps: int) -> Callable[[], object]:
-    """Return what trains that many runs with fixed random feedback for so many steps."""
+    """Return a function that trains runs with fixed random feedback; their initial weights are drawn beforehand.
+
+    Args:
+        runs: the number of runs.
+        steps: the number of training steps per run.
+    """
     import torch
 
     generator = torch.Generator().manual_seed(0)
