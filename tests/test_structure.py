@@ -183,7 +183,7 @@ SMALL = ["-m", "feedback=symmetric,random", "seed=0,1", "train.steps=51", "train
 
 @pytest.fixture(params=["editable", pytest.param("wheel", marks=pytest.mark.slow)])
 def run(request, with_database):
-    """A function that runs `python ARGUMENTS` in a folder with a database; the program is installed as editable or as a wheel."""
+    """A function that runs `python ARGUMENTS` in a folder with a database, with the program installed in one of two ways."""
     environment = dict(os.environ)
     if request.param == "wheel":
         # PYTHONPATH comes before an editable install on the path, so the wheel is loaded. Python's -I would ignore PYTHONPATH.

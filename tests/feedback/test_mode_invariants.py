@@ -113,7 +113,7 @@ def lanes(seed, config, distribution="normal"):
 @pytest.mark.parametrize("distribution", ["uniform", "normal"])
 @pytest.mark.parametrize("mode", ["uniform_sign", "fixed_sign", "batch_sign"])
 def test_closed_form_angles_of_sign_modes(settings, mode, distribution):
-    """In large layers cos = E|W| / SD(W) for one common magnitude, E|W| E|M| / (SD(W) SD(M)) for random magnitudes M."""
+    """On 1000 x 1000 weights cos = E|W| / SD(W) for one common magnitude, E|W| E|M| / (SD(W) SD(M)) for random ones M."""
     expected = {"uniform_sign": {"uniform": 30.00, "normal": 37.07}}.get(mode, {"uniform": 41.41, "normal": 50.46})
     assert weight_angle(settings, mode, distribution) == pytest.approx(expected[distribution], abs=0.3)
 

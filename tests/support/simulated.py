@@ -35,7 +35,7 @@ def simulate(
         seeds: Per group, the seed of each run; 0, 1, 2, ... by default.
         factors: Per group, the level of each factor; by default the only factor is `feedback`, with the group as its level.
         angles: Per group, the value of every angle metric of each run, in degrees; by default it depends on the seed.
-        name: Id of the sweep, which also seeds its resampling.
+        name: Id of the sweep. It also seeds the resampling of intervals and tests.
     """
     jobs, records = [], {}
     for group, events in times.items():
