@@ -31,7 +31,7 @@ from fa_sweep.feedback import MODES
 from fa_sweep.settings.schema import AppConfig
 from fa_sweep.sweep.folder import fresh_id
 
-# The modules of tests/support by their bare names.
+# Makes the modules of tests/support importable by their bare names too.
 sys.path.append(str(Path(__file__).parent / "support"))
 
 # In a suite that a shell started in the background Ctrl-C is ignored, and every command that a test starts would inherit that.

@@ -90,12 +90,8 @@ def test_any_order(settings, data):
 
 
 def test_divergence_freezes_its_run_only(settings):
-    leaky = (
-        "train.loss=squared",
-        "model.activation=leaky_relu",
-        "feedback=random",
-        *SHORT,
-    )  # with plain ReLU, units die instead of diverging
+    # With plain ReLU, units would die instead of diverging.
+    leaky = ("train.loss=squared", "model.activation=leaky_relu", "feedback=random", *SHORT)
     wild = settings("train.lr=0.5", "seed=1", *leaky)
     calm = [settings("train.lr=0.001", f"seed={s}", *leaky) for s in range(6)]
     histories = train([*calm[:3], wild, *calm[3:]])

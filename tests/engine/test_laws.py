@@ -104,9 +104,8 @@ def test_scaling_the_error_scales_the_signal(settings, mode):
     deltas = [generator.normal(size=(n, 4, lanes)) for n in (0, 10, 10, 1)]
     once, fourfold = np.empty_like(deltas[1]), np.empty_like(deltas[1])
     feedback.signal(1, Backward(deltas, np.ones(lanes), deltas[3]), once)
-    feedback.signal(
-        1, Backward([4.0 * d for d in deltas], np.ones(lanes), deltas[3]), fourfold
-    )  # exact, because 4 is a power of two
+    # Multiplying by 4 is exact, because 4 is a power of two.
+    feedback.signal(1, Backward([4.0 * d for d in deltas], np.ones(lanes), deltas[3]), fourfold)
     assert np.array_equal(4.0 * once, fourfold)
     assert once.any()
 

@@ -165,9 +165,8 @@ def test_inverse_sqrt_width_multiplies_the_feedback_too(settings):
     moved = [t.stack.parameters.weights[0][..., 0] - first[0] for t in (plain, scaled)]
     signs = np.sign(moved[0][np.abs(moved[0]) > 0]) * np.sign(moved[1][np.abs(moved[1]) > 0])
     assert len(signs)
-    np.testing.assert_allclose(
-        np.abs(moved[1]), np.abs(moved[0]) / 4, rtol=1e-9
-    )  # the factor 1/4 enters once: with the absolute loss the error is a sign
+    # The factor 1 / sqrt(16) enters once, because with the absolute loss the error is a sign.
+    np.testing.assert_allclose(np.abs(moved[1]), np.abs(moved[0]) / 4, rtol=1e-9)
 
 
 @pytest.mark.parametrize("loss", ["squared", "cross_entropy", "absolute"])

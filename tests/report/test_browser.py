@@ -32,9 +32,8 @@ def test_opened_from_disk(reported):
         assert all(visible and alt for visible, alt in images)
         assert page.complaints() == []
         assert page.requests() == [page_path.as_uri()]
-        assert page.run(
-            "document.documentElement.scrollWidth <= window.innerWidth"
-        )  # the page never scrolls sideways; wide tables do
+        # The page itself never scrolls sideways; wide tables do.
+        assert page.run("document.documentElement.scrollWidth <= window.innerWidth")
         # A click on a column sorts the table upwards, a second click downwards.
         column = "[...document.querySelectorAll('table')[0].tBodies[0].rows].map(r => r.cells[0].textContent)"
         page.run("document.querySelectorAll('th')[0].click()")

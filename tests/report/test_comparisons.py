@@ -205,9 +205,8 @@ def test_an_extension_after_a_look_is_said(fa_sweep):
     text = told(from_sweep(second))
     assert f"Not the first look: {first.id} had 8 of the 16 runs of 2 of these groups, which this sweep extends." in text
     assert "the intervals are too narrow and the p values too small" in text
-    assert [look.id for look in from_sweep(part).about.earlier] == [
-        first.id
-    ]  # `second` is not listed, since `part` repeats its seeds
+    # `second` is no earlier look: it has the same seeds as `part`.
+    assert [look.id for look in from_sweep(part).about.earlier] == [first.id]
     assert from_sweep(other).about.earlier == []
 
 

@@ -109,4 +109,4 @@ def test_planted_rates_are_found(settings):
         row = group_table(frames).iloc[0]
         assert row["converged"] == sum(t is not None for t in times)
         hits += row["converged_low"] <= 0.3 <= row["converged_high"]
-    assert hits >= 25  # of 30; at 95 % coverage, fewer than 25 happen less than once in 200 times
+    assert hits >= 25  # of 30; at 95 % coverage, fewer than 25 hits occur less than once in 200 times

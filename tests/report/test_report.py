@@ -58,7 +58,7 @@ def test_ledger_and_mlflow_give_the_same_frames_and_report(fa_sweep, tmp_path):
     tracked = from_mlflow("sqlite:///outputs/mlflow.db", "fa_sweep")
     assert ledger.groups == tracked.groups
     assert ledger.factors == tracked.factors == ["feedback", "init.scale"]
-    # Metrics without a history in MLflow keep their last value there; a value that is NaN at the end is NaN in both sources.
+    # Where MLflow has no history it has the last defined value and its step, so a metric that ends as NaN is NaN in both.
     pd.testing.assert_frame_equal(ledger.runs, tracked.runs)
     pd.testing.assert_frame_equal(ledger.histories, tracked.histories)
     for name, frames in (("ledger", ledger), ("mlflow", tracked)):

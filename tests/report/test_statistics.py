@@ -161,9 +161,8 @@ def test_newcombe_paired_in_plain_python():
 def test_fisher():
     assert fisher(np.arange(10) < 7, np.arange(12) < 2).p == pytest.approx(stats.fisher_exact([[7, 3], [2, 10]])[1])
     assert fisher(np.zeros(3, bool), np.zeros(4, bool)).p == 1.0
-    assert fisher(np.arange(3) < 3, np.arange(3) < 0).least_p == pytest.approx(
-        0.1
-    )  # the extreme table, 3 of 3 against 0 of 3, and its mirror image are 2 of 20 arrangements
+    # The extreme table, 3 of 3 against 0 of 3, and its mirror image are 2 of 20 arrangements.
+    assert fisher(np.arange(3) < 3, np.arange(3) < 0).least_p == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 9])
@@ -211,7 +210,7 @@ def test_unpaired_comparison_without_shared_seeds(settings):
 
 
 def test_log_rank_by_permutation_is_observed_minus_expected():
-    """The p value equals the share of all ways to deal the runs whose observed minus expected is at least as large."""
+    """The p value is the share of all ways to deal the runs in which |observed - expected| is at least as large."""
     times, seen = np.array([1.0, 2, 2, 4, 5, 6, 6]), np.array([1, 1, 0, 1, 1, 1, 0], bool)
     a, b = (times[:3], seen[:3]), (times[3:], seen[3:])
 

@@ -138,9 +138,8 @@ def test_an_edit_changes_the_ids_of_the_runs_that_it_may_change(checkout, settin
             assert {run for run in RUNS if edited[run] != before[run]} == changed, name
     unchanged = {name: originals[name] + b"\n# edited\n" for name, changed in EDITS.items() if not changed}
     assert after(unchanged) == before
-    assert (
-        after({name: content.replace(b"\n", b"\r\n") for name, content in originals.items()}) == before
-    )  # git on Windows changes line endings
+    # Git on Windows changes line endings.
+    assert after({name: content.replace(b"\n", b"\r\n") for name, content in originals.items()}) == before
 
 
 def test_code_that_changes_after_planning_is_not_trained_under_the_planned_id(settings):

@@ -1,4 +1,4 @@
-"""The Dask executor gives the numbers of this process, and copes with lost workers, schedulers and clients."""
+"""The Dask executor gives the numbers of this process, and copes with lost workers and schedulers."""
 
 import contextlib
 import os

@@ -16,13 +16,8 @@ STEPS = np.arange(8) * 100
     [
         ([0, 0, 1, 1, 1, 1, 1, 1], 200, 200, True, Outcome.CONVERGED),
         ([0, 1, 0, 1, 1, 1, 1, 1], 100, 300, True, Outcome.CONVERGED),
-        (
-            [0, 1, 0, 0, 1, 1, 1, 1],
-            100,
-            math.nan,
-            True,
-            Outcome.NOT_CONVERGED,
-        ),  # held for four evaluations, not for the required five
+        # The threshold is held for four evaluations, not for the required five.
+        ([0, 1, 0, 0, 1, 1, 1, 1], 100, math.nan, True, Outcome.NOT_CONVERGED),
         ([1, 1, 1, 1, 1, 1, 1, 1], 0, 0, True, Outcome.CONVERGED),
         ([1, 1, 1, 1, 1, 1, 1, 0], 0, math.nan, False, Outcome.NOT_CONVERGED),
         ([0, 0, 0, 0, 0, 0, 0, 0], math.nan, math.nan, False, Outcome.NOT_CONVERGED),

@@ -1,4 +1,4 @@
-"""Memory, disk space and time are estimated before they are spent, compared with the system's limits, and refused."""
+"""Memory, disk space and time are estimated before they are spent; a sweep beyond the system's limits is refused."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""MLflow's SQLite database is always either complete or absent, whichever command creates it and wherever it is cut off."""
+"""MLflow's SQLite database is either complete or absent, whichever command creates it and wherever it is interrupted."""
 
 import shutil
 import sqlite3

@@ -83,7 +83,8 @@ def test_a_server_with_a_fault_at_any_request(sweep, fault):
                 failed[requests[n]] += 1
                 import_sweep(sweep, replace(TRACKING, uri=store.url))  # as the next command does
             assert what_is_there(store) == right, (n, requests[n])
-    # The same command recovers from any single fault but one: a first answer that is not MLflow's looks like another server.
+    # The import recovers by itself from any single fault but one. A 404 without MLflow's own error code, as garbage in the
+    # answer about the missing experiment, means that there is no tracking server at this address.
     assert set(failed) <= {"GET /api/2.0/mlflow/experiments/get-by-name"}
 
 

@@ -161,7 +161,7 @@ def test_the_same_in_sqlite(fa_sweep, monkeypatch):
 
 @pytest.fixture(scope="module")
 def database():
-    """A PostgreSQL of the tests' own."""
+    """The URI of a PostgreSQL database that only these tests use."""
     with postgres() as uri:
         yield uri
 

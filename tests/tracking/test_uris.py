@@ -73,12 +73,10 @@ def test_what_a_uri_names(tmp_path, monkeypatch):
         ("sqlite:///x.db", tmp_path / "x.db"),
         ("sqlite:////a/x.db?timeout=5", Path("/a/x.db")),
         ("sqlite:////a%3Fb/x.db", Path("/a?b/x.db")),
-        ("sqlite:////a?b/x.db", Path("/a?b/x.db")),  # timeout and the like aside, a "?" can only belong to the path
+        ("sqlite:////a?b/x.db", Path("/a?b/x.db")),  # "b/x.db" is no option, so the "?" belongs to the path
         ("sqlite:////a%20b/x.db", Path("/a b/x.db")),
-        (
-            f"sqlite:///{tmp_path}/a%20b/x.db",
-            tmp_path / "a%20b/x.db",
-        ),  # a folder of the literal name exists, one of the decoded name does not
+        # The folder of the literal name exists, the folder of the decoded name does not.
+        (f"sqlite:///{tmp_path}/a%20b/x.db", tmp_path / "a%20b/x.db"),
         ("sqlite:///~/x.db", Path("/home/me/x.db")),
         ("sqlite:///a~b/x.db", tmp_path / "a~b/x.db"),
         ("sqlite:///:memory:", None),
