@@ -1,7 +1,7 @@
-"""Fixtures: checked settings from overrides, the command line in a folder of its own; which tests run, and in what order."""
+"""Shared fixtures, and the hooks that decide which tests run, in what order and on which worker."""
 
 # isort: off
-from support import surroundings  # before anything reads the environment
+from support import surroundings  # must come first: it cleans the environment before anything reads it
 
 # isort: on
 import logging
@@ -31,19 +31,19 @@ from fa_sweep.feedback import MODES
 from fa_sweep.settings.schema import AppConfig
 from fa_sweep.sweep.folder import fresh_id
 
-# The modules of tests/support by their bare names.
+# Makes the modules of tests/support importable by their bare names too.
 sys.path.append(str(Path(__file__).parent / "support"))
 
-# A suite that a shell starts in its background would hand an ignored Ctrl-C on to every command that it starts.
+# In a suite that a shell started in the background Ctrl-C is ignored, and every command that a test starts would inherit that.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The same examples each time, on a machine of any speed.
+# Hypothesis uses the same examples every time and sets no time limit, so results do not depend on the machine's speed.
 IMPATIENT = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 hypothesis_settings.register_profile("suite", derandomize=True, deadline=None, database=None, suppress_health_check=IMPATIENT)
 hypothesis_settings.load_profile("suite")
 
-# Of all tests whose address has one of these words in it one worker takes care: they share what is dear to make.
+# All tests whose address contains the same one of these words run on one worker, because they share an expensive fixture.
 TOGETHER = ("test_slurm.py", "test_compiled.py", "test_external_pieces.py", "postgresql", "the_wheel")
 
 Settings = Callable[..., AppConfig]
@@ -55,7 +55,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Shuffle; else let those that need services begin, since they wait most."""
+    """Shuffle the tests if a seed is given; otherwise run those that need services first, since they wait longest."""
     if (seed := config.getoption("--shuffle")) is not None:
         random.Random(seed).shuffle(items)  # noqa: S311  no secret
     else:
@@ -64,7 +64,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Hand out tests one by one, but those that belong together to one worker."""
+    """Hand out tests one by one, except that each word in TOGETHER keeps its tests on one worker."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduling(LoadScopeScheduling):  # `--dist loadgroup` has no effect in xdist 3.8 under pytest 9.2
@@ -75,7 +75,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what needs a service that is not installed; where all have to be there, as in .ci/run, fail."""
+    """Skip a test whose service is not installed, or fail it where all services are required, as in .ci/run."""
     for marker in item.iter_markers("service"):
         for name in marker.args:
             if not services.INSTALLED[name]():
@@ -85,7 +85,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_stays() -> Iterator[None]:
-    """Leave the process to the next test as it was: environment, working folder, Hydra's global state, logging."""
+    """Restore the environment, the working folder and logging after each test, and clear Hydra's global state."""
     environment, folder, root = dict(os.environ), Path.cwd(), logging.getLogger()
     level, handlers = root.level, list(root.handlers)
     yield
@@ -99,7 +99,7 @@ def _nothing_stays() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def hydra_master() -> tuple[ConfigLoader, DictConfig]:
-    """Hydra's loader of conf/, and the configuration of a sweep without overrides."""
+    """Hydra's configuration loader for conf/, and the configuration of a sweep without overrides."""
     OmegaConf.register_new_resolver("fresh_id", fresh_id, use_cache=True, replace=True)
     with initialize_config_dir(config_dir=conf_dir(), version_base="1.3"):
         hydra = GlobalHydra.instance().hydra
@@ -109,33 +109,33 @@ def hydra_master() -> tuple[ConfigLoader, DictConfig]:
 
 @pytest.fixture
 def composer(hydra_master: tuple[ConfigLoader, DictConfig]) -> Composer:
-    """A composer over conf/, as a sweep has one."""
+    """The composer that a sweep uses, over conf/."""
     return Composer(*hydra_master)
 
 
 @pytest.fixture(scope="session")
 def composed() -> dict[tuple[str, ...], Any]:
-    """What composers have composed: all tests of a session ask for much the same."""
+    """Configurations composed so far in this session; tests share them because most ask for the same ones."""
     return {}
 
 
 @pytest.fixture
 def settings(composer: Composer, composed: dict[tuple[str, ...], Any]) -> Settings:
-    """settings("seed=3", "train.lr=0.1") -> checked settings."""
+    """A function from overrides to checked settings: settings("seed=3", "train.lr=0.1")."""
     composer._bases = composed
     return lambda *overrides: composer.settings(overrides)
 
 
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for all workers of a session."""
+    """A folder that all workers of a session share."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")
 def empty_database(shared_folder: Path) -> Iterator[Path]:
-    """MLflow's database without a run. In this process new ones are copies of it."""
+    """An MLflow database without runs; new SQLite databases in this process are made by copying it."""
     path = databases.template(shared_folder)
     with databases.quick_creation(path):
         yield path
@@ -143,14 +143,14 @@ def empty_database(shared_folder: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def with_database(tmp_path: Path, empty_database: Path) -> Path:
-    """A folder in which a command finds its database: for those in processes of their own."""
+    """A working folder that already holds an empty MLflow database, for commands run as subprocesses."""
     databases.place(empty_database, tmp_path)
     return tmp_path
 
 
 @pytest.fixture
 def fa_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Path) -> Callable[..., int]:
-    """fa_sweep("-m", "seed=0,1") runs the command line in an empty folder and returns the exit status."""
+    """A function that runs the command line in an empty folder and returns the exit status: fa_sweep("-m", "seed=0,1")."""
     from fa_sweep.cli.entry import main
 
     monkeypatch.chdir(tmp_path)
@@ -167,7 +167,7 @@ def fa_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Pa
 
 @pytest.fixture
 def few_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports with their last figure alone: for tests of all else about them, since drawing takes most of the time."""
+    """Draw only the last figure of each report, since drawing takes most of the time; for tests that do not look at figures."""
     from fa_sweep.report import report
 
     whole = report.draw_all
@@ -176,6 +176,6 @@ def few_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gate:
-    """Where `feedback=gated` waits, in commands that are given its environment; in this process it is `random` itself."""
+    """The gate at which `feedback=gated` waits in commands that get its environment; in this process `gated` is `random`."""
     monkeypatch.setitem(MODES.foreign, "gated", EntryPoint("gated", "fa_sweep.feedback.random:Random", "fa_sweep.feedback"))
     return Gate(tmp_path / "gate")

@@ -1,4 +1,4 @@
-"""A mode and a task of somebody else's, installed as a distribution of its own."""
+"""A third party's feedback mode and task, installed as a separate distribution, work like built-in ones."""
 
 import os
 import subprocess
@@ -78,7 +78,7 @@ success: {metric: accuracy, direction: at_least, value: 1.0}
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The distribution, installed into a folder of its own."""
+    """The folder into which the third party's distribution is installed."""
     source, target = tmp_path_factory.mktemp("somebody"), tmp_path_factory.mktemp("site")
     for name, text in FILES.items():
         path = source / name

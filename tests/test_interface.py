@@ -1,4 +1,4 @@
-"""The public face of the package: what it offers, and that it loads nothing before it is asked."""
+"""The public interface of the package: the names that it offers, and that importing it loads no heavy library."""
 
 import subprocess
 import sys

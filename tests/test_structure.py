@@ -1,4 +1,4 @@
-"""Packages stand on each other in one order, heavy libraries wait until they are needed, and the wheel works in any folder."""
+"""Packages import each other in one order, heavy libraries load only when needed, and the wheel works in any folder."""
 
 import ast
 import os
@@ -12,7 +12,7 @@ import pytest
 from support.places import ROOT
 from support.waiting import PATIENCE
 
-# Lowest first. A module may import what stands in a line above its own, and what stands in its own package.
+# Lowest layer first. A module may import its own package and the packages of the lines above its own.
 LAYERS = (
     ("_typing", "errors"),
     ("checks", "registry", "roles"),
@@ -29,7 +29,7 @@ LAYERS = (
     ("__main__",),
 )
 FLOOR = {name: number for number, layer in enumerate(LAYERS) for name in layer}
-# Which packages may import a library at all; the standard library, NumPy and our own are everybody's.
+# The only packages that may import each library. Every package may import the standard library and NumPy.
 ALLOWED = {
     "hydra": {"cli"},
     "omegaconf": {"cli"},
@@ -55,14 +55,14 @@ ALLOWED = {
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:
-    """Yield every module of the package by its dotted name."""
+    """Yield the dotted name and the syntax tree of every module of the package."""
     for path in sorted((ROOT / "fa_sweep").rglob("*.py")):
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         yield name, ast.parse(path.read_text(encoding="utf-8"))
 
 
 def imported(tree: ast.AST) -> set[str]:
-    """Return the dotted names that are imported anywhere in a tree, but for those that only a type checker reads."""
+    """Return the dotted names that a syntax tree imports anywhere, except under TYPE_CHECKING."""
     typing_only = {
         id(node)
         for block in ast.walk(tree)
@@ -82,12 +82,12 @@ def imported(tree: ast.AST) -> set[str]:
 
 
 def package_of(name: str) -> str:
-    """Return the package of the house, or the module beside the packages, that a module belongs to."""
+    """Return the name in LAYERS that a module belongs to: a package of fa_sweep, or a module beside the packages."""
     return name.split(".")[1] if "." in name else ""
 
 
 def upward(name: str, names: Iterable[str]) -> list[str]:
-    """Return what a module imports from its own floor or from above."""
+    """List the packages that a module imports from its own layer or a higher one, its own package aside."""
     own = package_of(name)
     others = {package_of(n) for n in names if n.startswith("fa_sweep.")} - {own, "__version__"}
     return [f"{name} imports {other}" for other in sorted(others) if FLOOR[other] >= FLOOR[own]]
@@ -117,7 +117,7 @@ def test_libraries_are_imported_in_their_packages_alone():
 
 
 def test_every_library_has_its_packages():
-    """A library that the list does not know would be imported anywhere."""
+    """Every imported library is listed in ALLOWED; one that is not listed could be imported anywhere."""
     known = {*ALLOWED, *sys.stdlib_module_names, "fa_sweep", "numpy"}
     found = {each.partition(".")[0] for _, tree in modules() for each in imported(tree)}
     assert found <= known
@@ -142,7 +142,7 @@ def test_plugins_import_nothing_heavy_at_their_top():
 
 @pytest.mark.parametrize("arguments", [["--help"], ["seed=x"], ["dry_run=true"]], ids=str)
 def test_heavy_imports_wait(tmp_path, arguments):
-    """Neither help, nor a refusal, nor a plan imports mlflow, pandas, seaborn or scipy.stats."""
+    """Help, a refusal and a dry run import none of mlflow, pandas, seaborn, scipy.stats and matplotlib."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "fa_sweep", *arguments],
         cwd=tmp_path,
@@ -157,7 +157,7 @@ def test_heavy_imports_wait(tmp_path, arguments):
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """The wheel, unpacked as an installer would, without the checkout anywhere on the path."""
+    """The wheel of this checkout, built and unpacked into a separate folder, as an installer would do it."""
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
     subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
@@ -167,7 +167,7 @@ def installed(tmp_path_factory):
     return folder / "site"
 
 
-# What a user's own working folder may hold, by names that mean something here: none of it is ours to load.
+# Files in a user's working folder whose names also exist in this program. The program must not load any of them.
 THEIRS = {
     "analysis.py": "raise SystemExit('the user's own analysis')",
     "report.py": "raise SystemExit('the user's own report')",
@@ -183,10 +183,10 @@ SMALL = ["-m", "feedback=symmetric,random", "seed=0,1", "train.steps=51", "train
 
 @pytest.fixture(params=["editable", pytest.param("wheel", marks=pytest.mark.slow)])
 def run(request, with_database):
-    """Run `python ARGUMENTS` in a folder with a database, with the program installed in either way."""
+    """A function that runs `python ARGUMENTS` in a folder with a database, with the program installed in one of two ways."""
     environment = dict(os.environ)
     if request.param == "wheel":
-        # -P and -I would drop PYTHONPATH with the checkout; an editable install is shadowed by what stands first on the path.
+        # PYTHONPATH comes before an editable install on the path, so the wheel is loaded. Python's -I would ignore PYTHONPATH.
         environment["PYTHONPATH"] = str(request.getfixturevalue("installed"))
 
     def run(*arguments):
@@ -230,7 +230,7 @@ def test_the_wheel_is_what_runs(installed, with_database):
 
 @pytest.mark.slow
 def test_what_the_wheel_carries(installed):
-    """Its configurations, templates and types; no top-level name but the program's and Hydra's namespace of plugins."""
+    """The wheel has the configurations, templates and py.typed; its only top-level names are fa_sweep and hydra_plugins."""
     tops = {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")}
     assert tops == {"fa_sweep", "hydra_plugins"}
     for name in ("conf/config.yaml", "conf/experiment/seed_post.yaml", "report/templates/report.html.j2", "py.typed"):

@@ -1,4 +1,4 @@
-"""The torture itself: that it sees what it looks for, and a sample of it against this program."""
+"""The torture suite detects the damage that it looks for, and this program passes a short run of it."""
 
 import base64
 import shutil
@@ -29,7 +29,7 @@ PASSWORD = "Zq7v/K9@x:S3#cr?3t%&B q"  # noqa: S105  planted
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small sweep, tracked, made by the command line."""
+    """The working folder of a small sweep that the command line trained and imported into MLflow."""
     cwd = tmp_path_factory.mktemp("sweep")
     arguments = ["-m", "feedback=symmetric,random", "seed=0,1", "train.steps=61", "train.eval_every=20", "train.hold=1"]
     command = [sys.executable, "-m", "fa_sweep", *arguments, "report=false", "n_jobs=1"]
@@ -39,7 +39,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copied(sweep: Path, tmp_path: Path) -> Path:
-    """A copy of it, to be damaged."""
+    """A copy of the sweep's folder that a test may damage."""
     return shutil.copytree(sweep, tmp_path / "copied")
 
 
@@ -203,5 +203,5 @@ def test_two_runs_in_one_shard_have_digests_of_their_own(sweep: Path) -> None:
 def test_a_sample_of_the_torture_is_held() -> None:
     command = [sys.executable, "-m", "torture", "--minutes", "2", "--seed", "1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
-    # On a slow machine the sample is smaller, down to one task of each part: the table says what was not reached.
+    # On a slow machine fewer tasks run, at least one of each part. Status 3 means that the time ran out before the others.
     assert done.returncode in (0, 3), done.stdout + done.stderr

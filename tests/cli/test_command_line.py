@@ -1,4 +1,4 @@
-"""The command line: refusals, single runs, sweeps, resume, launchers. In-process, in an empty folder each."""
+"""The command line: refusals, single runs, sweeps, resume, launchers. Each test runs it in-process, in an empty folder."""
 
 from pathlib import Path
 
@@ -187,7 +187,7 @@ def test_every_launcher_gives_the_same_numbers(fa_sweep, launcher):
 
 
 def assert_same_numbers(one: Sweep, other: Sweep) -> None:
-    """Compare the shards of two sweeps, each with its own."""
+    """Assert that two sweeps hold the same runs with the same numbers; each keeps its own shards."""
     tables = []
     for sweep in (one, other):
         rows = [row for path in sweep.folder.glob("shards/*") for row in pq.read_table(path).to_pylist()]
@@ -209,7 +209,7 @@ def test_runs_judged_in_two_ways_are_trained_once_and_stay_apart(fa_sweep, capfd
     client = MlflowClient(f"sqlite:///{Path('outputs/mlflow.db').absolute()}")
     experiment = client.get_experiment_by_name("fa_sweep").experiment_id
     assert len(client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{sweep.tracked['run_id']}'")) == 6
-    # The same runs under another hold are another sweep: they leave the first one's record alone.
+    # The same runs with another train.hold are another sweep, which leaves the first sweep's record in MLflow unchanged.
     assert fa_sweep(*short("seed=range(3)", "train.hold=3")) == 0
     assert "nothing to train" in capfd.readouterr().out
     assert len(client.search_runs([experiment], "tags.`fa_sweep.kind` = 'sweep'")) == 2
@@ -241,7 +241,7 @@ def test_a_crashed_single_run_is_one_line_and_a_failed_run(fa_sweep, capfd, monk
     monkeypatch.setattr(single, "train", broken)
     assert fa_sweep("seed=3") == 1
     lines = capfd.readouterr().err.strip().splitlines()
-    assert len(lines) <= 2  # one may be Hydra's
+    assert len(lines) <= 2  # Hydra may add a line
     assert (
         lines[-1].startswith("fa_sweep: random-s003 failed with MemoryError: no room (tests/")
         or "MemoryError: no room" in lines[-1]

@@ -1,4 +1,4 @@
-"""Composing once and setting plain values on copies, against Hydra's own composition and sweep order."""
+"""The fast composer, which composes once and sets plain values on copies, gives the settings and job order of Hydra."""
 
 import random
 
@@ -55,7 +55,7 @@ def test_equals_hydras_own_composition(composer, part):
         hydras = outcome(lambda o=overrides: hydras_own(composer, o))
         theirs = ("ok", described(hydras[1])) if hydras[0] == "ok" else hydras
         assert ours == theirs, overrides
-        # Values that are set on a copy of resolved settings: the same settings, or the same words of refusal.
+        # Setting values on a copy of resolved settings gives the same settings, or a refusal where the slow way refuses too.
         fast = outcome(lambda o=overrides: composer.settings(o))
         slow = outcome(lambda h=hydras: resolve(h[1])) if hydras[0] == "ok" else hydras
         assert fast[0] == slow[0], overrides
@@ -67,8 +67,8 @@ def test_equals_hydras_own_composition(composer, part):
 
 
 def test_values_that_others_follow_are_followed(composer):
-    """Interpolations: a loss that train.loss follows, a distribution that feedback follows, a relative one."""
-    for _ in range(2):  # composed, and again on a copy
+    """Settings that refer to another setting change with it, such as train.loss with task.loss."""
+    for _ in range(2):  # the second time on a copy of what was composed the first time
         assert composer.settings(["task.loss=squared", "seed=1"]).train.loss == "squared"
         assert composer.settings(["init.distribution=he", "seed=2"]).feedback.distribution == "he"
         assert composer.settings(["train.weight_decay=0.5", "seed=3"]).train.output_weight_decay == 0.5
@@ -78,7 +78,7 @@ def test_values_that_others_follow_are_followed(composer):
 
 
 def test_a_value_that_follows_the_seed_does_so_in_a_sweep(composer):
-    """Jobs that differ in their seed alone share settings, unless a preset or the command line refers to the seed."""
+    """Jobs that differ only in their seed share settings, unless a preset or the command line refers to the seed."""
     for given in (("task=digits", "train=batch", "task.split_seed=${seed}"), ("+experiment=digits",)):
         found = [composer.candidate((*given, f"seed={seed}"), len(given)).run for seed in (1, 2, 3)]
         assert [(run.seed, run.task.split_seed) for run in found] == [(1, 1), (2, 2), (3, 3)]

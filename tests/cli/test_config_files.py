@@ -1,4 +1,4 @@
-"""Configuration files that are damaged, huge or hostile: one line that names file, line and fault, at once."""
+"""Damaged, huge or hostile configuration files are refused at once, in one line that names file, line and fault."""
 
 import os
 from contextlib import suppress
@@ -96,7 +96,7 @@ def test_every_file_of_our_own_is_taken():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_file_of_any_bytes_is_taken_or_refused(tmp_path, seed):
-    """Bytes of a preset changed at random: nothing but a ConfigError comes of it, and at once."""
+    """A preset with randomly changed bytes is either accepted or refused with a ConfigError, without delay."""
     import random
 
     from fa_sweep.cli.configuration import conf_dir

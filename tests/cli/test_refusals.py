@@ -1,11 +1,11 @@
-"""Input that cannot be used: one line that names field, value and remedy, status 2, nothing written."""
+"""Unusable input is refused with status 2 and one line that names field, value and remedy; nothing is written."""
 
 import random
 from pathlib import Path
 
 import pytest
 
-# Arguments, and what the line has to say.
+# Command lines, and the words that each refusal must contain.
 COMMAND_LINES = {
     # Groups and modes
     "feedback=[random,symmetric]": ["feedback=[random,symmetric]", "-m feedback=random,symmetric"],
@@ -47,7 +47,7 @@ COMMAND_LINES = {
     "+hydra.nonsense=3": ["hydra.nonsense", "leave it out"],
     "hydra.launcher.executor=nope": ["hydra.launcher.executor", "nope", "local"],
     "hydra.launcher.nope=3": ["hydra.launcher.nope", "leave it out"],
-    # Places that are not there
+    # Settings that do not exist
     "model.hidden.x=1": ["model.hidden is a list", "model.hidden=[10,10]"],
     "model.hidden.7=1": ["model.hidden"],
     "=3": ["'=3'", "NAME=VALUE"],
@@ -69,7 +69,7 @@ COMMAND_LINES = {
     "train.lr=0,1 seed=1": ["add -m"],
     "task.path=x.csv": ["it belongs to task=csv or task=images"],
     "feedback.width=3": ["it belongs to feedback=product"],
-    # Numbers beyond all bounds
+    # Numbers that are too large
     "train.batch_size=100000000000000000000000000": ["train.batch_size", "2^63"],
     "feedback=product feedback.width=100000000000000000000000000": ["feedback.width", "2^63"],
     "train.eval_at=[100000000000000000000000000]": ["train.eval_at[0]", "2^63"],
@@ -88,7 +88,7 @@ COMMAND_LINES = {
     "task=csv task.path=f(1).csv": ["\"task.path='f(1).csv'\""],
     "task=csv task.path=a,b.csv": ["\"task.path='a,b.csv'\"", "-m"],
     "task=csv task.path=x task.target=1.5": ["task.target", "\"task.target='1.5'\""],
-    # Sweeps without end
+    # Endless or huge sweeps
     "-m seed=range(nan)": ["seed=range(nan)", "finite"],
     "-m seed=range(0,1e400)": ["seed=range(0,1e400)", "finite"],
     "-m train.lr=range(0,1,1e-320)": ["train.lr=range(0,1,1e-320)", "confirm=true"],
@@ -101,7 +101,7 @@ COMMAND_LINES = {
 
 
 def refused(fa_sweep, capfd, arguments):
-    """Return the line that a refused command line prints."""
+    """Run a command line that must be refused, and return the one line that it prints."""
     assert fa_sweep(*arguments) == 2
     out, err = capfd.readouterr()
     (line,) = err.strip().splitlines()
@@ -130,7 +130,7 @@ def test_a_value_with_spaces_and_brackets_is_quoted(fa_sweep, capfd):
 
 @pytest.mark.parametrize("value", ["größe.csv", "a#1", "my data (1).csv", "it's", 'a"b', "$HOME", "a\\b", "~", "x=y", "a`b"])
 def test_the_remedy_is_right(value):
-    """What the line tells people to type reaches the program as the value that they meant."""
+    """The quoting that a refusal recommends passes through the shell and Hydra and yields the intended value."""
     import shlex
 
     from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -189,7 +189,7 @@ VALUES = [
 
 @pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))])
 def test_no_combination_of_settings_and_values_is_a_traceback(fa_sweep, capfd, monkeypatch, seed):
-    """Whatever is typed ends with a plan or with one line; `main` raises nothing."""
+    """Any combination of settings and values ends with a plan or with one line of refusal; `main` raises nothing."""
     generator = random.Random(seed)  # noqa: S311  no secret
     for _ in range(12):
         chosen = [f"{generator.choice(KEYS)}={generator.choice(VALUES)}" for _ in range(generator.randint(1, 2))]
@@ -203,7 +203,7 @@ def test_no_combination_of_settings_and_values_is_a_traceback(fa_sweep, capfd, m
 
 @pytest.mark.slow
 def test_the_preset_of_a_search_path_is_reproduced(fa_sweep, capfd, tmp_path, monkeypatch):
-    """`reproduce` and the recorded command carry the folders of configurations, and work in another folder."""
+    """`reproduce` and the recorded command name the user's configuration folders, so that they work in any folder."""
     import shlex
 
     from fa_sweep.sweep.folder import all_sweeps

@@ -1,4 +1,4 @@
-"""`python -m analysis`: refusals in one line, and which of several sweeps it reports on."""
+"""The report command, `python -m analysis`: refusals in one line, and which of several sweeps it reports on."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("few_figures")
 
 @pytest.fixture
 def refused(capfd):
-    """refused("--x") runs the command and returns the one line of its refusal."""
+    """A function that runs the report command, which must refuse, and returns the line that it prints: refused("--x")."""
 
     def run(*arguments):
         capfd.readouterr()

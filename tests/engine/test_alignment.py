@@ -1,4 +1,4 @@
-"""Angles: against a plain computation per run, and undefined where they must be."""
+"""Alignment angles agree with a plain computation for each run, and are NaN where they are undefined."""
 
 import math
 
@@ -23,7 +23,7 @@ def test_known_angles():
     b = np.array([[0.0, 3.0], [1.0, 0.0], [-1.0, 0.0], [1.0, 1.0], [1.0, 0.0], [1.0, 0.0], [1.0, 2.0]]).T
     angles = angle_deg(*products(LanesLast(np.float64).inner, a[:, None], b[:, None]))
     np.testing.assert_allclose(angles, [90, 45, 180, np.nan, np.nan, np.nan, 0], atol=1e-12)
-    assert angles[-1] == 0.0  # exactly: a vector against itself
+    assert angles[-1] == 0.0  # exactly 0: the angle of a vector with itself
 
 
 def test_mean_over_the_defined_alone():
@@ -35,7 +35,7 @@ def test_mean_over_the_defined_alone():
 
 @pytest.mark.parametrize("loss", ["absolute", "squared"])
 def test_every_metric_against_one_network_at_a_time(settings, loss):
-    """Recompute each metric of each run from its weights, one example at a time."""
+    """Every metric of every run equals the value recomputed from the run's weights, one example at a time."""
     modes = ("symmetric", "random", "rerandom", "shallow")
     runs = [
         settings(

@@ -1,4 +1,4 @@
-"""A run in a stack of any size, order and company equals that run alone, bit for bit."""
+"""A run trained in a stack equals the same run trained alone, bit for bit, whatever the other runs and their order."""
 
 import itertools
 
@@ -23,7 +23,7 @@ def assert_same_run(stacked, position, solo):
 
 
 def mixture(settings, size, *structure):
-    """Return runs that differ in all that may differ inside a stack; some of them diverge."""
+    """Return runs that differ in every setting that may differ within a stack; some of them may diverge."""
     modes, scales, rates = (
         itertools.cycle(MODES),
         itertools.cycle([1.0, 0.3, 4.0]),
@@ -63,7 +63,7 @@ def test_any_mixture_in_stacks_of_1_2_7_and_150(settings, structure):
     runs = mixture(settings, 150, *structure)
     whole = train(runs)
     if structure == ("train.loss=squared",):
-        assert 5 < (whole.diverged_at_step >= 0).sum() < 100  # divergence is among what must not spread
+        assert 5 < (whole.diverged_at_step >= 0).sum() < 100  # some runs must diverge, to show that divergence does not spread
     generator = np.random.default_rng(0)
     for size in (1, 2, 7):
         for _ in range(3):
@@ -90,7 +90,8 @@ def test_any_order(settings, data):
 
 
 def test_divergence_freezes_its_run_only(settings):
-    leaky = ("train.loss=squared", "model.activation=leaky_relu", "feedback=random", *SHORT)  # ReLU units die instead
+    # With plain ReLU, units would die instead of diverging.
+    leaky = ("train.loss=squared", "model.activation=leaky_relu", "feedback=random", *SHORT)
     wild = settings("train.lr=0.5", "seed=1", *leaky)
     calm = [settings("train.lr=0.001", f"seed={s}", *leaky) for s in range(6)]
     histories = train([*calm[:3], wild, *calm[3:]])

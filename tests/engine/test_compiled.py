@@ -1,4 +1,4 @@
-"""The compiled engine has NumPy's bits, in every structure that it knows, and refuses all others by name."""
+"""The compiled engine gives the same bits as NumPy in every structure that it supports, and refuses all others by name."""
 
 import sys
 from dataclasses import replace
@@ -31,7 +31,7 @@ STRUCTURES = {
 
 
 def runs_of(settings, overrides, seeds):
-    """All known modes; an override with a question mark is rerandom's alone."""
+    """Return runs of every supported mode; an override that begins with "?" applies to the mode `rerandom` only."""
     own = [o[1:] for o in overrides if o.startswith("?")]
     shared = [o for o in overrides if not o.startswith("?")]
     return [
@@ -50,7 +50,7 @@ def assert_same_bits(ours, theirs):
 
 
 def is_slow(name):
-    """Whether to leave a structure to `make test-all`: each type of numbers takes half a minute to compile."""
+    """Return the mark that leaves a float32 structure to `make test-all`: each number type takes half a minute to compile."""
     return [pytest.mark.slow] if "float32" in name else []
 
 

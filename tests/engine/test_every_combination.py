@@ -1,4 +1,4 @@
-"""Every mode on every task with every activation, loss and bias: trains in company as it does alone, or is refused by name."""
+"""Every mode, task, activation, loss and bias together: trains in a stack as it does alone, or is refused by name."""
 
 import itertools
 
@@ -28,7 +28,7 @@ ONE_HOT = ("digits", "images", "csv", "spirals")
 
 
 def senseless(mode, task, loss):
-    """Return the word that a refusal has to name, None where there is nothing to refuse."""
+    """Return the setting that a refusal of this combination must name, or None if the combination is valid."""
     if task in ONE_HOT:
         return None
     return "train.loss" if loss == "cross_entropy" else "feedback.mode" if MODES[mode].one_hot else None
@@ -57,7 +57,7 @@ def test_the_tables_are_those_of_the_field():
     }  # fmt: skip
 
 
-# A Latin square: `make test` has each task with one activation and each activation with two tasks.
+# A Latin square: `make test` runs each task with one activation, and each activation with one or two tasks.
 COMBINATIONS = [
     pytest.param(task, activation, marks=[] if (row + column) % len(ACTIVATIONS) == 0 else [pytest.mark.slow])
     for row, task in enumerate(TASKS)
@@ -88,7 +88,7 @@ def test_every_mode_with_every_optimiser_is_itself_alone(settings, optimiser, dt
 
 
 def assert_alone(runs):
-    """Assert that runs trained together are, to the last bit, what they are alone."""
+    """Assert that runs trained together equal the same runs trained alone, to the last bit."""
     if not runs:
         return
     together = train(runs)
@@ -101,7 +101,7 @@ def assert_alone(runs):
         for name, values in together.metrics.items():
             assert np.array_equal(values[:, number], alone.metrics[name][:, 0], equal_nan=True), (run.feedback.mode, name)
         changed += alone.metrics["loss"][0, 0] != alone.metrics["loss"][-1, 0]
-    assert changed >= len(runs) - 3  # small ReLU networks without biases may be dead from the start
+    assert changed >= len(runs) - 3  # all units of a small ReLU network without biases may be dead from the start
 
 
 def test_cross_entropy_on_one_output_is_refused(fa_sweep, capfd):
@@ -149,7 +149,7 @@ def test_senseless_settings_are_refused_in_one_line(fa_sweep, capfd, overrides, 
 
 
 def test_a_stack_that_is_trained_in_parts_is_itself_alone(settings):
-    """Wide networks are trained a few at a time, sorted by mode: the order given comes back."""
+    """Wide networks are trained a few at a time, sorted by mode, and the results come back in the order of the runs."""
     wide = ("task=digits", "model.hidden=[100,90]", "train.batch_size=16", "train.lr=0.1", "init=xavier", *SHORT)
     modes = ("random", "symmetric", "kolen_pollack", "random", "direct", "symmetric", "random", "batch_sign")
     runs = [settings(f"feedback={mode}", *wide, f"seed={seed}") for seed, mode in enumerate(modes)]
@@ -159,7 +159,7 @@ def test_a_stack_that_is_trained_in_parts_is_itself_alone(settings):
 
 @pytest.mark.parametrize("mode", list(MODES))
 def test_every_mode_on_networks_at_the_edge(settings, mode):
-    """No hidden layer, one hidden unit, one step."""
+    """Every mode trains networks without a hidden layer or with one hidden unit per layer, for a single step."""
     for hidden in ("[]", "[1]", "[1,1,1]"):
         runs = [
             settings(f"feedback={mode}", "task=digits", f"model.hidden={hidden}", "train.steps=1", f"seed={s}") for s in (0, 1)

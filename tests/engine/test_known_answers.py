@@ -1,4 +1,4 @@
-"""The engine against a plain-Python transcription of the blog post's experiment, on the same draws."""
+"""The engine agrees with a plain-Python version of the blog post's experiment on the same random draws."""
 
 import math
 
@@ -31,7 +31,7 @@ def feedback_of(seed: int, mode: str):
 
 
 def nudged(weights):
-    """The same weights, each moved by one unit in its last place."""
+    """Return the weights, each increased by one unit in its last place."""
     return [np.nextafter(np.array(w), np.inf).tolist() for w in weights]
 
 
@@ -40,10 +40,13 @@ def distance(ours, theirs) -> float:
 
 
 def compare(settings, monkeypatch, mode: str, loss: str, steps: int, seeds: range):
-    """Return for each seed that did not diverge (in both or in neither): error, the oracle's own error, whether a unit flipped.
+    """Train each seed in the engine and in the plain-Python reference, and compare the final weights.
 
-    Both errors are relative to the run's largest weight. The oracle's own is how far it moves when its initial weights
-    move by one unit in the last place: a run that blows up on its way amplifies any rounding, ours and its own.
+    Returns:
+        For each seed that did not diverge: the engine's error, the reference's own error, and whether any hidden unit was
+        active in one and inactive in the other. Both errors are relative to the run's largest weight. The reference's own
+        error is how far it moves when its initial weights move by one unit in the last place. An unstable run amplifies
+        every rounding error, the engine's as well as the reference's.
     """
     chosen = [f"feedback={mode}", *(["feedback.draws=literal"] if mode == "rerandom" else [])]
     runs = [settings(*chosen, f"train.loss={loss}", f"train.steps={steps}", f"seed={s}") for s in seeds]
@@ -88,7 +91,7 @@ LOSSES = pytest.mark.parametrize("loss", ["absolute", "squared"])
 
 
 def check(steady) -> None:
-    """Rounding alone, where the run does not amplify it: nearly everywhere; elsewhere no more than it amplifies its own."""
+    """Assert that errors are mere rounding, except in the few runs that amplify rounding errors in the reference as well."""
     calm = [error for error, own_error in steady if own_error < 1e-13]
     assert max(calm) < 1e-12, calm
     assert len(calm) >= 0.85 * len(steady)

@@ -1,4 +1,4 @@
-"""Laws that hold whatever the numbers."""
+"""Laws that hold exactly, whatever the settings."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from fa_sweep.feedback.random import Random
 
 
 def assert_equal(a, b):
-    """Two histories are the same to the last bit."""
+    """Assert that two histories are the same to the last bit."""
     assert np.array_equal(a.steps, b.steps)
     assert np.array_equal(a.diverged_at_step, b.diverged_at_step)
     for name, values in a.metrics.items():
@@ -104,13 +104,14 @@ def test_scaling_the_error_scales_the_signal(settings, mode):
     deltas = [generator.normal(size=(n, 4, lanes)) for n in (0, 10, 10, 1)]
     once, fourfold = np.empty_like(deltas[1]), np.empty_like(deltas[1])
     feedback.signal(1, Backward(deltas, np.ones(lanes), deltas[3]), once)
-    feedback.signal(1, Backward([4.0 * d for d in deltas], np.ones(lanes), deltas[3]), fourfold)  # a power of two: exact
+    # Multiplying by 4 is exact, because 4 is a power of two.
+    feedback.signal(1, Backward([4.0 * d for d in deltas], np.ones(lanes), deltas[3]), fourfold)
     assert np.array_equal(4.0 * once, fourfold)
     assert once.any()
 
 
 def test_one_hidden_layer_linear_feedback_alignment_law(settings):
-    """C = B W_2 + (B W_2)^T - W_1 W_1^T changes at each online step by exactly -lr^2 D D^T, D = B e x^T (Lillicrap 2016)."""
+    """C = B W_2 + (B W_2)^T - W_1 W_1^T changes at each online step by exactly -lr^2 D D^T; D = B e x^T (Lillicrap 2016)."""
     lr = 0.01
     run = settings("feedback=random", "model.hidden=[6]", "model.activation=linear", "train.loss=squared", f"train.lr={lr}")
     training = _Training(Stack([run]))
@@ -135,7 +136,7 @@ def test_one_hidden_layer_linear_feedback_alignment_law(settings):
 
 
 def test_common_random_numbers(settings):
-    """Modes of one seed share initial weights and the order of patterns; scales multiply the same unit draws."""
+    """Modes with one seed share initial weights and the order of patterns; init.scale multiplies the same unit draws."""
     symmetric, random = (Stack([settings(f"feedback={m}", "seed=7")]) for m in ("symmetric", "random"))
     scaled = Stack([settings("init.scale=4", "seed=7")])
     for a, b, c in zip(symmetric.parameters.weights, random.parameters.weights, scaled.parameters.weights, strict=True):

@@ -1,4 +1,4 @@
-"""Angles by chance: each mode's own law, at the first and the last evaluation, and nothing else moved by them."""
+"""Angles by chance follow each mode's own distribution at the first and the last evaluation, and change no other number."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def test_a_single_evaluation_is_the_first(settings, mode):
 
 
 def fresh(purpose, seed, weights, initial, text):
-    """Return the feedback that stands for W_2 and W_3 (direct modes: B_1^T and B_2^T), as its mode's documentation has it."""
+    """Draw the feedback in place of W_2 and W_3 (direct modes: B_1^T and B_2^T) as the mode's documentation describes it."""
     found = []
     for layer, (weight, start) in enumerate(zip(weights[1:], initial[1:], strict=True), start=2):
         shape = (10, weight.shape[1]) if text in ("direct", "sign_direct", "target_projection") else weight.shape
@@ -77,7 +77,7 @@ def fresh(purpose, seed, weights, initial, text):
 
 
 def expected(weights, feedback, task, text):
-    """Angles of the three kinds, one example at a time."""
+    """Return the expected `chance_deg` of the gradient and of both layers' signals, computed one example at a time."""
     signal_angles, ours, theirs = ([], []), [0.0] * 2, [0.0] * 2
     for x, y in zip(task.evaluation.inputs, task.evaluation.targets, strict=True):
         h1 = np.tanh(weights[0] @ x)
@@ -105,7 +105,7 @@ def angle(a, b):
 
 @pytest.mark.parametrize("text", [*OWN, "symmetric"])
 def test_the_angles_are_those_of_the_mode_s_own_law(settings, text):
-    """Recomputed from the weights at either end, one network and one example at a time."""
+    """Angles by chance equal those recomputed from the first and the last weights, one example at a time."""
     run = run_of(settings, text, f"seed={SEED}", "feedback.seed=99", "train.lr=0.05")
     stack = Stack([run])
     initial = [w[..., 0].copy() for w in stack.parameters.weights]
@@ -113,7 +113,7 @@ def test_the_angles_are_those_of_the_mode_s_own_law(settings, text):
     whole = train([run])
     found = chance_of(whole)
     ends = {0: (after_one, "chance_at_first"), -1: (whole, "chance_at_last")}
-    if text in LEFT:  # what there was before modes had a say
+    if text in LEFT:  # modes without feedback of their own: unit draws at the first evaluation only
         ends = {0: (after_one, "evaluation")}
     for row, (histories, purpose) in ends.items():
         weights = [w[..., 0] for w in histories.weights]
@@ -161,7 +161,7 @@ def test_diverged_runs_have_no_chance_at_the_end(settings):
 
 
 def test_the_band_is_wider_at_the_end(settings):
-    """Why it is measured twice: gradients of trained networks have fewer effective dimensions than those of new ones."""
+    """Chance is measured twice because gradients have fewer effective dimensions in trained networks than in new ones."""
     rest = ("model.hidden=[30,30]", "init=xavier", "model.activation=tanh", "train.steps=2001", "train.eval_every=2000")
     runs = [settings("feedback=random", "task=digits", *rest, "train.lr=0.05", f"seed={s}") for s in range(40)]
     first, last = train(runs).metrics["chance_deg/gradient"]

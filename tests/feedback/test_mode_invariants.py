@@ -1,4 +1,4 @@
-"""Exact laws of the feedback modes, and each mode's rule against one network at a time."""
+"""Exact laws of the feedback modes, and the rule of each mode recomputed for one network at a time."""
 
 from itertools import pairwise
 
@@ -53,7 +53,7 @@ def test_with_one_hidden_layer_direct_is_random(settings, distribution):
 @pytest.mark.parametrize("optimiser", ["sgd", "momentum", "manhattan"])
 @pytest.mark.parametrize("structure", [DEEP, WIDE], ids=["narrow", "wide"])
 def test_kolen_pollack_contracts_exactly(settings, optimiser, structure):
-    """W^T - B = (1 - d)^t (W^T - B)_0, whatever the updates (Kolen and Pollack, 1994; Akrout et al., 2019)."""
+    """W^T - B = (1 - d)^t (W^T - B)_0 for any updates (Kolen and Pollack, 1994; Akrout et al., 2019)."""
     d, steps = 1e-3, 300
     runs = [
         settings("feedback=kolen_pollack", *structure, f"feedback.decay={d}", f"train.optimiser={optimiser}", f"seed={s}",
@@ -75,7 +75,7 @@ def test_kolen_pollack_contracts_exactly(settings, optimiser, structure):
 @pytest.mark.parametrize("optimiser", ["sgd", "momentum", "manhattan"])
 @pytest.mark.parametrize("structure", [DEEP, WIDE], ids=["narrow", "wide"])
 def test_kolen_pollack_contracts_under_weight_decay_too(settings, optimiser, structure):
-    """B loses what W loses: W^T - B = k^t (W^T - B)_0, k = 1 - d - lr * weight_decay, the output layer with its own."""
+    """B decays as W does: W^T - B = k^t (W^T - B)_0, k = 1 - d - lr * weight_decay; the output layer has its own decay."""
     d, lr, decay, steps = 1e-3, 0.005, (0.1, 0.3), 300
     run = settings("feedback=kolen_pollack", *structure, f"feedback.decay={d}", f"train.optimiser={optimiser}",
                    f"train.lr={lr}", f"train.steps={steps}", f"train.weight_decay={decay[0]}",
@@ -113,7 +113,7 @@ def lanes(seed, config, distribution="normal"):
 @pytest.mark.parametrize("distribution", ["uniform", "normal"])
 @pytest.mark.parametrize("mode", ["uniform_sign", "fixed_sign", "batch_sign"])
 def test_closed_form_angles_of_sign_modes(settings, mode, distribution):
-    """1000 x 1000: cos = E|W| / SD(W) for one magnitude, E|W| E|M| / (SD(W) SD(M)) for random ones."""
+    """On 1000 x 1000 weights cos = E|W| / SD(W) for one common magnitude, E|W| E|M| / (SD(W) SD(M)) for random ones M."""
     expected = {"uniform_sign": {"uniform": 30.00, "normal": 37.07}}.get(mode, {"uniform": 41.41, "normal": 50.46})
     assert weight_angle(settings, mode, distribution) == pytest.approx(expected[distribution], abs=0.3)
 
@@ -192,7 +192,7 @@ def test_direct_modes_send_the_error_straight_down(settings, mode, layout):
         out = layout.empty(sizes[layer], 6, 1)
         made.signal(layer, backward, out)
         np.testing.assert_allclose(out[..., 0], -lr * made.matrices[layer - 1][..., 0].T @ sent[..., 0], rtol=1e-12)
-    # Refinetti et al. (2021): hidden W_l against B_l B_{l-1}^T, W_L against B_{L-1}^T
+    # Refinetti et al. (2021) compare hidden W_l with B_l B_{l-1}^T, and W_L with B_{L-1}^T
     np.testing.assert_allclose(made.effective(1)[..., 0], made.matrices[1][..., 0].T @ made.matrices[0][..., 0], rtol=1e-12)
     assert np.array_equal(made.effective(2), made.matrices[1])
 
@@ -205,16 +205,16 @@ def test_direct_draws_have_the_fans_of_a_matrix_from_output_to_layer(settings):
 
 
 def test_target_projection_descends(settings):
-    """Training accuracy well above what the frozen hidden layers give, on few hidden units."""
+    """With few hidden units, training accuracy is well above that of frozen hidden layers."""
     rest = ("task=digits", "model.hidden=[10]", "model.activation=tanh", "train=batch", "init=xavier", "train.epochs=10")
     projected, frozen = (trained(settings, m, *rest, seeds=range(6)) for m in ("target_projection", "shallow"))
     assert np.median(projected.metrics["accuracy"][-1]) > np.median(frozen.metrics["accuracy"][-1]) + 0.1
-    assert np.nanmedian(projected.metrics["angle_deg/weight_layer_2"][-1]) < 80  # and the output weights turn towards B
+    assert np.nanmedian(projected.metrics["angle_deg/weight_layer_2"][-1]) < 80  # the output weights turn towards B
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "momentum"])
 def test_product_follows_its_equations(settings, optimiser):
-    """W <- (1 - d) W + u, R <- (1 - d) R + v, v from R's own gradient (B^T delta) h^T; one network at a time."""
+    """One step is W <- (1 - d) W + u and R <- (1 - d) R + v, where v follows from R's own gradient (B^T delta) h^T."""
     lr, d, momentum = 0.1, 0.01, 0.5 if optimiser == "momentum" else 0.0
     run = settings("feedback=product", "feedback.expansion=3", f"feedback.decay={d}", *DEEP, f"train.lr={lr}",
                    "train.batch_size=4", f"train.optimiser={optimiser}", f"train.momentum={momentum}")  # fmt: skip
@@ -250,7 +250,7 @@ def test_product_follows_its_equations(settings, optimiser):
 @pytest.mark.parametrize("optimiser", ["sgd", "momentum", "manhattan"])
 @pytest.mark.parametrize("structure", [DEEP, WIDE], ids=["narrow", "wide"])
 def test_the_learning_factor_meets_its_path_to_the_weights(settings, optimiser, structure):
-    """R - B^T W = k^t (R - B^T W)_0, k = 1 - d - lr * weight_decay: B R turns into B B^T W (Li and Benna, 2024)."""
+    """R - B^T W = k^t (R - B^T W)_0, k = 1 - d - lr * weight_decay, so B R tends to B B^T W (Li and Benna, 2024)."""
     d, lr, decay = 1e-3, 0.005, (0.1, 0.2)
     run = settings("feedback=product", *structure, "train.steps=300", f"train.lr={lr}", f"train.optimiser={optimiser}",
                    f"feedback.decay={d}", f"train.weight_decay={decay[0]}",
@@ -272,7 +272,7 @@ def test_the_learning_factor_meets_its_path_to_the_weights(settings, optimiser, 
 
 
 def test_factors_are_drawn_as_the_authors_draw_them(settings):
-    """B: U(+-sqrt(3 / k)), ten units for each above; R: Xavier with the fans of its own shape, as the weights are."""
+    """B is uniform in +-sqrt(3 / k), with k ten times the units above; R is Xavier with the fans of its own shape."""
     run = settings("feedback=product", "task=digits", "model.hidden=[80,60]", "init=xavier")
     ((_, mode),) = Stack([run]).parts
     for fixed, learnt, (above, below) in zip(mode._fixed, mode._learnt, ((60, 80), (10, 60)), strict=True):
@@ -302,9 +302,9 @@ DIGITS = ("task=digits", "model.hidden=[30,20]", "init=xavier", "train=batch", "
 
 @pytest.mark.parametrize("expansion", [1, 10, 50])
 def test_product_feedback_approaches_backpropagation_in_digits(settings, expansion):
-    """The published claim: paths align with the weights, the better the more units lie between, and gradients follow.
+    """The published claim: feedback paths align with the weights, better with more units between, and so do gradients.
 
-    What is left is the angle between B B^T W and W, whose tangent is about sqrt(n_{l+1} / k).
+    The angle that remains is the one between B B^T W and W. Its tangent is about sqrt(n_{l+1} / k).
     """
     decay = ("feedback.decay=3e-3", f"feedback.expansion={expansion}", "train.epochs=20")
     metrics = trained(settings, "product", *DIGITS, *decay).metrics
@@ -316,7 +316,7 @@ def test_product_feedback_approaches_backpropagation_in_digits(settings, expansi
 
 
 def test_product_feedback_learns_digits_nearly_as_well_as_backpropagation_does(settings):
-    """Under one and the same decay of the weights, d = lr * weight_decay."""
+    """Both modes have the same decay of the weights per step, d = lr * weight_decay."""
     product = trained(settings, "product", *DIGITS, "feedback.decay=1e-3", "train.epochs=60")
     symmetric = trained(settings, "symmetric", *DIGITS, "train.weight_decay=1e-2", "train.epochs=60")
     ours, theirs = (np.mean(h.metrics["accuracy"][-1]) for h in (product, symmetric))
@@ -412,7 +412,7 @@ def test_runs_of_one_mode_and_different_shapes_share_a_stack(settings):
 @pytest.mark.parametrize("mode", ["direct", "sign_direct", "target_projection"])
 @pytest.mark.parametrize("hidden", [[7, 5], [40, 30]], ids=["narrow", "wide"])
 def test_the_step_and_the_signal_are_the_documented_rule(settings, mode, parametrisation, hidden):
-    """s_l = B_l sign(e) or -B_l y* whatever multiplies the output; one network at a time, in training and in the evaluation."""
+    """s_l = B_l sign(e) or -B_l y*, whatever factor multiplies the output, both in training and in the evaluation."""
     lr, examples = 0.1, 8
     run = settings(f"feedback={mode}", "task=digits", f"model.hidden={hidden}", f"model.parametrisation={parametrisation}",
                    "model.activation=tanh", f"train.batch_size={examples}", f"train.lr={lr}", "train.steps=1")  # fmt: skip
@@ -453,7 +453,7 @@ def test_the_step_and_the_signal_are_the_documented_rule(settings, mode, paramet
 @pytest.mark.parametrize("mode", ["uniform_sign", "fixed_sign", "batch_sign"])
 @pytest.mark.parametrize("structure", [DEEP, WIDE], ids=["narrow", "wide"])
 def test_the_norm_of_signs_can_follow_the_weights(settings, mode, structure):
-    """Strict normalisation (Moskovitz et al., 2018), per run: B = |W| B' / |B'| at every step, B' without it."""
+    """B = |W| B' / |B'| per run and step, where B' has no normalisation (strict normalisation of Moskovitz et al., 2018)."""
     runs = [settings(f"feedback={mode}", f"feedback.follow_norm={f}", *structure) for f in ("true", "false")]
     training = _Training(Stack(runs))
     ((_, made),) = training.stack.parts
@@ -461,7 +461,7 @@ def test_the_norm_of_signs_can_follow_the_weights(settings, mode, structure):
     made.begin_step(0)
     plain.begin_step(0)
     for weight in training.stack.parameters.weights:
-        weight *= 3.0  # as if it had grown
+        weight *= 3.0  # as if training had made it grow
     for step in range(2):
         made.refresh()
         for matrix, other, weight in zip(made.matrices, made.magnitudes, training.stack.parameters.weights[1:], strict=True):
@@ -498,7 +498,7 @@ EXTREME = [1e-200, 1e-300, 1e200]
 @pytest.mark.parametrize("angle", [30, 90, 120])
 @pytest.mark.parametrize("structure", [DEEP, WIDE], ids=["narrow", "wide"])
 def test_partial_at_scales_whose_squares_leave_the_range(settings, scale, angle, structure):
-    """Every scale is the matrix of scale 1 times it: under- and overflow of squares have no part in it."""
+    """The matrix at any init.scale is the matrix at scale 1 times that scale, even where its squares under- or overflow."""
 
     def matrices(*scales):
         run = settings("feedback=partial", f"feedback.angle_deg={angle}", *structure, *scales)
@@ -523,7 +523,7 @@ def test_tiny_weights_do_not_diverge(settings, mode):
 @pytest.mark.parametrize("scale", EXTREME)
 @pytest.mark.parametrize("mode", ["random", "rerandom", "direct", "fixed_sign", "batch_sign", "kolen_pollack", "product"])
 def test_norms_are_matched_at_extreme_scales(settings, mode, scale):
-    """With one hidden layer: the product of two weights of 1e200, which a direct matrix would stand for, is no number."""
+    """One hidden layer only: with more, a direct matrix replaces a product of weights, and 1e200 squared overflows."""
 
     def matrices(init):
         run = settings(f"feedback={mode}", "feedback.match_norm=true", "model.hidden=[6]", f"init.scale={init}")

@@ -1,4 +1,4 @@
-"""Projected draws have the law of whole matrices: two samples of runs, one drawn each way, cannot be told apart."""
+"""Projected draws have the same distribution as whole matrices: samples of runs drawn either way cannot be told apart."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ SMALL = ("model.hidden=[4,3]", "train.steps=40", "train.eval_every=39", "train.l
 
 
 def smallest_p(settings, *overrides):
-    """Return the smallest two-sample p-value over final weights and metrics, times the number of comparisons."""
+    """Return the smallest two-sample p value over final weights and metrics, times the number of comparisons (Bonferroni)."""
     samples = []
     for draws, first in (("auto", 0), ("literal", RUNS)):
         one = settings("feedback=rerandom", f"feedback.draws={draws}", *SMALL, *overrides)

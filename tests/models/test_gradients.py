@@ -1,4 +1,4 @@
-"""The symmetric mode's gradients against the loss itself, differentiated numerically.
+"""The gradients of the mode `symmetric` agree with numerical derivatives of the loss.
 
 The loss is recomputed here from the parameters in plain NumPy, one network at a time.
 """
@@ -14,7 +14,7 @@ EXAMPLES, RUNS, STEP = 5, 3, 1e-6
 
 
 def forward(weights, biases, x, activation):
-    """Return the output (N, O) and the smallest |z| of any hidden unit."""
+    """Return the output (N, O) and the smallest |z| of any hidden unit, its distance to the kink of ReLU."""
     functions = {
         "relu": lambda z: np.where(z > 0, z, 0.0),
         "tanh": np.tanh,
@@ -66,24 +66,24 @@ class Case:
         self.lanes, self.activation, self.loss = stack.lane_of, activation, loss
         self.before = block.copy()
         training._train_segment(0, 1)
-        self.gradient = self.before - block  # the learning rate is 1
+        self.gradient = self.before - block  # plain descent with a learning rate of 1
         self.shapes = [w.shape[:2] for w in stack.parameters.weights] + [b.shape[:2] for b in stack.parameters.biases]
         self.layers = depth
 
     def value(self, lane, vector):
-        """Return the mean loss of one network with parameters `vector`."""
+        """Return the mean loss of one network whose parameters are `vector`, or None near a kink."""
         ends = np.cumsum([o * i for o, i in self.shapes])[:-1]
         parts = [p.reshape(s) for p, s in zip(np.split(vector, ends), self.shapes, strict=True)]
         weights, biases = parts[: self.layers], [b[:, 0] for b in parts[self.layers :]]
         x, y = self.x[0, ..., lane].T, self.y[0, ..., lane].T
         output, nearest = forward(weights, biases, x, self.activation)
-        # At a kink there is no derivative to compare with.
+        # There is no derivative at a kink.
         kinked = self.activation in ("relu", "leaky_relu") and nearest < 1e-3
         kinked |= self.loss == "absolute" and np.abs(output - y).min() < 1e-3
         return None if kinked else mean_loss(weights, biases, x, y, self.activation, self.loss)
 
     def numerical(self, lane):
-        """Return central differences for every parameter, or None near a kink."""
+        """Return the central difference for every parameter, or None near a kink."""
         base = self.before[:, lane]
         if self.value(lane, base) is None:
             return None
@@ -96,7 +96,7 @@ class Case:
         return np.array(rows)
 
     def disagreement(self, lane, gradient):
-        """Return the relative error of a gradient, in full and along one random direction; None near a kink."""
+        """Return the larger relative error of a gradient: of the whole, or along one random direction; None near a kink."""
         numerical = self.numerical(lane)
         if numerical is None:
             return None
@@ -112,7 +112,7 @@ class Case:
 
 
 def cases(settings, *arguments):
-    """Yield (case, lane) away from kinks, at least four of them."""
+    """Yield at least four pairs (case, lane) that are not near a kink."""
     found = 0
     for seed in range(40):
         case = Case(settings, *arguments, seed)
@@ -147,7 +147,7 @@ def test_a_corrupted_gradient_is_rejected(settings, loss):
 
 
 def test_absolute_loss_takes_the_sign_of_zero_as_minus_one(settings):
-    """A network of zeros on a target of zero: y_hat == y, and the output's bias rises by lr, as in the blog post."""
+    """Where y_hat == y, here with all weights and targets 0, the output's bias rises by lr, as in the blog post."""
     run = settings("model.bias=true", "train.loss=absolute", "train.lr=0.25")
     training = _Training(Stack([run]))
     stack = training.stack

@@ -1,4 +1,4 @@
-"""Optimisers, decay, reduction and parametrisation against one network at a time; gradients against PyTorch's, where it is."""
+"""Optimisers, decay, reduction and parametrisation, recomputed for one network; gradients against PyTorch if installed."""
 
 import itertools
 
@@ -14,7 +14,7 @@ SHAPE = ("model.hidden=[6]", "model.activation=tanh", "model.bias=true", "train.
 
 
 def by_hand(stack, steps, step):
-    """Train run 0 of a stack in plain NumPy on the stack's own draws; `step(parameters, gradients)` updates in place."""
+    """Train run 0 of a stack in plain NumPy on the stack's own draws; `step(parameters, gradients)` updates them in place."""
     parameters = [w[..., 0].copy() for w in (*stack.parameters.weights, *stack.parameters.biases)]
     xs, ys = stack.examples.batches(steps)
     for x, y in zip(xs[..., 0], ys[..., 0], strict=True):
@@ -74,7 +74,7 @@ PARITY = ("task=parity", "task.bits=4", "train.batch_size=16", "train.loss=absol
 
 
 def all_parities(training):
-    """Let a stack train on all inputs of four bits at every step, with targets of +-10, which no output comes near."""
+    """Make a stack train on all four-bit inputs at every step, with targets of +-10, far from any output."""
     x = np.array(list(itertools.product((0.0, 1.0), repeat=4))).T
     y = np.where(x.sum(0) % 2, 10.0, -10.0)[None]
     layout, runs = training.stack.layout, training.update.block.shape[1]
@@ -91,7 +91,7 @@ def all_parities(training):
 @pytest.mark.parametrize("layout", [LanesLast, RunsFirst])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_manhattan_does_not_follow_the_sign_of_a_rounding_error(settings, monkeypatch, layout, dtype):
-    """Over all inputs, a parity has nothing in common with a linear function: exact gradients are 0, computed ones are not."""
+    """A parity over all inputs is uncorrelated with any linear function: exact gradients are 0, but computed ones are not."""
     monkeypatch.setattr(structure, "layout_of", lambda widths, batch, dtype: layout(dtype))
     runs = [settings("feedback=symmetric", *PARITY, "model.hidden=[6,5]", f"dtype={dtype}", f"seed={s}") for s in range(8)]
     training = all_parities(_Training(Stack(runs)))
@@ -100,12 +100,12 @@ def test_manhattan_does_not_follow_the_sign_of_a_rounding_error(settings, monkey
     follow = training.optimiser
     training.optimiser = lambda update, magnitudes: (gradients.append(update.copy()), follow(update, magnitudes))
     training._train_segment(0, 20)
-    assert np.count_nonzero(gradients[0]) > 100  # rounding did leave something
+    assert np.count_nonzero(gradients[0]) > 100  # rounding errors remain in the gradients
     assert np.array_equal(training.stack.parameters.block, before)
 
 
 def test_manhattan_steps_where_the_gradient_is_small_but_not_zero(settings):
-    """Ten thousand roundings are no rounding error: inputs that nearly cancel move the weights by a full step."""
+    """A gradient of thousands of rounding units is no rounding error: inputs that nearly cancel still cause a full step."""
     run = settings("feedback=symmetric", "model.hidden=[]", "task=xor", "train.batch_size=4", "train.sampling=in_order",
                    "train.optimiser=manhattan", "train.lr=0.5", "train.loss=absolute", "init.scale=1e-3")  # fmt: skip
     for distance, moves in ((1e-12, True), (1e-15, False)):
@@ -122,7 +122,7 @@ def test_manhattan_steps_where_the_gradient_is_small_but_not_zero(settings):
 
 @pytest.mark.parametrize("mode", ["symmetric", "random", "direct", "product"])
 def test_manhattan_in_either_layout_and_in_any_company(settings, monkeypatch, mode):
-    """Rounding differs between the layouts: without the exact zeros, so would whole steps."""
+    """Rounding differs between the two layouts, so whole steps would differ if gradients that cancel were not exactly 0."""
     rest = ("model.hidden=[6,5]", "feedback.decay=0") if mode == "product" else ("model.hidden=[6,5]",)
     runs = [settings(f"feedback={mode}", *PARITY, *rest, f"seed={s}") for s in range(9)]
 
@@ -165,7 +165,8 @@ def test_inverse_sqrt_width_multiplies_the_feedback_too(settings):
     moved = [t.stack.parameters.weights[0][..., 0] - first[0] for t in (plain, scaled)]
     signs = np.sign(moved[0][np.abs(moved[0]) > 0]) * np.sign(moved[1][np.abs(moved[1]) > 0])
     assert len(signs)
-    np.testing.assert_allclose(np.abs(moved[1]), np.abs(moved[0]) / 4, rtol=1e-9)  # absolute loss: the error is a sign
+    # The factor 1 / sqrt(16) enters once, because with the absolute loss the error is a sign.
+    np.testing.assert_allclose(np.abs(moved[1]), np.abs(moved[0]) / 4, rtol=1e-9)
 
 
 @pytest.mark.parametrize("loss", ["squared", "cross_entropy", "absolute"])

@@ -1,4 +1,4 @@
-"""Streams are keyed by purpose; distributions are what they say."""
+"""Random streams are keyed by purpose, and distributions have the shape that their names promise."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""What other programs set in the environment, and whatever the terminal is, changes no number, no figure and no run's end."""
+"""Neither other programs' environment variables nor the terminal change a number, a figure or the outcome of a run."""
 
 import ast
 import os
@@ -29,12 +29,12 @@ FOREIGN = {
     # Python's own
     "PYTHONOPTIMIZE": "2", "PYTHONWARNINGS": "error", "PYTHONHASHSEED": "7", "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1",
-    # Hydra's and MLflow's, of another program
+    # another program's settings of Hydra and MLflow
     "HYDRA_MAIN_MODULE": "os", "HYDRA_DEPRECATION_WARNINGS_AS_ERRORS": "1", "SELF_WARNING_AS_ERROR": "1",
     "MLFLOW_EXPERIMENT_NAME": "theirs", "MLFLOW_EXPERIMENT_ID": "77", "MLFLOW_RUN_ID": "0123456789abcdef0123456789abcdef",
     "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": "true", "MLFLOW_REGISTRY_URI": "sqlite:////proc/x", "MLFLOW_WORKSPACE": "theirs",
     "MLFLOW_ENABLE_ASYNC_LOGGING": "true", "MLFLOW_DEFAULT_ARTIFACT_ROOT": "/proc/x", "MLFLOW_LOGGING_LEVEL": "DEBUG",
-    # numerical libraries; git, in a hook
+    # numerical libraries; git, as a hook sets it
     "OMP_NUM_THREADS": "garbage", "OPENBLAS_NUM_THREADS": "3", "MKL_NUM_THREADS": "0", "NUMEXPR_MAX_THREADS": "garbage",
     "GIT_DIR": "/nonexistent", "GIT_WORK_TREE": "/", "GIT_INDEX_FILE": "/nonexistent", "SOURCE_DATE_EPOCH": "1",
 }  # fmt: skip
@@ -46,7 +46,7 @@ def run(folder, *arguments, module="fa_sweep", **keywords):
 
 
 def histories(folder):
-    """Every run's numbers, by its id."""
+    """Return the metrics of every run as bytes, by run id."""
     found = {}
     for sweep in all_sweeps(folder / "outputs"):
         for run_id, record in sweep.records(folder / "outputs").items():
@@ -55,7 +55,7 @@ def histories(folder):
 
 
 def tracked(folder):
-    """How many runs the store has in each state, and the names of its experiments."""
+    """Return the number of runs in each state, and the names of the experiments, in a folder's MLflow database."""
     store = sqlite3.connect(folder / "outputs/mlflow.db")
     try:
         states = dict(store.execute("select status, count(*) from runs group by status").fetchall())
@@ -215,7 +215,7 @@ def test_the_commit_is_that_of_the_program_in_a_hook_too(monkeypatch):
 
 
 def test_files_have_an_encoding_of_their_own():
-    """The locale's would differ between a terminal and cron."""
+    """Every file is opened with an explicit encoding, because the locale's default differs between a terminal and cron."""
     wrong = []
     for package in ("fa_sweep", "analysis", "hydra_plugins"):
         for path in (ROOT / package).rglob("*.py"):

@@ -1,4 +1,4 @@
-"""Passwords: planted in every way that a user may give one, and looked for in every byte that is written or printed."""
+"""A password given in any way that a user may give one appears in no byte that the program writes or prints."""
 
 import base64
 import os
@@ -46,7 +46,7 @@ def test_what_is_shown_of_a_uri(text, shown):
     "text", ["x" * 200_000, "x.-" * 70_000 + "=1", "http://" * 30_000, "a://b:" * 20_000, "?pass" * 40_000]
 )
 def test_long_words_take_no_longer_than_they_are(text):
-    """Two million steps are a second; going through a word from each of its letters would be ten thousand of them."""
+    """Redaction takes time proportional to the length of a word; quadratic time would take hours on words this long."""
     assert redact(text) == text
     assert not secrets.has_secrets(text)
 
@@ -64,7 +64,7 @@ def forms(secret):
 
 
 def planted_in_files(folder):
-    """Write a config folder with the password in a group's file and in a preset."""
+    """Write a configuration folder with the password in a group's file and in a preset."""
     (folder / "mine/tracking").mkdir(parents=True)
     (folder / "mine/experiment").mkdir()
     body = f"uri: {NOWHERE}\nexperiment: fa_sweep\nmetrics: main\nhistory: auto\n"
@@ -112,7 +112,7 @@ def test_a_password_in_another_setting_is_refused_and_not_printed(fa_sweep, capf
     assert {path.name for path in tmp_path.iterdir()} == {"data.csv"}
 
 
-# `make test` has each way once, and each kind of command with a few ways.
+# `make test` runs each way of giving a password once, and each kind of command with a few of them.
 PLANTED = [
     pytest.param(way, mode, marks=[] if (row + column) % len(MODES) == 0 else [pytest.mark.slow])
     for row, way in enumerate(WAYS)

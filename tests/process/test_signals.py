@@ -1,4 +1,4 @@
-"""A signal at any moment: one line, the signal's status, and no process left over."""
+"""A signal at any moment ends a command with one line and the signal's exit status, and leaves no process behind."""
 
 import os
 import re
@@ -27,7 +27,17 @@ STORE = "finished runs are kept, the same command brings them into MLflow"
 
 
 def run(arguments, folder, at, *, before=None):
-    """Run Python, with signals sent to it at (event, word in its arguments, how many of them, *signals)."""
+    """Run Python with signals sent to it at a chosen audit event, and assert that no process of its session is left.
+
+    Args:
+        arguments: Arguments of Python.
+        folder: The working folder.
+        at: (name of the audit event, word in its arguments, which of these events, *signals); see startup/sitecustomize.py.
+        before: Function to call in the new process before it becomes Python.
+
+    Returns:
+        Exit status, standard output and standard error.
+    """
     note = folder / "sent"
     variables = {**os.environ, "PYTHONPATH": str(TESTS / "startup"), "MLFLOW_DISABLE_TELEMETRY": "true"}
     variables |= {"SIGNAL_AT": ",".join(str(int(a)) if isinstance(a, int) else a for a in at), "SIGNAL_SENT": str(note)}
@@ -41,14 +51,14 @@ def run(arguments, folder, at, *, before=None):
         start_new_session=True,
         preexec_fn=before,
     )
-    out, err = process.communicate(timeout=500)  # ends when nobody has the two open any more
+    out, err = process.communicate(timeout=500)  # returns once no process holds either stream open
     assert note.exists(), f"the moment never came; {out} {err}"
     assert nobody_left(process.pid)
     return process.returncode, out, err
 
 
 def nobody_left(session):
-    """Wait for the end of the processes of a session: what was killed takes a moment to go."""
+    """Wait until no process of a session is left, since killed processes take a moment to disappear; fail after 5 s."""
     for _ in range(500):
         if not of_session(session):
             return True
@@ -57,7 +67,7 @@ def nobody_left(session):
 
 
 def of_session(session):
-    """Return the command lines of the processes of a session."""
+    """Return the command lines of a session's processes, except zombies."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -76,7 +86,7 @@ def assert_ended(done, number, said, name="fa_sweep"):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A folder whose ledger and store have the sweep already."""
+    """A folder whose ledger and MLflow database already hold the sweep."""
     folder = tmp_path_factory.mktemp("trained")
     subprocess.run([sys.executable, *SWEEP], cwd=folder, check=True, capture_output=True, timeout=500)
     return folder
@@ -183,10 +193,10 @@ class Trap:
         "import atexit; atexit.register(os.kill, os.getpid(), signal.SIGINT)",
         "import threading; threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGINT)).start()\nwhile True: pass",
         "sys.setprofile(lambda *a: os.kill(os.getpid(), signal.SIGINT)); len([])",
-        # The main thread is deaf, waits for ever, and holds the lock of the standard output.
+        # The main thread blocks the signal and waits for ever.
         "import threading; signal.pthread_sigmask(signal.SIG_BLOCK, [2]); a = threading.Lock(); a.acquire()\n"
         "os.kill(os.getpid(), signal.SIGINT); a.acquire()",
-        # A child that is deaf to all that can be ignored, and a child of that.
+        # The child traps these signals and goes on, and has a child of its own.
         "import subprocess; c = subprocess.Popen(['sh', '-c', 'trap : INT TERM HUP; sleep 1000; sleep 1000'], stdout=-1)\n"
         "os.kill(os.getpid(), signal.SIGINT); c.wait()",
         "from fa_sweep.process.signals import held\n"
@@ -217,14 +227,14 @@ def test_what_is_finished_keeps_its_status():
 
 
 def test_children_that_are_not_ours_are_left_alone():
-    """A shell that replaces itself by the command, as a container's entry point does, had started one before."""
+    """A child that a shell started before it replaced itself by the command survives, as under a container's entry point."""
     code = f"{SWALLOWED}\nos.kill(os.getpid(), signal.SIGTERM)"
     shell = 'sleep 1000 >/dev/null 2>&1 & echo $!; exec "$@"'
     done = subprocess.run(
         ["sh", "-c", shell, "sh", sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE
     )
     assert done.returncode == 143
-    os.kill(int(done.stdout), signal.SIGKILL)  # it is there
+    os.kill(int(done.stdout), signal.SIGKILL)  # raises an error if the child is gone
 
 
 def test_what_is_undone_by_a_signal(tmp_path):

@@ -1,4 +1,4 @@
-"""The report in a real browser: opened from disk, and inside the MLflow UI of a served store."""
+"""The report in a real browser: opened from disk, and inside the UI of an MLflow server."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ IMAGES = "[...document.images].map(i => [i.complete && i.naturalWidth > 0 && i.g
 
 @pytest.fixture
 def reported(fa_sweep):
-    """A small sweep with its report, logged in MLflow."""
+    """A small sweep whose report is logged in MLflow."""
     arguments = [a for a in short("feedback=symmetric,random,rerandom", "seed=range(4)") if a != "report=false"]
     assert fa_sweep(*arguments) == 0
     (sweep,) = all_sweeps()
@@ -32,8 +32,9 @@ def test_opened_from_disk(reported):
         assert all(visible and alt for visible, alt in images)
         assert page.complaints() == []
         assert page.requests() == [page_path.as_uri()]
-        assert page.run("document.documentElement.scrollWidth <= window.innerWidth")  # wide tables scroll by themselves
-        # The first table sorts, by number where it is one, down at the second click.
+        # The page itself never scrolls sideways; wide tables do.
+        assert page.run("document.documentElement.scrollWidth <= window.innerWidth")
+        # A click on a column sorts the table upwards, a second click downwards.
         column = "[...document.querySelectorAll('table')[0].tBodies[0].rows].map(r => r.cells[0].textContent)"
         page.run("document.querySelectorAll('th')[0].click()")
         assert page.run(column) == ["random", "rerandom", "symmetric"]

@@ -1,4 +1,4 @@
-"""Which groups are compared with which, by which test, and what the report then says."""
+"""Which groups are compared, by which test, and what the report says about the result."""
 
 import math
 from itertools import combinations, product
@@ -20,7 +20,7 @@ from fa_sweep.sweep.folder import all_sweeps
 
 
 def told(frames, reference=None):
-    """All of a report's findings, as one text."""
+    """Return all findings of a report as one text."""
     return "\n".join(findings(frames, group_table(frames), compare(frames, reference), compare_final(frames, reference)))
 
 
@@ -29,7 +29,7 @@ def flags(n, k):
 
 
 def test_exchange_is_every_arrangement_counted():
-    """Swap within pairs, deal the others: enumerated in plain Python for small groups."""
+    """The p value equals a plain-Python count of all swaps within pairs and all ways to deal the unpaired runs."""
     generator = np.random.default_rng(0)
     for _ in range(40):
         p, n, m = generator.integers(1, 4, 3)
@@ -60,7 +60,7 @@ def test_exchange_of_pairs_alone_is_mcnemar_s_and_of_equal_groups_fisher_s():
 
 
 def test_one_shared_pair_among_fifty_runs_each(settings):
-    """All of one group and none of the other converged: p = 1 of the one pair would be absurd."""
+    """All runs of one group converged and none of the other, so a test of the only pair, with p = 1, would be absurd."""
     frames = simulate(
         settings,
         {"symmetric": [100] * 50, "random": [NEVER] * 50},
@@ -90,7 +90,7 @@ def test_partly_shared_seeds_use_all_runs(settings):
 
 
 def test_a_difference_in_time_alone_is_said_of_time_alone(settings):
-    """50 of 50 at step 100 against 50 of 50 at 3,000 and later."""
+    """All runs of both groups converge, one group at step 100 and the other at step 3,000 or later."""
     frames = simulate(settings, {"symmetric": [100] * 50, "random": [3000 + 100 * (k % 9) for k in range(50)]})
     text = told(frames)
     assert "told apart in the time to convergence" in text
@@ -125,7 +125,7 @@ def test_one_group_is_not_told_from_others(settings):
     ],
 )
 def test_what_no_test_could_tell_is_said(settings, pairs, said):
-    """Two p values in the table: 2^(1-m) has to be at most 0.025, so m is 7 or more."""
+    """With two p values in the table, 2^(1-m) must be at most 0.025 for m differing pairs, so 7 pairs are needed."""
     times = [100 * (1 + k % 4) for k in range(20)]
     frames = simulate(settings, {"symmetric": times, "random": [NEVER] * pairs + times[pairs:]})
     (line,) = (line for line in told(frames).splitlines() if line.startswith("Fraction converged"))
@@ -172,7 +172,7 @@ def test_without_backpropagation_the_first_mode_is_the_reference_at_each_level(s
 
 
 def test_runs_are_not_tested_against_themselves(fa_sweep):
-    """One threshold or another, one hold or another, a setting that a mode ignores, a longer look: one set of trainings."""
+    """Groups that differ only in threshold, hold, number of steps or a setting that the mode ignores share their trainings."""
     assert fa_sweep(*short("train.threshold=0.75,1.0", "train.hold=2,3", "seed=range(6)")) == 0
     assert fa_sweep(*short("feedback=symmetric", "feedback.scale=0.5,1.0,2.0", "seed=range(6)")) == 0
     assert fa_sweep(*short("feedback=random", "train.steps=101,201", "seed=range(6)")) == 0
@@ -205,7 +205,8 @@ def test_an_extension_after_a_look_is_said(fa_sweep):
     text = told(from_sweep(second))
     assert f"Not the first look: {first.id} had 8 of the 16 runs of 2 of these groups, which this sweep extends." in text
     assert "the intervals are too narrow and the p values too small" in text
-    assert [look.id for look in from_sweep(part).about.earlier] == [first.id]  # the second had the very seeds
+    # `second` is no earlier look: it has the same seeds as `part`.
+    assert [look.id for look in from_sweep(part).about.earlier] == [first.id]
     assert from_sweep(other).about.earlier == []
 
 
@@ -220,7 +221,7 @@ def test_diverged_runs_are_said_where_their_values_stand(settings):
 
 def test_the_restricted_mean_knows_of_runs_that_a_small_sample_lacks():
     low, high = restricted_mean_interval(np.full(10, 500.0), HORIZON)
-    assert low == 500 < high  # none of ten was quicker
-    assert high > 500 + 0.2 * (HORIZON - 500)  # Wilson's upper end of 0 of 10 is 28 %
+    assert low == 500 < high  # all ten runs took the same time
+    assert high > 500 + 0.2 * (HORIZON - 500)  # Wilson's upper limit for 0 of 10 is 28 %
     assert restricted_mean_interval(np.full(10, HORIZON), HORIZON)[1] == HORIZON
     assert all(math.isnan(end) for end in restricted_mean_interval(np.full(4, 500.0), HORIZON))

@@ -1,4 +1,4 @@
-"""What a sweep ran, in words, derived from its jobs."""
+"""The report's description of a sweep in words, which is derived from the sweep's jobs."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Numbers as a reader sees them."""
+"""How numbers are formatted for readers."""
 
 import math
 

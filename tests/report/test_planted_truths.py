@@ -1,4 +1,4 @@
-"""Intervals cover and tests reject as often as they say: by enumeration where that can be, else over simulated sweeps.
+"""Intervals cover and tests reject as often as they claim, by enumeration if possible and otherwise in simulated sweeps.
 
 All simulations are seeded, so these tests give the same answer every time.
 """
@@ -19,9 +19,9 @@ SWEEPS = 1000
 
 @pytest.mark.parametrize("n", [*range(10, 41), 50, 75, 100, 200])
 def test_wilson_covers_by_enumeration(n):
-    """Every rate in [0.05, 0.95], the jumps of the coverage included, where it is lowest.
+    """Coverage is checked at rates throughout [0.05, 0.95], including both sides of its jumps, where it is lowest.
 
-    The floor of 91 % holds from n = 14 on; at n = 10, 11 and 13 it is 89.3, 89.3 and 90.9 %, each at one narrow spot.
+    It is at least 91 % from n = 14 on. At n = 10, 11 and 13 it falls to 89.3, 89.3 and 90.9 %, each in one narrow range.
     """
     bounds = np.array([wilson_interval(k, n) for k in range(n + 1)])
     rates = np.unique(np.r_[np.linspace(0.05, 0.95, 1801), bounds.ravel() - 1e-9, bounds.ravel() + 1e-9])
@@ -33,7 +33,7 @@ def test_wilson_covers_by_enumeration(n):
     assert 0.94 <= even.mean() <= 0.96
 
 
-# Probabilities of both, first only, second only, neither: from independence to nearly no discordant pair.
+# Probabilities of (both, first only, second only, neither): from independence to hardly any discordant pair.
 @pytest.mark.parametrize(
     "cells",
     [
@@ -69,7 +69,7 @@ def test_newcombe_unpaired_covers(p, q):
 
 
 def test_mcnemar_keeps_its_level_by_enumeration():
-    """Under the null each discordant pair falls either way with equal chance."""
+    """Under the null hypothesis each discordant pair favours either group with equal probability."""
     for discordant in range(1, 40):
         rejected = 0.0
         for k in range(discordant + 1):
@@ -89,7 +89,7 @@ def test_fisher_keeps_its_level_by_enumeration():
 
 @pytest.mark.parametrize("n", [8, 30])
 def test_wilcoxon_keeps_its_level(monkeypatch, n):
-    """Differences symmetric about zero, with ties and zeros as restricted times have them."""
+    """Under the null hypothesis differences are symmetric about zero, with ties and zeros as in restricted times."""
     monkeypatch.setattr(hypotheses, "RESAMPLES", 999)
     generator = np.random.default_rng(4)
     differences = np.round(generator.normal(0, 2, (SWEEPS, n))) * 100
@@ -98,7 +98,7 @@ def test_wilcoxon_keeps_its_level(monkeypatch, n):
 
 
 def test_planted_rates_are_found(settings):
-    """Simulated sweeps in which 30 % of the runs converge: the table's interval covers that as often as it says."""
+    """Where runs converge with probability 0.3, the table's interval covers that rate as often as it claims."""
     generator = np.random.default_rng(6)
     hits = 0
     for number in range(30):
@@ -109,4 +109,4 @@ def test_planted_rates_are_found(settings):
         row = group_table(frames).iloc[0]
         assert row["converged"] == sum(t is not None for t in times)
         hits += row["converged_low"] <= 0.3 <= row["converged_high"]
-    assert hits >= 25  # of 30: a binomial with 95 % falls below less than once in 200
+    assert hits >= 25  # of 30; at 95 % coverage, fewer than 25 hits occur less than once in 200 times

@@ -1,4 +1,4 @@
-"""The report: from either source the same, byte-stable, inert against hostile names, honest about what is missing."""
+"""The report: the same from ledger and MLflow, stable to the byte, safe with hostile names, clear about missing runs."""
 
 import shutil
 from itertools import pairwise
@@ -58,19 +58,19 @@ def test_ledger_and_mlflow_give_the_same_frames_and_report(fa_sweep, tmp_path):
     tracked = from_mlflow("sqlite:///outputs/mlflow.db", "fa_sweep")
     assert ledger.groups == tracked.groups
     assert ledger.factors == tracked.factors == ["feedback", "init.scale"]
-    # Of metrics that are not main histories MLflow has the last defined value: undefined at the end is undefined in both.
+    # Where MLflow has no history it has the last defined value and its step, so a metric that ends as NaN is NaN in both.
     pd.testing.assert_frame_equal(ledger.runs, tracked.runs)
     pd.testing.assert_frame_equal(ledger.histories, tracked.histories)
     for name, frames in (("ledger", ledger), ("mlflow", tracked)):
         write_report(frames, tmp_path / name)
     one, other = report_contents(tmp_path / "ledger"), report_contents(tmp_path / "mlflow")
     assert one.keys() == other.keys()
-    assert {str(p) for p in one if one[p] != other[p]} <= {"report.html", "report.md"}  # they name their source
+    assert {str(p) for p in one if one[p] != other[p]} <= {"report.html", "report.md"}  # these two name their source
 
 
 @pytest.mark.slow
 def test_mlflow_is_read_through_all_its_pages(fa_sweep):
-    """More than 1,000 runs and more than 25,000 points, on which MLflow's pages and its bulk call end."""
+    """MLflow's pages end at 1,000 runs and its bulk call at 25,000 points; a sweep beyond both limits is read whole."""
     arguments = ("-m", "feedback=symmetric,random", "seed=range(520)", "train.steps=26", "train.eval_every=10", "train.hold=1")
     assert fa_sweep(*arguments, "report=false") == 0
     frames = from_mlflow("sqlite:///outputs/mlflow.db", "fa_sweep")
@@ -104,7 +104,7 @@ def test_hostile_names_come_out_inert(settings, tmp_path):
     frames = simulate(settings, names, name=evil)
     write_report(frames, tmp_path)
     page = (tmp_path / "report.html").read_text()
-    assert page.count("<script>") == 1  # the page's own
+    assert page.count("<script>") == 1  # the page's own script
     assert "&lt;script&gt;alert(1)" in page
     markdown = (tmp_path / "report.md").read_text()
     assert "<script>" not in markdown
@@ -117,7 +117,7 @@ def test_hostile_names_come_out_inert(settings, tmp_path):
 
 @pytest.mark.parametrize("groups", [1, pytest.param(3, marks=pytest.mark.slow), pytest.param(6, marks=pytest.mark.slow), 12])
 def test_figures_at_any_number_of_groups(settings, tmp_path, groups):
-    """No text of a figure lies outside it, and no two labels of one axis overlap."""
+    """No text lies outside its figure, and no two labels of an axis overlap."""
     from fa_sweep.report.comparisons import compare, compare_final
     from fa_sweep.report.figures import draw_all
 

@@ -1,4 +1,4 @@
-"""Each statistic against a second implementation, on ordinary and on degenerate samples."""
+"""Each statistic agrees with a second implementation, on ordinary and on degenerate samples."""
 
 import math
 from itertools import combinations, product
@@ -37,7 +37,7 @@ EACH = pytest.mark.parametrize("times", SAMPLES.values(), ids=SAMPLES)
 
 
 def durations(times):
-    """Return (duration, observed) of each run, plainly."""
+    """Return the durations of runs, and whether each run converged; runs that did not are censored at the horizon."""
     happened = [t is not None and t >= 0 for t in times]
     return [float(t) if h else HORIZON for t, h in zip(times, happened, strict=True)], happened
 
@@ -56,7 +56,7 @@ def test_group_table(settings, times):
     ordered = sorted(t if h else math.inf for t, h in zip(waits, happened, strict=True))
     lower, upper = ordered[(n - 1) // 2], ordered[n // 2]
     assert lower == fitter.median_survival_time_
-    # lifelines takes the beginning of a flat stretch at one half, R's survfit its middle.
+    # Where the curve is flat at one half, lifelines takes the start of that stretch, and R's survfit its middle, as we do.
     assert row["median_steps"] == (lower if math.isinf(upper) else (lower + upper) / 2)
     np.testing.assert_allclose(row["rmst_steps"], restricted_mean_survival_time(fitter, t=HORIZON), rtol=1e-12)
     finals = [0.0 if t == DIVERGED else 1.0 if h else 0.75 for t, h in zip(times, happened, strict=True)]
@@ -85,7 +85,7 @@ def test_survival_curve(settings, times):
         left = round(expected * len(times))
         if 0 < left < len(times):
             np.testing.assert_allclose((row["low"], row["high"]), (low, high), atol=1e-9)
-        else:  # log-log is undefined there
+        else:  # the log-log interval is undefined at 0 and 1
             np.testing.assert_allclose(
                 (row["low"], row["high"]), proportion_confint(left, len(times), method="wilson"), atol=1e-9
             )
@@ -94,13 +94,13 @@ def test_survival_curve(settings, times):
 
 
 def test_diverged_runs_are_censored_at_the_horizon_and_not_where_they_diverged(settings):
-    """Censoring at step 2,000 would shrink the risk set and overstate the later drop."""
+    """Censoring at step 2,000, where the runs diverged, would shrink the risk set and overstate the later drop."""
     curve = survival(simulate(settings, {"g": [DIVERGED] * 5 + [3000] * 5}))
     assert float(curve.loc[curve["step"] == 3000, "survival"].iloc[0]) == 0.5
 
 
 def table(a, b, c, d):
-    """Paired outcomes with a both, b first only, c second only, d neither."""
+    """Return paired outcomes: a pairs with both true, b only the first, c only the second, d neither."""
     first = np.array([True] * (a + b) + [False] * (c + d))
     second = np.array([True] * a + [False] * b + [True] * c + [False] * d)
     return first, second
@@ -123,7 +123,7 @@ def unpaired_difference(a, b):
 
 
 def test_newcombe_paired_against_the_published_example():
-    """Newcombe (1998), Statistics in Medicine 17:2635, table II: method 10 for 36, 12, 2, 0."""
+    """Method 10 for the counts 36, 12, 2, 0 in table II of Newcombe (1998), Statistics in Medicine 17:2635."""
     assert paired_difference(*table(36, 12, 2, 0)) == pytest.approx((0.0569, 0.3404), abs=5e-5)
 
 
@@ -136,7 +136,7 @@ def test_newcombe_unpaired_against_statsmodels_and_the_published_example():
 
 
 def test_newcombe_paired_in_plain_python():
-    """The square-and-add formula written out once more, over all small tables."""
+    """The interval equals the square-and-add formula, written out here again, for all small tables."""
 
     def wilson(k, n):
         return proportion_confint(k, n, method="wilson")
@@ -161,12 +161,13 @@ def test_newcombe_paired_in_plain_python():
 def test_fisher():
     assert fisher(np.arange(10) < 7, np.arange(12) < 2).p == pytest.approx(stats.fisher_exact([[7, 3], [2, 10]])[1])
     assert fisher(np.zeros(3, bool), np.zeros(4, bool)).p == 1.0
-    assert fisher(np.arange(3) < 3, np.arange(3) < 0).least_p == pytest.approx(0.1)  # 3 of 3 against none: 2 in 20
+    # The extreme table, 3 of 3 against 0 of 3, and its mirror image are 2 of 20 arrangements.
+    assert fisher(np.arange(3) < 3, np.arange(3) < 0).least_p == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 9])
 def test_wilcoxon_is_exact_for_few_pairs(n):
-    """All 2^n sign flips, enumerated in plain Python, Pratt's zeros, ties and all."""
+    """The p value equals an enumeration of all sign flips in plain Python, with ties and Pratt's treatment of zeros."""
     generator = np.random.default_rng(n)
     for _ in range(20):
         differences = generator.integers(-2, 3, n).astype(float)
@@ -209,7 +210,7 @@ def test_unpaired_comparison_without_shared_seeds(settings):
 
 
 def test_log_rank_by_permutation_is_observed_minus_expected():
-    """For each group as lifelines has it, and exact for few runs: every way to deal them, enumerated."""
+    """The p value is the share of all ways to deal the runs in which |observed - expected| is at least as large."""
     times, seen = np.array([1.0, 2, 2, 4, 5, 6, 6]), np.array([1, 1, 0, 1, 1, 1, 0], bool)
     a, b = (times[:3], seen[:3]), (times[3:], seen[3:])
 
@@ -287,7 +288,7 @@ def test_bootstrap_is_keyed_and_not_ordered():
 
 def test_interquartile_mean():
     assert interquartile_mean(np.array([100.0, 1, 2, 3, 4, 5, 6, -50])) == np.mean([2, 3, 4, 5])
-    # Of ten the middle five: two of them by halves.
+    # The middle five of ten values: four whole ones and two halves.
     assert interquartile_mean(np.arange(10.0) ** 2) == pytest.approx((4 / 2 + 9 + 16 + 25 + 36 + 49 / 2) / 5)
     assert interquartile_mean(np.array([1.0, np.inf, np.inf, np.inf])) == np.inf
     assert interquartile_mean(np.array([1.0, 2.0, 3.0, np.inf])) == 2.5

@@ -1,4 +1,4 @@
-"""A setting states its role where it is declared, and everything that depends on the role follows from there."""
+"""The role of a setting is stated where the setting is declared, and everything that depends on the role follows it."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from support.waiting import PATIENCE
 from fa_sweep.roles import FREE, IN_JOB_ID, IN_RUN_ID, JUDGING, Role, roles_of
 from fa_sweep.settings.identity import run_settings
 
-# What the copy of the program below tells of two runs that differ in the new setting, and of the command line that sets it.
+# Code that the edited copy of the program runs: it compares two runs that differ in the new setting.
 TELL = """
 import json, sys
 from fa_sweep import compose
@@ -47,7 +47,7 @@ ARRIVES = {
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    """A copy of the program to edit."""
+    """A copy of the program that a test may edit."""
     folder = tmp_path_factory.mktemp("program")
     for name in ("fa_sweep", "conf", "hydra_plugins"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,4 +1,4 @@
-"""Which code a run's id stands for: an edited piece is another piece, and the release's own code adds nothing."""
+"""A run's id depends on the code that computes the run: edited code changes it, and the release's own code adds nothing."""
 
 import json
 import os
@@ -49,10 +49,10 @@ RUNS = {
     "numba": "feedback=random engine=numba",
 }
 EVERY = set(RUNS)
-EDITS = {  # what is edited, and whose ids change
+EDITS = {  # the edited file, and the runs whose ids change
     "fa_sweep/feedback/mine.py": {"mine"},
     "own/factors.py": {"mine"},
-    "fa_sweep/feedback/direct.py": {"direct", "sign_direct"},  # the latter is made of the former
+    "fa_sweep/feedback/direct.py": {"direct", "sign_direct"},  # sign_direct builds on direct
     "fa_sweep/tasks/parity.py": {"parity"},
     "fa_sweep/engine/compiled.py": {"numba"},
     "fa_sweep/models/fully_connected.py": EVERY,
@@ -64,12 +64,12 @@ EDITS = {  # what is edited, and whose ids change
 
 
 def test_the_manifest_has_the_engines():
-    """A name that is no module would have no imports, and no edit would be noticed."""
+    """The manifest lists these modules; a mistyped module name would have no imports, and edits would go unnoticed."""
     assert {sources.ENGINE, sources.COMPILED, "fa_sweep.engine.stack", "fa_sweep.numerics.streams"} <= sources.manifest().keys()
 
 
 def test_the_manifest_lists_the_sources_as_they_are():
-    """Whoever edits one of them proves first that the numbers stay, by `make manifest`."""
+    """After an edit of a listed source, `make manifest` must first prove that the numbers stay the same."""
     from benchmarks.manifest import listed
 
     assert json.loads(sources.MANIFEST.read_text()) == listed(), "sources that decide numbers were edited: run make manifest"
@@ -100,7 +100,7 @@ def test_the_release_s_code_adds_nothing_to_an_id(settings):
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
-    """A copy of the program with a mode of one's own in its tree, which imports a module from elsewhere."""
+    """A copy of the program with an added mode, which imports a module from outside the package."""
     folder = tmp_path_factory.mktemp("checkout")
     for name in ("fa_sweep", "hydra_plugins", "conf"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -124,7 +124,7 @@ def ids(checkout):
 def test_an_edit_changes_the_ids_of_the_runs_that_it_may_change(checkout, settings):
     before = ids(checkout)
     assert len(set(before.values())) == len(before)
-    assert before["random"] == run_id(settings("feedback=random"))  # where the program lies is no part of an id
+    assert before["random"] == run_id(settings("feedback=random"))  # the program's location is no part of an id
     originals = {name: (checkout / name).read_bytes() for name in EDITS}
 
     def after(edits):
@@ -138,7 +138,8 @@ def test_an_edit_changes_the_ids_of_the_runs_that_it_may_change(checkout, settin
             assert {run for run in RUNS if edited[run] != before[run]} == changed, name
     unchanged = {name: originals[name] + b"\n# edited\n" for name, changed in EDITS.items() if not changed}
     assert after(unchanged) == before
-    assert after({name: content.replace(b"\n", b"\r\n") for name, content in originals.items()}) == before  # git on Windows
+    # Git on Windows changes line endings.
+    assert after({name: content.replace(b"\n", b"\r\n") for name, content in originals.items()}) == before
 
 
 def test_code_that_changes_after_planning_is_not_trained_under_the_planned_id(settings):
@@ -151,7 +152,7 @@ def test_code_that_changes_after_planning_is_not_trained_under_the_planned_id(se
 
 
 def test_a_failure_says_the_last_line_of_the_user_s_own_code(tmp_path, monkeypatch):
-    """Not the line of a library, or of this program, that their code called or was called by."""
+    """A failure names the last line of the user's code, not a line of a library or of this program."""
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "theirs.py"
     path.write_text("import json\n\ndef broken():\n    return json.loads('{')\n")

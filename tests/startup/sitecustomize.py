@@ -1,13 +1,13 @@
-"""Sends signals to its own process at a moment that the environment names. Python imports this at its start.
+"""Sends signals to its own process at a moment that the environment chooses; Python imports this module when it starts.
 
-SIGNAL_AT is "EVENT,WORD,NUMBER,SIGNAL...": the NUMBER-th audit event of that name with WORD in its arguments, counted from the
-first import of the package on. The file SIGNAL_SENT is written when the moment comes.
+SIGNAL_AT is "EVENT,WORD,NUMBER,SIGNAL...". The signals are sent at the NUMBER-th audit event named EVENT that has WORD in its
+arguments, counted from the first import of fa_sweep. The file that SIGNAL_SENT names is written at that moment.
 """
 
 import os
 import sys
 
-wanted = os.environ.pop("SIGNAL_AT", None)  # popped: it is not for the processes that this one starts
+wanted = os.environ.pop("SIGNAL_AT", None)  # popped, so that child processes do not inherit it
 if wanted:
     event, word, number, *signals = wanted.split(",")
     note = os.environ.pop("SIGNAL_SENT")

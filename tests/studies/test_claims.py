@@ -1,4 +1,4 @@
-"""The rule that turns an interval into a verdict, the kinds of what was known, and the intervals of medians."""
+"""The rule that turns an interval into a verdict, the kinds of prior knowledge, and the intervals of medians."""
 
 import math
 
@@ -37,13 +37,13 @@ from fa_sweep.studies.claims import (
     [
         (0.1, 0.4, above(0), CONFIRMED),
         (-0.1, 0.4, above(0), NOT_DECIDED),
-        (0.0, 0.4, above(0), NOT_DECIDED),  # the bound itself is not above the bound
+        (0.0, 0.4, above(0), NOT_DECIDED),  # the bound itself does not lie above it
         (-0.4, 0.0, above(0), REFUTED),
         (0.0, 0.0, above(0), REFUTED),
         (1.0, 2.0, below(3), CONFIRMED),
         (3.0, 4.0, below(3), REFUTED),
         (2.0, math.inf, below(3), NOT_DECIDED),
-        (math.inf, math.inf, below(3), REFUTED),  # the runs never got there
+        (math.inf, math.inf, below(3), REFUTED),  # the runs never converged
         (26.0, 29.0, Region(25, 30), CONFIRMED),
         (24.0, 29.0, Region(25, 30), NOT_DECIDED),
         (20.0, 24.0, Region(25, 30), REFUTED),
@@ -78,7 +78,7 @@ def test_known_says_where_it_comes_from():
     assert str(expected("a theorem says so")) == "expected: a theorem says so"
     assert str(NOTHING) == "-"
     for bad in (
-        lambda: published("2.1 %", "Lillicrap et al., 2016"),  # which figure or table?
+        lambda: published("2.1 %", "Lillicrap et al., 2016"),  # names no figure or table
         lambda: independent("0.085", ""),
         lambda: Known(Kind.EXPECTED),
         lambda: Known(Kind.NONE, "0.1"),
@@ -91,9 +91,9 @@ def test_known_says_where_it_comes_from():
 def test_the_interval_of_a_median_covers_exactly(n):
     low, high = median_interval(np.arange(n))
     k = int(low) + 1
-    assert high == n - k  # symmetric
+    assert high == n - k  # the interval is symmetric
     assert 1 - 2 * stats.binom.cdf(k - 1, n, 0.5) >= 0.95
-    assert 1 - 2 * stats.binom.cdf(k, n, 0.5) < 0.95  # and no shorter one would do
+    assert 1 - 2 * stats.binom.cdf(k, n, 0.5) < 0.95  # no shorter interval has this coverage
 
 
 def test_too_few_runs_have_a_range_and_no_interval():

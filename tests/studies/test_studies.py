@@ -1,4 +1,4 @@
-"""Every preset is whole, and its study finds numbers, verdicts and a figure in what it makes: here in small."""
+"""Every preset runs in a small copy, and its study derives numbers, verdicts and a figure from the result."""
 
 import re
 from pathlib import Path
@@ -50,7 +50,7 @@ def test_a_small_copy_of_each_study(fa_sweep, study):
     claims = study.judge(frames, table)
     assert len({claim.text for claim in claims}) == len(claims)
     for claim in claims:
-        # A page's verdicts are the rule's, and a reader can apply it: every interval stands beside where it has to lie.
+        # Every verdict follows the rule, and the page shows every interval, so that a reader can apply the rule too.
         by_rule = {decide(check.estimate.low, check.estimate.high, check.region) for check in claim.checks}
         assert claim.verdict == (REFUTED if REFUTED in by_rule else CONFIRMED if by_rule == {CONFIRMED} else NOT_DECIDED)
         assert claim.found.count("95 % CI") + claim.found.count("no interval") == len(claim.checks)
@@ -93,7 +93,7 @@ def test_digits_chooses_rates_on_seeds_that_do_not_judge(fa_sweep):
     counted = table.groupby("quantity")["n"].max()
     assert counted[digits.CHOOSING] == 3
     assert counted[digits.ACCURACY] == 6
-    # What the judging seeds found cannot change the choice, and a choice out of two is at the edge.
+    # Results of the judging seeds cannot change the choice. With two rates, either choice is at the edge of the grid.
     spoilt = table.assign(median=table["median"].where(table["quantity"] == digits.CHOOSING, 0.0))
     assert digits.choices(spoilt) == digits.choices(table)
     assert all(choice.edge for choice in digits.choices(table))
@@ -113,7 +113,7 @@ def test_a_preset_as_it_stands_brings_its_figure_and_its_page(fa_sweep, tmp_path
     page = (tmp_path / "pages/seed_post.md").read_text()
     for line in (ROOT / "analysis/findings/seed_post.md").read_text().splitlines():
         if line.startswith("|"):
-            assert line in page  # the committed numbers are those that the code gives
+            assert line in page  # the code reproduces the committed numbers
 
 
 def test_findings_come_from_whole_sweeps_of_the_preset_as_it_stands(fa_sweep, capfd, tmp_path):

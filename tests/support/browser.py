@@ -1,4 +1,4 @@
-"""Debian's chromium, headless, over its DevTools protocol: what a page shows, says on its console and asks the network for."""
+"""Drives headless Chromium over its DevTools protocol, to see what a page shows, logs to its console and requests."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ FLAGS = (
 
 
 class Page:
-    """One tab: events are kept as they come."""
+    """One tab of the browser. Its events are kept in the order in which they arrive."""
 
     def __init__(self, socket: ClientConnection, port: str) -> None:
         self._socket, self._port, self._number, self.events = socket, port, 0, []
@@ -30,7 +30,7 @@ class Page:
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """Return the answer to one call of the protocol."""
+        """Call a method of the protocol and return its result."""
         message = self._ask(method, params)
         assert "error" not in message, message
         return message["result"]
@@ -43,40 +43,40 @@ class Page:
         return message
 
     def open(self, url: str) -> None:
-        """Open an address and wait until it has loaded, pictures and all, and has been drawn."""
+        """Open an address and wait until the page and its images are loaded and drawn."""
         self.events.clear()
-        if "loaderId" in self.call("Page.navigate", url=url):  # another document, and not another place in this one
+        if "loaderId" in self.call("Page.navigate", url=url):  # a new document, not another anchor in the current one
             until(lambda: self.run("true") and any(e["method"] == "Page.loadEventFired" for e in self.events), f"{url} to load")
         self.run("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(() => drawn(true))))")
 
     def grow(self, height: int) -> None:
-        """Make the window that many pixels high."""
+        """Set the height of the window to `height` pixels."""
         self.call("Emulation.setDeviceMetricsOverride", width=1000, height=height, deviceScaleFactor=1, mobile=False)
 
     def run(self, script: str) -> Any:
-        """Return what a script gives, once its promise is kept; nothing while a document gives way to the next."""
+        """Run a script, wait for its promise and return the value; None while one document replaces another."""
         message = self._ask("Runtime.evaluate", {"expression": script, "returnByValue": True, "awaitPromise": True})
         assert "error" not in message or "context" in message["error"]["message"], message
         return message.get("result", {}).get("result", {}).get("value")
 
     def wait_for(self, script: str) -> Any:
-        """Return the first true answer of a script."""
+        """Run a script again and again until its value is true, and return that value."""
         return until(lambda: self.run(script), f"{script} to come true")
 
     @contextmanager
     def frame(self) -> Iterator["Page"]:
-        """The sandboxed frame inside the page, which is a process of its own; past complaints come with it."""
+        """Yield the sandboxed frame inside the page, which runs in its own process; it repeats its earlier console messages."""
         frames = until(lambda: targets(self._port, "iframe"), "a frame")
         with connect(frames[0]["webSocketDebuggerUrl"], max_size=None) as socket:
             yield Page(socket, self._port)
 
     def requests(self) -> list[str]:
-        """Addresses asked for since the last `open`, data: and blob: ones aside."""
+        """List the addresses requested since the last `open`, except data: and blob: URLs."""
         urls = [e["params"]["request"]["url"] for e in self.events if e["method"] == "Network.requestWillBeSent"]
         return [url for url in urls if not url.startswith(("data:", "blob:"))]
 
     def complaints(self) -> list[str]:
-        """Errors and exceptions that the page put on its console."""
+        """List the errors and exceptions that the page wrote to its console."""
         found = []
         for event in self.events:
             params = event["params"]
@@ -90,14 +90,14 @@ class Page:
 
 
 def targets(port: str, kind: str) -> list[dict[str, Any]]:
-    """Tabs ("page") or frames of their own process ("iframe") of a browser."""
+    """List a browser's tabs (kind "page") or its frames that run in their own process (kind "iframe")."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=PATIENCE) as answer:
         return [target for target in json.load(answer) if target["type"] == kind]
 
 
 @contextmanager
 def browser() -> Iterator[Page]:
-    """Start chromium, yield a tab, end that process and no other."""
+    """Start Chromium, yield a tab, and end only the process that was started."""
     assert CHROMIUM, "chromium is not installed"
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = subprocess.Popen(

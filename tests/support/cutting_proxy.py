@@ -1,4 +1,4 @@
-"""A TCP proxy that cuts its connections at a chosen message: before it is passed on, or after, so that the answer is lost."""
+"""A TCP proxy that cuts a connection at a chosen message, either before forwarding it or after, so that the answer is lost."""
 
 import socket
 import threading
@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 
 @dataclass
 class CuttingProxy:
-    """Counts what clients send, piece by piece; `cut_at` is the piece to cut at, and `after` whether it is still passed on."""
+    """Forwards to `target` and counts the pieces that clients send; cuts the connection at piece number `cut_at`.
+
+    If `after` is true, that piece still reaches the server, but the client gets no answer to it.
+    """
 
     target: tuple[str, int]
     port: int = 0
@@ -19,7 +22,7 @@ class CuttingProxy:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def serve(self, listener: socket.socket) -> None:
-        """Take connections until the listener is closed."""
+        """Accept connections until the listener is closed."""
         with suppress(OSError):
             while True:
                 client, _ = listener.accept()
@@ -38,7 +41,7 @@ class CuttingProxy:
                         server.sendall(piece)
                     break
                 server.sendall(piece)
-        # What was passed on is answered before the server sees the end.
+        # Half-close, so that the server still answers everything it was sent.
         with suppress(OSError):
             server.shutdown(socket.SHUT_WR)
 
@@ -60,7 +63,7 @@ def _close(one: socket.socket) -> None:
 
 @contextmanager
 def cutting_proxy(target: tuple[str, int]) -> Iterator[CuttingProxy]:
-    """Serve a proxy to an address."""
+    """Run a proxy in front of a server's address for as long as the block runs."""
     proxy = CuttingProxy(target)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         proxy.port = listener.getsockname()[1]

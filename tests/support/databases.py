@@ -1,4 +1,4 @@
-"""MLflow's empty database, made once a session: each of its own would cost a test two seconds and fifty migrations."""
+"""An empty MLflow database, made once per session: making one takes two seconds and fifty migrations."""
 
 import fcntl
 import shutil
@@ -12,7 +12,7 @@ import pytest
 
 
 def template(folder: Path) -> Path:
-    """Return an empty database in a folder that all workers of a session share; the first that asks makes it."""
+    """Return an empty database in the folder that all workers of a session share, making it if it is not there yet."""
     path = folder / "empty.db"
     with (folder / "empty.db.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -28,7 +28,7 @@ def template(folder: Path) -> Path:
 
 @contextmanager
 def quick_creation(path: Path) -> Iterator[None]:
-    """Have MLflow fill a new SQLite database in this process by copying that one, in whatever way it is asked to make it."""
+    """Make MLflow create every new SQLite database in this process by copying the one at `path`."""
     from mlflow.store.db import utils
 
     original = utils._initialize_tables
@@ -49,6 +49,6 @@ def quick_creation(path: Path) -> Iterator[None]:
 
 
 def place(path: Path, folder: Path) -> None:
-    """Put a copy where a command in a folder keeps its runs: for commands in processes of their own."""
+    """Copy the database to where a command keeps its runs in `folder`; for commands run as subprocesses."""
     (folder / "outputs").mkdir(exist_ok=True)
     shutil.copyfile(path, folder / "outputs/mlflow.db")

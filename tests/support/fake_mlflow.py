@@ -1,6 +1,6 @@
-"""MLflow's REST interface in memory, as far as an import asks it, with one fault at a chosen request.
+"""The part of MLflow's REST interface that an import uses, in memory, with faults at chosen requests.
 
-Quick enough for an import per request and fault; a test holds it against a real server.
+It is fast enough to repeat an import for every request and every fault. A test compares it with a real server.
 """
 
 import json
@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 Json = dict[str, Any]
 
-# What can go wrong with one request. "after": the request is done, and only its answer goes wrong.
+# What can go wrong with one request. "before": the request is not carried out. "after": it is, and only its answer is spoilt.
 FAULTS = (
     "closed before", "closed after", "reset before", "reset after", "500 before", "500 after", "429 before", "503 before",
     "garbage before", "garbage after", "foreign json before", "foreign json after", "a page before", "truncated after",
@@ -28,7 +28,7 @@ BODIES = {"garbage": b"\x00\xffno json", "foreign json": b'{"foreign": 1}', "a p
 
 
 class Refusal(Exception):
-    """What MLflow answers with an error code."""
+    """A request that MLflow answers with an error code."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         self.status, self.body = status, {"error_code": code, "message": message}
@@ -36,19 +36,19 @@ class Refusal(Exception):
 
 @dataclass
 class FakeMlflow:
-    """The store: experiments by id, runs by id, artifacts by path, and the requests so far."""
+    """The store: experiments and runs by id, artifacts by path, and all requests so far."""
 
     experiments: dict[str, Json] = field(default_factory=dict)
     runs: dict[str, Json] = field(default_factory=dict)
     artifacts: dict[str, bytes] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
-    faulty: range = range(0)  # which requests go wrong
+    faulty: range = range(0)  # numbers of the requests that go wrong
     fault: str = ""
     url: str = ""
     lock: Any = field(default_factory=threading.RLock)
 
     def answer(self, method: str, path: str, query: Json, body: bytes) -> Json:
-        """Do what a request asks, and return what MLflow answers."""
+        """Carry out a request and return MLflow's answer to it."""
         with self.lock:
             if "mlflow-artifacts/artifacts" in path:
                 return self._artifact(method, unquote(path.partition("mlflow-artifacts/artifacts/")[2]), body, query)
@@ -123,7 +123,7 @@ class FakeMlflow:
             and wanted.items() <= run["tags"].items()
         ]  # fmt: skip
         first = int(given.get("page_token") or 0)
-        some = found[first : first + 3]  # pages, where a real server has a thousand
+        some = found[first : first + 3]  # pages of 3 runs, where a real server has pages of 1,000
         more = {"next_page_token": str(first + 3)} if len(found) > first + 3 else {}
         return {"runs": [self._shown(run_id) for run_id in some], **more}
 
@@ -169,7 +169,7 @@ class FakeMlflow:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # else each answer waits 40 ms for an acknowledgement
+    disable_nagle_algorithm = True  # otherwise each answer waits 40 ms for an acknowledgement
     store: FakeMlflow
 
     def log_message(self, *_: Any) -> None:
@@ -218,12 +218,12 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: Any) -> None:
-        pass  # a connection that a fault closed
+        pass  # a fault closed the connection on purpose
 
 
 @contextmanager
 def fake_mlflow() -> Iterator[FakeMlflow]:
-    """Serve an empty store; its `url` is the address."""
+    """Serve an empty store at the address in its `url`."""
     store = FakeMlflow()
     server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"store": store}))
     store.url = f"http://127.0.0.1:{server.server_address[1]}"

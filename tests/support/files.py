@@ -1,4 +1,4 @@
-"""Small files of data, as tasks read them."""
+"""Small data files for tasks to read, and the files of a report in comparable form."""
 
 import re
 import struct
@@ -9,12 +9,12 @@ import pytest
 
 
 def idx_bytes(array: np.ndarray) -> bytes:
-    """An array as MNIST's files have it."""
+    """Encode an array of bytes in the IDX format, which MNIST's files use."""
     return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.astype(">u1").tobytes()
 
 
 def write_small_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a folder with a few images and a table the working folder."""
+    """Make `folder` the working folder and write a few images, their labels and a CSV table into it."""
     monkeypatch.chdir(folder)
     generator = np.random.default_rng(0)
     Path("small-images-idx3").write_bytes(idx_bytes(generator.integers(0, 256, (40, 3, 3))))
@@ -27,6 +27,6 @@ STAMP = re.compile(r"written \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC")
 
 
 def report_contents(folder: Path) -> dict[Path, bytes]:
-    """A report's files, without the time at which they were written."""
+    """Read the files of a report, without the time of writing that its pages state."""
     files = {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     return {p: STAMP.sub("", data.decode()).encode() if p.suffix in (".html", ".md") else data for p, data in files.items()}

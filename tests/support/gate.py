@@ -1,6 +1,6 @@
-"""Training that waits where a test wants it: `feedback=gated` is `feedback=random`, held at its first step until it is let in.
+"""A gate for training: `feedback=gated` is `feedback=random`, but waits at its first step until a test opens the gate.
 
-So a test ends a process in the middle of its work on any machine, and needs no training that is long enough for it.
+A test can therefore end a process in the middle of its work on any machine, without a long training.
 """
 
 import os
@@ -13,7 +13,10 @@ PIECES = Path(__file__).parent / "pieces"
 
 
 class Gate:
-    """A folder in which stacks that have come to their first step say so, and find whether they may go on."""
+    """A folder through which a test and its stacks talk.
+
+    A stack that reaches its first step writes a file into it, and goes on once the test has written another.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -22,12 +25,12 @@ class Gate:
         self.environment = {"PYTHONPATH": path, "FA_SWEEP_TESTS_GATE": str(folder)}
 
     def arrived(self) -> list[int]:
-        """The processes of stacks that have come, in the order of their coming."""
+        """Return the process ids of the stacks that have arrived at the gate, in the order of their arrival."""
         files = sorted(self.folder.glob("arrived-*"), key=lambda file: (file.stat().st_mtime_ns, file.name))
         return [int(file.name.split("-")[1]) for file in files]
 
     def wait_for(self, stacks: int, sweep: "subprocess.Popen[str]") -> list[int]:
-        """Wait until so many of a sweep's have come; returns the processes."""
+        """Wait until `stacks` stacks of a sweep have arrived, and return their process ids."""
 
         def there() -> bool:
             assert sweep.poll() is None, f"it has ended: {sweep.communicate()}"
@@ -41,5 +44,5 @@ class Gate:
         (self.folder / f"open-{pid}").touch()
 
     def open(self) -> None:
-        """Let all go on."""
+        """Let all stacks go on."""
         (self.folder / "open").touch()

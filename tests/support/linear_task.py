@@ -1,7 +1,7 @@
-"""The linear task of Lillicrap et al. (2016) once more, in plain NumPy, one run at a time, with draws of its own.
+"""An independent implementation of the linear task of Lillicrap et al. (2016): plain NumPy, one run at a time, its own draws.
 
-It shares no line with the program: the findings pages compare themselves with what it gives. From the root of the repository,
-`python tests/support/linear_task.py 0.001 200` prints the medians over 200 runs at learning rate 0.001 (a minute or two).
+It shares no code with the program; the findings pages compare their numbers with its output. From the root of the repository,
+`python tests/support/linear_task.py 0.001 200` prints the medians over 200 runs at learning rate 0.001 in a minute or two.
 """
 
 import math
@@ -15,16 +15,19 @@ MODES = ("symmetric", "random", "rerandom", "shallow")
 
 
 def angle_deg(a, b):
-    """Return the mean over the columns of the angle between two matrices' columns, in degrees."""
+    """Return the angle in degrees between corresponding columns of two matrices, averaged over the columns."""
     cosines = (a * b).sum(axis=0) / (np.linalg.norm(a, axis=0) * np.linalg.norm(b, axis=0))
     return float(np.degrees(np.arccos(np.clip(cosines, -1, 1))).mean())
 
 
 def run(mode, rate, seed, steps=STEPS):
-    """Train one network; return the held-out errors in two senses, and the signal angle at step 0, early and late.
+    """Train one network and return its held-out error in two definitions, and the signal angle at the start, early and late.
 
-    `ratio_of_sums` is the sum of all squared errors over the sum of all squared targets; `mean_of_ratios` divides example by
-    example and takes the mean, which weighs small targets more.
+    Returns:
+        `ratio_of_sums`: the sum of all squared errors divided by the sum of all squared targets. `mean_of_ratios`: the mean
+        over examples of squared error divided by squared target, which gives small targets more weight. `angle_start`,
+        `angle_early` and `angle_late`: the angle in degrees at step 0, over steps 200 to 300, and over the last 200 steps;
+        NaN for every mode but `random`.
     """
     rng = np.random.default_rng([seed, MODES.index(mode)])
     teacher = rng.uniform(-1, 1, (OUTPUTS, INPUTS))
@@ -64,7 +67,7 @@ def run(mode, rate, seed, steps=STEPS):
 
 
 def medians(rate, runs, steps=STEPS):
-    """Return the median of every quantity over the runs of each mode."""
+    """Return, for each mode, the median of every quantity over its runs."""
     table = {}
     for mode in MODES:
         found = [run(mode, rate, seed, steps) for seed in range(runs)]

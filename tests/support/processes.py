@@ -1,4 +1,4 @@
-"""Commands in processes of their own, and what the system knows of them."""
+"""Starts commands as subprocesses, and asks the system about processes."""
 
 import contextlib
 import os
@@ -13,7 +13,12 @@ from support.waiting import PATIENCE
 
 
 def line(*arguments: str, **constants: float) -> list[str]:
-    """The command line with these arguments, in this environment; `constants`: times of the executor that is asked for."""
+    """Return the command that runs fa_sweep with these arguments.
+
+    Args:
+        arguments: Arguments of the command line.
+        constants: Module constants, such as waiting times, to override in the executor that the arguments choose.
+    """
     if not constants:
         return [sys.executable, "-m", "fa_sweep", *arguments]
     executor = next(a.partition("=")[2] for a in arguments if a.startswith("hydra.launcher.executor="))
@@ -26,7 +31,14 @@ def line(*arguments: str, **constants: float) -> list[str]:
 def started(
     arguments: list[str], folder: Path, environment: Mapping[str, str] | None = None, **more: Any
 ) -> Iterator["subprocess.Popen[str]"]:
-    """A command at work in a folder, in a session of its own; both its streams in one. Nothing of it is left afterwards."""
+    """Start a command in a folder, yield its process, and kill its whole process group at the end of the block.
+
+    Args:
+        arguments: The command.
+        folder: Its working folder.
+        environment: Variables to add to the environment.
+        more: Further arguments of Popen; by default standard output and standard error share one pipe.
+    """
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} | more
     process = subprocess.Popen(
         arguments, cwd=folder, env={**os.environ, **(environment or {})}, text=True, start_new_session=True, **streams
@@ -44,13 +56,13 @@ def started(
 def finished(
     arguments: list[str], folder: Path, environment: Mapping[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    """A command that is over, whatever became of it."""
+    """Run a command in a folder to its end and return the outcome, whatever its status."""
     whole = {**os.environ, **(environment or {})}
     return subprocess.run(arguments, cwd=folder, env=whole, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 def descendants(pid: int) -> list[int]:
-    """Children, and theirs."""
+    """List the ids of a process's children, their children and so on."""
     found = []
     with contextlib.suppress(OSError):
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
@@ -59,7 +71,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def state(pid: int) -> str:
-    """R for running, S for asleep, Z for dead and not yet buried; nothing for one that is gone."""
+    """Return a process's state letter (R running, S sleeping, Z zombie), or "" if there is no such process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
@@ -67,5 +79,5 @@ def state(pid: int) -> str:
 
 
 def is_gone(pid: int) -> bool:
-    """Whether a process has ended, buried or not."""
+    """Whether a process has ended, even if its parent has not collected it yet."""
     return state(pid) in ("", "Z", "X")

@@ -1,4 +1,4 @@
-"""Servers for tests: on loopback, on free ports, ended by their own process groups. `INSTALLED`: which can be had here."""
+"""Starts servers for tests on free loopback ports and ends their process groups; `INSTALLED` tells which ones are available."""
 
 import os
 import pwd
@@ -31,7 +31,10 @@ INSTALLED: dict[str, Callable[[], bool]] = {
 
 
 def free_port() -> int:
-    """A port that nobody listens on: no outgoing connection gets it, and no other test until this process ends."""
+    """Return a port that nobody listens on, and reserve it for this process among all tests until the process ends.
+
+    Ports are chosen below the range from which the system serves outgoing connections.
+    """
     while True:
         port = 10_000 + secrets.randbelow(20_000)
         mark = socket.socket(socket.AF_UNIX)
@@ -51,14 +54,14 @@ _MARKS: list[socket.socket] = []
 
 @contextmanager
 def closed_port() -> Iterator[int]:
-    """A port that refuses whoever connects, for as long as the block runs."""
+    """Yield a port that refuses connections for as long as the block runs."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield int(taken.getsockname()[1])
 
 
 def end(process: "subprocess.Popen[bytes]", how: int = signal.SIGTERM) -> None:
-    """End a process that was started in a session of its own, with its children and nothing else."""
+    """End the process group of a process that leads its own session: the process and its children, and nothing else."""
     os.killpg(process.pid, how)
     try:
         process.wait(30)
@@ -68,7 +71,7 @@ def end(process: "subprocess.Popen[bytes]", how: int = signal.SIGTERM) -> None:
 
 
 def answers(process: "subprocess.Popen[bytes]", url: str) -> bool:
-    """Whether a web server does; one that has ended never will."""
+    """Whether a web server answers at `url`; fails the test if the server's process has ended."""
     assert process.poll() is None, f"the server at {url} has ended"
     try:
         urllib.request.urlopen(url, timeout=30).close()
@@ -79,7 +82,7 @@ def answers(process: "subprocess.Popen[bytes]", url: str) -> bool:
 
 @contextmanager
 def mlflow_server(store: str, artifacts: Path) -> Iterator[str]:
-    """Serve a store; yields the address."""
+    """Run an MLflow server over a store and yield its address."""
     port = free_port()
     command = ["-m", "mlflow", "server", "--backend-store-uri", store, "--artifacts-destination", str(artifacts)]
     process = subprocess.Popen(
@@ -95,8 +98,8 @@ def mlflow_server(store: str, artifacts: Path) -> Iterator[str]:
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """Run a PostgreSQL of one's own; yields the URI of an empty database."""
-    # It refuses to be root.
+    """Run a temporary PostgreSQL server and yield the URI of an empty database."""
+    # PostgreSQL refuses to run as root.
     who = pwd.getpwnam("postgres") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     os.chown(folder, who.pw_uid, who.pw_gid)
@@ -112,7 +115,7 @@ def postgres() -> Iterator[str]:
         until(lambda: subprocess.run(connect, check=False).returncode == 0, "postgres")
         yield f"postgresql+psycopg://tester@127.0.0.1:{port}/postgres"
     finally:
-        end(process, signal.SIGINT)  # its fast shutdown: whoever is still connected is cut off
+        end(process, signal.SIGINT)  # PostgreSQL's fast shutdown: it disconnects all clients
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -149,7 +152,7 @@ PartitionName=p Nodes={host} Default=YES MaxTime=INFINITE State=UP
 
 @contextmanager
 def slurm() -> Iterator[dict[str, str]]:
-    """Run a SLURM of one node, its munge included; yields the environment that its commands and its users need."""
+    """Run SLURM with one node, and munge; yield the environment that SLURM's commands and their callers need."""
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))
     folder.chmod(0o755)
     for name in ("state", "spool"):
@@ -180,7 +183,7 @@ def slurm() -> Iterator[dict[str, str]]:
 
 
 def _munge(folder: Path, quiet: dict[str, Any]) -> "subprocess.Popen[bytes]":
-    """Start what SLURM's daemons know each other by, with a key of its own, as the user that it insists on."""
+    """Start munged, by which SLURM's daemons authenticate each other, with a new key and as the user `munge`."""
     who = pwd.getpwnam("munge")
     folder.mkdir(mode=0o711)
     key = folder / "key"

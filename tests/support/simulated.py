@@ -1,4 +1,4 @@
-"""Simulated sweeps with known truths, as the ledger would hand them over."""
+"""Simulated sweeps whose true results are known, in the form in which the ledger returns real ones."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -27,7 +27,16 @@ def simulate(
     angles: Mapping[str, Sequence[float]] | None = None,
     name: str = "simulated",
 ) -> Frames:
-    """Frames of groups whose runs converge at given steps; None: never, -1: diverged at step 2,000."""
+    """Return the frames of a simulated sweep whose runs converge at given steps.
+
+    Args:
+        settings: The fixture that turns overrides into checked settings.
+        times: Per group, the step of convergence of each run; None if it never converges, -1 if it diverges at step 2,000.
+        seeds: Per group, the seed of each run; 0, 1, 2, ... by default.
+        factors: Per group, the level of each factor; by default the only factor is `feedback`, with the group as its level.
+        angles: Per group, the value of every angle metric of each run, in degrees; by default it depends on the seed.
+        name: Id of the sweep. It also seeds the resampling of intervals and tests.
+    """
     jobs, records = [], {}
     for group, events in times.items():
         mode = (factors[group] if factors else {"feedback": group}).get("feedback")
@@ -43,7 +52,7 @@ def simulate(
             jobs.append(job)
             angle = angles[group][position] if angles else 45.0 + seed % 7
             records[job.run_id] = record(job.run_id, time, angle)
-            # Else two groups without an event would be one set of trainings.
+            # Otherwise two groups without an event would count as one set of trainings.
             records[job.run_id].metrics["loss"][:] *= 1 + 1e-12 * list(times).index(group)
     about = About(name, name, "python -m fa_sweep", "", "ledger", len(jobs), 0, 0, {}, [({"numpy": "2"}, len(jobs))])
     return make_frames(about, jobs, records)

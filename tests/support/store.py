@@ -1,4 +1,4 @@
-"""What MLflow's SQLite file holds, asked in SQL, and what its users do to it."""
+"""Reads MLflow's SQLite file with SQL, and changes it as MLflow's users do."""
 
 import sqlite3
 from contextlib import closing
@@ -16,7 +16,7 @@ def sql(text, *values, database="outputs/mlflow.db"):
 
 
 def children(parent=None):
-    """Ids of active children."""
+    """List the ids of active child runs, of one parent if it is given."""
     query = (
         "SELECT run_uuid FROM runs JOIN tags USING (run_uuid) WHERE key = 'mlflow.parentRunId' AND lifecycle_stage = 'active'"
     )
@@ -30,11 +30,11 @@ def parents(*, superseded=False):
 
 
 def purge(run_id):
-    """What `mlflow gc` does."""
+    """Remove a run as `mlflow gc` does."""
     for table in ("latest_metrics", "metrics", "params", "tags", "runs"):
         sql(f"DELETE FROM {table} WHERE run_uuid = ?", run_id)  # noqa: S608
 
 
 def delete(run_id):
-    """What the UI does."""
+    """Mark a run as deleted, as MLflow's UI does."""
     sql("UPDATE runs SET lifecycle_stage = 'deleted' WHERE run_uuid = ?", run_id)

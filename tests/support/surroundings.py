@@ -1,4 +1,4 @@
-"""What a shell, a desktop or a hook has set is none of the tests' business: import this before anything reads it."""
+"""Resets what a shell, a desktop or a git hook has set in the process; import it before anything reads the environment."""
 
 import os
 import signal
@@ -11,10 +11,10 @@ FOREIGN = (
 REQUIRE_SERVICES = os.environ.get("FA_SWEEP_REQUIRE_SERVICES") == "1"
 
 for name in [name for name in os.environ if name.startswith(FOREIGN) and name != "FA_SWEEP_REQUIRE_SERVICES"]:
-    del os.environ[name]  # one that stays for xdist's workers: they read it again
+    del os.environ[name]  # FA_SWEEP_REQUIRE_SERVICES stays: xdist's workers read it too
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
-# A shell in the background, a hook or a CI's agent may have these ignored, which commands that tests start would inherit.
+# A background shell, a git hook or a CI agent may ignore these signals, and commands that tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGTERM, signal.SIG_DFL)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)

@@ -1,6 +1,6 @@
-"""The blog post's experiment, pattern by pattern in plain Python: an oracle that shares no code with the engine.
+"""The blog post's experiment in plain Python, one pattern at a time: a reference that shares no code with the engine.
 
-Two hidden ReLU layers, no biases, one pattern a step. Vectors are lists, matrices lists of rows.
+Two hidden ReLU layers, no biases, one pattern per step. Vectors are lists; matrices are lists of rows.
 """
 
 import math
@@ -33,9 +33,17 @@ def descend(matrix: Matrix, lr: float, delta: list[float], below: list[float]) -
 
 
 def train(weights: list[Matrix], order: list[int], lr: float, loss: str, feedback) -> list[list[tuple[bool, ...]]]:
-    """Train in place; `feedback(step)` gives (B2, B3), each n_l x n_{l+1}, or None for backpropagation.
+    """Train the weights in place.
 
-    Returns the ReLU pattern of both layers at each step.
+    Args:
+        weights: W1, W2 and W3.
+        order: Index of the pattern at each step.
+        lr: Learning rate.
+        loss: "squared"; any other name means the absolute loss.
+        feedback: `feedback(step)` returns the feedback matrices (B2, B3), each n_l x n_{l+1}, or None for backpropagation.
+
+    Returns:
+        Per step, which units of each hidden layer were active.
     """
     w1, w2, w3 = weights
     patterns = []

@@ -1,4 +1,4 @@
-"""Waiting for what will happen, however slow the machine: no test bets on a time, a limit only ends one that hangs."""
+"""Waits for events on a machine of any speed: the time limit only ends a test that hangs."""
 
 import time
 from collections.abc import Callable
@@ -6,11 +6,11 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PATIENCE = 600.0  # seconds; nothing here takes a tenth of it on an idle machine
+PATIENCE = 600.0  # seconds; no test needs a tenth of it on an idle machine
 
 
 def until(ready: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:
-    """Return the first true answer of `ready`; `what` ought to happen."""
+    """Call `ready` until its answer is true, and return that answer; `what` names the awaited event in the error message."""
     deadline = time.monotonic() + seconds
     while not (answer := ready()):
         assert time.monotonic() < deadline, f"still waiting for {what}"

@@ -1,4 +1,4 @@
-"""The Dask executor: the numbers of this process, and a worker killed in the middle of a sweep."""
+"""The Dask executor gives the numbers of this process, and copes with lost workers and schedulers."""
 
 import contextlib
 import os
@@ -26,27 +26,27 @@ with_dask = pytest.mark.service("dask")
 
 @dataclass
 class Cluster:
-    """A scheduler and workers, each a process of its own, which know the gate."""
+    """A Dask scheduler and its workers as subprocesses, in whose environment `feedback=gated` finds the gate."""
 
     gate: Gate
     address: str
     processes: list[subprocess.Popen] = field(default_factory=list)
 
     def start(self, *arguments):
-        """Start one more; returns its process."""
+        """Start a process of the cluster and return it."""
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
         command = [sys.executable, "-m", *arguments, "--host", "127.0.0.1", "--no-dashboard"]
         self.processes.append(subprocess.Popen(command, env={**os.environ, **self.gate.environment}, **quiet))
         return self.processes[-1]
 
     def add_worker(self):
-        """Start a worker with the nanny that starts it again."""
+        """Start a worker, together with the nanny process that restarts it."""
         return self.start("distributed.cli.dask_worker", self.address, "--nthreads", "1", "--death-timeout", str(PATIENCE))
 
 
 @contextlib.contextmanager
 def cluster(gate, workers, port=None):
-    """Run a cluster of so many workers; yields it, and a client."""
+    """Run a cluster with `workers` workers; yield it and a client."""
     from distributed import Client
 
     port = port or free_port()
@@ -66,13 +66,13 @@ def cluster(gate, workers, port=None):
 
 
 def command(address, *arguments, **constants):
-    """A sweep on the scheduler at an address, which may take its time to answer; none: on a cluster of its own."""
+    """Return the command of a sweep on the scheduler at an address, or on a new local cluster if the address is None."""
     at = [] if address is None else [f"hydra.launcher.address={address}"]
     return line(*short("hydra.launcher.executor=dask", *at, *arguments), CONNECT_S=PATIENCE, **constants)
 
 
 def assert_numbers_of_this_process(settings, folder, seeds):
-    """Gated or random: the same draws."""
+    """Assert that the runs of these seeds equal runs trained here; modes `gated` and `random` draw the same numbers."""
     sweep = all_sweeps(folder / "outputs")[-1]
     records = sweep.records(folder / "outputs")
     assert len(records) == len(sweep.jobs)
@@ -194,7 +194,7 @@ def test_a_scheduler_that_dies_costs_what_it_had_not_handed_back(with_database, 
 
 @with_dask
 def test_a_scheduler_that_is_restarted(with_database, gate):
-    """One shard of two has been handed back by then: that one is kept."""
+    """A scheduler that restarts loses the running shard; the shard that had already come back is kept."""
     with cluster(gate, 2) as (dask, client):
         arguments = command(dask.address, "feedback=gated", "seed=range(80)")
         with started(arguments, with_database, gate.environment) as sweep:

@@ -1,4 +1,4 @@
-"""What a run records of the code that it was computed with."""
+"""What a run records about the code that computed it."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ ASK = "from fa_sweep.sweep.environment import git; print(git()['git_dirty'])"
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
-    """A repository of its own with the program in it, all committed."""
+    """A separate git repository that contains the program, with everything committed."""
     folder = tmp_path_factory.mktemp("checkout")
     for name in ("fa_sweep", "conf", "hydra_plugins"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))

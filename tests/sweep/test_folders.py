@@ -1,4 +1,4 @@
-"""Where sweeps lie: folders elsewhere, linked ones, those that cannot be written or read."""
+"""Where sweeps are kept: folders elsewhere, linked folders, folders that cannot be read or written."""
 
 import platform
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A training process of this machine that is killed: its sweep says what is missing, and the same command makes it good."""
+"""If a local training process is killed, its sweep reports the missing runs, and the same command trains them."""
 
 import contextlib
 import multiprocessing
@@ -17,7 +17,7 @@ from fa_sweep.sweep.executors.local import open_local
 from fa_sweep.sweep.jobs import make_jobs
 from fa_sweep.sweep.plan import make_shards
 
-ENDLESS = ("train.steps=1000000001", "train.eval_every=500000000", "train.hold=1", "confirm=true")  # no machine is that quick
+ENDLESS = ("train.steps=1000000001", "train.eval_every=500000000", "train.hold=1", "confirm=true")  # no machine finishes this
 
 
 def test_a_killed_process_is_said_and_made_good(with_database, gate):
@@ -43,7 +43,7 @@ def test_a_killed_server_of_training_processes_is_said(tmp_path, gate):
         training = gate.wait_for(2, sweep)
         (server,) = [child for child in descendants(sweep.pid) if set(training) & set(descendants(child))]
         os.kill(server, signal.SIGKILL)
-        for process in training:  # nobody's children now, and so not the sweep's to end
+        for process in training:  # their parent is dead, so the sweep cannot end them
             os.kill(process, signal.SIGKILL)
         _, err = sweep.communicate(timeout=PATIENCE)
     assert sweep.returncode == 1
@@ -55,7 +55,7 @@ def test_a_killed_server_of_training_processes_is_said(tmp_path, gate):
 
 @contextlib.contextmanager
 def endless_sweep(folder, gate):
-    """A sweep in two processes that never ends by itself."""
+    """Run a sweep in two processes that never ends by itself, and yield its process."""
     arguments = line("-m", "report=false", "n_jobs=2", "feedback=gated", "seed=range(400)", *ENDLESS)
     with started(arguments, folder, gate.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as sweep:
         yield sweep
@@ -70,7 +70,7 @@ def test_the_conducting_process_takes_its_training_processes_along(tmp_path, gat
     with endless_sweep(tmp_path, gate) as sweep:
         training = gate.wait_for(2, sweep)
         children = descendants(sweep.pid)
-        assert set(training) < set(children)  # and the server
+        assert set(training) < set(children)  # the server process is a child too
         os.kill(sweep.pid, how)
         sweep.wait(PATIENCE)
         until(lambda: all(is_gone(child) for child in children), "the end of the training processes")
@@ -90,7 +90,7 @@ def test_an_interrupt_is_one_line_from_the_start_of_its_processes_on(tmp_path, g
     gate.open()
     with endless_sweep(tmp_path, gate) as sweep:
         until(lambda: MOMENTS[moment](sweep, gate), moment)
-        os.killpg(sweep.pid, signal.SIGINT)  # as a terminal does: all processes get it
+        os.killpg(sweep.pid, signal.SIGINT)  # to all processes, as a terminal does
         _, err = sweep.communicate(timeout=PATIENCE)
     assert sweep.returncode == 130, err
     assert err.splitlines() == ["fa_sweep: interrupted; finished shards are kept, the same command goes on from there"]

@@ -1,4 +1,4 @@
-"""Reading the ledger: every shard once, one in memory at a time, however the jobs lie in them."""
+"""The ledger reads every shard once and holds one in memory at a time, however the jobs are spread over the shards."""
 
 import numpy as np
 from support.commands import short

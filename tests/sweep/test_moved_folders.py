@@ -1,4 +1,4 @@
-"""A command writes under its own working folder, or into the store that it was given: folders that were copied or moved."""
+"""In a copied or moved folder, a command writes only below its working folder or to the store that it was given."""
 
 import shutil
 from dataclasses import replace
@@ -11,7 +11,7 @@ from fa_sweep.sweep.folder import Sweep, all_sweeps
 
 
 def test_a_left_over_of_another_store_is_named_and_left(fa_sweep, capfd, tmp_path):
-    """A sweep.json may be anybody's: what it names is not written to unless this command was given it."""
+    """A sweep.json may come from anybody, so a command writes to the store that it names only if it was given that store."""
     assert fa_sweep(*FOUR) == 0
     (left,) = all_sweeps()
     (left.folder / "tracked.json").unlink()
@@ -49,7 +49,7 @@ def test_a_copied_folder_writes_into_itself(fa_sweep, capfd, tmp_path, monkeypat
     assert all(uri.startswith((tmp_path / "copy/outputs/artifacts/fa_sweep").as_uri() + "/") for uri in places)
     assert len(list(Path("outputs/artifacts").rglob("configs.csv"))) == 2
     assert len(list(Path("outputs/artifacts").rglob("report.md"))) == 1
-    assert "was copied or moved here" not in said  # the report's command has said it, and the database knows
+    assert "was copied or moved here" not in said  # the report command already said so and updated the database
     shutil.move(tmp_path / "copy", tmp_path / "moved")
     monkeypatch.chdir(tmp_path / "moved")
     assert fa_sweep(*TWO) == 0
@@ -70,7 +70,7 @@ def test_another_folder_s_database_is_said_to_keep_artifacts_elsewhere(fa_sweep,
 
 
 def test_an_experiment_made_through_a_server(fa_sweep, capfd, empty_database):
-    """Its artifacts go through that server, which is not there."""
+    """The experiment's artifact location belongs to a server that is not running; artifacts go to a local folder."""
     Path("outputs").mkdir()
     shutil.copyfile(empty_database, "outputs/mlflow.db")
     sql("INSERT INTO experiments VALUES (1, 'fa_sweep', 'mlflow-artifacts:/1', 'active', 1, 1, 'default')")

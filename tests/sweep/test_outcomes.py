@@ -1,4 +1,4 @@
-"""Events and the console's estimates, against plain definitions and SciPy."""
+"""Outcomes of runs and the console's estimates agree with plain definitions and with SciPy."""
 
 import math
 
@@ -16,7 +16,8 @@ STEPS = np.arange(8) * 100
     [
         ([0, 0, 1, 1, 1, 1, 1, 1], 200, 200, True, Outcome.CONVERGED),
         ([0, 1, 0, 1, 1, 1, 1, 1], 100, 300, True, Outcome.CONVERGED),
-        ([0, 1, 0, 0, 1, 1, 1, 1], 100, math.nan, True, Outcome.NOT_CONVERGED),  # held for four, not five
+        # The threshold is held for four evaluations, not for the required five.
+        ([0, 1, 0, 0, 1, 1, 1, 1], 100, math.nan, True, Outcome.NOT_CONVERGED),
         ([1, 1, 1, 1, 1, 1, 1, 1], 0, 0, True, Outcome.CONVERGED),
         ([1, 1, 1, 1, 1, 1, 1, 0], 0, math.nan, False, Outcome.NOT_CONVERGED),
         ([0, 0, 0, 0, 0, 0, 0, 0], math.nan, math.nan, False, Outcome.NOT_CONVERGED),
@@ -28,7 +29,7 @@ def test_events(settings, history, reach, convergence, at_end, outcome):
     assert found.at_end is at_end
     np.testing.assert_equal([found.first_reach_step, found.convergence_step], [reach, convergence])
     assert math.isnan(found.diverged_at_step)
-    assert found.horizon_step == 300  # the last step from which five evaluations can be held
+    assert found.horizon_step == 300  # the last step from which the threshold can be held for five evaluations
 
 
 def test_a_diverged_run_never_converged_whatever_came_before(settings):
@@ -70,7 +71,7 @@ def test_median_time_against_kaplan_meier():
         expected = reached[0] if len(reached) else np.inf
         if not event.any():
             expected = np.inf
-        # Where the curve is flat at one half, R's survfit takes the middle of that stretch, SciPy's quantile its beginning.
+        # Where the curve is flat at one half, R's survfit takes the middle of that stretch, SciPy's quantile its start.
         after = np.unique(times[event & (times > expected)])
         if np.isclose(curve.evaluate(expected), 0.5) and len(after):
             expected = (expected + after[0]) / 2

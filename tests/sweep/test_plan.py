@@ -1,4 +1,4 @@
-"""The plan of a sweep: shards, processes, and when those are started."""
+"""The plan of a sweep: its shards, and when and how many processes are started."""
 
 from dataclasses import replace
 

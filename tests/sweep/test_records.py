@@ -1,4 +1,4 @@
-"""Records of sweeps and notes beside them: whatever they hold, one line is said and the rest goes on."""
+"""Damaged records of sweeps and damaged files beside them cost one line each, and everything else goes on."""
 
 import json
 import os
@@ -80,7 +80,7 @@ def test_a_record_reads_back(sweep):
 def test_a_damaged_record_is_one_line(sweep, capfd, content):
     path = sweep.folder / RECORD
     path.write_bytes(CONTENTS[content])
-    for _ in range(2):  # the second answer is the catalogue's
+    for _ in range(2):  # the second time the catalogue answers
         begin_command()
         assert all_sweeps() == []
         (line,) = capfd.readouterr().err.splitlines()
@@ -93,7 +93,7 @@ def test_a_damaged_record_is_one_line(sweep, capfd, content):
 def test_a_value_of_another_type_is_one_line(sweep, capfd, name, value, version):
     path = sweep.folder / RECORD
     values = json.loads(path.read_text()) | {name: value}
-    if version == 1:  # which has no checksum to tell
+    if version == 1:  # version 1 has no checksum that would reveal the change
         values = {
             n: v for n, v in values.items() if n not in ("format", "checksum", "started", "jobs_sha256", "resume") or n == name
         }
@@ -112,7 +112,7 @@ def test_every_flipped_bit_of_a_record_is_noticed(sweep):
         flipped[chosen.randrange(len(content))] ^= 1 << chosen.randrange(8)
         path.write_bytes(flipped)
         try:
-            assert read_record(sweep.folder) == whole  # white space, or the case of an escape
+            assert read_record(sweep.folder) == whole  # only white space or the case of an escape has changed
             harmless += 1
         except Unreadable:
             pass
@@ -123,7 +123,7 @@ def test_a_record_of_the_first_version_is_read(sweep):
     values = json.loads((sweep.folder / RECORD).read_text())
     for name in ("format", "started", "resume", "jobs_sha256", "checksum"):
         del values[name]
-    del values["tracking"]["history"]  # from before there was a choice
+    del values["tracking"]["history"]  # version 1 had no such setting
     (sweep.folder / RECORD).write_text(json.dumps(values))
     record = read_record(sweep.folder)
     assert (record.format, record.resume, record.tracking.history) == (1, "true", "full")
@@ -161,7 +161,7 @@ def test_a_sweep_is_its_conductor_s_until_that_one_is_done(settings, tmp_path, m
     assert seen.is_running
     with seen.claimed() as free:
         assert not free
-    with made.claimed(wait=True) as free:  # its own conductor need not wait
+    with made.claimed(wait=True) as free:  # the process that conducts the sweep already owns it
         assert free
     made.close()
     assert not seen.is_running

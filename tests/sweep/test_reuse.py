@@ -1,4 +1,4 @@
-"""Runs that the ledger has: reused, trained again, computed elsewhere, or gone."""
+"""Runs that the ledger holds: reused, trained again, computed on another machine, or lost."""
 
 import dataclasses
 import shutil
@@ -17,7 +17,7 @@ SWEEP = ("feedback=symmetric,random", "seed=range(3)")
 
 @pytest.fixture
 def elsewhere(monkeypatch):
-    """A context in which runs are computed on another kind of processor, as far as their environment tells."""
+    """A function that makes new runs record another kind of processor in their environment."""
 
     def enter(patch):
         here = environment.environment()
@@ -60,7 +60,7 @@ def test_the_same_environment_mixes_nothing(fa_sweep, capfd, monkeypatch, elsewh
     assert fa_sweep(*short(*SWEEP, "resume=same_environment")) == 0
     out, err = capfd.readouterr()
     assert "6 jobs, 4 reused, 2 runs to train" in out
-    assert err == ""  # the numbers are the same: this is one processor after all
+    assert err == ""  # no warning: both sets were computed here, so the numbers are the same
     first, second, third = all_sweeps()
     assert {record.environment["blas"] for record in first.records().values()} == {"openblas 0.3.31 Haswell"}
     assert "openblas 0.3.31 Haswell" not in {record.environment["blas"] for record in third.records().values()}
@@ -95,7 +95,7 @@ def test_other_numbers_under_the_same_ids_are_an_alarm(fa_sweep, capfd, monkeypa
         for job in first.jobs
         if first.records()[job.run_id].metrics["loss"][-1] != second.records()[job.run_id].metrics["loss"][-1]
     ]
-    assert len(changed) == 1  # each sweep keeps its own numbers
+    assert len(changed) == 1  # each sweep keeps the numbers that it trained
 
 
 def test_runs_trained_anew_stand_under_a_new_parent_and_the_old_one_is_superseded(fa_sweep, capfd):
@@ -130,7 +130,7 @@ def test_a_sweep_whose_shards_are_gone_says_whose_and_what_trains_them_again(fa_
 
 @pytest.mark.slow
 def test_the_environment_is_the_same_whatever_else_is_imported(tmp_path):
-    """SciPy loads a BLAS library of its own."""
+    """SciPy and scikit-learn load their own BLAS libraries, which must not change the recorded environment."""
     ask = "from fa_sweep.sweep.environment import DECIDES_BITS, environment; print({n: environment()[n] for n in DECIDES_BITS})"
     said = {
         subprocess.run([sys.executable, "-c", before + ask], cwd=tmp_path, capture_output=True, text=True, check=True).stdout

@@ -1,4 +1,4 @@
-"""Memory, disk space and time are known before they are spent: estimates, limits of the system, refusals."""
+"""Memory, disk space and time are estimated before they are spent; a sweep beyond the system's limits is refused."""
 
 from pathlib import Path
 
@@ -94,7 +94,7 @@ def test_evaluations_are_counted_without_being_listed(settings, at, steps):
 
 
 def test_evaluations_cost_what_they_cost(settings):
-    """The time of an evaluation of many examples is part of the estimate."""
+    """The estimate of time includes evaluations, which dominate if there are many held-out examples."""
     few, many = (settings("task=linear_teacher", f"task.held_out={n}", "train.steps=1001") for n in (10, 10_000))
     assert seconds([many]) > 20 * seconds([few])
     rare = settings("task=linear_teacher", "task.held_out=10000", "train.steps=1001", "train.eval_every=1000")
@@ -110,7 +110,7 @@ def test_runs_of_a_seed_have_the_ids_that_each_has_alone(settings):
 
 
 def test_ids_are_what_they_were(settings):
-    """Hashes of the whole of a run's settings as JSON, keys in order."""
+    """A run's id is still the hash of all its settings as JSON, with sorted keys."""
     import hashlib
     import json
 
@@ -121,8 +121,8 @@ def test_ids_are_what_they_were(settings):
         ("feedback=symmetric",): {},
         ("feedback=shallow", "task=parity", "train.optimiser=momentum"): {},
         ("feedback=rerandom",): {"numerics of feedback": 1},
-        ("feedback=random", "model.hidden=[]"): {},  # there is no feedback
-        ("feedback=symmetric", "train.optimiser=manhattan"): {},  # single examples: nothing cancels
+        ("feedback=random", "model.hidden=[]"): {},  # without hidden layers there is no feedback
+        ("feedback=symmetric", "train.optimiser=manhattan"): {},  # with single examples no gradients cancel
         ("feedback=symmetric", "train.optimiser=manhattan", "train.batch_size=2"): {"numerics of optimiser": 1},
         ("feedback=product", "train.optimiser=manhattan", "train.batch_size=2"): {
             "numerics of feedback": 1,
@@ -137,11 +137,11 @@ def test_ids_are_what_they_were(settings):
         assert identify(run)[0] == hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-# --- what the system tells
+# --- limits of the system
 
 
 def test_the_limit_of_a_control_group_counts(tmp_path, monkeypatch):
-    """Version 2, the group's own limit or that of one above it; the cache of files is given up first."""
+    """A limit of this control group (version 2) or of one above it counts; its inactive file cache counts as free."""
     group = tmp_path / "a" / "b"
     group.mkdir(parents=True)
     for folder, limit, used in ((tmp_path / "a", "5000", "1000"), (group, "max", "1000")):

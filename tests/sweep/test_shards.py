@@ -1,4 +1,4 @@
-"""What a shard's file may hold: every changed byte is noticed, and what does not belong counts as absent, whatever it is."""
+"""Every changed byte of a shard file is noticed, and whatever does not belong in a shards folder counts as absent."""
 
 import json
 import os
@@ -28,7 +28,7 @@ FLIPS = 1500
 
 @pytest.fixture
 def sweep(settings, tmp_path, monkeypatch):
-    """A sweep of four runs with its shard, and nothing else."""
+    """A sweep of four runs with one shard and nothing else."""
     monkeypatch.chdir(tmp_path)
     candidates = [
         (settings(f"seed={seed}", "train.steps=201", "train.eval_every=50"), {}, [f"seed={seed}"]) for seed in range(4)
@@ -188,7 +188,7 @@ OTHERS = {
 
 @pytest.mark.parametrize("other", OTHERS)
 def test_what_is_no_file_of_ours_stops_nothing(sweep, capfd, other):
-    os.chdir(sweep.folder / SHARDS)  # a socket's path must be short
+    os.chdir(sweep.folder / SHARDS)  # the path of a socket must be short
     OTHERS[other](Path("x.parquet"))
     os.chdir(Path.cwd().parents[3])
     assert len(found(sweep)) == 4
@@ -221,7 +221,7 @@ def test_a_catalogue_that_is_damaged_or_foreign_is_made_anew(sweep):
         b"\xff" * 99,
     ):
         path.write_bytes(damaged)
-        catalogue._latest.clear()  # as in another process
+        catalogue._latest.clear()  # as in a new process
         assert len(found(sweep)) == 4
     path.unlink()
     path.mkdir()
@@ -248,7 +248,7 @@ def test_what_a_killed_process_left_half_written_is_removed_and_what_is_being_wr
         assert len(found(sweep)) == 4
         assert not half.exists()
         assert written.exists()
-    (sweep.folder / SHARDS).touch()  # something has changed
+    (sweep.folder / SHARDS).touch()  # a changed folder is read again
     assert len(found(sweep)) == 4
     assert not written.exists()
 

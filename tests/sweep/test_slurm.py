@@ -1,4 +1,4 @@
-"""The SLURM executor on a real SLURM of one node: the numbers of this process; tasks lost, and a launcher lost."""
+"""The SLURM executor on a real one-node SLURM: same numbers as in this process, lost tasks and a lost launcher."""
 
 import os
 import re
@@ -26,14 +26,14 @@ needs_slurm = pytest.mark.service("slurm")
 
 @pytest.fixture(scope="module")
 def node():
-    """The environment of a SLURM of one node."""
+    """The environment variables of a running SLURM with one node."""
     with slurm() as environment:
         yield environment
 
 
 @pytest.fixture
 def cluster(node, gate):
-    """The environment of a sweep on SLURM whose tasks wait at the gate."""
+    """The environment variables of a sweep on SLURM whose tasks wait at the gate."""
     return {**node, **gate.environment}
 
 
@@ -49,7 +49,7 @@ def states(environment):
 
 
 def running(sweep, gate):
-    """Wait until both tasks of an array are at the gate; returns their processes by SLURM's ids of them."""
+    """Wait until both tasks of an array are at the gate; return their process ids by SLURM task id."""
     return {task_of(pid): pid for pid in gate.wait_for(2, sweep)}
 
 
@@ -90,7 +90,7 @@ def test_a_cancelled_task_loses_itself_alone(settings, with_database, gate, clus
 
 @pytest.fixture
 def asked(tmp_path, cluster):
-    """How often SLURM has been asked what became of tasks; `cluster` leads to the real squeue by way of a note."""
+    """A function that counts the calls of squeue; a wrapper on the PATH in `cluster` records each call."""
     folder, notes = tmp_path / "bin", tmp_path / "asked"
     folder.mkdir()
     real = next(f"{place}/squeue" for place in os.get_exec_path() if Path(place, "squeue").exists())
@@ -102,7 +102,7 @@ def asked(tmp_path, cluster):
 
 @needs_slurm
 def test_a_single_task_is_waited_for_in_the_queue_and_at_work(with_database, gate, cluster, asked):
-    """It is no array, and squeue names it in another way. Longer than a file may take, in the queue and at its work."""
+    """The launcher waits for a single task, which squeue names unlike an array, both in the queue and at work."""
     subprocess.run(["scontrol", "update", "PartitionName=p", "State=DOWN"], env=cluster, check=True)
     with started(command("seed=range(40)", "n_jobs=1", SETTLE_S=0), with_database, cluster) as sweep:
         until(lambda: asked() > 2 or sweep.poll() is not None, "its patience in the queue")
@@ -118,7 +118,7 @@ def test_a_single_task_is_waited_for_in_the_queue_and_at_work(with_database, gat
 
 @needs_slurm
 def test_tasks_out_of_time(with_database, gate, cluster):
-    """SLURM warns tasks by a signal before the end of their minute; they end there and then, which is no fault of the runs."""
+    """Tasks end when SLURM's signal warns them of the time limit; their runs are missing, but do not count as failed."""
     limit = "hydra.launcher.slurm={timeout_min: 1, slurm_signal_delay_s: 59}"
     with started(command("seed=range(40)", limit), with_database, cluster) as sweep:
         running(sweep, gate)
@@ -175,7 +175,7 @@ def test_what_nobody_can_give_is_refused(tmp_path, cluster, asked, words):
 
 
 def test_a_shard_that_fails_costs_its_own_runs_alone(settings, tmp_path, monkeypatch):
-    """What a task does, here: errors come back shard by shard."""
+    """A task that runs in this process returns an error for the failed shard and keeps the other one."""
     runs = [settings("train.steps=21"), settings("train.steps=21", "seed=1")]
     tokens = ["a" * 12, "b" * 12]
     shards = [(work_of(make_jobs([(run, {}, ())])), token) for run, token in zip(runs, tokens, strict=True)]

@@ -1,4 +1,4 @@
-"""Files of data: the bytes that are trained on are those whose hash is in the settings, or nothing is trained."""
+"""A data file is trained on only if its bytes have the hash that the settings record."""
 
 import os
 from pathlib import Path
@@ -25,7 +25,7 @@ def rows(sign):
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
-    """A table and images with labels, to train on and to evaluate on."""
+    """A working folder with a table, and with labelled images for training and for evaluation."""
     monkeypatch.chdir(tmp_path)
     Path("t.csv").write_text(rows("+"))
     generator = np.random.default_rng(0)
@@ -36,7 +36,7 @@ def data(tmp_path, monkeypatch):
 
 
 def replaced(path):
-    """Give a file other bytes, of the same number, with the same times."""
+    """Change the bytes of a file, but not its size and times."""
     before = os.stat(path)
     content = bytearray(Path(path).read_bytes())
     if path.endswith("csv"):
@@ -62,13 +62,13 @@ def replaced(path):
 def test_a_file_that_was_replaced_after_planning_is_not_trained_on(settings, data, overrides, path):
     run = settings(*overrides, "train.steps=5")
     replaced(path)
-    _made.clear()  # as a worker process has nothing in memory
+    _made.clear()  # a worker process has no task in memory either
     with pytest.raises(ConfigError, match=r"task\.content is .*changed since"):
         train_runs(Work([run_id(run)], [run], {}))
 
 
 def test_a_file_that_is_replaced_while_it_is_read_is_not_taken(settings, data, monkeypatch):
-    """Between the hash in the settings and the parsing: the bytes that are parsed are those that are hashed."""
+    """A file that changes between the hash in the settings and the parsing is refused, since the parsed bytes are hashed."""
     run = settings(*CSV)
     _made.clear()
     original = files_module.csv.reader
@@ -92,7 +92,7 @@ def test_another_content_is_another_run(settings, data):
 
 @pytest.mark.parametrize("n_jobs", ["1", "2"])
 def test_a_sweep_whose_file_is_replaced_fails_in_one_line(fa_sweep, data, capfd, monkeypatch, n_jobs):
-    """After the plan, before the training, here and in other processes: nothing is kept under the old id."""
+    """A file that changes between plan and training fails the sweep, here and in other processes; no run is kept."""
     from fa_sweep.cli import launching
 
     original = launching.open_sweep
@@ -122,7 +122,7 @@ def test_float32_halves_the_examples_and_changes_no_number(settings, data):
 
 
 def test_a_table_is_read_as_before(settings, data):
-    """Standardised by hand, column by column, from Python's own numbers."""
+    """The columns of a table equal values that NumPy standardises here with the training rows' mean and deviation."""
     generator = np.random.default_rng(1)
     values = generator.normal(size=(50, 3))
     Path("t.csv").write_text("a,y,b\n" + "\n".join(",".join(map(repr, map(float, row))) for row in values))
@@ -138,7 +138,7 @@ def test_a_table_is_read_as_before(settings, data):
 
 def test_a_file_without_lines_is_not_read_whole(fa_sweep, data, capfd):
     with open("t.csv", "wb") as file:
-        file.truncate(2**32)  # sparse: it takes no space
+        file.truncate(2**32)  # a sparse file, which takes no disk space
     capfd.readouterr()
     assert fa_sweep(*CSV) == 2
     (line,) = capfd.readouterr().err.strip().splitlines()

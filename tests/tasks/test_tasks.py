@@ -1,4 +1,4 @@
-"""Tasks: what they are, the order in which a run meets their examples, and files that are not what they claim."""
+"""Tasks: their examples, the order in which a run sees them, and data files that are not what they claim to be."""
 
 import gzip
 import io
@@ -146,7 +146,7 @@ def test_evaluation_steps(settings, override, expected):
 
 @pytest.fixture
 def mnist(tmp_path, monkeypatch):
-    """Images and labels as MNIST has them, small, in the working folder."""
+    """Small images and labels in MNIST's file format, in the working folder."""
     monkeypatch.chdir(tmp_path)
     generator = np.random.default_rng(0)
     x, y = generator.integers(0, 256, (60, 4, 5)), np.arange(60) % 3
@@ -189,7 +189,7 @@ def test_the_content_of_a_file_is_part_of_the_id_and_its_path_is_not(settings, m
     copy = settings("task=images", "task.path=copy-images-idx3", "task.held_out=20")
     assert run_id(copy) == run_id(first)
     Path("copy-labels-idx1").write_bytes(idx_bytes(mnist[1][::-1]))
-    os.utime("copy-labels-idx1", (1, 1))  # within one tick of the clock the file would look unchanged
+    os.utime("copy-labels-idx1", (1, 1))  # otherwise the file would look unchanged within one tick of the clock
     changed = settings("seed=0", "task=images", "task.path=copy-images-idx3", "task.held_out=20")
     assert run_id(changed) != run_id(first)
     _made.clear()
@@ -221,7 +221,7 @@ def npz(**arrays):
 
 
 def header(shape, dtype="'<f8'"):
-    """An .npz whose member x claims a shape that it does not hold."""
+    """Return an .npz file whose member x claims a shape for which it does not hold enough data."""
     text = f"{{'descr': {dtype}, 'fortran_order': False, 'shape': {shape}, }}".encode()
     text += b" " * (-(len(text) + 11) % 64) + b"\n"
     buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""The SQLite file that MLflow keeps runs in: whole or not there, whoever makes it, and whatever is interrupted."""
+"""MLflow's SQLite database is either complete or absent, whichever command creates it and wherever it is interrupted."""
 
 import shutil
 import sqlite3
@@ -33,7 +33,7 @@ def is_whole(file):
 
 @pytest.fixture
 def file(tmp_path, empty_database):
-    """Where a database is to be made, in a folder that is not there yet."""
+    """The path of a database that does not exist yet, in a folder that does not exist yet either."""
     return tmp_path / "outputs/mlflow.db"
 
 
@@ -69,7 +69,7 @@ def test_one_that_was_left_half_made_is_made_anew(file, empty_database, how):
 
 
 def half_made(file, empty_database, how):
-    """Leave what a killed process leaves, a journal included."""
+    """Leave a half-made database and its journal, as a killed process does."""
     copied(empty_database, file)
     with opened(file) as connection:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
@@ -101,7 +101,7 @@ def test_a_command_makes_a_half_made_one_anew_and_tracks(fa_sweep, empty_databas
 
 
 def test_a_kill_before_the_last_step_leaves_nothing_that_matters(file, empty_database):
-    """The process ends between the last byte and the rename; the next one makes the database."""
+    """If the process dies just before the rename, there is no database yet, and the next process creates it."""
     code = (
         "import os, sys; from pathlib import Path; from fa_sweep.tracking import database\n"
         "database.make = lambda new, _: new.write_bytes(b'not all of it')\n"
@@ -110,14 +110,14 @@ def test_a_kill_before_the_last_step_leaves_nothing_that_matters(file, empty_dat
     )
     assert subprocess.run([sys.executable, "-c", code, file], check=False, capture_output=True).returncode == 9
     assert not file.exists()
-    assert len(list(file.parent.iterdir())) == 2  # a lock, which nobody holds, and the new file
+    assert len(list(file.parent.iterdir())) == 2  # a lock that nobody holds, and the unfinished file
     prepare(file)
     assert is_whole(file)
     assert [path.name for path in file.parent.iterdir()] == ["mlflow.db"]
 
 
 def test_two_at_once_make_one(file, monkeypatch):
-    """The second waits for the first, and finds it whole."""
+    """The second process waits for the first and then finds a complete database."""
     made, said = [], []
     second = threading.Thread(target=prepare, args=(file, said))
     original = database.make
@@ -181,7 +181,7 @@ def test_an_old_schema_is_migrated_in_a_copy(file):
 
 
 def old_one(file, revision, upgrade):
-    """Make a database as an older MLflow made it, with a run."""
+    """Create a database with one run, in the schema of an older MLflow."""
     import sqlalchemy
     from mlflow.store.tracking.dbmodels.initial_models import Base
 
@@ -265,7 +265,7 @@ def test_a_place_that_cannot_be_used_is_refused_before_anything_is_written(fa_sw
 
 
 def test_a_full_disk_is_said_in_one_line_and_made_good_by_the_same_command(fa_sweep, capfd, monkeypatch):
-    """SQLite says the same when it may not add pages."""
+    """A limit on the number of pages makes SQLite fail as on a full disk."""
     original = stores.open_tables
 
     def full(*arguments, **options):

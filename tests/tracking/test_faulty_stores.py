@@ -1,4 +1,4 @@
-"""A store whose n-th answer is lost or makes no sense, for every n: in the end it holds every run once."""
+"""A store whose n-th answer is lost or nonsense, for every n, holds every run exactly once in the end."""
 
 import shutil
 import sqlite3
@@ -22,7 +22,7 @@ TRACKING = TrackingConfig(uri="none", experiment="faults", metrics="main", histo
 
 @pytest.fixture
 def sweep(fa_sweep, monkeypatch) -> Sweep:
-    """A sweep of two runs that no store has; each takes two batches."""
+    """A sweep of two runs that no store holds yet; importing each run takes two batches."""
     monkeypatch.setattr(patience, "PAUSE_S", 0.001)
     monkeypatch.setattr("fa_sweep.tracking.stores.client.PARAMS_PER_BATCH", 30)
     monkeypatch.setattr("fa_sweep.tracking.stores.client.METRICS_PER_BATCH", 60)
@@ -33,7 +33,7 @@ def sweep(fa_sweep, monkeypatch) -> Sweep:
 
 
 def what_is_there(store):
-    """Everything that a fake store holds, run ids aside; active runs alone."""
+    """Return everything that a fake store holds about active runs, without run ids."""
     runs = [run for run in store.runs.values() if run["info"]["lifecycle_stage"] == "active"]
     parents = [run for run in runs if run["tags"].get("fa_sweep.kind") == "sweep"]
     assert len(parents) == 1
@@ -63,7 +63,7 @@ def undisturbed(sweep):
 
 
 def quick(faults, *chosen):
-    """Faults as parameters: the chosen ones run in every suite, the others where there is more time."""
+    """Return faults as test parameters; all but the chosen ones are marked as slow."""
     return [pytest.param(fault, marks=[] if fault in chosen else [pytest.mark.slow]) for fault in faults]
 
 
@@ -83,7 +83,8 @@ def test_a_server_with_a_fault_at_any_request(sweep, fault):
                 failed[requests[n]] += 1
                 import_sweep(sweep, replace(TRACKING, uri=store.url))  # as the next command does
             assert what_is_there(store) == right, (n, requests[n])
-    # One fault is made good at once, but for a 404 in no words of MLflow's: at such an address there is no tracking server.
+    # The import recovers by itself from any single fault but one. A 404 without MLflow's own error code, as garbage in the
+    # answer about the missing experiment, means that there is no tracking server at this address.
     assert set(failed) <= {"GET /api/2.0/mlflow/experiments/get-by-name"}
 
 
@@ -102,7 +103,7 @@ def test_a_server_that_dies_at_any_request_and_is_there_again_for_the_next_comma
 
 
 def rows(uri):
-    """What a database holds of active runs, ids aside: by run, each with its values and status."""
+    """Return everything that a database holds about runs, with run names in place of ids."""
     import sqlalchemy
 
     engine = sqlalchemy.create_engine(uri)
@@ -130,7 +131,7 @@ def rows(uri):
 
 
 def test_tables_whose_connection_breaks_at_any_statement(sweep, tmp_path, empty_database, monkeypatch):
-    """SQLite: whichever statement fails, and if it is the commit, the next import makes it good."""
+    """Whichever SQLite statement fails, or the commit, the next import completes the store."""
     import sqlalchemy
 
     from fa_sweep.tracking import stores
@@ -173,7 +174,7 @@ def test_tables_whose_connection_breaks_at_any_statement(sweep, tmp_path, empty_
 @pytest.mark.xdist_group("postgresql")
 @pytest.mark.parametrize("after", [False, True])
 def test_postgresql_whose_connection_is_cut_at_any_message(sweep, database, after):
-    """What was being done is done again at once, whether the server had got the message or not."""
+    """A cut connection leaves every run once after at most one more import, whether or not the server got the message."""
     from urllib.parse import urlsplit
 
     parts = urlsplit(database)
@@ -182,7 +183,7 @@ def test_postgresql_whose_connection_is_cut_at_any_message(sweep, database, afte
         def tracking(experiment):
             return replace(TRACKING, uri=database.replace(str(parts.port), str(proxy.port)), experiment=experiment)
 
-        import_sweep(sweep, tracking("whole"))  # makes the tables
+        import_sweep(sweep, tracking("whole"))  # creates the tables
         proxy.pieces = 0
         import_sweep(sweep, tracking(f"again {after}"))
         right, pieces = counted(database, f"again {after}"), proxy.pieces
@@ -200,7 +201,7 @@ def test_postgresql_whose_connection_is_cut_at_any_message(sweep, database, afte
 
 
 def counted(database, experiment):
-    """How many runs of each status an experiment has, and the tags of complete parents."""
+    """Return the number of an experiment's runs in each status, and the values of `fa_sweep.complete` tags."""
     import sqlalchemy
 
     engine = sqlalchemy.create_engine(database)
@@ -219,6 +220,6 @@ def counted(database, experiment):
 
 @pytest.fixture(scope="module")
 def database():
-    """A PostgreSQL of the tests' own."""
+    """The URI of a PostgreSQL database that only these tests use."""
     with postgres() as uri:
         yield uri

@@ -1,4 +1,4 @@
-"""What MLflow holds of a sweep, read back through its own client."""
+"""What MLflow holds of a sweep after an import, read back through MLflow's client."""
 
 import json
 import math
@@ -25,7 +25,7 @@ def client():
 
 
 def read(experiment="fa_sweep"):
-    """Return (parent runs, children by name) of an experiment."""
+    """Return an experiment's parent runs, and its child runs by name."""
     c = client()
     runs = list(c.search_runs([c.get_experiment_by_name(experiment).experiment_id], max_results=1000))
     parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
@@ -121,12 +121,12 @@ def test_complete_sweep_is_found_again_and_reused_runs_are_children_of_the_new_p
     of_new = c.search_runs(parents[0].info.experiment_id.split(), f"tags.`mlflow.parentRunId` = '{parents[0].info.run_id}'")
     assert sorted(run.data.tags.get("fa_sweep.reused", "false") for run in of_new) == ["false", "true", "true"]
     assert fa_sweep(*short("feedback=random", "seed=0,1", "tracking.experiment=second")) == 0
-    _, children = read("second")  # a store (here: an experiment) that lacks them gets them
+    _, children = read("second")  # reused runs are added to an experiment that lacks them
     assert len(children) == 2
 
 
 def test_an_import_that_was_cut_off_goes_on(fa_sweep, monkeypatch, capfd):
-    """MLflow dies after two runs; nothing is lost, and the next command brings in the rest."""
+    """If MLflow fails after two runs, nothing is lost, and the next command imports the rest."""
     monkeypatch.setattr(stores, "open_tables", lambda *_, **__: None)
     original = ClientStore._add_one
     calls = []
@@ -141,13 +141,13 @@ def test_an_import_that_was_cut_off_goes_on(fa_sweep, monkeypatch, capfd):
     assert fa_sweep(*short("feedback=random", "seed=range(4)")) == 0
     out, err = capfd.readouterr()
     assert "server went away" in err
-    assert "random" in out  # the summary is printed all the same
+    assert "random" in out  # the summary is still printed
     (sweep,) = all_sweeps()
     assert not sweep.tracked
     (parent,), children = read()
     assert parent.info.status == "RUNNING"
     assert len(children) == 2
-    monkeypatch.setattr(type(sweep), "is_running", False)  # as if that process had ended
+    monkeypatch.setattr(type(sweep), "is_running", False)  # as if the sweep's process had ended
     assert fa_sweep(*short("feedback=random", "seed=9")) == 0
     assert f"{sweep.id}, left over by an earlier command, is now in MLflow" in capfd.readouterr().out
     parents, children = read()
@@ -157,7 +157,7 @@ def test_an_import_that_was_cut_off_goes_on(fa_sweep, monkeypatch, capfd):
 
 @pytest.fixture
 def left_over(fa_sweep, monkeypatch):
-    """A sweep of 150 runs that its command could not import; that command is over."""
+    """A sweep of 150 runs whose command could not import it and has ended."""
 
     def broken(*_, **__):
         raise ConnectionError("server went away")
@@ -171,7 +171,7 @@ def left_over(fa_sweep, monkeypatch):
 
 @pytest.mark.slow
 def test_two_commands_import_a_left_over_once(left_over, with_database):
-    """Whichever of them gets to it; what two do at once in a folder without a database is a question of its own."""
+    """Of two commands at once, exactly one imports a left-over sweep; the folder already has a database."""
     arguments = [line(*short("feedback=random", f"seed={seed},{seed + 1}")) for seed in (70, 80)]
     with started(arguments[0], with_database) as one, started(arguments[1], with_database) as other:
         said = [command.communicate(timeout=PATIENCE)[0] for command in (one, other)]
@@ -195,7 +195,7 @@ def test_a_left_over_that_another_command_imports_is_left_to_it(left_over, fa_sw
 
 @pytest.fixture
 def nobody():
-    """The address of a server where there is none."""
+    """An address at which no server listens."""
     with closed_port() as port:
         yield f"http://127.0.0.1:{port}"
 
@@ -213,7 +213,7 @@ def test_a_server_that_does_not_answer_is_asked_once_for_all_left_over(fa_sweep,
     monkeypatch.setattr(stores, "connect", lambda uri, *more: asked.append(uri) or original(uri, *more))
     capfd.readouterr()
     assert fa_sweep(*short("seed=7,8", *away)) == 0
-    assert asked.count(nobody) == 2  # for those left over, and for its own
+    assert asked.count(nobody) == 2  # once for all left-over sweeps, once for its own
     assert f"fa_sweep: {ids[0]}, {ids[1]}, {ids[2]} and 2 more are still not in MLflow: " in capfd.readouterr().err
 
 
@@ -225,7 +225,7 @@ def test_mlflow_out_of_reach_costs_no_training(fa_sweep, capfd, nobody):
 
 
 def test_nothing_is_cut_silently(fa_sweep, monkeypatch):
-    """A parameter longer than MLflow keeps (here: than 100 characters) goes to an artifact, whole, and is flagged."""
+    """A parameter longer than MLflow's limit (here 100 characters) is flagged and kept whole in an artifact."""
     monkeypatch.setattr(content, "LONGEST_VALUE", 100)
     hidden = "[" + ",".join(["1"] * 60) + "]"
     assert fa_sweep("train.steps=2", "train.eval_every=1", "train.hold=1", f"model.hidden={hidden}") == 0

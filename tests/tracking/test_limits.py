@@ -1,4 +1,4 @@
-"""What MLflow's tables take of names, texts and users."""
+"""The limits of MLflow's tables on names, texts and users."""
 
 import pwd
 
@@ -25,7 +25,7 @@ def test_a_user_without_a_name(monkeypatch):
 
 
 def test_long_names_are_cut_and_kept_apart(fa_sweep):
-    """PostgreSQL takes 250 characters of a run's name."""
+    """Names of runs are cut to the 250 characters that PostgreSQL accepts, and stay distinct."""
     steps = ",".join(map(str, range(100)))
     assert (
         fa_sweep("-m", f"train.eval_at=[{steps}],[{steps},101]", "seed=1", "train.steps=120", "train.hold=1", "report=false")

@@ -1,4 +1,4 @@
-"""Tables and MLflow's client leave the same: read back through the client, the REST interface, every search and the pages."""
+"""Writing tables directly and using MLflow's client give the same in MLflow: client, REST interface, searches and UI."""
 
 import json
 import sys
@@ -33,7 +33,7 @@ ORDERS = ("metrics.loss DESC", "params.seed ASC", "attributes.end_time ASC", "ta
 
 
 def two_imports(fa_sweep, monkeypatch, *more):
-    """The same sweep twice: into the tables, then through MLflow's client, into an experiment of its own."""
+    """Import the same sweep into two experiments: directly into the tables, then through MLflow's client."""
     assert fa_sweep(*short(*SWEEP, "tracking.metrics=all", "tracking.experiment=by tables", *more)) == 0
     with monkeypatch.context() as patch:
         patch.setattr(stores, "open_tables", lambda *_, **__: None)
@@ -41,7 +41,7 @@ def two_imports(fa_sweep, monkeypatch, *more):
 
 
 def neutral(text: str, run_ids) -> str:
-    """Run ids, experiments and sweeps by name alone."""
+    """Replace run ids and the names of experiments and sweeps in a text, so that two imports can be compared."""
     for run_id, name in run_ids.items():
         text = text.replace(run_id, f"<{name}>")
     for own, shared in (("by_tables", "X"), ("by_client", "X"), ("by tables", "X"), ("by client", "X")):
@@ -52,7 +52,7 @@ def neutral(text: str, run_ids) -> str:
 
 
 def assert_same(client, ours, theirs, post):
-    """Compare two experiments in everything that MLflow shows of them; `post` calls its REST interface."""
+    """Assert that MLflow shows the same for two experiments; `post` calls its REST interface."""
     experiments = {name: client.get_experiment_by_name(name) for name in (ours, theirs)}
     seen = {}
     for name, experiment in experiments.items():
@@ -97,7 +97,7 @@ def assert_same(client, ours, theirs, post):
 
 
 def rest(url):
-    """Call MLflow's REST interface."""
+    """Return a function that calls the REST interface of the MLflow server at `url`."""
 
     def post(path, method, query="", **body):
         request = urllib.request.Request(
@@ -115,7 +115,7 @@ CHARTS = "[...document.body.innerText.matchAll(/\\(([a-z_]+\\/[a-z_0-9]+)\\)/g)]
 
 
 def shown_by_the_ui(client, page, url, experiment):
-    """What a person reads of one run on MLflow's pages: metrics and parameters, and which charts there are."""
+    """Return what MLflow's pages show of one run: the rows of metrics and parameters, and the names of the charts."""
     number = client.get_experiment_by_name(experiment).experiment_id
     (run,) = client.search_runs([number], "attributes.run_name = 'random-init.scale=1.0-s001'")
     at = f"{url}/#/experiments/{number}/runs/{run.info.run_id}"
@@ -128,7 +128,7 @@ def shown_by_the_ui(client, page, url, experiment):
 
 
 def all_there(page, script, names):
-    """What a script finds on a page, names first; nothing while some of these are not there: pages fill as answers come."""
+    """Return what a script finds on a page, or None while any of `names` is missing, since a page fills gradually."""
     found = page.run(script) or []
     there = {one if isinstance(one, str) else next(iter(one), None) for one in found}
     return found if names <= there else None
@@ -141,7 +141,7 @@ def test_the_same_on_the_ui_s_pages(fa_sweep, monkeypatch):
     two_imports(fa_sweep, monkeypatch)
     store = f"sqlite:///{Path('outputs/mlflow.db').absolute()}"
     with mlflow_server(store, Path()) as url, browser() as page:
-        page.grow(8000)  # the tables hold the rows in view alone
+        page.grow(8000)  # MLflow's tables only hold the rows in view
         ours, theirs = (shown_by_the_ui(MlflowClient(store), page, url, name) for name in ("by tables", "by client"))
     assert ours == theirs
     assert len(ours[0]) > 60
@@ -161,7 +161,7 @@ def test_the_same_in_sqlite(fa_sweep, monkeypatch):
 
 @pytest.fixture(scope="module")
 def database():
-    """A PostgreSQL of the tests' own."""
+    """The URI of a PostgreSQL database that only these tests use."""
     with postgres() as uri:
         yield uri
 
@@ -203,7 +203,7 @@ def test_two_sweeps_at_once_on_a_server_over_postgresql(tmp_path, database):
 def test_mlflow_is_not_imported_where_the_database_is_there(tmp_path):
     sweep = [sys.executable, "-X", "importtime", "-m", "fa_sweep", *short("seed=0,1")]
     loaded = []
-    for experiment in ("one", "two"):  # made anew in the second, too
+    for experiment in ("one", "two"):  # the second experiment is new too
         done = finished([*sweep, f"tracking.experiment={experiment}"], tmp_path)
         assert done.returncode == 0, done.stderr
         lines = done.stderr.splitlines()
@@ -259,7 +259,7 @@ def test_histories_as_full_as_asked_for(fa_sweep, monkeypatch, history, capfd):
     whole = list(zip(record.steps.tolist(), record.metrics["loss"].tolist(), strict=True))
     assert points == {"full": whole, "thin": whole[::2], "none": whole[-1:]}[history]
     assert run.data.metrics["loss"] == whole[-1][1]
-    # Whoever wants more gets it; whoever wants less has it already.
+    # An import with a fuller history is done again; one with the same or a shorter history has nothing to do.
     capfd.readouterr()
     assert fa_sweep(*short("seed=0,1", "tracking.history=thin")) == 0
     assert ("already holds this sweep" in capfd.readouterr().out) == (history in ("full", "thin"))

@@ -1,4 +1,4 @@
-"""Of two commands that bring the same runs into MLflow at once, one wins and the other says so."""
+"""If two commands import the same runs into MLflow at once, one of them does it and the other says so."""
 
 import socket
 import subprocess
@@ -20,7 +20,7 @@ from fa_sweep.tracking.tagnames import SUPERSEDED
 
 
 def two_identical(fa_sweep, monkeypatch):
-    """Two sweeps of the same jobs that no store has."""
+    """Return two sweeps of the same jobs that no store holds yet."""
     with monkeypatch.context() as patch:
         patch.setattr(stores, "open_tables", lambda *_, **__: (_ for _ in ()).throw(ConnectionError("away")))
         assert fa_sweep(*FOUR) == 0
@@ -29,7 +29,7 @@ def two_identical(fa_sweep, monkeypatch):
 
 
 def test_of_two_identical_sweeps_at_once_one_makes_the_parent(fa_sweep, monkeypatch):
-    """The second begins while the first has made its parent and nothing else, and waits for it."""
+    """The second import starts while the first is under way, and waits for it."""
     one, other = two_identical(fa_sweep, monkeypatch)
     tracking = one.record.tracking
     results, second = [], []
@@ -56,7 +56,7 @@ def test_of_two_identical_sweeps_at_once_one_makes_the_parent(fa_sweep, monkeypa
 
 
 def test_without_locks_one_of_two_parents_counts(fa_sweep, monkeypatch):
-    """As on two machines: each has looked before the other had begun."""
+    """Without a common lock, as on two machines, each import looks at the store before the other has begun."""
     one, other = two_identical(fa_sweep, monkeypatch)
     tracking = replace(one.record.tracking, experiment="shared")
     with fake_mlflow() as store:

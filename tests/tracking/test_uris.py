@@ -1,4 +1,4 @@
-"""Tracking URIs: what they name, where they were chosen, and folders whose names mean something in a URI."""
+"""Tracking URIs: what they name, where they were chosen, and folders whose names contain a URI's special characters."""
 
 import os
 import re
@@ -58,7 +58,7 @@ def test_any_folder_keeps_its_own_database_and_artifacts(tmp_path, monkeypatch, 
 def test_a_sweep_in_a_folder_with_such_a_name(fa_sweep, tmp_path, monkeypatch, capfd, name):
     (tmp_path / name).mkdir()
     command = short("seed=0,1")
-    assert fa_sweep(*command) == 0  # beside it, so that a mix-up would be seen
+    assert fa_sweep(*command) == 0  # also in the folder above, so that a mix-up would be noticed
     monkeypatch.chdir(tmp_path / name)
     assert fa_sweep(*command) == 0
     assert "MLflow: 2 runs under parent run" in capfd.readouterr().out
@@ -74,9 +74,10 @@ def test_what_a_uri_names(tmp_path, monkeypatch):
         ("sqlite:///x.db", tmp_path / "x.db"),
         ("sqlite:////a/x.db?timeout=5", Path("/a/x.db")),
         ("sqlite:////a%3Fb/x.db", Path("/a?b/x.db")),
-        ("sqlite:////a?b/x.db", Path("/a?b/x.db")),  # nothing else can be meant
+        ("sqlite:////a?b/x.db", Path("/a?b/x.db")),  # "b/x.db" is no option, so the "?" belongs to the path
         ("sqlite:////a%20b/x.db", Path("/a b/x.db")),
-        (f"sqlite:///{tmp_path}/a%20b/x.db", tmp_path / "a%20b/x.db"),  # that folder is there, the other is not
+        # The folder of the literal name exists, the folder of the decoded name does not.
+        (f"sqlite:///{tmp_path}/a%20b/x.db", tmp_path / "a%20b/x.db"),
         ("sqlite:///~/x.db", Path("/home/me/x.db")),
         ("sqlite:///a~b/x.db", tmp_path / "a~b/x.db"),
         ("sqlite:///:memory:", None),
@@ -186,10 +187,10 @@ def test_what_may_be_written_to_for_another_command(tmp_path, monkeypatch):
     assert store_of("postgresql://evil/db", given, outputs) is None
     assert store_of(own, given, outputs) == own
     assert store_of(f"{own}?vfs=x", given, outputs) == own
-    assert store_of(sqlite_uri(there / "outputs/mlflow.db"), given, outputs) == own  # a copied folder's record
+    assert store_of(sqlite_uri(there / "outputs/mlflow.db"), given, outputs) == own  # the record of a copied folder
     assert store_of(sqlite_uri(there / "outputs/gone.db"), given, outputs) is None
     assert store_of(sqlite_uri(there / "elsewhere.db"), given, outputs) is None
-    assert store_of(sqlite_uri(here / "outputs/out.db"), given, outputs) is None  # a link that leads out
+    assert store_of(sqlite_uri(here / "outputs/out.db"), given, outputs) is None  # a link that leads out of the outputs folder
     assert store_of("sqlite:///outputs/../../there/elsewhere.db", given, outputs) is None
     assert store_of(sqlite_uri(there / "elsewhere.db"), sqlite_uri(there / "elsewhere.db"), outputs) is not None
 

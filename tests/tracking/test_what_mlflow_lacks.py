@@ -1,4 +1,4 @@
-"""What MLflow lacks is brought back; what somebody deleted there stays deleted, and is said; runs that were trained anew."""
+"""Runs that MLflow lacks are imported again; runs that a user deleted there stay deleted, and the command says so."""
 
 import json
 from pathlib import Path
@@ -42,7 +42,7 @@ def test_runs_that_were_purged_come_back(fa_sweep, capfd):
     assert len(children()) == 4
     assert parents() == [parent]
     purge(children()[0])
-    assert fa_sweep(*TWO) == 0  # another sweep's command
+    assert fa_sweep(*TWO) == 0  # the command of another sweep restores it too
     assert len(children(parent)) == 4
     purge(parent)
     assert fa_sweep(*TWO) == 0
@@ -155,7 +155,7 @@ def test_a_single_run_that_was_trained_anew(fa_sweep, capfd):
 
 
 def test_a_parent_is_complete_only_when_it_has_ended(fa_sweep, monkeypatch):
-    """A tag without the end is what an older version left when it was cut off between the two."""
+    """An older version that was cut off could leave the `complete` tag on a parent without an end time."""
     assert fa_sweep(*FOUR) == 0
     sql("UPDATE runs SET status = 'RUNNING', end_time = NULL WHERE run_uuid = ?", parents()[0])
     for sweep in all_sweeps():
@@ -166,7 +166,7 @@ def test_a_parent_is_complete_only_when_it_has_ended(fa_sweep, monkeypatch):
 
 
 def test_start_up_asks_the_store_once(fa_sweep, monkeypatch):
-    """One look at the tables for any number of sweeps."""
+    """A command looks at the store's tables once, however many sweeps there are."""
     from fa_sweep.tracking import claims
 
     for seed in range(3):
