@@ -28,8 +28,8 @@ class PartialConfig(FeedbackConfig):
 class Partial(FeedbackMode[PartialConfig]):
     """Feedback B = cos t W + sin t |W| R, where R is random, of norm 1, and orthogonal to the initial W.
 
-    At initialisation B, which has the shape of W, has the norm of W and the angle t to it. As W changes, R may cease to be orthogonal to W; norm and angle
-    then hold only approximately.
+    B has the shape of W here. At initialisation it has the norm of W and the angle t to it. As W changes, R may cease to be
+    orthogonal to W; norm and angle then hold only approximately.
     """
 
     Config = PartialConfig
