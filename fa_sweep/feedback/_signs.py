@@ -76,7 +76,5 @@ class SignSymmetry(FeedbackMode[SignConfig]):
                 np.multiply(matrix, turned, out=matrix)
             if self._follows is not None:
                 wanted, norm = self.layout.norm_at_any_scale(weight), self.layout.norm_at_any_scale(matrix)
-                ratio = np.divide(
-                    wanted, norm, out=np.zeros_like(norm), where=norm > 0.0
-                )  # W = 0 has no signs, and gives B = 0
+                ratio = np.divide(wanted, norm, out=np.zeros_like(norm), where=norm > 0.0)  # B = 0 if W = 0
                 np.multiply(matrix, np.where(self._follows > 0.0, ratio, 1.0).astype(matrix.dtype), out=matrix)

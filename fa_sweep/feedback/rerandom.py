@@ -23,8 +23,9 @@ class RerandomConfig(FeedbackConfig):
 
     Attributes:
         every: the number of steps k between redraws.
-        draws: "auto" draws projections in place of matrices wherever that gives the same distribution
-            (`fa_sweep.feedback._projected`); "literal" always draws the matrices.
+        draws: "auto" draws projections in place of matrices if they have the same distribution as drawn matrices give, which
+            takes k = 1, batches of one example and Gaussian draws (see `fa_sweep.feedback._projected`). "literal" always draws
+            the matrices.
     """
 
     every: int

@@ -168,9 +168,7 @@ class LanesLast(Layout):
     def together(self, widths: Sequence[int], examples: int, runs: int) -> tuple[list[Array], list[Array]]:
         if not widths:
             return [], []
-        block = self.zeros(
-            sum(widths), examples, runs
-        )  # one block, so that one call serves all layers: calls decide the time here
+        block = self.zeros(sum(widths), examples, runs)  # so that a single call serves all layers
         return np.split(block, np.cumsum(widths)[:-1].tolist()), [block]
 
     def steps(self, *shape: int) -> Array:
