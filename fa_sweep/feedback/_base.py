@@ -153,8 +153,8 @@ class FeedbackMode(Generic[C]):
     6. `learn(updates)` changes feedback that learns.
 
     Evaluation, after some of the steps: `begin_evaluation()`; then, for l = L-1 down to 1, `signal(l, ...)` on the whole
-    evaluation set, with `step` = 1 and another N; then `effective(l)` for each l. After `begin_evaluation`, `matrices` must hold
-    the feedback that the run uses now. An evaluation must not change what later steps do.
+    evaluation set, with `step` = 1 and another N; then `effective(l)` for each l. After `begin_evaluation`, `matrices` must
+    hold the feedback that the run uses now. An evaluation must not change what later steps do.
 
     Compiled engine (`engine=numba`): available for modes that override `ahead`. In training it calls `ahead` in place of
     `begin_step`, `refresh`, `signal` and `learn`. Evaluations are as above.
