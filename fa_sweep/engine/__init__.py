@@ -1,1 +1,1 @@
-"""Training of many runs in lockstep. Knows no file, no Hydra and no MLflow."""
+"""Training of many runs in lockstep. This package uses no files, no Hydra and no MLflow."""

@@ -1,11 +1,12 @@
-"""The steps of narrow networks compiled by Numba: the same operations in the same order, hence the same bits as NumPy's.
+"""The compiled engine: training steps of narrow networks, compiled by Numba.
 
-NumPy stays the reference. Settings that this engine does not support are refused (`fa_sweep.settings.compatibility`), never
-approximated. A product and the sum that it is added to are rounded one after the other, as einsum rounds them: there is no
-fused multiply-add. Numba is an extra, so this module is imported only when it is asked for.
+It performs the same operations in the same order as the NumPy engine, so the numbers are the same, bit for bit. NumPy stays the
+reference. Settings that this engine does not support are refused (`fa_sweep.settings.compatibility`), never approximated. There
+is no fused multiply-add: products and sums are rounded separately, as in einsum. Numba is optional, so this module is imported
+only if the engine is asked for.
 
-Axes: S steps, R lanes, N examples, I inputs, O outputs. In the compiled code a row is one unit of one example, or one
-parameter, of the lanes of a tile.
+Axes: S steps, R lanes, N examples, I inputs, O outputs. In the compiled code, a row is one unit of one example, or one
+parameter, for all lanes of a tile.
 """
 
 from collections.abc import Sequence
@@ -18,15 +19,26 @@ from fa_sweep._typing import Array
 from fa_sweep.feedback import Ahead
 from fa_sweep.models.fully_connected import Network, Parameters
 
-TILE_LANES = 128  # the parameters and feedback of so many small networks stay in the cache over all steps of a segment
-_RELU, _LEAKY_RELU, _LINEAR = range(3)  # numba freezes globals
+TILE_LANES = 128  # this many small networks stay in the cache, with their feedback, over all steps of a segment
+_RELU, _LEAKY_RELU, _LINEAR = range(3)  # Numba compiles globals as constants
 _ACTIVATIONS = {"relu": _RELU, "leaky_relu": _LEAKY_RELU, "linear": _LINEAR}
 _WEIGHTS, _MATRICES, _ZEROS, _PROJECTIONS = range(4)
 _FEEDBACK = {"weights": _WEIGHTS, "matrices": _MATRICES, "zeros": _ZEROS, "projections": _PROJECTIONS}
 
 
 class Descent:
-    """The training steps of one slice of a stack; `network`, `update` and `rate` are the whole stack's."""
+    """Makes the training steps of one slice of a stack.
+
+    Args:
+        widths: the layer widths n_0 ... n_L.
+        network: the network of the whole stack. Its parameters are trained in place, and its deltas are set.
+        update: receives the updates of the last step, for the whole stack.
+        rate: the factor (R,) from the error e to a step of z_L, without its sign, for the whole stack.
+        lanes: the lanes of the slice.
+        loss: "absolute" or "squared".
+        activation: "relu", "leaky_relu" or "linear".
+        negative_slope: the slope of leaky_relu below 0.
+    """
 
     def __init__(
         self,
@@ -50,7 +62,14 @@ class Descent:
         )  # fmt: skip
 
     def __call__(self, ahead: Ahead, inputs: Array, targets: Array, outputs: Array) -> None:
-        """Make steps on the whole stack's inputs (S, I, N, R) and targets (S, O, N, R); fill outputs, leave the last deltas."""
+        """Make S training steps. Afterwards the network's deltas are those of the last step.
+
+        Args:
+            ahead: the feedback of these steps.
+            inputs: the inputs of the whole stack, (S, I, N, R).
+            targets: the targets of the whole stack, (S, O, N, R).
+            outputs: the array (S, O, N, R) whose lanes of this slice are filled with the outputs.
+        """
         deltas = np.empty((sum(d.shape[0] * d.shape[1] for d in self._deltas), self._deltas[0].shape[2]), inputs.dtype)
         matrices, projections = np.empty((0, 0), inputs.dtype), np.empty((0, 0, 1, 0), inputs.dtype)
         if ahead.feedback == "matrices" and ahead.arrays:
@@ -70,7 +89,7 @@ def _descend(
     block, update, rate, last_deltas, inputs, targets, outputs, matrices, projections, feedback,
     widths, bias, activation, slope, absolute, scale, zero, one,
 ):  # fmt: skip
-    """Cut the lanes into tiles and make all steps of one before the next."""
+    """Divide the lanes into tiles, and make all steps of one tile before those of the next."""
     lanes = block.shape[1]
     tiles = (lanes + TILE_LANES - 1) // TILE_LANES
     size = 8 * ((lanes // 8 + tiles - 1) // tiles)
@@ -89,7 +108,7 @@ def _descend_tile(
     block, update, rate, last_deltas, inputs, targets, outputs, matrices, projections, feedback,
     widths, bias, activation, slope, absolute, scale, zero, one,
 ):  # fmt: skip
-    """Make all steps of the lanes of one tile, in arrays of its own that lie close together."""
+    """Make all steps of one tile, in contiguous copies of its arrays."""
     steps, _, examples, lanes = inputs.shape
     layers = len(widths) - 1
     weight_at, bias_at, row_at = _offsets(widths, examples)
@@ -124,7 +143,7 @@ def _descend_tile(
                 for r in range(lanes):
                     outputs[s, unit, n, r] = h[row, r]
                     difference = targets[s, unit, n, r] - h[row, r]
-                    # Where the two are equal the absolute loss goes up, as in `fa_sweep.numerics.losses`.
+                    # If the two are equal, e = -1 for the absolute loss, as in `fa_sweep.numerics.losses`.
                     d[row, r] = np.copysign(step_size[r], difference) if absolute else difference * step_size[r]
         for layer in range(layers - 1, 0, -1):
             above, outer = row_at[layer + 1], widths[layer + 1]
@@ -180,7 +199,7 @@ def _descend_tile(
 
 @numba.njit(cache=True)
 def _offsets(widths, examples):
-    """Return where each layer's weights, biases and rows of units begin."""
+    """Return the first row of each layer's weights, of its biases, and of its units."""
     layers = len(widths) - 1
     weights, biases, rows = np.zeros(layers + 1, np.int64), np.zeros(layers + 1, np.int64), np.zeros(layers + 2, np.int64)
     for layer in range(layers):
@@ -195,7 +214,7 @@ def _offsets(widths, examples):
 
 @numba.njit(cache=True, error_model="numpy", forceinline=True)
 def _norm(out, d, first, units):
-    """Fill the norm of one example's rows, in double precision as `Layout.inner_per_example` has it."""
+    """Compute the norm over the units of one example, in double precision as in `Layout.inner_per_example`."""
     out[:] = 0.0
     for row in range(first, first + units):
         for r in range(len(out)):
@@ -237,7 +256,10 @@ def _add_product(out, row, a, a_row, b, b_row):
 
 @numba.njit(cache=True, error_model="numpy", forceinline=True)
 def _add_products(out, row, a, a_row, a_stride, b, b_row, b_stride, count):
-    """Add `count` products of rows to a row, one after the other; four in one loop, which is half of the loads and stores."""
+    """Add `count` products of rows to a row, one after the other.
+
+    Four products per loop halve the number of loads and stores.
+    """
     k = 0
     while k + 4 <= count:
         a0, b0 = a_row + k * a_stride, b_row + k * b_stride

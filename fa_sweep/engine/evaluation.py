@@ -1,7 +1,7 @@
-"""Metrics of a stack at one moment, over the whole evaluation set and with the current weights.
+"""Evaluation: the metrics of a stack with its current weights, over the whole evaluation set.
 
-Axes: R runs (last), N examples of the evaluation set, O outputs. Layers are numbered as everywhere: hidden layers 1 to L-1,
-weight l leads into layer l.
+Axes: R runs (last), N examples of the evaluation set, O outputs, K sampled examples. Hidden layers are numbered from 1 to L-1,
+and W_l is the weight that leads into layer l.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,12 @@ from fa_sweep.tasks import METRICS
 
 
 def metric_names(layers: int, targets: str) -> list[str]:
-    """Return the names of all metrics of networks with that many weight layers, on targets of that kind."""
+    """Return the names of all metrics.
+
+    Args:
+        layers: the number L of weight layers.
+        targets: the kind of the task's targets, a key of `METRICS`.
+    """
     hidden = range(1, layers)
     weights = range(1, layers + 1)
     return [
@@ -42,7 +47,12 @@ def metric_names(layers: int, targets: str) -> list[str]:
 
 
 class Evaluation:
-    """Evaluates a stack again and again; buffers are made once."""
+    """Computes the metrics of a stack. The buffers are allocated once and serve every evaluation.
+
+    Args:
+        stack: the stack to evaluate, with whatever weights it has at the time of a call.
+        loss: the loss that training descends on.
+    """
 
     def __init__(self, stack: Stack, loss: Loss) -> None:
         self.stack, self.loss, self.layout = stack, loss, stack.layout
@@ -52,11 +62,16 @@ class Evaluation:
         self._backward = [(lanes, mode, self._backward_of(lanes)) for lanes, mode in stack.parts]
 
     def __call__(self, sampled: Array, updates: Sequence[Array], *, chance: str | None) -> dict[str, Array]:
-        """Return every metric, (R,) each, and "finite": whether all outputs and losses are.
+        """Evaluate the stack with its current weights.
 
-        `sampled` (K, R): which examples accuracy_sampled is taken over; `updates[l - 1]` (n_l, n_{l-1}, R): the last step's.
-        `chance` is the purpose of the streams of feedback by chance, "chance_at_first" or "chance_at_last"; None at an
-        evaluation that has no angles by chance.
+        Args:
+            sampled: the indices (K, R) of the examples that accuracy_sampled is computed from.
+            updates: `updates[l - 1]` (n_l, n_{l-1}, R) is the last update of W_l.
+            chance: the purpose of the random streams for chance angles, "chance_at_first" or "chance_at_last"; None for an
+                evaluation without chance angles.
+
+        Returns:
+            The metrics by name, (R,) each. Besides, "finite" (R,): whether all outputs and losses of the run are finite.
         """
         self.network.forward(self.inputs, self.output)
         losses = self.loss.value(self.output, self.targets)
@@ -83,7 +98,10 @@ class Evaluation:
         }
 
     def _errors(self) -> dict[str, Array]:
-        """Return sum (y_hat - y)^2 over sum y^2, and over sum (y - mean y)^2, means output by output; NaN for targets of 0."""
+        """Return sum (y_hat - y)^2 divided by sum y^2, and divided by sum (y - mean y)^2.
+
+        Means are taken for each output. If the divisor is 0 the result is NaN or infinite.
+        """
         inner, targets = self.layout.inner, self.targets.astype(np.float64, copy=False)
         wrong = self.output - targets
         centred = targets - np.add.reduce(targets, axis=1, keepdims=True) / targets.shape[1]
@@ -119,18 +137,18 @@ class Evaluation:
         return metrics | {"angle_deg/gradient": whole(gradients)}
 
     def _signal_angles(self, layer: int, used: Array, true: Array) -> dict[str, Array]:
-        """Signals (n_l, N, R) of the mode and of backpropagation -> their angle, the local one's, and their ratio.
+        """Compare the signals s_l (n_l, N, R) of the mode, `used`, with those of backpropagation, `true`.
 
-        Signals s_l, not s_l f'(z_l), and of the evaluation set: `fa_sweep.numerics.alignment` says how this differs from
-        Lillicrap's.
+        Return the signal angle, the local signal angle, and the ratio of the norms. The signals do not contain f'(z_l):
+        `fa_sweep.numerics.alignment` explains how the signal angle differs from that of Lillicrap et al.
         """
         inner, network = self.layout.inner_per_example, self.network
         dot, squared_used, squared_true = products(inner, used, true)
         angles = {"signal": angle_deg(dot, squared_used, squared_true)}
         if layer + 1 == network.layers:
-            angles["local"] = angles["signal"]  # the error above is the output's own: there is but one layer to pass
+            angles["local"] = angles["signal"]  # delta_L is the same for both, and there is only one layer to pass
         else:
-            # The mode's own error one layer up, taken one layer down by the transposed weight: the rule of this layer alone.
+            # Both rules are applied to the mode's own delta_{l+1}, so that only this layer's rule makes a difference.
             local = np.empty_like(true)
             self.layout.propagate_back(network.parameters.weights[layer], network.deltas[layer + 1], local)
             angles["local"] = angle_deg(inner(used, local), squared_used, inner(local, local))
@@ -143,11 +161,11 @@ class Evaluation:
         return metrics
 
     def _chance(self, top: Array, true: list[Array], purpose: str) -> dict[str, Array]:
-        """Return the angles of feedback that the network has never met; NaN where a mode has none, or not now."""
+        """Return the chance angles; NaN for runs without chance angles, or without any at this evaluation."""
         hidden, inner = range(1, self.network.layers), self.layout.inner_per_example
         kinds = np.array(self.stack.chance())
         measured = kinds == "own"
-        # Last of all: it overwrites the deltas that the mode's own signals have left.
+        # This overwrites the network's deltas, so it must come after everything that needs those of the modes themselves.
         drawn = self._used(top, [(lanes, mode, self._backward_of(lanes)) for lanes, mode in self.stack.strangers(purpose)])
         if purpose == "chance_at_first" and (kinds == "unit").any():
             measured |= kinds == "unit"
@@ -164,7 +182,7 @@ class Evaluation:
         return angles | {"chance_deg/gradient": whole(gradients)}
 
     def _carried(self, top: Array, matrices: Sequence[Array]) -> list[Array]:
-        """Carry the error `top` (n_L, N, R) down by products; entry l is s_l (n_l, N, R), entry 0 is empty."""
+        """Propagate the error `top` (n_L, N, R) back with the given matrices; entry l is s_l (n_l, N, R), entry 0 is empty."""
         slopes = self.network.derivatives
         signals = [np.empty(0), *(np.empty_like(slope) for slope in slopes[1:])]
         delta = top
@@ -174,14 +192,15 @@ class Evaluation:
         return signals
 
     def _backward_of(self, lanes: slice) -> Backward:
-        """Return what a mode with these lanes passes back through, one step of size 1."""
+        """Return what a mode with these lanes needs for a backward pass over the evaluation set, with a step of 1."""
         step = np.ones(len(self.stack.runs), self.layout.dtype)
         return Backward([d[..., lanes] for d in self.network.deltas], step[lanes], self.targets[..., lanes])
 
     def _used(self, top: Array, parts: list[tuple[slice, FeedbackMode[Any], Backward]] | None = None) -> list[Array]:
-        """Carry the error down by each mode's own rule, leaving the network's deltas; returns s_l as `_carried` does.
+        """Propagate the error `top` (n_L, N, R) back with each mode's own rule; return s_l as `_carried` does.
 
-        `parts`: other modes than the runs' own. Signals of lanes that none of them has are whatever they happen to be.
+        This fills the network's deltas. `parts` gives other modes to use in place of those of the runs. The signals of lanes
+        that none of these modes serves are undefined.
         """
         network, slopes = self.network, self.network.derivatives
         signals = [np.empty(0), *(np.empty_like(slope) for slope in slopes[1:])]
@@ -193,7 +212,7 @@ class Evaluation:
         return signals
 
     def _gradient_products(self, layer: int, ours: Array, exact: Array) -> tuple[Array, Array, Array]:
-        """Signals s_l (n_l, N, R) -> products of the layer's pseudo-gradient and true gradient, N times the means."""
+        """Return the inner products of a layer's pseudo-gradient and true gradient, both summed over N, given their signals."""
         slope, below = self.network.derivatives[layer], self.network.activations[layer - 1]
         found = []
         for signal in (ours, exact):
@@ -203,7 +222,7 @@ class Evaluation:
         return products(self.layout.inner, *found)
 
     def _effective(self, layer: int) -> Array:
-        """Return what stands for W_{l+1} in each mode, (n_{l+1}, n_l, R)."""
+        """Return the matrix (n_{l+1}, n_l, R) that takes the place of W_{l+1} in each mode."""
         effective = np.empty_like(self.network.parameters.weights[layer])
         for lanes, mode, _ in self._backward:
             effective[..., lanes] = mode.effective(layer)

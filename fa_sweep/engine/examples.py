@@ -1,6 +1,7 @@
-"""The examples of a stack: those of each training step, the evaluation set, and those that accuracy_sampled looks at.
+"""The examples of a stack: for training steps, for evaluations, and for the metric accuracy_sampled.
 
-Axes: R lanes (runs and padding), N examples of a batch, S steps, E evaluations, K sampled examples, I and O units.
+Axes: R lanes (runs and padding), N examples of a batch or of the evaluation set, S steps, E evaluations, K sampled examples,
+I inputs, O outputs.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,24 +16,25 @@ from fa_sweep.numerics.streams import streams
 from fa_sweep.settings.schema import RunConfig
 from fa_sweep.tasks import TASKS, Examples, Task, task_of
 
-FRESH_STEPS = 64  # new examples are made for so many steps at once, always: a product of another size may round otherwise
-AHEAD_BYTES = 2**23  # of the numbers of examples that are drawn at once, at most
+FRESH_STEPS = 64  # new examples are always made for this many steps at once: products of another size may round differently
+AHEAD_BYTES = 2**23  # largest size of the indices of examples that are drawn ahead
 
 
 class ExampleStreams:
-    """Draws the examples of every lane. Runs of one seed get the same examples, which are drawn once.
+    """Draws the examples of all lanes. Runs with the same seed get the same examples, which are drawn once.
 
-    `task` is the task of the first seed; the tasks of all seeds have the same shapes.
+    Attributes:
+        task: the task of the first seed. The tasks of all seeds have the same shapes.
     """
 
     def __init__(self, first: RunConfig, layout: Layout, lanes: int, lanes_of_seed: Mapping[int, list[int]]) -> None:
-        """Prepare the streams of examples.
+        """Prepare the random streams.
 
         Args:
             first: any run of the stack.
-            layout: the stack's layout in memory.
+            layout: the memory layout of the stack.
             lanes: the number of lanes R, padding included.
-            lanes_of_seed: the lanes of the runs of each seed.
+            lanes_of_seed: the seeds of the runs, each with the lanes of its runs.
         """
         self.train, self.layout, self.lanes = first.train, layout, lanes
         self._lanes_of_seed = lanes_of_seed
@@ -44,24 +46,24 @@ class ExampleStreams:
         self._numbers = np.empty((lanes, 0, self.train.batch_size), dtype=np.intp)
 
     def _sources_by_seed(self) -> dict[int, Callable[[int], Any]]:
-        """Return what gives each seed's next S steps: the numbers of the examples, or new examples."""
+        """Return for each seed a function from S to the indices of the next S steps' examples, or to new examples."""
         order, batch, training = SAMPLINGS[self.train.sampling], self.train.batch_size, self.task.training
         seeds = list(self._lanes_of_seed)
         if order is not None and training is not None:
-            examples = len(training.inputs)  # as many for every seed
+            examples = len(training.inputs)  # the same for every seed
             return {s: order(g, examples, batch) for s, g in zip(seeds, streams(seeds, "order"), strict=True)}
         generators = streams(seeds, "task", kind=2)
         return {s: _Fresh(self._tasks[s if self._seeded else 0], g, batch) for s, g in zip(seeds, generators, strict=True)}
 
     def batches(self, steps: int) -> tuple[Array, Array]:
-        """Draw the next steps' examples: inputs (S, I, N, R), targets (S, O, N, R)."""
+        """Draw the examples of the next S steps: inputs (S, I, N, R) and targets (S, O, N, R)."""
         batch, runs = self.train.batch_size, self.lanes
         if self.task.training is not None and not self._seeded:
             order, shared = self._next_numbers(steps), self.task.training
             return self.layout.gather(shared.inputs, order), self.layout.gather(shared.targets, order)
         inputs = self.layout.steps(steps, self.task.inputs, batch, runs)
         targets = self.layout.steps(steps, self.task.outputs, batch, runs)
-        inputs[...], targets[...] = 0.0, 0.0  # padding has examples too, whatever they are
+        inputs[...], targets[...] = 0.0, 0.0  # padding lanes need some finite values
         for seed, lanes in self._lanes_of_seed.items():
             drawn, own = self._sources[seed](steps), self._tasks[seed].training
             examples = drawn if own is None else Examples(*(a[drawn.ravel()] for a in (own.inputs, own.targets)))
@@ -70,7 +72,7 @@ class ExampleStreams:
         return inputs, targets
 
     def _next_numbers(self, steps: int) -> Array:
-        """Return the numbers of the next S steps' examples, (S, N, R); drawn ahead, for a call is dearer than its draws."""
+        """Return the indices (S, N, R) of the next S steps' examples, drawn ahead because few large draws are faster."""
         drawn = self._numbers.shape[1]
         if drawn < steps:
             runs, _, batch = self._numbers.shape
@@ -93,9 +95,9 @@ class ExampleStreams:
         return inputs, targets
 
     def sampled(self, evaluations: int) -> Array:
-        """Draw which examples of the evaluation set accuracy_sampled looks at in the next evaluations: (E, K, R).
+        """Draw the indices (E, K, R) of the examples that accuracy_sampled uses in the next E evaluations.
 
-        How the evaluations are cut into calls changes nothing.
+        Asking for the evaluations in one call or in several gives the same indices.
         """
         shape = (evaluations, self.train.eval_samples)
         sampled = np.zeros((*shape, self.lanes), dtype=np.intp)
@@ -107,7 +109,7 @@ class ExampleStreams:
 
 
 class _Fresh:
-    """New examples, step after step; how the steps are cut changes nothing."""
+    """A sequence of new examples. Asking for the steps in one call or in several gives the same examples."""
 
     def __init__(self, task: Task, generator: np.random.Generator, batch: int) -> None:
         assert task.fresh is not None
@@ -116,7 +118,7 @@ class _Fresh:
         self._targets: list[Array] = []
 
     def __call__(self, steps: int) -> Examples:
-        """Return the next S steps' examples, S batch of them."""
+        """Return the examples of the next S steps: S times the batch size."""
         wanted = steps * self._batch
         while sum(map(len, self._inputs)) < wanted:
             made = self._fresh(self._generator, FRESH_STEPS * self._batch)

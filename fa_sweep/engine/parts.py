@@ -1,4 +1,4 @@
-"""How many runs of one structure are trained at a time: as many as their buffers fit into the processor's cache."""
+"""How many runs with the same structure are trained at a time: as many as have buffers that fit into the processor's cache."""
 
 import math
 from collections.abc import Sequence
@@ -11,30 +11,37 @@ from fa_sweep.settings.schema import RunConfig
 from fa_sweep.settings.structure import layout_for, slice_key, widths_of
 from fa_sweep.tasks import task_of
 
-CACHE_BYTES = 2**21  # of parameters, updates, feedback and activations of the networks that are trained at a time
-FEWEST_LANES = 256  # of narrow networks, cache or not: fewer would pay more in calls than they save in memory
-EVALUATION_BYTES = 2**28  # of the buffers of one evaluation of narrow networks
+CACHE_BYTES = 2**21  # size of the parameters, updates, feedback and activations of all networks that are trained at a time
+FEWEST_LANES = 256  # for narrow networks, even beyond the cache: with fewer lanes, calls cost more than the cache saves
+EVALUATION_BYTES = 2**28  # size of the buffers of one evaluation of narrow networks
 
 
 def parts_of(runs: Sequence[RunConfig]) -> list[list[int]]:
-    """Return the numbers of the runs of one structure that are best trained in one stack: what their buffers fit into.
+    """Divide runs with the same structure into parts, each of which is trained as one stack.
 
-    Neighbours of one mode where there is more than one part: the fewer modes in a stack, the fewer calls.
+    If there are several parts, runs with the same feedback mode are kept together, because fewer modes in a stack mean fewer
+    calls.
+
+    Returns:
+        For each part, the positions of its runs in `runs`.
     """
     parts = parts_for(runs[0], len(runs))
     order = sorted(range(len(runs)), key=lambda number: repr(slice_key(runs[number]))) if parts > 1 else range(len(runs))
-    # Equal parts: a last one of a single run would cost nearly as much as one of three.
+    # Parts of equal size: a small part takes nearly as much time as one that is a few runs larger.
     return [part.tolist() for part in np.array_split(np.array(order), parts)]
 
 
 def lanes_of_part(run: RunConfig, runs: int) -> int:
-    """Return how many lanes the largest part of so many runs like this one has, padding of one mode included."""
+    """Return the number of lanes in the largest part if `runs` runs like this one are trained.
+
+    It includes the padding that a stack with a single mode needs.
+    """
     multiple = layout_for(run).lane_multiple
     return -(-math.ceil(runs / parts_for(run, runs)) // multiple) * multiple
 
 
 def parts_for(run: RunConfig, runs: int) -> int:
-    """Return how many parts so many runs like this one are trained in."""
+    """Return the number of parts that `runs` runs like this one are divided into."""
     return max(1, round(runs / _runs_that_fit(run)))
 
 

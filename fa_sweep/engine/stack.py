@@ -1,6 +1,6 @@
-"""A stack: runs of equal structure laid out in lanes, with all that they were drawn.
+"""A stack: runs with the same structure, arranged in lanes, with their initial weights, feedback modes and examples.
 
-Axes: R lanes (runs and padding), N examples of a batch, S steps, E evaluations, K sampled examples, I and O units.
+Axes: R lanes (runs and padding), I inputs, O outputs.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -22,13 +22,28 @@ from fa_sweep.settings.structure import layout_for, slice_key, widths_of
 
 K = TypeVar("K", bound=Hashable)
 
-CHANCE = 1  # the kind of stream `evaluation` that feedback by chance is drawn from
+CHANCE = 1  # the kind of the "evaluation" stream that unit feedback for chance angles is drawn from
 
 
 class Stack:
-    """Lanes of one structure, one contiguous slice a feedback mode.
+    """The networks of several runs, arranged in lanes that are trained in lockstep.
 
-    `runs[lane]` is a run or None, `lane_of[i]` the lane of the i-th run given; `parts` pairs each mode with its slice.
+    Runs with the same feedback mode (more precisely, the same `slice_key`) occupy one contiguous slice of lanes. Each slice may
+    end with padding lanes, whose weights are 0.
+
+    Args:
+        runs: the settings of the runs, all with the same `structure`.
+
+    Attributes:
+        runs: `runs[lane]` is the run in that lane, None for padding.
+        lane_of: `lane_of[i]` is the lane of the i-th run that was given.
+        parts: pairs (lanes, mode), one per slice: the slice and the feedback mode that serves it.
+        parameters: the current weights and biases.
+        lr: the learning rate of each lane (R,).
+        step: the factor (R,) that turns a sum of gradients over N into an update, without the sign: lr / N if
+            `train.reduction` is "mean", and lr if it is "sum".
+        rate: `step` times `output_scale`, (R,).
+        keeps: `keeps[l - 1]` (R,) is the fraction of W_l that remains after a step; None if no weight of any run decays.
     """
 
     def __init__(self, runs: Sequence[RunConfig]) -> None:
@@ -47,10 +62,10 @@ class Stack:
         self.parts = [(lanes, MODES[mode](self._members(lanes), self._forward(lanes))) for (mode, _), lanes in slices.items()]
         self.output_scale = self.widths[-2] ** -0.5 if self.model.parametrisation == "inverse_sqrt_width" else 1.0
         self.lr = self.per_lane(lambda run: run.train.lr)
-        # The mean over N sits here, so that the learning rate does not depend on the batch size.
+        # The mean over N is taken here, so that the learning rate does not depend on the batch size.
         examples = self.train.batch_size if self.train.reduction == "mean" else 1
         self.step = self.per_lane(lambda run: run.train.lr / examples)
-        # What e, the loss's derivative by the scaled output, is multiplied by on its way to being a step of z_L.
+        # e is the derivative by the scaled output. The factor output_scale makes it the derivative by z_L.
         self.rate = self.per_lane(lambda run: run.train.lr / examples * self.output_scale)
         kept = self._kept_fractions()
         for lanes, mode in self.parts:
@@ -59,7 +74,7 @@ class Stack:
         self.keeps = None if all((fraction[occupied] == 1.0).all() for fraction in kept) else kept
 
     def _arrange(self, runs: Sequence[RunConfig]) -> tuple[list[int | None], dict[tuple[str, Hashable], slice]]:
-        """Return the number of the run in each lane, None for padding, and the lanes of each slice."""
+        """Assign runs to lanes; return the index of each lane's run, None for padding, and the lanes of each slice."""
         numbers: list[int | None] = []
         slices: dict[tuple[str, Hashable], slice] = {}
         keys = [slice_key(run) for run in runs]
@@ -74,14 +89,14 @@ class Stack:
         return ((lane, run) for lane, run in enumerate(self.runs) if run is not None)
 
     def _lanes_by(self, key: Callable[[RunConfig], K]) -> dict[K, list[int]]:
-        """Return the lanes of the runs that share a key: what is drawn for it is drawn once."""
+        """Group the lanes of the runs by a key, so that what depends on the key alone is drawn once."""
         lanes: dict[K, list[int]] = {}
         for lane, run in self._occupied():
             lanes.setdefault(key(run), []).append(lane)
         return lanes
 
     def per_lane(self, value: Callable[[RunConfig], float]) -> Array:
-        """Return a setting of every lane, (R,), in the stack's type; 0 for padding."""
+        """Return one number per lane, computed from its run, as an array (R,) of the stack's type; 0 for padding."""
         return np.array([0.0 if run is None else value(run) for run in self.runs], self.layout.dtype)
 
     def _members(self, lanes: slice) -> list[Lane | None]:
@@ -96,14 +111,17 @@ class Stack:
         )
 
     def strangers(self, purpose: str) -> list[tuple[slice, FeedbackMode[Any]]]:
-        """Return modes with feedback that no run trains with, each in its own law, and their slices.
+        """Create feedback modes with new draws, with which no run trains, for measuring chance angles.
 
-        Feedback is drawn as it is at the start, from initial weights where it depends on them (norms to match, say), and then
-        follows the current weights. Its streams are the run's, whatever `feedback.seed` is: runs that share feedback do not
-        share chance. Slices without such a mode are left out.
+        The feedback is drawn as at the start of training, from the initial weights if it depends on weights (for example with
+        `match_norm`). Then it follows the current weights. The draws use the seed of the run even if `feedback.seed` is set, so
+        that runs that share their feedback still have independent chance angles.
 
         Args:
-            purpose: of the streams.
+            purpose: the purpose of the random streams, "chance_at_first" or "chance_at_last".
+
+        Returns:
+            Pairs (lanes, mode) for the slices in which `chance` of some run is "own".
         """
         measured = {
             number
@@ -113,7 +131,7 @@ class Stack:
         if not measured:
             return []
         initial, found = self._initial_parameters().weights, []
-        examples = len(self.task.evaluation.inputs)  # they pass back through one matrix: projections for one will not do
+        examples = len(self.task.evaluation.inputs)  # all of them need the same matrix, so no projections
         for number in sorted(measured):
             lanes, mode = self.parts[number]
             members = [None if run is None else Lane(run.seed, run.feedback, run.init, purpose) for run in self.runs[lanes]]
@@ -126,11 +144,11 @@ class Stack:
         return found
 
     def chance(self) -> list[str]:
-        """Return what each lane's angles by chance are measured with (`FeedbackMode.chance`); "none" for padding."""
+        """Return for each lane which feedback gives its chance angles (see `FeedbackMode.chance`); "none" for padding."""
         return ["none" if run is None else mode.chance(run.feedback) for lanes, mode in self.parts for run in self.runs[lanes]]
 
     def _initial_parameters(self) -> Parameters:
-        """Draw each run's weights from its own streams; biases start at 0."""
+        """Draw the initial weights of each run from its own streams. Biases start at 0."""
         parameters = Parameters.zeros(self.widths, self.model.bias, len(self.runs), self.layout)
         scale = self.per_lane(lambda run: run.init.scale)
         for weight, unit in zip(parameters.weights, self._unit_draws(lambda run: run.init, "init", 1), strict=True):
@@ -138,30 +156,35 @@ class Stack:
         return parameters
 
     def chance_matrices(self) -> list[Array]:
-        """Draw unit feedback that no run trains with, (O, I, R) for each weight from the second on (`FeedbackMode.chance`)."""
+        """Draw unit feedback, with which no run trains, for chance angles of the kind "unit" (see `FeedbackMode.chance`).
+
+        Returns:
+            One matrix (O, I, R) for each weight from W_2 on.
+        """
         matrices = [np.empty_like(weight) for weight in self.parameters.weights[1:]]
         for matrix, unit in zip(matrices, self._unit_draws(lambda run: run.feedback, "evaluation", 2, CHANCE), strict=True):
             matrix[...] = unit
         return matrices
 
     def _unit_draws(self, settings: Callable[[RunConfig], Any], purpose: str, first: int, kind: int = 0) -> Iterator[Array]:
-        """Draw matrices for each weight from the `first` on, (O, I, R), of the distributions that `settings` of the runs name.
+        """Yield unit draws (O, I, R), float64, for each weight from W_`first` on, with zeros in padding lanes.
 
-        Unscaled, float64, a view; zeros in padding. Runs of one seed and distribution have the same.
+        `settings` selects the settings of a run that name its distribution. Runs with the same seed and distribution get the
+        same matrices.
         """
         lanes = self._lanes_by(lambda run: (run.seed, settings(run).distribution))
         draw_of_lane = np.full(len(self.runs), -1)
         for number, members in enumerate(lanes.values()):
             draw_of_lane[members] = number
         for layer, (i, o) in list(enumerate(pairwise(self.widths), start=1))[first - 1 :]:
-            units = np.zeros((len(lanes) + 1, o, i))  # the last one is padding's
+            units = np.zeros((len(lanes) + 1, o, i))  # the last one, zeros, is for padding
             generators = streams([seed for seed, _ in lanes], purpose, layer, kind)
             for (_, distribution), generator, unit in zip(lanes, generators, units, strict=False):
                 draw_into(distribution, generator, unit)
             yield units[draw_of_lane].transpose(1, 2, 0)
 
     def _kept_fractions(self) -> list[Array]:
-        """Return the fraction of each layer's weights that a step leaves, (R,) per layer."""
+        """Return for each layer the fraction (R,) of its weights that remains after a step."""
         hidden = self.per_lane(lambda run: 1.0 - run.train.lr * run.train.weight_decay)
         output = self.per_lane(lambda run: 1.0 - run.train.lr * run.train.output_weight_decay)
         kept = [hidden.copy() for _ in self.widths[2:]] + [output]
@@ -172,5 +195,5 @@ class Stack:
         return kept
 
     def network(self, examples: int) -> Network:
-        """Return the forward and backward pass for batches of that many examples."""
+        """Return the network of this stack for batches of `examples` examples, with buffers of its own."""
         return Network(self.parameters, self.activation, self.widths, examples, self.layout, self.output_scale)

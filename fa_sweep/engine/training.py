@@ -1,6 +1,6 @@
-"""Training of many runs in lockstep: configs in, histories out. Knows no file, no MLflow and no Hydra.
+"""Training of many runs in lockstep, from their settings to their histories. Uses no files, no MLflow and no Hydra.
 
-Axes: R runs, N examples of a batch, S steps of a segment, E evaluations.
+Axes: R runs, N examples of a batch, S steps of a segment, E evaluations, I inputs, O outputs, n units.
 """
 
 import time
@@ -27,16 +27,20 @@ if TYPE_CHECKING:
     from fa_sweep.engine.compiled import Descent
 
 
-UNSUSPICIOUS = 1e15  # a number whose square is finite in either type
-SEGMENT_STEPS = 128  # at most so many steps' examples and outputs are held at a time
+UNSUSPICIOUS = 1e15  # the square of such a number is finite in float32 and float64
+SEGMENT_STEPS = 128  # the most steps whose examples and outputs are held at a time
 
 
 @dataclass(frozen=True)
 class Histories:
-    """What a stack's training left: `metrics[name]` (E, R) at `steps` (E,), NaN where undefined and after divergence.
+    """The results of training several runs.
 
-    `diverged_at_step` (R,) is -1 where a run did not diverge; `weights[l - 1]` (O, I, R) are the final ones, NaN in a run
-    that diverged. `duration_s` is the whole stack's.
+    Attributes:
+        steps: the steps (E,) after which the runs were evaluated, counted from 0.
+        metrics: `metrics[name]` (E, R); NaN where the metric is undefined, and once the run has diverged.
+        diverged_at_step: the step (R,) at which an output or loss was first not finite; -1 if the run did not diverge.
+        weights: `weights[l - 1]` (O, I, R) is the final W_l; NaN if the run diverged.
+        duration_s: how long the training of all runs together took, in seconds.
     """
 
     steps: Array
@@ -51,17 +55,25 @@ def train(
     progress: Callable[[float], None] | None = None,
     evaluated: Callable[[int, dict[str, Array]], None] | None = None,
 ) -> Histories:
-    """Train runs of equal `structure` in lockstep; each run's numbers depend on its own config alone, bit for bit.
+    """Train runs with the same structure in lockstep.
 
-    As many at a time as their buffers allow. `progress` is told the fraction of steps done, now and then; `evaluated` each
-    evaluation's step and metrics, (R,) each. Raises ValueError for runs of different structure.
+    The numbers of a run depend on its own settings alone, bit for bit. If the buffers of all runs do not fit into the cache,
+    the runs are trained in several parts, one after the other.
+
+    Args:
+        runs: the settings of the runs, at least one. `fa_sweep.settings.structure.structure` must be equal for all.
+        progress: called now and then with the fraction of the work that is done.
+        evaluated: called after each evaluation of a part with its step and its metrics by name, one value per run of the part.
+
+    Raises:
+        ValueError: if there are no runs, or their structures differ.
     """
     if len({structure(run) for run in runs}) != 1:
         raise ValueError("a stack takes at least one run, and runs of one structure")
     started = time.perf_counter()
     parts = parts_of(runs)
     finished: list[Histories] = []
-    # One BLAS thread, whoever calls: more of them sum large products in another order.
+    # A single BLAS thread, because several threads sum large products in another order.
     with threadpool_limits(1, "blas"), np.errstate(all="ignore"):
         for number, part in enumerate(parts):
             training = _Training(Stack([runs[i] for i in part]))
@@ -75,7 +87,7 @@ def train(
 
 
 def _join(parts: Sequence[Histories], order: Array, duration_s: float) -> Histories:
-    """Put histories side by side, run by run in the order given."""
+    """Concatenate the histories of all parts, and put the runs in the given order."""
     return Histories(
         steps=parts[0].steps,
         metrics={n: np.concatenate([part.metrics[n] for part in parts], axis=1)[:, order] for n in parts[0].metrics},
@@ -86,7 +98,7 @@ def _join(parts: Sequence[Histories], order: Array, duration_s: float) -> Histor
 
 
 class _Training:
-    """One stack's way from its first step to its last."""
+    """The training of one stack, from its first step to its last."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -98,7 +110,7 @@ class _Training:
         measured = settings.optimiser in MEASURING and settings.batch_size > 1  # a single term cannot cancel
         self.magnitudes = Parameters.zeros(stack.widths, stack.model.bias, size, stack.layout) if measured else None
         self._zero_within = zero_within(settings.batch_size, stack.layout.dtype)
-        # Each mode with its own lanes of what it reads and writes, cut out once.
+        # Each mode with its lanes, and with views of these lanes in the arrays that it reads and writes.
         self._backward = [
             (mode, Backward([d[..., lanes] for d in self.network.deltas], -stack.step[lanes], np.empty(0)), lanes)
             for lanes, mode in stack.parts
@@ -107,7 +119,7 @@ class _Training:
         self._updates = [[w[..., lanes] for w in self.update.weights] for lanes, _ in stack.parts]
         self.evaluate = Evaluation(stack, self.loss)
         self.steps = np.array(settings.evaluation_steps())
-        # Drawn for as many evaluations ahead as cost little memory.
+        # The number of evaluations whose sampled examples are drawn at a time; bounded to save memory.
         self._ahead = max(1, AHEAD_BYTES // (8 * settings.eval_samples * size))
         self._sampled = np.empty((0, settings.eval_samples, size), np.intp)
         names = metric_names(self.network.layers, stack.task.targets)
@@ -117,7 +129,7 @@ class _Training:
         self._segment = max(1, min(SEGMENT_STEPS, stack.layout.segment_bytes // each))
 
     def run(self) -> Iterator[tuple[float, int | None]]:
-        """Train and evaluate; yield the fraction of steps done and the number of the evaluation just made, if any."""
+        """Train and evaluate; yield the fraction of steps done and the index of the evaluation just made, or None."""
         step = 0
         for number, evaluation_step in enumerate(self.steps.tolist()):
             while step <= evaluation_step:
@@ -129,7 +141,7 @@ class _Training:
             yield step / self.stack.train.steps, number
 
     def _compile(self, lanes: slice) -> "Descent":
-        from fa_sweep.engine.compiled import Descent  # Numba is an extra, and takes a second to import
+        from fa_sweep.engine.compiled import Descent  # Numba is optional, and takes a second to import
 
         model, widths, loss = self.stack.model, self.stack.widths, self.stack.train.loss
         return Descent(
@@ -142,7 +154,7 @@ class _Training:
         outputs = self.stack.layout.steps(*targets.shape)
         make_steps = self._make_compiled_steps if self._compiled else self._make_steps
         make_steps(first, inputs, targets, outputs)
-        # Far from overflow, targets too, there is no loss that is not finite; a NaN fails either comparison.
+        # If outputs and targets are far from overflow, all losses are finite. (With a NaN the comparisons are false.)
         if all(array.max() < UNSUSPICIOUS and array.min() > -UNSUSPICIOUS for array in (outputs, targets)):
             return
         losses = self.loss.value(outputs.swapaxes(0, 1), targets.swapaxes(0, 1))
@@ -150,7 +162,7 @@ class _Training:
         self._freeze(~finite.all(axis=0), first + np.argmin(finite, axis=0))
 
     def _make_compiled_steps(self, first: int, inputs: Array, targets: Array, outputs: Array) -> None:
-        """Train on examples (S, n, N, R), filling outputs: slice by slice, lanes know nothing of each other."""
+        """Train on examples (S, n, N, R) with the compiled engine, slice by slice, and fill `outputs`."""
         for descent, (mode, backward, _) in zip(self._compiled, self._backward, strict=True):
             done = 0
             while done < len(inputs):
@@ -161,7 +173,7 @@ class _Training:
                 done += ahead.steps
 
     def _make_steps(self, first: int, inputs: Array, targets: Array, outputs: Array) -> None:
-        """Train on examples (S, n, N, R), filling outputs."""
+        """Train on examples (S, n, N, R) with NumPy, step by step, and fill `outputs`."""
         network, deltas = self.network, self.network.deltas
         hidden = [(layer, deltas[layer], network.derivatives[layer]) for layer in range(network.layers - 1, 0, -1)]
         parts = [(mode, backward, targets[..., lanes]) for mode, backward, lanes in self._backward]
@@ -181,7 +193,7 @@ class _Training:
             self._descend()
 
     def _descend(self) -> None:
-        """Make the step: W <- keeps W + u, u from the pseudo-gradients through the optimiser."""
+        """Turn pseudo-gradients into updates u with the optimiser, make the step W <- keeps W + u, and let feedback learn."""
         parameters, update = self.stack.parameters, self.update
         if self.optimiser is not None:
             magnitudes = None
@@ -207,17 +219,17 @@ class _Training:
             self.metrics[name][number] = np.where(self.diverged < 0, values, np.nan)[self.stack.lane_of]
 
     def _freeze(self, lost: Array, step: Array) -> None:
-        """Record where runs became non-finite; they stay so, even if a later batch happened to miss the bad weights."""
+        """Record when runs diverged, and set their parameters to NaN, so that no later batch can look finite again."""
         lost = lost & (self.diverged < 0)
         self.diverged[lost] = step[lost]
         self.stack.parameters.block[:, lost] = np.nan
 
     def at(self, evaluation: int) -> dict[str, Array]:
-        """Return one evaluation's metrics, run by run in the order given."""
+        """Return the metrics of one evaluation, with the runs in the order in which they were given."""
         return {name: values[evaluation] for name, values in self.metrics.items()}
 
     def histories(self) -> Histories:
-        """Return what was recorded, run by run in the order given, without the padding."""
+        """Return the results without the padding lanes, with the runs in the order in which they were given."""
         lanes = self.stack.lane_of
         return Histories(
             steps=self.steps,

@@ -1,4 +1,4 @@
-"""Feedback modes: the one table of them, a module each."""
+"""Feedback modes, one module per mode, and the table `MODES` that lists them by name."""
 
 from typing import Any
 

@@ -1,6 +1,8 @@
-"""Draws of feedback matrices: from each lane's own stream, scaled, thinned out and fitted to a norm as its settings say.
+"""Draws of feedback matrices, with the scale, sparsity and norm that the settings ask for.
 
-Axes: R lanes, S draws, O and I as in the forward weight that a matrix stands for.
+Each lane draws from a random stream of its own.
+
+Axes: R lanes, S draws, O outputs and I inputs of the forward weight that a matrix replaces.
 """
 
 from collections.abc import Sequence
@@ -13,16 +15,26 @@ from fa_sweep.numerics.distributions import draw_into
 from fa_sweep.numerics.layout import norm_of
 from fa_sweep.numerics.streams import stream, streams
 
-BUFFER_BYTES = 2**21  # draws of several steps at a time, few enough to stay in the cache
-MASK = 1  # the kind of stream that the places of sparsity's zeros come from
+BUFFER_BYTES = 2**21  # size of the draws that are made at a time, small enough for the cache
+MASK = 1  # the kind of the stream that decides where the zeros of sparse feedback are
 
 
 class Draws:
-    """One layer's sequence of matrices for the lanes of a slice, each lane's from its own stream however it is cut.
+    """A sequence of random feedback matrices for one layer, for all lanes of a slice.
 
-    `layer` is the number of the weight W (O, I, R) that the matrices stand for, `kind` that of the stream; `fans` (in, out)
-    where they are not (I, O). With `match_norm` every draw has the norm of its lane's `replaces`, the initial weight unless
-    told otherwise. Sparsity's zeros are the wiring: drawn once, as many as the fraction says, to one entry.
+    A lane's n-th matrix depends on the lane and on n only, not on how many matrices are drawn at a time. The positions of the
+    zeros of sparse feedback are drawn once. Their number is `feedback.sparsity` times the number of entries, rounded, but at
+    least one entry is not 0.
+
+    Args:
+        lanes: the lanes of the slice: first the runs, then the padding (None).
+        forward: the forward networks of the lanes.
+        layer: the number l of the forward weight W_l that the matrices replace, which tells their streams apart.
+        replaces: the weights or products of weights (O, I, R) that the matrices replace. They give the shape, and with
+            `feedback.match_norm` the Frobenius norm of every draw.
+        fans: the (fan-in, fan-out) that the distribution uses; None for (I, O).
+        only_one: whether only one matrix will be asked for, which saves memory.
+        kind: the kind of the streams (see `fa_sweep.numerics.streams.stream`).
     """
 
     def __init__(
@@ -36,7 +48,7 @@ class Draws:
         only_one: bool = False,
         kind: int = 0,
     ) -> None:
-        occupied = [lane for lane in lanes if lane]  # they come first, padding last
+        occupied = [lane for lane in lanes if lane]  # the runs come before the padding
         shape = replaces.shape[:2]
         self._fans, self._layout = fans, forward.layout
         self._distributions = [lane.feedback.distribution for lane in occupied]
@@ -50,12 +62,12 @@ class Draws:
         self._drawn = np.zeros((len(lanes), stock, *shape))
         self._factors = np.zeros((stock, 1, 1, len(lanes)))
         self._factors[..., : len(occupied)] = [lane.feedback.scale for lane in occupied]
-        # Each run's matrices stay as they were drawn where runs come first; else one transposing copy serves a whole stock.
+        # If the run axis comes last in memory, one transposing copy serves a whole stock of draws. Otherwise none is needed.
         self._ready = np.zeros((stock, *shape, len(lanes)), self._layout.dtype) if self._layout.order == "C" else None
         self._next = stock
 
     def next(self) -> Array:
-        """Return the next matrices, (O, I, R), zeros in padding lanes; valid until the next call."""
+        """Return the next matrices (O, I, R), with zeros in padding lanes. The next call may overwrite them."""
         if self._next == self._drawn.shape[1]:
             self._draw()
             self._next = 0
@@ -93,7 +105,11 @@ def _mask(lane: Lane, layer: int, shape: tuple[int, ...]) -> Array | None:
 
 
 def fixed_matrices(lanes: Sequence[Lane | None], forward: Forward) -> list[Array]:
-    """Return one draw for each weight from the second on, (O, I, R): matrices of the caller's own, zeros in padding."""
+    """Draw one feedback matrix for each forward weight from W_2 on.
+
+    Returns:
+        One array (O, I, R) per weight from W_2 on, with zeros in padding lanes. The caller may change the arrays.
+    """
     matrices = [np.empty_like(weight) for weight in forward.weights[1:]]
     for layer, (weight, matrix) in enumerate(zip(forward.weights[1:], matrices, strict=True), start=2):
         matrix[...] = Draws(lanes, forward, layer, weight, only_one=True).next()

@@ -1,9 +1,12 @@
-"""Signals of feedback that is drawn anew at every step, without drawing the matrices.
+"""Signals of feedback that is redrawn at every step, computed without drawing the matrices.
 
-A matrix B of independent normals that meets one vector d and is then thrown away leaves B d, which given d has exactly the
-law of |d| n with n standard normal: as many draws as the layer has units do the work of a whole matrix. The law is the same,
-the samples are others; `feedback.draws=literal` draws the matrices. Axes: R lanes, S steps drawn ahead, H hidden units of all
-layers, I and O as in the forward weight that a matrix stands for.
+Suppose that a matrix B (O, I) of independent standard normals is multiplied with a single vector d and then discarded. Given d,
+the product B^T d has exactly the distribution of |d| n, where n has I independent standard normal entries. So I draws suffice
+in place of O I draws. The distribution is the same, but the samples differ from those of drawn matrices.
+`feedback.draws=literal` draws the matrices.
+
+Axes: R lanes, S steps drawn ahead, H hidden units of all layers, O outputs and I inputs of the forward weight that a matrix
+replaces.
 """
 
 from collections.abc import Sequence
@@ -17,21 +20,26 @@ from fa_sweep.feedback._draws import Draws
 from fa_sweep.numerics.distributions import DISTRIBUTIONS, deviation
 from fa_sweep.numerics.streams import streams
 
-PROJECTED, COMPLETED = 2, 3  # the kinds of stream `feedback` that projections and the rest of the matrices come from
-BUFFER_BYTES = 2**20  # of projections drawn ahead
+PROJECTED, COMPLETED = 2, 3  # the kinds of the streams for projections, and for completing matrices
+BUFFER_BYTES = 2**20  # size of the projections that are drawn at a time
 
 
 def is_projectable(config: FeedbackConfig) -> bool:
-    """Whether a matrix drawn with these settings has independent normal entries of one deviation."""
+    """Whether a matrix drawn with these settings has independent normal entries with the same standard deviation."""
     return DISTRIBUTIONS[config.distribution].gaussian and not config.match_norm and config.sparsity == 0
 
 
 class Projections:
-    """The projections of one slice's feedback, step after step; only for batches of one example."""
+    """A sequence of random projections, one per step, for all lanes of a slice. Only for batches of one example.
+
+    Args:
+        lanes: the lanes of the slice: first the runs, then the padding (None).
+        forward: the forward networks of the lanes, with at least one hidden layer.
+    """
 
     def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
         self._layout = forward.layout
-        occupied = [lane for lane in lanes if lane]  # they come first, padding last
+        occupied = [lane for lane in lanes if lane]  # the runs come before the padding
         shapes = [weight.shape[:2] for weight in forward.weights[1:]]
         ends = np.cumsum([units for _, units in shapes]).tolist()
         self._units = [slice(start, end) for start, end in pairwise([0, *ends])]
@@ -47,7 +55,7 @@ class Projections:
         self._next = steps
 
     def advance(self) -> None:
-        """Go on to the next step's projections."""
+        """Move on to the projections of the next step."""
         self._next += 1
         if self._next >= len(self._ready):
             for generator, out in zip(self._generators, self._drawn, strict=False):
@@ -56,20 +64,34 @@ class Projections:
             self._next = 0
 
     def ahead(self, steps: int) -> Array:
-        """Go on to the last of at most so many steps from this one on, and return what is drawn of them, (S, H, 1, R)."""
+        """Return the projections of several steps, and move on to the last of these.
+
+        Args:
+            steps: the number of steps asked for, the current one included.
+
+        Returns:
+            The projections (S, H, 1, R) of the current step and of those after it that have been drawn, at most `steps`.
+        """
         drawn = self._ready[self._next : self._next + steps]
         self._next += len(drawn) - 1
         return drawn
 
     def signal(self, layer: int, delta: Array, out: Array) -> None:
-        """Error delta (n_{l+1}, 1, R) -> s_l, l = `layer`, into out (n_l, 1, R)."""
+        """Compute the signal s_l, l = `layer`, from delta (n_{l+1}, 1, R) into out (n_l, 1, R)."""
         norm = np.abs(delta[0]) if len(delta) == 1 else np.sqrt(self._layout.inner_per_example(delta, delta))
         np.multiply(self._ready[self._next, self._units[layer - 1]], norm, out=out, casting="same_kind")
 
     def matrices(self, backward: Backward) -> list[Array]:
-        """Return matrices (O, I, R) that the last step's signals may have come from, given what it used of them.
+        """Draw matrices that are consistent with the signals of the last step.
 
-        B = B' + d (s - B'^T d)^T / |d|^2 with B' drawn anew: what the step has not seen of a matrix is as free as ever.
+        B = B' + d (s - B'^T d)^T / |d|^2, where B' is a new draw, d = delta_{l+1} and s = s_l of the last step. Then B^T d = s,
+        and B has the distribution of a drawn matrix given that condition.
+
+        Args:
+            backward: the deltas of the last step.
+
+        Returns:
+            One matrix (O, I, R) for each weight from W_2 on.
         """
         found = []
         for layer, draws in enumerate(self._rest, start=1):

@@ -1,7 +1,7 @@
-"""What the sign-symmetry modes share: feedback that knows the signs of the forward weights, not their sizes.
+"""The base class of the sign-symmetry modes, whose feedback has the signs of the forward weights but not their magnitudes.
 
-Sources: Liao, Leibo and Poggio (2016), "How important is weight symmetry in backpropagation?"; Xiao et al. (2019); Moskovitz,
-Litwin-Kumar and Abbott (2018), "Feedback alignment in deep convolutional networks", for the norm that follows.
+Sources: Liao, Leibo and Poggio (2016), "How important is weight symmetry in backpropagation?"; Xiao et al. (2019). For
+`follow_norm`: Moskovitz, Litwin-Kumar and Abbott (2018), "Feedback alignment in deep convolutional networks".
 """
 
 from collections.abc import Sequence
@@ -14,15 +14,18 @@ from fa_sweep.errors import ConfigError
 from fa_sweep.feedback._base import FeedbackConfig, FeedbackMode, Forward, Lane
 from fa_sweep.numerics.streams import stream
 
-CONCORDANCE = 2  # the kind of stream that decides which signs are kept
+CONCORDANCE = 2  # the kind of the stream that decides which signs are kept
 
 
 @dataclass
 class SignConfig(FeedbackConfig):
-    """`concordance`: each sign is the forward weight's with that probability, else the opposite; decided once.
+    """The settings of the sign-symmetry modes.
 
-    `follow_norm`: before every step each matrix is rescaled to the Frobenius norm that its forward weight has then, B <- |W| B
-    / |B| (the strict normalisation of Moskovitz et al., 2018). `scale` and `match_norm` then change nothing.
+    Attributes:
+        concordance: the probability that an entry has the sign of its forward weight; otherwise it has the opposite sign. This
+            is decided once per entry.
+        follow_norm: whether each matrix is rescaled before every step to the current Frobenius norm of its forward weight,
+            B <- |W| B / |B| (the strict normalisation of Moskovitz et al., 2018). `scale` and `match_norm` then have no effect.
     """
 
     concordance: float
@@ -35,7 +38,10 @@ class SignConfig(FeedbackConfig):
 
 
 class SignSymmetry(FeedbackMode[SignConfig]):
-    """Matrices of `magnitudes[l - 1]` times the signs of W_{l+1}, sign(0) = 0; a mode sets the magnitudes (O, I, R)."""
+    """Feedback matrices M * sign(W_{l+1}) with M = `magnitudes[l - 1]` and sign(0) = 0.
+
+    A subclass sets `magnitudes`, one entry for each weight from W_2 on: an array that broadcasts to (O, I, R).
+    """
 
     Config = SignConfig
     numerics = 1
@@ -49,7 +55,7 @@ class SignSymmetry(FeedbackMode[SignConfig]):
         self._turned = [self._concordant(layer, weight) for layer, weight in enumerate(forward.weights[1:], start=2)]
 
     def _concordant(self, layer: int, weight: Array) -> Array | None:
-        """Return 1 where a sign is kept and -1 where it is not, (O, I, R); None where all are."""
+        """Return 1 where a sign is kept and -1 where it is reversed, (O, I, R); None if every lane keeps all signs."""
         if all(lane is None or lane.feedback.concordance == 1 for lane in self.lanes):
             return None
         kept = np.ones_like(weight)
@@ -60,7 +66,7 @@ class SignSymmetry(FeedbackMode[SignConfig]):
         return kept
 
     def refresh(self) -> None:
-        """Take the signs of the current forward weights."""
+        """Recompute the matrices from the signs, and if required the norms, of the current forward weights."""
         for weight, size, turned, matrix in zip(
             self.forward.weights[1:], self.magnitudes, self._turned, self.matrices, strict=True
         ):
@@ -70,5 +76,5 @@ class SignSymmetry(FeedbackMode[SignConfig]):
                 np.multiply(matrix, turned, out=matrix)
             if self._follows is not None:
                 wanted, norm = self.layout.norm_at_any_scale(weight), self.layout.norm_at_any_scale(matrix)
-                ratio = np.divide(wanted, norm, out=np.zeros_like(norm), where=norm > 0.0)  # 0 where W is: it has no signs
+                ratio = np.divide(wanted, norm, out=np.zeros_like(norm), where=norm > 0.0)  # B = 0 if W = 0
                 np.multiply(matrix, np.where(self._follows > 0.0, ratio, 1.0).astype(matrix.dtype), out=matrix)

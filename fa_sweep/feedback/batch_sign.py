@@ -1,4 +1,4 @@
-"""Random magnitudes drawn anew at every step, with the forward weights' signs (brSF; Liao et al., 2016)."""
+"""Sign-symmetric feedback whose random magnitudes are redrawn at every step (brSF; Liao et al., 2016)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from fa_sweep.feedback._signs import SignSymmetry
 
 
 class BatchSign(SignSymmetry):
-    """B = abs(M) * sign(W), M new at every step; the first M is the one that `fixed_sign` keeps."""
+    """Feedback B = abs(M) * sign(W), with M redrawn at every step. The first M is the one that `fixed_sign` keeps."""
 
     def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
         super().__init__(lanes, forward)
@@ -20,16 +20,16 @@ class BatchSign(SignSymmetry):
 
     @staticmethod
     def draws_per_step(config: Any) -> float:
-        """Return 1, and what the signs cost."""
+        """Return 4: all magnitudes are drawn at every step."""
         return 4.0
 
     @staticmethod
     def chance(config: Any) -> Chance:
-        """Return "own"."""
+        """Return "own": the magnitudes are random and do not learn."""
         return "own"
 
     def begin_step(self, step: int) -> None:
-        """Draw this step's magnitudes."""
+        """Draw the magnitudes of this step."""
         for draws, magnitude in zip(self._draws, self.magnitudes, strict=True):
             np.abs(draws.next(), out=magnitude)
 

@@ -1,4 +1,4 @@
-"""Direct feedback alignment (Nokland, 2016): s_l = B_l e, the output's error straight to every hidden layer."""
+"""Direct feedback alignment (DFA; Nokland, 2016): every hidden layer receives the error of the output, s_l = B_l e."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,10 +9,11 @@ from fa_sweep.feedback._draws import Draws
 
 
 class Direct(FeedbackMode[FeedbackConfig]):
-    """`matrices[l - 1]` (n_L, n_l, R) is B_l^T, drawn with the fans of an n_l x n_L matrix.
+    """Signals s_l = B_l e with fixed random matrices B_l (n_l, n_L).
 
-    It replaces the product of the transposed weights between layer l and the output: the norm that `match_norm` fits. With
-    one hidden layer it is `random`, draw for draw where the distribution does not depend on fans.
+    `matrices[l - 1]` (n_L, n_l, R) is B_l^T. It is drawn with fan-in n_L and fan-out n_l. B_l replaces the product of the
+    transposed weights between layer l and the output, so `match_norm` gives it the norm of that product. With one hidden layer
+    this mode equals `random`; the draws are also the same if the distribution does not depend on the fans.
     """
 
     numerics = 1
@@ -28,19 +29,19 @@ class Direct(FeedbackMode[FeedbackConfig]):
 
     @staticmethod
     def chance(config: Any) -> Chance:
-        """Return "own"."""
+        """Return "own": the matrices are random and fixed."""
         return "own"
 
     def signal(self, layer: int, backward: Backward, out: Array) -> None:
-        """Fill B_l e."""
+        """Compute B_l times the error that `error` returns."""
         self.layout.propagate_back(self.matrices[layer - 1], self.error(backward), out)
 
     def error(self, backward: Backward) -> Array:
-        """Return what is sent down, (n_L, N, R)."""
+        """Return the error that is sent to the hidden layers, times the step: (n_L, N, R)."""
         return backward.deltas[-1]
 
     def effective(self, layer: int) -> Array:
-        """Return B_{L-1}^T for W_L, (B_{l+1} B_l^T) for the hidden W_{l+1} (Refinetti et al., 2021)."""
+        """Return B_{L-1}^T for W_L, and B_{l+1} B_l^T for the other W_{l+1} (Refinetti et al., 2021)."""
         if layer == len(self.matrices):
             return self.matrices[-1]
         above, below = self.matrices[layer], self.matrices[layer - 1]

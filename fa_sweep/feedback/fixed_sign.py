@@ -1,4 +1,4 @@
-"""Fixed random magnitudes with the forward weights' signs (frSF; Liao et al., 2016): B = abs(M) * sign(W), M drawn once."""
+"""Sign-symmetric feedback with fixed random magnitudes (frSF; Liao et al., 2016)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from fa_sweep.feedback._signs import SignSymmetry
 
 
 class FixedSign(SignSymmetry):
-    """M has the settings of every feedback draw."""
+    """Feedback B = abs(M) * sign(W). M is drawn once, with the usual settings of feedback draws."""
 
     def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
         super().__init__(lanes, forward)
@@ -19,7 +19,7 @@ class FixedSign(SignSymmetry):
 
     @staticmethod
     def chance(config: Any) -> Chance:
-        """Return "own"."""
+        """Return "own": the magnitudes are random and do not learn."""
         return "own"
 
 

@@ -1,4 +1,4 @@
-"""Kolen and Pollack's rule (1994; Akrout et al., 2019): B makes the same steps as W, and both decay, so that they meet."""
+"""The Kolen-Pollack rule (Kolen and Pollack, 1994; Akrout et al., 2019): B gets the updates of W and both decay, so B -> W."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +13,11 @@ from fa_sweep.feedback._draws import fixed_matrices
 
 @dataclass
 class KolenPollackConfig(FeedbackConfig):
-    """`decay` is d, the fraction of every weight and of B that a step loses; biases keep theirs.
+    """The settings of the Kolen-Pollack rule.
 
-    `train.weight_decay` comes on top of it, for W and for B alike.
+    Attributes:
+        decay: the fraction d that every forward weight and every entry of B loses per step. Biases do not decay.
+            `train.weight_decay` adds to it, for W and B alike.
     """
 
     decay: float
@@ -27,10 +29,11 @@ class KolenPollackConfig(FeedbackConfig):
 
 
 class KolenPollack(FeedbackMode[KolenPollackConfig]):
-    """W <- k W + u, B <- k B + u with the same u, whatever the optimiser: W - B shrinks to the fraction k per step.
+    """Feedback that learns: W <- k W + u and B <- k B + u, so that W - B shrinks by the factor k per step.
 
-    k = 1 - d - lr * weight_decay, of the output layer with its own weight decay: B loses whatever W loses. If only W felt the
-    weight decay, W - B would not shrink to 0 but follow B.
+    B has the shape of W here. The update u is the same for both, whatever the optimiser. k = 1 - d - lr * weight_decay; the
+    output layer has its own weight decay, `train.output_weight_decay`. Weight decay applies to B as well, because otherwise
+    W - B would not shrink to 0 but follow B.
     """
 
     Config = KolenPollackConfig
@@ -43,11 +46,11 @@ class KolenPollack(FeedbackMode[KolenPollackConfig]):
 
     @staticmethod
     def chance(config: Any) -> Chance:
-        """Return "none": B learns, so that no fresh draw has its law."""
+        """Return "none": B learns, so a new draw would not have its distribution."""
         return "none"
 
     def learn(self, updates: Sequence[np.ndarray]) -> None:
-        """Let B follow W."""
+        """Give B the decay and the update that W has just had."""
         for matrix, update, kept in zip(self.matrices, updates[1:], self.kept[1:], strict=True):
             np.multiply(matrix, kept, out=matrix)
             np.add(matrix, update, out=matrix)

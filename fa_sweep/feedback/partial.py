@@ -1,4 +1,4 @@
-"""Feedback at a chosen angle to the forward weights: from backpropagation (0 degrees) to a random matrix (90)."""
+"""Feedback at a chosen angle to the forward weights: backpropagation at 0 degrees, a random matrix at 90 degrees."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from fa_sweep.numerics.layout import scaled_to_one
 
 @dataclass
 class PartialConfig(FeedbackConfig):
-    """`angle_deg` is t, between 0 and 180."""
+    """The settings of partial alignment: `angle_deg` is the angle t between B and W, from 0 to 180 degrees."""
 
     angle_deg: float
 
@@ -26,9 +26,10 @@ class PartialConfig(FeedbackConfig):
 
 
 class Partial(FeedbackMode[PartialConfig]):
-    """B = cos t W + sin t |W| R, R of norm 1 and orthogonal to W as it was at initialisation: B has the norm of W.
+    """Feedback B = cos t W + sin t |W| R, where R is random, of norm 1, and orthogonal to the initial W.
 
-    As W turns away from where it began, the angle holds only as far as R stays orthogonal to it.
+    B has the shape of W here. At initialisation it has the norm of W and the angle t to it. As W changes, R may cease to be
+    orthogonal to W; norm and angle then hold only approximately.
     """
 
     Config = PartialConfig
@@ -37,7 +38,7 @@ class Partial(FeedbackMode[PartialConfig]):
     def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
         super().__init__(lanes, forward)
         angles = np.radians([lane.feedback.angle_deg if lane else 0.0 for lane in lanes])
-        # Exact at 0 and at 90 degrees: there is no rest of the other part.
+        # Exactly 0: cos(90 degrees) and sin(180 degrees) would otherwise leave a rounding error.
         self._cos = self.per_lane(np.where(angles == np.pi / 2, 0.0, np.cos(angles)).tolist())
         self._sin = self.per_lane(np.where(angles == np.pi, 0.0, np.sin(angles)).tolist())
         self._directions = [_orthogonal(r, w) for r, w in zip(fixed_matrices(lanes, forward), forward.weights[1:], strict=True)]
@@ -45,21 +46,21 @@ class Partial(FeedbackMode[PartialConfig]):
 
     @staticmethod
     def chance(config: Any) -> Chance:
-        """Return "own" unless R has no part in B."""
+        """Return "own", but "none" at 0 and 180 degrees, where B does not contain R."""
         return "own" if 0 < config.angle_deg < 180 else "none"
 
     def refresh(self) -> None:
-        """Follow the current forward weights."""
+        """Recompute the matrices from the current forward weights."""
         for weight, direction, matrix in zip(self.forward.weights[1:], self._directions, self.matrices, strict=True):
             np.multiply(direction, self._sin * self.layout.norm_at_any_scale(weight).astype(weight.dtype), out=matrix)
             np.add(matrix, self._cos * weight, out=matrix)
 
 
 def _orthogonal(drawn: Array, weight: Array) -> Array:
-    """Return what of each lane's matrix (O, I, R) is orthogonal to its weight, at norm 1."""
+    """Return the component of each lane's matrix (O, I, R) that is orthogonal to its weight, scaled to norm 1."""
     found = np.zeros_like(weight)
     for lane in range(weight.shape[-1]):
-        # Only directions count here. At their own scale the squares of 1e-200 or 1e200 would under- or overflow.
+        # Only directions matter here. Without the scaling, squares of entries like 1e-200 or 1e200 would underflow or overflow.
         r, w = (scaled_to_one(np.ascontiguousarray(a[..., lane], np.float64).ravel())[0] for a in (drawn, weight))
         if w.any():
             r = r - (r @ w) / (w @ w) * w

@@ -1,4 +1,4 @@
-"""Product feedback alignment (PFA; Li and Benna, 2024): the feedback path is a product, of which one factor learns.
+"""Product feedback alignment (PFA; Li and Benna, 2024): the feedback matrix is a product of a fixed and a learnt factor.
 
 Sources: arXiv 2405.20594 and the authors' code, github.com/jil095/product_feedback_alignment (mode "tfa", recipe "tfawd").
 """
@@ -17,15 +17,18 @@ from fa_sweep.numerics.distributions import draw_into
 from fa_sweep.numerics.layout import norm_of
 from fa_sweep.numerics.streams import stream
 
-FIXED, LEARNT, LEARNT_MASK, FIXED_MASK = 3, 4, 5, 6  # the kinds of streams of B and R and of where sparsity leaves zeros
-TYPICAL_UNITS = 10  # of the layer above: what the estimate of time assumes where the width follows from it
+FIXED, LEARNT, LEARNT_MASK, FIXED_MASK = 3, 4, 5, 6  # the kinds of the streams for B and R and for their zeros
+TYPICAL_UNITS = 10  # units that the time estimate assumes in the layer above, if k depends on them
 
 
 @dataclass
 class ProductConfig(FeedbackConfig):
-    """`width` is k, the number of units between; null for `expansion` times n_{l+1}, the authors' choice.
+    """The settings of product feedback alignment.
 
-    `decay` is d, the fraction of R and of every forward weight that a step loses; biases keep theirs.
+    Attributes:
+        width: the inner dimension k of the product B R; None for `expansion` times n_{l+1}, as the authors have it.
+        expansion: the ratio of k to n_{l+1}, used if `width` is None.
+        decay: the fraction d that R and every forward weight lose per step. Biases do not decay.
     """
 
     width: int | None
@@ -41,21 +44,27 @@ class ProductConfig(FeedbackConfig):
             raise ConfigError(f"feedback.decay is {self.decay}; it must be at least 0 and below 1")
 
     def units_between(self, above: int) -> int:
-        """Return k of a layer whose layer above has so many units."""
+        """Return k for a weight W_{l+1} whose output layer has `above` units."""
         return self.expansion * above if self.width is None else self.width
 
 
 class Product(FeedbackMode[ProductConfig]):
-    """s_l = R^T B^T delta_{l+1}: B (n_{l+1}, k) fixed, R (k, n_l) <- (1 - d) R + B^T u, where W_{l+1} <- (1 - d) W_{l+1} + u.
+    """Signals s_l = R^T B^T delta_{l+1} with B (n_{l+1}, k) fixed and R (k, n_l) learnt.
 
-    Hence R - B^T W shrinks to the fraction 1 - d per step, and the path B R turns into B B^T W. That is nearly a multiple of W
-    where k is much larger than n_{l+1}; where k is smaller, B B^T has no full rank and the path cannot align. The entries of B
-    are U(+-sqrt(3 / k)), of deviation 1 / sqrt(k), whatever the settings of draws, which are those of R: a draw with
-    the fans of a weight from n_l to k units. `match_norm` fits B R to W. Sparsity's zeros are in B and R and stay there; the
-    other entries of B are larger by 1 / sqrt(density). `train.weight_decay` comes on top of d, for W and R alike.
+    R <- (1 - d) R + B^T u, where u is the update of the forward weight, W_{l+1} <- (1 - d) W_{l+1} + u. Hence R - B^T W shrinks
+    by the factor 1 - d per step, and the feedback matrix B R approaches B B^T W. If k is much larger than n_{l+1}, that is
+    nearly a multiple of W. If k is smaller than n_{l+1}, B B^T does not have full rank and the feedback cannot align fully.
+    `train.weight_decay` adds to d, for W and R alike.
 
-    Two differences from the authors' code: their biases decay too, and with momentum they put the decay into the velocity.
-    With sgd and momentum B^T u is what R's own gradient step is; with manhattan R follows what W really did.
+    Draws: the entries of B are U(+-sqrt(3 / k)), with standard deviation 1 / sqrt(k), whatever the settings. R has the
+    distribution and the scale of the settings, with the fans of a weight from n_l to k units. With `match_norm`, R is scaled so
+    that B R has the norm of the initial W. With `sparsity`, B and R both have entries that stay 0; the other entries of B are
+    divided by sqrt(density), density being the fraction of entries that are not 0.
+
+    Optimisers: with sgd and momentum, B^T u equals the gradient step of R itself. With manhattan, R follows the update that W
+    really made.
+
+    Differences from the authors' code: their biases decay as well, and with momentum their decay is part of the velocity.
     """
 
     Config = ProductConfig
@@ -68,7 +77,7 @@ class Product(FeedbackMode[ProductConfig]):
         self._fixed = [self.layout.zeros(o, k, runs) for o, _, runs, k in shapes]
         self._learnt = [self.layout.zeros(k, i, runs) for _, i, runs, k in shapes]
         self._masks = [np.ones_like(learnt) if self._is_sparse() else None for learnt in self._learnt]
-        if shapes:  # without a hidden layer there is no path that could meet the weights
+        if shapes:  # without a hidden layer there is no feedback, and hence no decay
             self.keeps = self.per_lane([1.0 - lane.feedback.decay if lane else None for lane in lanes])
         for position, lane in enumerate(lanes):
             for layer, weight in enumerate(forward.weights[1:], start=2) if lane else ():
@@ -80,26 +89,26 @@ class Product(FeedbackMode[ProductConfig]):
 
     @staticmethod
     def chance(config: Any) -> Chance:
-        """Return "none": R learns, so that no fresh draw has its law."""
+        """Return "none": R learns, so a new draw would not have its distribution."""
         return "none"
 
     @staticmethod
     def examples_per_step(config: ProductConfig) -> float:
-        """Return k / 6: B^T u costs k multiplications per weight."""
+        """Return k / 6, because B^T u takes k multiplications per weight."""
         return config.units_between(TYPICAL_UNITS) / 6
 
     @staticmethod
     def slice_key(config: ProductConfig) -> Hashable:
-        """Return what shapes the arrays."""
+        """Return the settings that decide k."""
         return (config.width, config.expansion if config.width is None else 0)
 
     def begin_evaluation(self) -> None:
-        """Multiply the two factors, which training never has to."""
+        """Compute the product B R, which training does not need."""
         for fixed, learnt, matrix in zip(self._fixed, self._learnt, self.matrices, strict=True):
             self.layout.propagate(fixed, learnt, matrix)
 
     def signal(self, layer: int, backward: Backward, out: Array) -> None:
-        """Fill R^T B^T delta_{l+1}."""
+        """Compute R^T B^T delta_{l+1}."""
         fixed, learnt, delta = self._fixed[layer - 1], self._learnt[layer - 1], backward.deltas[layer + 1]
         key = layer, delta.shape[1]
         if key not in self._between:
@@ -109,7 +118,7 @@ class Product(FeedbackMode[ProductConfig]):
         self.layout.propagate_back(learnt, between, out)
 
     def learn(self, updates: Sequence[Array]) -> None:
-        """Let R follow W through B."""
+        """Give R the decay of W and the update B^T u."""
         parts = zip(self._fixed, self._learnt, self._steps, self._masks, updates[1:], self.kept[1:], strict=True)
         for fixed, learnt, step, mask, update, kept in parts:
             self.layout.propagate_back(fixed, update, step)
@@ -138,7 +147,7 @@ class Product(FeedbackMode[ProductConfig]):
 
 
 def _wired(lane: Lane, layer: int, kind: int, shape: tuple[int, ...]) -> Array:
-    """Return 1 where there is a connection and 0 where there is none: as many zeros as the sparsity says, to one entry."""
+    """Return a random mask with 0 at the given sparsity's fraction of entries and 1 elsewhere; at least one entry is 1."""
     size = int(np.prod(shape))
     wired = np.ones(size)
     zeros = min(size - 1, round(lane.feedback.sparsity * size))

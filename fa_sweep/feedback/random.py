@@ -1,4 +1,4 @@
-"""Feedback alignment (Lillicrap et al., 2016): s_l = B_{l+1} delta_{l+1} with B drawn once."""
+"""Feedback alignment (FA; Lillicrap et al., 2016): s_l = B_{l+1} delta_{l+1}, with B drawn once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,11 +18,11 @@ class Random(FeedbackMode[FeedbackConfig]):
 
     @staticmethod
     def chance(config: Any) -> Chance:
-        """Return "own"."""
+        """Return "own": the matrices are random and fixed."""
         return "own"
 
     def ahead(self, first: int, steps: int, backward: Backward) -> Ahead:
-        """Return the matrices."""
+        """Return the fixed matrices, for all steps asked for."""
         return Ahead(steps, "matrices", self.matrices)
 
 

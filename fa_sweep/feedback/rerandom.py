@@ -1,4 +1,7 @@
-"""Feedback matrices drawn anew every k steps; k = 1 is the aside of the blog post that this project started from."""
+"""Feedback alignment with random matrices that are redrawn every k steps.
+
+The blog post that this project started from mentions k = 1 in passing.
+"""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -16,7 +19,14 @@ DRAWS = ("auto", "literal")
 
 @dataclass
 class RerandomConfig(FeedbackConfig):
-    """`every` is k, in steps; `draws` "literal" draws whole matrices even where "auto" need not."""
+    """The settings of redrawn feedback.
+
+    Attributes:
+        every: the number of steps k between redraws.
+        draws: "auto" draws projections in place of matrices if they have the same distribution as drawn matrices give, which
+            takes k = 1, batches of one example and Gaussian draws (see `fa_sweep.feedback._projected`). "literal" always draws
+            the matrices.
+    """
 
     every: int
     draws: str
@@ -28,14 +38,15 @@ class RerandomConfig(FeedbackConfig):
 
     @property
     def projected(self) -> bool:
-        """Whether projections do, for batches of one example."""
+        """Whether projections can take the place of matrices, provided that batches have one example."""
         return self.draws == "auto" and self.every == 1 and is_projectable(self)
 
 
 class Rerandom(FeedbackMode[RerandomConfig]):
-    """s_l = B_{l+1} delta_{l+1}, B redrawn at every step that is a multiple of `feedback.every`.
+    """Signals s_l = B_{l+1} delta_{l+1}, with B redrawn at every step whose number is a multiple of `feedback.every`.
 
-    The first literal draw is the one that `random` keeps, so that k beyond the last step equals `random`, bit for bit.
+    The first matrices that are drawn are those of `random`. So if k exceeds the number of steps, the mode equals `random`, bit
+    for bit.
     """
 
     Config = RerandomConfig
@@ -48,28 +59,28 @@ class Rerandom(FeedbackMode[RerandomConfig]):
         projected = settings.projected and forward.batch_size == 1 and len(forward.weights) > 1
         self._projections = Projections(lanes, forward) if projected else None
         self._projecting = False
-        self._last: Backward | None = None  # the backward pass that is being projected for
+        self._last: Backward | None = None  # of the last step, for completing its matrices in an evaluation
         self._draws = []
         if not projected:
             self._draws = [Draws(lanes, forward, layer, weight) for layer, weight in enumerate(forward.weights[1:], start=2)]
 
     @staticmethod
     def slice_key(config: RerandomConfig) -> Hashable:
-        """Return k and the kind of draws: a slice redraws as one."""
+        """Return k and the kind of draws, because all lanes of a slice are redrawn together."""
         return config.every, config.projected
 
     @staticmethod
     def draws_per_step(config: Any) -> float:
-        """Return 1 / k, four times as much where whole matrices are drawn."""
+        """Return 1 / k with projections, and 4 / k with drawn matrices."""
         return (1.0 if config.projected else 4.0) / float(config.every)
 
     @staticmethod
     def chance(config: Any) -> Chance:
-        """Return "own"."""
+        """Return "own": the matrices are random and do not learn."""
         return "own"
 
     def begin_step(self, step: int) -> None:
-        """Redraw the matrices, or what stands for them, when it is time."""
+        """Draw new projections, or new matrices if the step is a multiple of k."""
         if self._projections is not None:
             self._projections.advance()
             self._projecting = True
@@ -77,7 +88,7 @@ class Rerandom(FeedbackMode[RerandomConfig]):
             self.matrices = [draws.next() for draws in self._draws]
 
     def signal(self, layer: int, backward: Backward, out: np.ndarray) -> None:
-        """Fill s_l: by projection in training, by the matrices in an evaluation."""
+        """Compute s_l from the projections in training, if there are any, and otherwise from the matrices."""
         if self._projections is not None and self._projecting:
             self._last = backward
             self._projections.signal(layer, backward.deltas[layer + 1], out)
@@ -85,7 +96,7 @@ class Rerandom(FeedbackMode[RerandomConfig]):
             super().signal(layer, backward, out)
 
     def ahead(self, first: int, steps: int, backward: Backward) -> Ahead:
-        """Return projections, as many as are drawn already, or the matrices until the next redraw."""
+        """Return the projections that have been drawn already, or the matrices for the steps until the next redraw."""
         self.begin_step(first)
         if self._projections is None:
             return Ahead(min(steps, self._every - first % self._every), "matrices", self.matrices)
@@ -94,7 +105,7 @@ class Rerandom(FeedbackMode[RerandomConfig]):
         return Ahead(len(drawn), "projections", [drawn])
 
     def begin_evaluation(self) -> None:
-        """Complete the matrices that the last step has seen but in part."""
+        """Draw matrices that are consistent with the projections of the last step."""
         if self._projections is not None and self._last is not None:
             self.matrices, self._projecting = self._projections.matrices(self._last), False
 

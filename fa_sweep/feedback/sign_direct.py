@@ -1,4 +1,4 @@
-"""Direct feedback alignment with the error's sign (sDFA; Nokland, 2016; Frenkel et al., 2021): s_l = B_l sign(e)."""
+"""Direct feedback alignment with the sign of the error (sDFA; Nokland, 2016; Frenkel et al., 2021): s_l = B_l sign(e)."""
 
 import numpy as np
 
@@ -8,13 +8,17 @@ from fa_sweep.feedback.direct import Direct
 
 
 class SignDirect(Direct):
-    """sign(0) = 0 here. The step rides on the error, which is minus the learning rate times e: it is put back on the sign.
+    """Signals s_l = B_l sign(e), with sign(0) = 0.
 
-    `model.parametrisation` scales the output and its error, but not a sign: s_l is B_l sign(e) in either of them.
+    `model.parametrisation` scales the output and its error, which does not change the signs. So s_l is the same in every
+    parametrisation.
     """
 
     def error(self, backward: Backward) -> Array:
-        """Return sign(e) times the step, (n_L, N, R)."""
+        """Return sign(e) times the step, (n_L, N, R).
+
+        `deltas[-1]` is e times the step, so its sign includes the sign of the step. Only |step| is missing.
+        """
         signs: Array = np.sign(backward.deltas[-1])
         np.multiply(signs, np.abs(backward.step), out=signs)
         return signs

@@ -6,14 +6,14 @@ from fa_sweep.feedback._base import Ahead, Backward, FeedbackConfig, FeedbackMod
 
 
 class Symmetric(FeedbackMode[FeedbackConfig]):
-    """The transposed forward weights themselves; nothing is drawn, the settings of draws have no part in it."""
+    """Feedback by the transposed forward weights. Nothing is drawn, so the settings of feedback draws have no effect."""
 
     def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
         super().__init__(lanes, forward)
         self.matrices = forward.weights[1:]
 
     def ahead(self, first: int, steps: int, backward: Backward) -> Ahead:
-        """Return the weights, whatever they will be."""
+        """Return the forward weights as the feedback, for all steps asked for."""
         return Ahead(steps, "weights", [])
 
 

@@ -8,11 +8,11 @@ from fa_sweep.feedback.direct import Direct
 
 
 class TargetProjection(Direct):
-    """s_l = -B_l y*, y* one-hot.
+    """Signals s_l = -B_l y* with one-hot targets y*.
 
-    Sign convention: s_l stands for dLoss/dh_l, so that updates are minus lr s_l h^T. The error e = y_hat - y* is negative at
-    the target class alone; -y* has its sign there, and so descends wherever B_l e would. `model.parametrisation` scales the
-    output and its error, but not the target.
+    Sign convention: s_l takes the place of dLoss/dh_l, so updates are minus lr s_l h^T. The error e = y_hat - y* is negative at
+    the target class alone. There -y* has the same sign, and elsewhere it is 0, so it leads to descent wherever B_l e would.
+    `model.parametrisation` scales the output and its error, but not the target.
     """
 
     one_hot = True

@@ -1,6 +1,7 @@
 """Uniform sign-concordant feedback (uSF; Liao et al., 2016): s_l = c sign(W_{l+1})^T delta_{l+1}.
 
-Liao et al. have c = 1. Here c is the deviation of the layer's initial weights, so that signals start at backpropagation's size.
+Liao et al. use c = 1. Here c follows the standard deviation of the layer's initial weights, so that at the start the signals
+are about as large as with backpropagation.
 """
 
 from collections.abc import Sequence
@@ -14,9 +15,11 @@ from fa_sweep.numerics.distributions import deviation
 
 
 class UniformSign(SignSymmetry):
-    """c is the standard deviation of the layer's initial weights, times `feedback.scale`; nothing is drawn but turned signs.
+    """Feedback matrices c sign(W_{l+1}).
 
-    Liao's c = 1 is `feedback.scale` = 1 / c. Moskovitz et al. (2018) let c follow the norm of W: `feedback.follow_norm`.
+    c is `feedback.scale` times the standard deviation of the layer's initial weights. Nothing is drawn, except which signs are
+    reversed if `feedback.concordance` is below 1. For c = 1 as in Liao et al., set `feedback.scale` to the inverse of that
+    standard deviation. For c that follows the norm of W, as in Moskovitz et al. (2018), set `feedback.follow_norm`.
     """
 
     def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
@@ -25,7 +28,7 @@ class UniformSign(SignSymmetry):
 
     @staticmethod
     def chance(config: Any) -> Chance:
-        """Return "own" where random signs are turned; otherwise nothing is drawn."""
+        """Return "own" if randomly chosen signs are reversed, and otherwise "none"."""
         return "own" if 0 < config.concordance < 1 else "none"
 
     def _sizes(self, fan_in: int, fan_out: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Weight mirrors (Akrout et al., 2019): between training steps noise runs forward, and B learns from what comes out."""
+"""Weight mirrors (Akrout et al., 2019): between training steps B learns from noise that is sent through the forward weights."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -16,9 +16,14 @@ from fa_sweep.numerics.streams import stream
 
 @dataclass
 class WeightMirrorConfig(FeedbackConfig):
-    """`mirror_steps` a training step, each on `mirror_batch` noise inputs of deviation `mirror_noise`.
+    """The settings of weight mirrors.
 
-    `mirror_rate` multiplies what B learns, `mirror_decay` is the fraction that it loses, both a mirror step.
+    Attributes:
+        mirror_steps: the number of mirror steps after each training step.
+        mirror_batch: the number of noise inputs per mirror step, at least 2.
+        mirror_noise: the standard deviation of the noise.
+        mirror_rate: the learning rate of B in a mirror step.
+        mirror_decay: the fraction of B that is lost per mirror step.
     """
 
     mirror_steps: int
@@ -30,7 +35,7 @@ class WeightMirrorConfig(FeedbackConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least("feedback.mirror_steps", self.mirror_steps, 1)
-        at_least("feedback.mirror_batch", self.mirror_batch, 2)  # of one output nothing is left once it is centred
+        at_least("feedback.mirror_batch", self.mirror_batch, 2)  # centring a single output leaves 0
         positive("feedback.mirror_noise", self.mirror_noise)
         positive("feedback.mirror_rate", self.mirror_rate)
         if not 0 <= self.mirror_decay < 1:
@@ -38,10 +43,11 @@ class WeightMirrorConfig(FeedbackConfig):
 
 
 class WeightMirror(FeedbackMode[WeightMirrorConfig]):
-    """s_l = B_{l+1} delta_{l+1}; B <- (1 - mirror_decay) B + mirror_rate mean(y x^T) after each training step.
+    """Signals s_l = B_{l+1} delta_{l+1}, where B learns to resemble W^T from the response of W to noise.
 
-    x ~ N(0, mirror_noise^2) at layer l, y = f(W_{l+1} x) less its mean over the batch; the output layer is linear. Layer by
-    layer, each from noise of its own, without biases.
+    After each training step, `mirror_steps` times: B^T <- (1 - mirror_decay) B^T + mirror_rate mean(y x^T). Here
+    x ~ N(0, mirror_noise^2) replaces the activity of layer l, and y = f(W_{l+1} x) minus its mean over the batch; f is the
+    identity at the output layer. Every layer has noise of its own, and biases are left out.
     """
 
     Config = WeightMirrorConfig
@@ -64,21 +70,21 @@ class WeightMirror(FeedbackMode[WeightMirrorConfig]):
 
     @staticmethod
     def slice_key(config: WeightMirrorConfig) -> Hashable:
-        """Return what shapes the arrays and the work."""
+        """Return the number of mirror steps and the size of their batches, which are the same in all lanes of a slice."""
         return config.mirror_steps, config.mirror_batch
 
     @staticmethod
     def examples_per_step(config: WeightMirrorConfig) -> float:
-        """Return the noise inputs of a step, which are drawn, carried and correlated."""
+        """Return 1.2 times the number of noise inputs per training step."""
         return 1.2 * config.mirror_steps * config.mirror_batch
 
     @staticmethod
     def chance(config: Any) -> Chance:
-        """Return "none": B learns, so that no fresh draw has its law."""
+        """Return "none": B learns, so a new draw would not have its distribution."""
         return "none"
 
     def learn(self, updates: Sequence[Array]) -> None:
-        """Mirror the forward weights as they are now."""
+        """Make the mirror steps with the current forward weights."""
         for _ in range(self._times):
             for layer in range(len(self.matrices)):
                 self._mirror(layer)

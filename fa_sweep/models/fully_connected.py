@@ -1,9 +1,10 @@
-"""Stacked networks: parameters, forward pass and gradients of many runs in lockstep.
+"""A stack of fully connected networks: parameters, forward pass and gradients of many runs in lockstep.
 
-Axes: R runs, N examples, I inputs, O outputs, H hidden units; the run axis comes last: `x (I, N, R), weight (O, I, R) ->
-(O, N, R)` (`fa_sweep.numerics.layout` says how that lies in memory). Layers count from 1 to L; `activations[0]` is the input,
-`activations[L]` the output. Source of the equations: Rumelhart, Hinton and Williams (1986) in the notation of Lillicrap et
-al. (2016).
+Axes: R runs, N examples, I inputs, O outputs, P parameters, n_l units of layer l. The run axis comes last: x (I, N, R),
+weight (O, I, R) -> (O, N, R). `fa_sweep.numerics.layout` describes the memory layouts. Layers are numbered from 1 to L; layer 0
+is the input, and layer L the output.
+
+Source of the equations: Rumelhart, Hinton and Williams (1986), in the notation of Lillicrap et al. (2016).
 """
 
 from collections.abc import Sequence
@@ -21,10 +22,16 @@ from fa_sweep.numerics.layout import Layout
 
 @dataclass
 class ModelConfig:
-    """A network of fully connected layers: hidden widths, activation of the hidden layers, biases or not.
+    """The settings of a network of fully connected layers.
 
-    `parametrisation`: `standard`, or `inverse_sqrt_width`, whose output, and with it the error that travels back, is multiplied
-    by 1 / sqrt(width of the last hidden layer). Signals that do not grow with the error, a sign or a target, stay as they are.
+    Attributes:
+        hidden: the number of units of each hidden layer, from the input to the output.
+        activation: the activation function of the hidden layers, a key of `ACTIVATIONS`. The output layer is linear.
+        negative_slope: the slope of leaky_relu below 0. Other activations ignore it.
+        bias: whether the layers have biases.
+        parametrisation: "standard", or "inverse_sqrt_width", which multiplies the output by 1 / sqrt(width of the last hidden
+            layer). The error that travels back is multiplied by the same factor. Feedback signals that depend on targets or on
+            the signs of the error do not change.
     """
 
     hidden: list[int]
@@ -45,7 +52,15 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class Parameters:
-    """Weights (O, I, R) and biases (O, 1, R) by layer: views of one block (P, R), so that an update is one addition."""
+    """The weights and biases of a stack, or their gradients or updates, as views of one block of memory.
+
+    Thanks to the block, an update of all parameters is a single addition.
+
+    Attributes:
+        block: all parameters, (P, R).
+        weights: `weights[l - 1]` (O, I, R) is W_l.
+        biases: `biases[l - 1]` (O, 1, R) is the bias of layer l. The list is empty for networks without biases.
+    """
 
     block: Array
     weights: list[Array]
@@ -53,7 +68,14 @@ class Parameters:
 
     @classmethod
     def zeros(cls, widths: Sequence[int], bias: bool, runs: int, layout: Layout) -> "Parameters":
-        """Parameters of networks with layer widths n_0 ... n_L; without `bias` the list of biases is empty."""
+        """Return parameters that are all 0.
+
+        Args:
+            widths: the layer widths n_0 ... n_L.
+            bias: whether the networks have biases.
+            runs: R.
+            layout: the memory layout.
+        """
         shapes = [(o, i) for i, o in pairwise(widths)]
         if bias:
             shapes += [(o, 1) for o in widths[1:]]
@@ -66,11 +88,25 @@ class Parameters:
 
 
 class Network:
-    """The passes of a stack over batches of N examples; buffers are made once and reused at every call.
+    """The forward pass and the gradients of a stack, for batches of N examples.
 
-    `deltas[l]` (n_l, N, R) is for the caller to fill from the top, dLoss/dz_l or its stand-in times whatever step size;
-    `derivatives[l]` (n_l, N, R) holds f'(z_l) of the hidden layers after `differentiate`. `output_scale` multiplies the
-    output: the caller's deltas[L] holds it too.
+    Buffers are allocated once and reused by every call. The order of calls is: `forward`, `differentiate`, then the caller
+    fills `deltas`, then `gradients`.
+
+    Args:
+        parameters: the parameters of the stack. The network reads them and never changes them.
+        activation: the activation function of the hidden layers.
+        widths: the layer widths n_0 ... n_L.
+        examples: the number of examples N in a batch.
+        layout: the memory layout.
+        output_scale: a factor that multiplies the output. The caller must include it in `deltas[L]`.
+
+    Attributes:
+        activations: `activations[l]` (n_l, N, R) is h_l after `forward`: the input for l = 0, the scaled output for l = L.
+        derivatives: `derivatives[l]` (n_l, N, R) is f'(z_l) of the hidden layers after `differentiate`.
+        deltas: `deltas[l]` (n_l, N, R), l = 1 .. L, filled by the caller from the top down: dLoss/dz_l, or what a learning rule
+            puts in its place, times any step size.
+        layers: L.
     """
 
     def __init__(
@@ -91,12 +127,12 @@ class Network:
         derivatives, slope_pieces = layout.together(hidden, examples, runs)
         self.activations, self.derivatives = [empty, *activations, empty], [empty, *derivatives]
         for slope in slope_pieces:
-            slope.fill(1.0)  # and stays so where the activation has no derivative of its own
+            slope.fill(1.0)  # the derivative of an activation whose `derivative` is None
         self._pieces = list(zip(active_pieces, slope_pieces, strict=True))
         self.deltas = [empty, *(layout.empty(n, examples, runs) for n in widths[1:])]
 
     def forward(self, x: Array, out: Array) -> None:
-        """Run x (n_0, N, R) through the stack into out (n_L, N, R)."""
+        """Compute the outputs `out` (n_L, N, R) of the inputs x (n_0, N, R), and keep the activations of all layers."""
         self.activations[0], self.activations[-1] = x, out
         for layer, weight in enumerate(self.parameters.weights, start=1):
             z = self.activations[layer]
@@ -109,20 +145,20 @@ class Network:
             np.multiply(out, self.output_scale, out=out)
 
     def differentiate(self) -> None:
-        """Fill `derivatives` from the activations of the last forward pass."""
+        """Compute `derivatives` from the activations of the last forward pass."""
         if self.activation.derivative is not None:
             for h, slope in self._pieces:
                 self.activation.derivative(h, slope)
 
     def gradients(self, out: Parameters) -> None:
-        """Fill `out` with sum over N of deltas[l] activations[l-1]^T (and of deltas[l] for the biases)."""
+        """Compute the gradients: the sums over N of deltas[l] activations[l-1]^T, and of deltas[l] for the biases."""
         for layer in range(1, self.layers + 1):
             self.layout.outer(self.deltas[layer], self.activations[layer - 1], out.weights[layer - 1])
             if out.biases:
                 self.layout.sum_examples(self.deltas[layer], out.biases[layer - 1])
 
     def magnitudes(self, out: Parameters) -> None:
-        """Fill `out` with the sums over N of |deltas[l] activations[l-1]^T|: how large the terms of `gradients` are."""
+        """Compute the same sums as `gradients`, but over the absolute values of the terms."""
         for layer in range(1, self.layers + 1):
             delta = np.abs(self.deltas[layer])
             self.layout.outer(delta, np.abs(self.activations[layer - 1]), out.weights[layer - 1])

@@ -1,6 +1,6 @@
-"""Activations and their derivatives, the derivative as a function of the activation's own output.
+"""Activation functions and their derivatives.
 
-All work in place on arrays of any shape. `None` as derivative says that it is 1 everywhere.
+Every function writes into an array that the caller provides, and accepts arrays of any shape.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,11 @@ from fa_sweep._typing import Array
 
 @dataclass(frozen=True)
 class Activation:
-    """`apply(z, out)` fills h = f(z); `derivative(h, out)` fills f'(z), told from h alone."""
+    """An activation function f and its derivative.
+
+    `apply(z, out)` fills `out` with h = f(z). `derivative(h, out)` fills `out` with f'(z), computed from h alone. `derivative`
+    is None if f' is 1 everywhere.
+    """
 
     apply: Callable[[Array, Array], None]
     derivative: Callable[[Array, Array], None] | None
@@ -24,7 +28,7 @@ def _relu(z: Array, out: Array) -> None:
 
 
 def _relu_derivative(h: Array, out: Array) -> None:
-    np.greater(h, 0.0, out=out)  # 0 at the kink
+    np.greater(h, 0.0, out=out)  # f'(0) = 0
 
 
 def _leaky_relu(negative_slope: float) -> Activation:
@@ -48,7 +52,7 @@ def _tanh_derivative(h: Array, out: Array) -> None:
 
 
 def _sigmoid(z: Array, out: Array) -> None:
-    # 1 / (1 + exp(-z)) by tanh: no overflow at either end
+    # 1 / (1 + exp(-z)), written with tanh because exp could overflow
     np.multiply(z, 0.5, out=out)
     np.tanh(out, out=out)
     np.multiply(out, 0.5, out=out)
@@ -64,7 +68,7 @@ def _linear(z: Array, out: Array) -> None:
     np.copyto(out, z)
 
 
-# Each takes model.negative_slope, which leaky_relu alone (Maas et al., 2013) has a use for.
+# Each entry takes `model.negative_slope`, which only leaky_relu (Maas et al., 2013) uses.
 ACTIVATIONS: dict[str, Callable[[float], Activation]] = {
     "relu": lambda _: Activation(_relu, _relu_derivative),
     "tanh": lambda _: Activation(_tanh, _tanh_derivative),

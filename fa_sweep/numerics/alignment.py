@@ -1,12 +1,15 @@
-"""Alignment angles, in degrees: signed cosines, NaN where undefined.
+"""Alignment angles, in degrees.
 
-Axes: R runs last, N examples. Definitions:
+The cosine keeps its sign, so angles lie between 0 and 180 degrees. An undefined angle is NaN.
 
-- Signal angle: between the mode's s_l and backpropagation's, without the factor f'(z_l), per example of the evaluation set
-  (held out, where the task holds examples out), then the mean over examples. Lillicrap et al. (2016, fig. 2) follow the angle
-  between the changes that the two rules prescribe to hidden activity, in training. In a linear network that is the same
-  quantity on other examples; with another activation theirs holds f'(z_l) and ours does not.
-- Weight alignment: between vec(B) and vec(W^T).
+Axes: R runs (last), N examples. Definitions:
+
+- Signal angle: the angle between the mode's signal s_l and that of backpropagation, without the factor f'(z_l). It is taken for
+  each example of the evaluation set (held-out examples, if the task has any) and then averaged over the examples. Lillicrap et
+  al. (2016, fig. 2) plot the angle between the changes that the two rules prescribe to the hidden activity during training.
+  In a linear network that is the same quantity on other examples. With another activation their quantity contains f'(z_l),
+  and ours does not.
+- Weight alignment: the angle between vec(B) and vec(W^T).
 """
 
 from collections.abc import Callable, Sequence
@@ -15,32 +18,49 @@ import numpy as np
 
 from fa_sweep._typing import Array
 
-SMALLEST = np.finfo(np.float64).tiny  # squares below it have lost digits: an angle from them would be a plausible lie
+SMALLEST = np.finfo(np.float64).tiny  # smaller squares have lost digits, and an angle from them would be wrong
 
 
 def products(inner: Callable[[Array, Array], Array], a: Array, b: Array) -> tuple[Array, Array, Array]:
-    """Return (a.b, a.a, b.b) by an inner product of `fa_sweep.numerics.layout`."""
+    """Return the inner products (a.b, a.a, b.b), computed by `inner`, an inner product of a `Layout`."""
     return inner(a, b), inner(a, a), inner(b, b)
 
 
 def angle_deg(dot: Array, squared_a: Array, squared_b: Array) -> Array:
-    """Return the angle between two vectors from their products; NaN where either is zero or not finite."""
+    """Return the angle between two vectors a and b, given their inner products.
+
+    Args:
+        dot: a.b, of any shape.
+        squared_a: a.a, of the same shape.
+        squared_b: b.b, of the same shape.
+
+    Returns:
+        The angles in degrees, of the same shape; NaN where either vector is zero, not finite, or so small or large that its
+        square cannot be represented.
+    """
     with np.errstate(all="ignore"):
         squared = squared_a * squared_b
         defined = (np.minimum(squared_a, squared_b) >= SMALLEST) & (squared >= SMALLEST) & np.isfinite(squared)
-        # sqrt(a.a * b.b) and not sqrt(a.a) * sqrt(b.b): for a = b it is a.a to the last bit, hence exactly 0 degrees
+        # sqrt(a.a * b.b) instead of sqrt(a.a) * sqrt(b.b): if a = b, it is exactly a.a, and the angle is exactly 0
         cosine = np.clip(dot / np.sqrt(squared), -1.0, 1.0)
     return np.where(defined, np.degrees(np.arccos(np.where(defined, cosine, 0.0))), np.nan)
 
 
 def whole(parts: Sequence[tuple[Array, Array, Array]]) -> Array:
-    """Return the angle between two concatenations from the products of their parts."""
+    """Return the angle in degrees between two concatenated vectors, given the `products` of each pair of parts."""
     dot, squared_a, squared_b = (np.add.reduce(part) for part in zip(*parts, strict=True))
     return angle_deg(dot, squared_a, squared_b)
 
 
 def mean_defined(angles: Array) -> tuple[Array, Array]:
-    """angles (N, R) -> mean over the examples where defined (NaN if nowhere), fraction undefined, both (R,)."""
+    """Average angles over the examples for which they are defined.
+
+    Args:
+        angles: angles (N, R) in degrees, NaN where undefined.
+
+    Returns:
+        The mean (R,), NaN for a run without any defined angle, and the fraction of undefined angles (R,).
+    """
     defined = np.isfinite(angles)
     count = np.add.reduce(defined, axis=0)
     total = np.add.reduce(np.where(defined, angles, 0.0), axis=0)

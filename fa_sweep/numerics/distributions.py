@@ -1,7 +1,7 @@
-"""Distributions of weight and feedback draws: unit draws, which a scale then multiplies.
+"""Distributions from which initial weights and feedback matrices are drawn.
 
-Convention of every scale: it multiplies the unit draw. So it is the standard deviation of `normal`, the limit of
-`uniform`, and the gain of `he`, `xavier` and `orthogonal`. An axis order of (O, I) holds throughout: the fan-in is I.
+Each distribution gives a "unit draw", which the caller multiplies by a scale. The scale is therefore the standard deviation of
+`normal`, the limit of `uniform`, and the gain of `he`, `xavier` and `orthogonal`. Matrices are (O, I): the fan-in is I.
 """
 
 from collections.abc import Callable
@@ -14,10 +14,14 @@ from fa_sweep._typing import Array
 
 @dataclass(frozen=True)
 class Distribution:
-    """`fill(generator, out)` fills (..., O, I), C-contiguous, the same numbers however the leading axes are cut.
+    """A distribution of matrices (O, I).
 
-    `gain(fan_in, fan_out)` then multiplies them, None where it is 1; `deviation(fan_in, fan_out)` is the standard deviation
-    of an entry of the unit draw; `gaussian`: whether the entries are independent normals.
+    Attributes:
+        fill: `fill(generator, out)` fills the C-contiguous array `out` (..., O, I) with random numbers. Drawing the matrices in
+            one call or in several gives the same numbers.
+        gain: `gain(fan_in, fan_out)` is the factor that makes a unit draw of these numbers; None if the factor is 1.
+        deviation: `deviation(fan_in, fan_out)` is the standard deviation of an entry of the unit draw.
+        gaussian: whether the entries are independent normals.
     """
 
     fill: Callable[[np.random.Generator, Array], None]
@@ -40,7 +44,7 @@ def _orthogonal(generator: np.random.Generator, out: Array) -> None:
     _normal(generator, out)
     tall = out.shape[-2] >= out.shape[-1]
     q, r = np.linalg.qr(out if tall else out.swapaxes(-1, -2))
-    # LAPACK leaves the signs of R's diagonal open; fixing them makes the draw uniform over orthogonal matrices
+    # LAPACK does not fix the signs on the diagonal of R. Making them positive makes the draw uniform over orthogonal matrices
     # (Mezzadri, 2007, "How to generate random matrices from the classical compact groups").
     signs = np.where(np.diagonal(r, axis1=-2, axis2=-1) < 0, -1.0, 1.0)
     q = q * signs[..., None, :]
@@ -66,7 +70,14 @@ DISTRIBUTIONS: dict[str, Distribution] = {
 
 
 def draw_into(name: str, generator: np.random.Generator, out: Array, fans: tuple[int, int] | None = None) -> None:
-    """Fill `out` (..., O, I), C-contiguous float64, with unit draws; `fans` (in, out) where they are not (I, O)."""
+    """Fill an array with unit draws of a distribution.
+
+    Args:
+        name: a key of `DISTRIBUTIONS`.
+        generator: the random stream.
+        out: the array to fill, (..., O, I), C-contiguous, float64.
+        fans: the (fan-in, fan-out) that the gain is computed from; None for (I, O).
+    """
     distribution = DISTRIBUTIONS[name]
     distribution.fill(generator, out)
     if distribution.gain is not None:
@@ -74,12 +85,12 @@ def draw_into(name: str, generator: np.random.Generator, out: Array, fans: tuple
 
 
 def draw(name: str, generator: np.random.Generator, *shape: int) -> Array:
-    """Return unit draws of one distribution, shape (..., O, I), float64."""
+    """Return unit draws of the named distribution as a float64 array of the given shape (..., O, I)."""
     out = np.empty(shape)
     draw_into(name, generator, out)
     return out
 
 
 def deviation(name: str, fan_in: int, fan_out: int) -> float:
-    """Return the standard deviation of an entry of the unit draw."""
+    """Return the standard deviation of an entry of a unit draw of the named distribution."""
     return float(DISTRIBUTIONS[name].deviation(fan_in, fan_out))

@@ -1,16 +1,18 @@
-"""How a stack lies in memory, and the three contractions that all learning is made of.
+"""Memory layouts of a stack of networks, and the products and sums that training and evaluation are built from.
 
-Axes: R runs, N examples, I inputs, O outputs. Every array is indexed with the run axis last, (O, I, R) or (I, N, R), in
-either layout; what differs is which axis is contiguous, and with it the kernel. NumPy's elementwise operations follow the
-memory whatever the indices, so that nothing else has to know.
+Axes: R runs, N examples, I inputs, O outputs. In both layouts arrays are indexed with the run axis last, (O, I, R) or
+(I, N, R). The layouts differ in which axis is contiguous, and therefore in how products are computed. NumPy's elementwise
+operations work on either, so the rest of the code need not know the layout.
 
-- `LanesLast`: the run axis is contiguous, einsum. For small networks, where the cost is that of calls: one contraction
-  serves hundreds of runs. With the run axis innermost every run's sums are taken in the same order whatever the number of
-  runs (at widths of two and more, hence the padding).
-- `RunsFirst`: each run's matrices are contiguous, stacked matmul. For batches through wide layers, where the cost is
-  arithmetic: one BLAS product a run, never folded over runs, so that the size of the stack changes no bit.
+- `LanesLast`: the run axis is contiguous, and products use einsum. It suits small networks, where the number of calls decides
+  the time: one call serves hundreds of runs. The run axis is innermost, so the order in which a run's terms are summed does not
+  depend on the number of runs. (With a single run it would, which is why stacks are padded.)
+- `RunsFirst`: the matrices of each run are contiguous, and products use stacked matmul. It suits batches through wide layers,
+  where arithmetic decides the time. There is one BLAS product per run, never one over several runs, so the size of the stack
+  does not change a single bit.
 
-The two differ in their roundings: which one a network takes depends on its structure alone, never on the size of a stack.
+The two layouts round differently. The layout of a network therefore depends on its structure alone, never on the size of the
+stack.
 """
 
 import math
@@ -24,16 +26,24 @@ import numpy as np
 from fa_sweep._typing import Array
 
 CACHE_LINE_BYTES = 64
-# Sums of squares below it have lost digits to underflow, or all of them.
+# Smaller sums of squares have lost some or all of their digits to underflow.
 SMALLEST_SQUARE = float(np.finfo(np.float64).tiny / np.finfo(np.float64).eps)
 
 
 class Layout(ABC):
-    """Memory order and contractions for one floating-point type."""
+    """A memory layout: allocates the arrays of a stack, and computes products and sums over them.
+
+    No result of a run depends on the other runs or on their number, bit for bit, if the number of lanes is a multiple of
+    `lane_multiple`.
+
+    Args:
+        dtype: the floating-point type of the arrays.
+    """
 
     order: ClassVar[Literal["C", "F"]]
+    # Each slice of a stack is padded to a multiple of this many lanes.
     lane_multiple: ClassVar[int]
-    # Of the examples and outputs that training holds at a time: more steps spread calls, fewer stay in the cache.
+    # Size of the examples and outputs that training holds at a time. More of them mean fewer calls; fewer fit into the cache.
     segment_bytes: ClassVar[int]
 
     def __init__(self, dtype: Any) -> None:
@@ -41,8 +51,8 @@ class Layout(ABC):
         self._ones: dict[int, Array] = {}
 
     def empty(self, *shape: int) -> Array:
-        """Return an array indexed (..., R)."""
-        # NumPy begins arrays anywhere: vector loads that straddle two cache lines take up to twice the time.
+        """Return an uninitialised array of the given shape (..., R)."""
+        # Aligned to a cache line, which NumPy does not do: vector loads that straddle two lines take up to twice the time.
         size = math.prod(shape) * self.dtype.itemsize
         raw = np.empty(size + CACHE_LINE_BYTES, np.uint8)
         start = -raw.ctypes.data % CACHE_LINE_BYTES
@@ -50,61 +60,86 @@ class Layout(ABC):
         return array
 
     def zeros(self, *shape: int) -> Array:
-        """Return zeros indexed (..., R)."""
+        """Return an array of zeros of the given shape (..., R)."""
         array = self.empty(*shape)
         array.fill(0.0)
         return array
 
     @abstractmethod
     def steps(self, *shape: int) -> Array:
-        """Return an array indexed (S, units, N, R), each step's part laid out as `empty` does."""
+        """Return an uninitialised array (S, units, N, R) for S steps; each step's part is laid out as `empty` lays it out."""
 
     def together(self, widths: Sequence[int], examples: int, runs: int) -> tuple[list[Array], list[Array]]:
-        """Return zeros (n, N, R) for each width n, and the pieces that elementwise operations over all have to go through."""
+        """Allocate zeros for several layers such that elementwise operations over all layers need few calls.
+
+        Args:
+            widths: the number of units n of each layer.
+            examples: N.
+            runs: R.
+
+        Returns:
+            The arrays (n, N, R), one per layer, and a list of arrays that together hold the same memory, often in fewer pieces.
+            An elementwise operation over all layers loops over the second list.
+        """
         layers = [self.zeros(n, examples, runs) for n in widths]
         return layers, layers
 
     def for_feedback(self, matrix: Array) -> Array:
-        """Matrix (O, I, R) -> a copy that `propagate_back` takes in fastest; elementwise operations with weights are slow."""
+        """Copy a matrix (O, I, R) into the memory order in which `propagate_back` reads it fastest.
+
+        Elementwise operations between such a copy and a forward weight are slow.
+        """
         return matrix.copy(order=self.order)
 
     @abstractmethod
     def gather(self, values: Array, order: Array) -> Array:
-        """Values (examples, units), order (S, N, R) -> (S, units, N, R), laid out as `steps` does."""
+        """Collect the examples of S steps.
+
+        Args:
+            values: the inputs or targets of all examples, (examples, units).
+            order: the indices of the examples in each step, batch and run, (S, N, R).
+
+        Returns:
+            The selected values, (S, units, N, R), laid out as `steps` lays them out.
+        """
 
     @abstractmethod
     def propagate(self, weight: Array, x: Array, out: Array) -> None:
-        """weight (O, I, R), x (I, N, R) -> out (O, N, R)."""
+        """Multiply by the weight: weight (O, I, R), x (I, N, R) -> out (O, N, R)."""
 
     @abstractmethod
     def propagate_back(self, matrix: Array, delta: Array, out: Array) -> None:
-        """matrix (O, I, R), delta (O, N, R) -> out (I, N, R): the matrix stands as the forward weight does, O first."""
+        """Multiply by the transposed matrix: matrix (O, I, R), delta (O, N, R) -> out (I, N, R).
+
+        A feedback matrix has the shape of the forward weight that it replaces: O comes first.
+        """
 
     @abstractmethod
     def outer(self, delta: Array, x: Array, out: Array) -> None:
-        """delta (O, N, R), x (I, N, R) -> out (O, I, R), summed over N."""
+        """Sum the outer products over the examples: delta (O, N, R), x (I, N, R) -> out (O, I, R)."""
 
     @abstractmethod
     def sum_examples(self, delta: Array, out: Array) -> None:
-        """delta (O, N, R) -> out (O, 1, R), summed over N."""
+        """Sum over the examples: delta (O, N, R) -> out (O, 1, R)."""
 
     @abstractmethod
     def inner(self, a: Array, b: Array) -> Array:
-        """Return the inner product of a and b (units, units or N, R) over all axes but the last, (R,), float64."""
+        """Return each run's inner product of a and b, both (units, units, R) or (units, N, R): (R,), float64."""
 
     @abstractmethod
     def inner_per_example(self, a: Array, b: Array) -> Array:
-        """Return the inner product of a and b (units, N, R) over the first axis, (N, R), float64."""
+        """Return the inner product of a and b, both (units, N, R), for each example and run: (N, R), float64."""
 
     def norm(self, a: Array) -> Array:
-        """Return the norm of a (units, units or N, R) over all axes but the last, (R,), float64.
+        """Return each run's Frobenius norm of a, which is (units, units, R) or (units, N, R): (R,), float64.
 
-        A run whose squares under- or overflow gets 0 or infinity: for metrics. A learning rule takes `norm_at_any_scale`.
+        If the squares of a run underflow or overflow, its norm is inaccurate, 0 or infinity. That is good enough for metrics;
+        learning rules use `norm_at_any_scale`.
         """
         return np.asarray(np.sqrt(self.inner(a, a)))
 
     def norm_at_any_scale(self, a: Array) -> Array:
-        """Return what `norm` does, bit for bit, and the right norm of runs whose squares under- or overflow as well."""
+        """Return the same as `norm`, bit for bit, but correct even if the squares of a run underflow or overflow."""
         with np.errstate(over="ignore"):
             squared = self.inner(a, a)
         lost = (squared < SMALLEST_SQUARE) | np.isinf(squared)
@@ -113,7 +148,7 @@ class Layout(ABC):
             largest = np.abs(double).max(axis=(0, 1), initial=0.0)
             lost &= (largest > 0.0) & np.isfinite(largest)
             if lost.any():
-                # Divided by a power of two, which rounds nothing, so that the squares stay in range.
+                # Division by a power of two is exact, and brings the squares into range.
                 exponent = np.where(lost, np.frexp(largest)[1], 0)
                 scaled = np.ldexp(double, -exponent)
                 squared = np.where(lost, 0.0, squared)
@@ -122,18 +157,18 @@ class Layout(ABC):
 
 
 class LanesLast(Layout):
-    """The run axis contiguous; einsum."""
+    """The layout for small networks: the run axis is contiguous, and products use einsum."""
 
     order = "C"
-    # At a width of 1 NumPy takes other kernels, and with them other roundings: each slice of a stack is padded with
-    # networks of zeros. To 8, because a slice then begins and ends where a vector register does.
+    # With a single lane NumPy uses other kernels, which round differently. Each slice of a stack is therefore padded with
+    # networks of zeros. To a multiple of 8, because vector registers then never straddle two slices.
     lane_multiple = 8
     segment_bytes = 2**24
 
     def together(self, widths: Sequence[int], examples: int, runs: int) -> tuple[list[Array], list[Array]]:
         if not widths:
             return [], []
-        block = self.zeros(sum(widths), examples, runs)  # one call for all layers: here calls are what costs
+        block = self.zeros(sum(widths), examples, runs)  # so that a single call serves all layers
         return np.split(block, np.cumsum(widths)[:-1].tolist()), [block]
 
     def steps(self, *shape: int) -> Array:
@@ -148,7 +183,7 @@ class LanesLast(Layout):
     def propagate(self, weight: Array, x: Array, out: Array) -> None:
         np.einsum("oir,inr->onr", weight, x, out=out)
 
-    # Behind a single output there is nothing to sum: a product takes a third of the time.
+    # With a single output there is nothing to sum, and a plain product takes a third of the time.
 
     def propagate_back(self, matrix: Array, delta: Array, out: Array) -> None:
         if len(delta) == 1:
@@ -173,7 +208,10 @@ class LanesLast(Layout):
 
 
 class RunsFirst(Layout):
-    """Each run's arrays contiguous; one BLAS product a run. `array.T` is (R, ...) with the last two axes swapped."""
+    """The layout for batches through wide layers: the arrays of each run are contiguous, with one BLAS product per run.
+
+    `array.T` has the run axis first and the other two axes swapped.
+    """
 
     order = "F"
     lane_multiple = 1
@@ -200,13 +238,13 @@ class RunsFirst(Layout):
         np.matmul(x.transpose(2, 0, 1), delta.T, out=out.T)
 
     def sum_examples(self, delta: Array, out: Array) -> None:
-        # A product with ones takes a third of a reduction's time.
+        # Multiplying by ones takes a third of the time of `np.add.reduce`.
         examples = delta.shape[1]
         if examples not in self._ones:
             self._ones[examples] = np.ones((1, examples), self.dtype)
         np.matmul(self._ones[examples], delta.T, out=out.T)
 
-    # Sums over one run's contiguous memory: einsum cuts long ones where its buffer ends, which depends on the stack.
+    # Not einsum: it splits long sums where its buffer ends, which depends on the size of the stack.
 
     def inner(self, a: Array, b: Array) -> Array:
         multiplied = np.multiply(_double(a), _double(b), order="F")
@@ -222,7 +260,7 @@ def _double(a: Array) -> Array:
 
 
 def norm_of(matrix: Array) -> float:
-    """Return the Frobenius norm of one matrix, also where the squares of its entries under- or overflow."""
+    """Return the Frobenius norm of one matrix, even if the squares of its entries underflow or overflow."""
     with np.errstate(over="ignore"):
         norm = float(np.linalg.norm(matrix))
     if norm * norm < SMALLEST_SQUARE or np.isinf(norm):
@@ -232,18 +270,29 @@ def norm_of(matrix: Array) -> float:
 
 
 def scaled_to_one(matrix: Array) -> tuple[Array, int]:
-    """Return a matrix divided by a power of two, which rounds nothing, and the exponent: its largest entry is about 1."""
+    """Scale a matrix by a power of two, which is exact, so that its largest entry lies between 1/2 and 1.
+
+    Returns:
+        The scaled matrix, and the exponent of the power of two by which it was divided. A matrix of zeros, or one with an
+        entry that is not finite, is returned unscaled, with exponent 0.
+    """
     largest = float(np.abs(matrix).max(initial=0.0))
     exponent = int(np.frexp(largest)[1]) if 0.0 < largest < np.inf else 0
     return np.ldexp(matrix, -exponent), exponent
 
 
-# Measured: below either, a stacked product costs more in calls than einsum does in arithmetic, even for ten runs.
+# Measured: below either limit, the calls of a stacked product take longer than the arithmetic of einsum, even for ten runs.
 WIDE_BATCH = 8
 WIDE_WEIGHTS = 2048
 
 
 def layout_of(widths: Sequence[int], batch_size: int, dtype: Any) -> Layout:
-    """Return the layout of networks with layer widths n_0 ... n_L, trained on batches of that size."""
+    """Choose the layout for a network structure: `RunsFirst` for large batches and many weights, otherwise `LanesLast`.
+
+    Args:
+        widths: the layer widths n_0 ... n_L.
+        batch_size: the number of examples per training step.
+        dtype: the floating-point type.
+    """
     weights = sum(i * o for i, o in pairwise(widths))
     return (RunsFirst if batch_size >= WIDE_BATCH and weights >= WIDE_WEIGHTS else LanesLast)(dtype)

@@ -1,6 +1,6 @@
-"""Losses: a value to report and the descent direction that training follows.
+"""Loss functions: the value that is reported, and the descent direction that training follows.
 
-Axes: O outputs, N examples, R runs; `output` and `target` are (O, N, R), `rate` broadcasts against them.
+Axes: O outputs, N examples, R runs. `output` and `target` are (O, N, R); `rate` broadcasts against them.
 """
 
 from collections.abc import Callable
@@ -13,11 +13,13 @@ from fa_sweep._typing import Array
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss per example, summed over the outputs.
+    """A loss function, summed over the outputs of an example.
 
-    `value(output, target)` returns (N, R). `descend(output, target, rate, out)` fills `out` with -rate * dvalue/doutput:
-    the step size rides on the error from the start, so that every gradient behind it is an update already. `one_hot`: whether
-    targets have to be classes, one output each.
+    Attributes:
+        value: `value(output, target)` returns the loss of each example, (N, R).
+        descend: `descend(output, target, rate, out)` fills `out` (O, N, R) with -rate * dvalue/doutput. The error contains the
+            step size from the start, so the gradients that are computed from it are already updates.
+        one_hot: whether the targets must be one-hot, one output per class.
     """
 
     value: Callable[[Array, Array], Array]
@@ -26,7 +28,7 @@ class Loss:
 
 
 def error(loss: Loss, output: Array, target: Array) -> Array:
-    """Return e = dvalue/doutput, (O, N, R)."""
+    """Return the error e = dvalue/doutput, (O, N, R)."""
     out = np.empty_like(output)
     loss.descend(output, target, np.ones(1, output.dtype), out)
     np.negative(out, out=out)
@@ -40,7 +42,7 @@ def _absolute_value(output: Array, target: Array) -> Array:
 
 def _absolute_descend(output: Array, target: Array, rate: Array, out: Array) -> None:
     np.subtract(target, output, out=out)
-    np.copysign(rate, out, out=out)  # target == output gives +0.0, hence e = -1 there: sign(0) = -1, as the seed has it
+    np.copysign(rate, out, out=out)  # target - output = +0.0 counts as positive, so e = -1 there
 
 
 def _squared_value(output: Array, target: Array) -> Array:
@@ -55,7 +57,7 @@ def _squared_descend(output: Array, target: Array, rate: Array, out: Array) -> N
 
 
 def _cross_entropy_value(output: Array, target: Array) -> Array:
-    shifted = output - np.maximum.reduce(output, axis=0)  # the largest logit at 0: exp cannot overflow
+    shifted = output - np.maximum.reduce(output, axis=0)  # the largest logit becomes 0, so exp cannot overflow
     log_normaliser = np.log(np.add.reduce(np.exp(shifted), axis=0))
     summed: Array = log_normaliser - np.add.reduce(shifted * target, axis=0)
     return summed
@@ -70,7 +72,7 @@ def _cross_entropy_descend(output: Array, target: Array, rate: Array, out: Array
 
 
 LOSSES = {
-    "absolute": Loss(_absolute_value, _absolute_descend),  # sum |y_hat - y|, its subgradient
+    "absolute": Loss(_absolute_value, _absolute_descend),  # sum |y_hat - y|; descends along a subgradient
     "squared": Loss(_squared_value, _squared_descend),  # 1/2 ||y_hat - y||^2
-    "cross_entropy": Loss(_cross_entropy_value, _cross_entropy_descend, one_hot=True),  # softmax inside; targets one-hot
+    "cross_entropy": Loss(_cross_entropy_value, _cross_entropy_descend, one_hot=True),  # includes the softmax; targets one-hot
 }

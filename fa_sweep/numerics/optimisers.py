@@ -1,7 +1,10 @@
-"""Optimisers: how the mode's pseudo-gradient, already times minus the learning rate, becomes the update of the parameters.
+"""Optimisers: they turn pseudo-gradients into parameter updates.
 
-Axes: P parameters, R runs. Each works in place on one block (P, R). Weight decay stands beside them, decoupled: every weight
-keeps the fraction `1 - lr * weight_decay` a step, biases all of themselves (for sgd this is the gradient of the usual penalty).
+Axes: P parameters, R runs. An optimiser gets the pseudo-gradients of all parameters as one block (P, R), already multiplied by
+minus the learning rate, and overwrites the block with the update.
+
+Weight decay is not part of an optimiser: in each step every weight is multiplied by `1 - lr * weight_decay`, and biases do not
+decay. With sgd this equals the gradient of the usual L2 penalty.
 """
 
 from collections.abc import Callable
@@ -10,10 +13,11 @@ import numpy as np
 
 from fa_sweep._typing import Array
 
-# step(update, magnitudes): `magnitudes` (P, R) are None but for the optimisers in MEASURING.
+# step(update, magnitudes): overwrites `update` (P, R). `magnitudes` (P, R) bounds the rounding error of each pseudo-gradient;
+# it is None unless the optimiser is in MEASURING and a batch has more than one example.
 Optimiser = Callable[[Array, Array | None], None]
 
-ROUNDINGS = 16  # what rounding may leave of a sum that is 0, besides one rounding per example, in units of eps
+ROUNDINGS = 16  # how far from 0 rounding may leave a sum that is exactly 0, in units of eps, beyond 1 eps per example
 
 
 def _sgd(block: Array, lr: Array, momentum: Array) -> Optimiser | None:
@@ -34,36 +38,46 @@ def _momentum(block: Array, lr: Array, momentum: Array) -> Optimiser:
 def _manhattan(block: Array, lr: Array, momentum: Array) -> Optimiser:
     def step(update: Array, magnitudes: Array | None) -> None:
         if magnitudes is not None:
-            # Terms that cancel leave a rounding error, whose sign would make a full step, and another in another layout.
+            # Terms that cancel leave a rounding error. Its sign depends on the memory layout and would cause a full step.
             np.copyto(update, 0.0, where=np.abs(update) <= magnitudes)
-        np.sign(update, out=update)  # sign(0) = 0: what got no gradient stays
+        np.sign(update, out=update)  # sign(0) = 0: a parameter without a gradient does not change
         np.multiply(update, lr, out=update)
 
     return step
 
 
-# Each is made for a block like (P, R), learning rates and momenta (R,); None says that the update is right as it is.
+# Each entry takes a block (P, R) that shows shape and type, learning rates (R,) and momenta (R,). It returns None if the
+# update needs no change.
 OPTIMISERS: dict[str, Callable[[Array, Array, Array], Optimiser | None]] = {
     "sgd": _sgd,
     "momentum": _momentum,  # Polyak (1964), v <- momentum v - lr G, W <- W + v
     "manhattan": _manhattan,  # W <- W - lr sign(G), sign(G) = 0 where |G| is within rounding of 0
 }
-# Those that are told how large a pseudo-gradient of 0 may be after rounding, `zero_within` of the sum of its terms' sizes.
+# Optimisers that have to know up to which size a pseudo-gradient counts as 0: `zero_within` times the sum of |terms|.
 MEASURING = frozenset({"manhattan"})
 
 
 def zero_within(examples: int, dtype: np.dtype) -> float:
-    """Return the fraction of the sum of |terms| up to which a sum over that many examples counts as 0: (N + 16) eps.
+    """Return the tolerance, relative to the sum of |terms|, within which a sum over N examples counts as 0: (N + 16) eps.
 
-    N eps bounds what summing N terms may leave, in any order; the rest is for the roundings of the terms themselves. Measured
-    where exact sums are 0 (parities, 4 to 256 examples): 9 eps at most.
+    Summing N terms in any order leaves a rounding error of at most N eps. The other 16 eps allow for the rounding of the terms
+    themselves. The largest error measured where the exact sum is 0 was 9 eps (parity tasks, 4 to 256 examples).
+
+    Args:
+        examples: the number N of examples that are summed over.
+        dtype: the floating-point type, which gives eps.
     """
     return (examples + ROUNDINGS) * float(np.finfo(dtype).eps)
 
 
 def numerics(name: str, examples: int) -> int:
-    """Return the version of an optimiser's numbers on batches of that many examples, part of the ids of its runs unless 0.
+    """Return the numerics version of an optimiser; unless it is 0, it is part of the ids of its runs.
 
-    Manhattan, 1: what is 0 but for rounding counts as 0. With one example nothing is summed and nothing has changed.
+    Manhattan has version 1 since a sum that is 0 up to rounding counts as 0. With one example per batch nothing is summed, so
+    the numbers did not change and the version is 0.
+
+    Args:
+        name: a key of `OPTIMISERS`.
+        examples: the batch size.
     """
     return 1 if name == "manhattan" and examples > 1 else 0

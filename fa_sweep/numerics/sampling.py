@@ -1,6 +1,7 @@
-"""In which order a run meets its examples.
+"""Sampling: the order in which a run sees its training examples.
 
-Axes: S steps, N examples of a batch. A source is asked for the next S steps; how the steps are cut changes nothing.
+Axes: S steps, N examples per batch. The caller asks for the next S steps at a time; asking for the steps in one call or in
+several gives the same order.
 """
 
 from collections.abc import Callable
@@ -44,11 +45,11 @@ def _permutation(generator: np.random.Generator, examples: int, batch_size: int)
     return take
 
 
-# Each is made from (generator, number of examples, batch size) and then asked for the numbers (S, N) of the next S steps'
-# examples. `fresh` stands for tasks that draw new examples at every step and have no set to take them from.
+# Each entry takes (generator, number of examples, batch size) and returns a function: called with S, it returns the indices
+# (S, N) of the examples of the next S steps. `fresh` is for tasks that make new examples at every step and have no fixed set.
 SAMPLINGS: dict[str, Callable[[np.random.Generator, int, int], Order] | None] = {
     "with_replacement": _with_replacement,
-    "permutation": _permutation,  # epochs: every example once, in a new order; the last, partial batch is dropped
-    "in_order": _in_order,  # over and over; with batch_size the whole set, full-batch training
+    "permutation": _permutation,  # one new order per epoch; each epoch drops its last batch if that is incomplete
+    "in_order": _in_order,  # cycles through the set; full-batch training if batch_size is the size of the set
     "fresh": None,
 }

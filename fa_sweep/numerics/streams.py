@@ -1,7 +1,7 @@
-"""Random streams, keyed by purpose and never by the order of drawing.
+"""Random streams. Each one is identified by its seed and its purpose, never by the order of drawing.
 
-Two runs with one seed draw the same initial weights, the same order of examples and the same evaluation sample,
-whatever their feedback mode: comparisons between modes are paired by seed.
+Two runs with the same seed therefore get the same initial weights, the same order of examples and the same evaluation sample,
+whatever their feedback modes. Comparisons between modes are paired by seed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from numpy.random.bit_generator import ISeedSequence
 
 Words = np.ndarray[Any, np.dtype[np.uint32]]
 
-# The numbers are part of every run's identity: a purpose may be added, never renumbered.
+# A purpose may be added, but never renumbered: the numbers decide what every run draws.
 PURPOSES = {
     "init": 0,
     "order": 1,
@@ -20,30 +20,37 @@ PURPOSES = {
     "feedback": 3,
     "mirror": 4,
     "evaluation": 5,
-    "chance_at_first": 6,  # feedback that no run trains with, for the angles by chance of the first evaluation
-    "chance_at_last": 7,  # and of the last
+    "chance_at_first": 6,  # feedback that no run trains with, for the chance angles at the first evaluation
+    "chance_at_last": 7,  # the same for the last evaluation
 }
 
-_POOL_WORDS = 4  # of 32 bits each, in NumPy's SeedSequence
-_STATE_WORDS = 6  # three of 64 bits, which SFC64 begins from
-_FEW = 20  # seeds that NumPy has hashed one by one before the arrays below have been made
+_POOL_WORDS = 4  # size of the entropy pool of NumPy's SeedSequence, in words of 32 bits
+_STATE_WORDS = 6  # SFC64 is seeded with three words of 64 bits
+_FEW = 20  # with fewer seeds, hashing them one by one in NumPy is faster than the arrays below
 
 
 def stream(seed: int, purpose: str, layer: int = 0, kind: int = 0) -> np.random.Generator:
-    """Return the generator of one purpose of one seed.
+    """Return the random generator for one seed and purpose.
 
-    `layer` is the number of the forward weight that the draw belongs to (0: none), `kind` tells apart several draws
-    of one purpose and layer. SFC64 because normal draws cost 0.8 of PCG64's; the key goes into the spawn key because
-    NumPy pads the entropy before it, so that no two (seed, key) pairs share a state.
+    The generator is SFC64, which draws normals in 0.8 of PCG64's time. Purpose, layer and kind form the spawn key: NumPy pads
+    the entropy before a spawn key, so no two (seed, key) pairs share a state.
+
+    Args:
+        seed: the seed, at least 0.
+        purpose: a key of `PURPOSES`.
+        layer: the number of the forward weight that the draw belongs to, from 1; 0 if it belongs to none.
+        kind: a number that distinguishes several draws of the same purpose and layer.
     """
     key = (PURPOSES[purpose], layer, kind)
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=key)))
 
 
 def streams(seeds: Sequence[int], purpose: str, layer: int = 0, kind: int = 0) -> list[np.random.Generator]:
-    """Return `stream` of each of several seeds (below 2^64); of many at a fourth of its cost: they are hashed together.
+    """Return `stream` for each of several seeds (at least 0 and below 2^64), in the same order.
 
-    The hash is SeedSequence's, which NumPy keeps as it is for good (NEP 19): M. O'Neill's seed_seq_fe, in 32-bit arithmetic.
+    With many seeds this takes a fourth of the time of calling `stream` for each, because the seeds are hashed together. The
+    hash is that of NumPy's SeedSequence, which NumPy promises never to change (NEP 19): M. O'Neill's seed_seq_fe, in 32-bit
+    arithmetic.
     """
     if len(seeds) < _FEW:
         return [stream(seed, purpose, layer, kind) for seed in seeds]
@@ -62,12 +69,12 @@ def streams(seeds: Sequence[int], purpose: str, layer: int = 0, kind: int = 0) -
     constants = _hash_constants(0x8B51F9DD, 0x58F38DED)
     words = [_hash(pool[number % _POOL_WORDS], *next(constants)).astype(np.uint64) for number in range(_STATE_WORDS)]
     states = np.stack([low | (high << np.uint64(32)) for low, high in zip(words[::2], words[1::2], strict=True)], axis=-1)
-    # NumPy takes any ISeedSequence, its stubs a SeedSequence alone.
+    # NumPy accepts any ISeedSequence, but its type stubs accept only a SeedSequence.
     return [np.random.Generator(np.random.SFC64(_Hashed(state))) for state in states]  # type: ignore[arg-type]
 
 
 def _hash_constants(first: int, factor: int) -> Iterator[tuple[np.uint32, np.uint32]]:
-    """Give each hash its two constants: they do not depend on what is hashed."""
+    """Yield the two constants of each successive hash; they do not depend on the hashed words."""
     while True:
         second = first * factor & 0xFFFFFFFF
         yield np.uint32(first), np.uint32(second)
@@ -85,11 +92,11 @@ def _mix(x: Words, y: Words) -> Words:
 
 
 class _Hashed(ISeedSequence):
-    """A seed that is hashed already, for a bit generator to begin from."""
+    """A seed that has already been hashed, in the form in which a bit generator accepts it."""
 
     def __init__(self, state: np.ndarray) -> None:
         self._state = state
 
     def generate_state(self, n_words: int, dtype: Any = np.uint32) -> Any:
-        """Return the words."""
+        """Return the hashed words, whatever number and type of words are asked for."""
         return self._state
