@@ -176,10 +176,10 @@ def after(kill: Kill, started: Started) -> list[str]:
         return [f"still there after 10 s; said: {ended.err.strip()[-150:]!r}"]
     if took > limit:
         problems.append(f"ended after {took:.1f} s, not within {limit:.0f}")
-    while (orphans := left_over(started.marker)) and time.monotonic() - sent < 2 * END_S:
+    while (orphans := left_over(started.marker)) and time.monotonic() - sent < END_S:
         time.sleep(0.01)
     if orphans:
-        problems.append(f"{len(orphans)} processes are left after {2 * END_S:.0f} s")
+        problems.append(f"{len(orphans)} processes are left after {END_S:.0f} s")
     return problems + wrong_words(kill, ended)
 
 

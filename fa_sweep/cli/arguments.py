@@ -23,14 +23,14 @@ from fa_sweep.errors import ConfigError
 from fa_sweep.process.secrets import redact
 from fa_sweep.settings.build import plain_text
 from fa_sweep.settings.suggestions import kind_of
-from fa_sweep.sweep.record import group_of
+from fa_sweep.sweep.record import group_of, split_words
 
 MOST_WORDS = 1000  # of a command line; Hydra parses each of them three times
 LONGEST_WORD = 10_000  # characters between two commas
 _FOLDER_FLAGS = ("--config-dir", "-cd", "--config-path", "-cp")
 _REFUSED_FLAGS = {
     "run": "--run changes nothing here: leave it out (hydra.mode=RUN makes a single run of a preset that sweeps)",
-    "info": "--info tells of Hydra's insides alone: --cfg job prints the settings, dry_run=true the plan",
+    "info": "--info only shows Hydra's internals: --cfg job prints the settings, dry_run=true the plan",
     "experimental_rerun": "--experimental-rerun would unpickle a file: a run's tag `reproduce` is the command that repeats it",
 }
 
@@ -92,7 +92,7 @@ def _check_override(override: Override, places: Iterable[str]) -> None:
             raise ConfigError(f"{override.input_line}: nothing works without it; leave it out")
         return
     if path == [""]:
-        raise ConfigError(f"{shown(override.input_line)} is no setting; write NAME=VALUE, such as seed=3")
+        raise ConfigError(f"{shown(override.input_line)} is not a setting; write NAME=VALUE, such as seed=3")
     _check_place(override, path)
     merges = isinstance(override.value(), dict)
     if path == ["hydra"] or (path in (["hydra", "launcher"], ["hydra", "sweeper"]) and "/" not in key and not merges):
@@ -157,7 +157,7 @@ def _check_group(override: Override, group: str) -> None:
             remedy = f"{remedy}; give settings one by one: {group}.{single}={one[single]}"
         if isinstance(one, list):
             names = ",".join(str(getattr(item, "text", item)) for item in one)
-            remedy = f"a group takes the name of one option; to sweep over several: -m {group}={names[:200]}"
+            remedy = f"a group takes the name of one of its options; to sweep over several: -m {group}={names[:200]}"
         raise ConfigError(f"{shown(override.input_line)[1:-1]}: {remedy}")
 
 
@@ -220,16 +220,9 @@ def words_to_keep(arguments: Sequence[str]) -> dict[str, list[str]]:
 
     Tracking settings are left out, secrets are masked, and configuration folders are made absolute.
     """
-    flags: list[str] = []
-    overrides: list[str] = []
-    follows = False
-    for word in absolute_places(arguments):
-        if follows or word.startswith("-"):
-            flags.append(redact(word))
-        elif group_of(word) != "tracking":
-            overrides.append(redact(word))
-        follows = not follows and word in (*_FOLDER_FLAGS, "--config-name", "-cn")
-    return {"flags": flags, "overrides": overrides}
+    flags, overrides = split_words(absolute_places(arguments))
+    kept = [override for override in overrides if group_of(override) != "tracking"]
+    return {"flags": list(map(redact, flags)), "overrides": list(map(redact, kept))}
 
 
 def is_search_path(text: str) -> bool:

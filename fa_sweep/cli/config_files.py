@@ -69,13 +69,15 @@ def check_file(path: str) -> None:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}; mend it or take another file") from error
     if len(content) > LARGEST_BYTES:
-        raise ConfigError(f"{path} is larger than {LARGEST_BYTES // 2**10} KiB; no configuration is: is it the right file?")
+        raise ConfigError(
+            f"{path} is larger than {LARGEST_BYTES // 2**10} KiB; a configuration is never that large: is it the right file?"
+        )
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise ConfigError(
-            f"{path}, line {line}: byte {content[error.start]:#04x} is no UTF-8; save the file as UTF-8"
+            f"{path}, line {line}: byte {content[error.start]:#04x} is not UTF-8; save the file as UTF-8"
         ) from error
     try:
         _count_values(path, text)
@@ -127,16 +129,18 @@ def _count_values(path: str, text: str) -> None:
                 anchors[event.anchor] = 1
         if values > MOST_VALUES:
             raise ConfigError(
-                f"{where}: the file stands for more than {MOST_VALUES} values; write fewer, or repeat fewer anchors"
+                f"{where}: the file expands to more than {MOST_VALUES} values; write fewer, or repeat fewer anchors"
             )
         if len(open_nodes) > DEEPEST:
-            raise ConfigError(f"{where}: nested more than {DEEPEST} levels deep; no setting is: take levels out")
+            raise ConfigError(f"{where}: nested more than {DEEPEST} levels deep; no setting needs that: remove levels")
 
 
 def _check_tag(where: str, event: Any) -> None:
     tag = getattr(event, "tag", None)
     if tag and tag not in _PLAIN_TAGS:
-        raise ConfigError(f"{where}: the tag {shown(tag)[1:-1]} is not allowed; write a plain value: no object is ever built")
+        raise ConfigError(
+            f"{where}: the tag {shown(tag)[1:-1]} is not allowed; write a plain value: a configuration cannot create objects"
+        )
 
 
 def _check_key(where: str, event: Any, keys: Sequence[set[str] | None], is_key: list[bool]) -> None:
@@ -162,4 +166,4 @@ def _check_defaults(path: str, loaded: Any) -> None:
 
 def one_option(group: str) -> str:
     """Return the remedy to print for a group that was given several options, or a value that is not an option's name."""
-    return f"a group takes the name of one option; sweep over several with -m {group}=a,b"
+    return f"a group takes the name of one of its options; sweep over several with -m {group}=a,b"

@@ -43,7 +43,7 @@ def _main() -> int:
     wrong = [*_wrong_with_shards(shards), *_wrong_with_sweeps(found)]
     for line in wrong:
         print(line)
-    print("nothing is wrong" if not wrong else f"{len(wrong)} things are wrong")
+    print("nothing is wrong" if not wrong else f"{len(wrong)} {'thing is' if len(wrong) == 1 else 'things are'} wrong")
     return 1 if wrong else 0
 
 

@@ -23,6 +23,7 @@ from fa_sweep.settings.schema import AppConfig
 from fa_sweep.sweep.failures import failure
 from fa_sweep.sweep.folder import Sweep, make_folder, remove_folder
 from fa_sweep.sweep.jobs import Asked, Job
+from fa_sweep.sweep.shards import SHARDS
 from fa_sweep.sweep.storage import write_bytes
 
 
@@ -120,8 +121,9 @@ def _conduct(opened: Sweep, app: AppConfig, launcher: Any, lines: Lines) -> list
     try:
         with nullcontext() if stacked else children_deaf_to_ctrl_c():
             returns = list(launcher.launch(list(missing), initial_job_idx=0)) if missing else []
-    except ConfigError:  # nothing was trained, for example because a scheduler does not answer
-        remove_folder(opened.folder)
+    except ConfigError:  # for example, a scheduler does not answer
+        if not any((opened.folder / SHARDS).glob("*.parquet")):
+            remove_folder(opened.folder)
         raise
     _keep_failures(opened, missing.values(), returns)
     close_sweep(opened, app)

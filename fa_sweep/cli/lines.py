@@ -72,7 +72,7 @@ def parse_jobs(arguments: Sequence[str], loader: Any, *, most: int = MOST_JOBS) 
 def _remedy(most: int) -> str:
     if most <= MOST_JOBS:
         return f"more than {most:,} need confirm=true: check the ranges first"
-    return f"this machine's memory holds {most:,}: sweep over fewer at a time"
+    return f"this machine has memory for {most:,}: sweep over fewer at a time"
 
 
 def _number(jobs: int) -> str:
@@ -97,10 +97,10 @@ def _count(override: Override) -> int:
 def _count_range(override: Override, values: RangeSweep) -> int:
     bounds = [Decimal(bound) for bound in (values.start, values.stop, values.step) if bound is not None]
     if not all(bound.is_finite() for bound in bounds):
-        raise ConfigError(f"{override.input_line}: a range has an end; give it finite numbers, such as range(0,50)")
+        raise ConfigError(f"{override.input_line}: the ends of a range must be finite; give it numbers, such as range(0,50)")
     start, stop, step = bounds
     if step == 0:
-        raise ConfigError(f"{override.input_line}: steps of 0 lead nowhere; give the range another step")
+        raise ConfigError(f"{override.input_line}: a step of 0 never reaches the end; give the range another step")
     if (stop - start) / step > 10**18 or start + step == start:  # more steps than Decimal can count
         return 10**18
     return max(0, math.ceil((stop - start) / step))

@@ -38,7 +38,7 @@ def prepare(candidates: list[Asked], app: AppConfig, executor: str) -> tuple[lis
     asked = len(candidates)
     jobs = make_jobs(emptied(candidates), config_flags(sys.argv[1:]))
     if len(jobs) < asked:
-        console.say(f"{asked - len(jobs)} of {asked} jobs repeat another one and are left out.")
+        console.say(f"{asked - len(jobs)} of {asked} jobs are the same as another one and are left out.")
     if app.resume != "false" and (places := Ledger(OUTPUTS).find(jobs, reusable(app.resume))):
         sources = {run_id: path.parent.parent.name for run_id, path in places.items()}
         jobs = [replace(job, reused=True, source=sources[job.run_id]) if job.run_id in sources else job for job in jobs]

@@ -111,7 +111,7 @@ def parsed(text: str, parser: OverridesParser) -> Override:
     except Exception as error:  # Hydra's parser raises many kinds of errors, and functions in values any kind
         key, equals, _ = text.partition("=")
         if not equals or not re.fullmatch(r"[+~]{0,2}[\w./@:\[\]-]+", key):
-            raise ConfigError(f"{shown(text)} is no setting; write NAME=VALUE, such as seed=3") from error
+            raise ConfigError(f"{shown(text)} is not a setting; write NAME=VALUE, such as seed=3") from error
         if not is_text(kind_of(key.lstrip("+~"))):
             raise ConfigError(f"{shown(text)[1:-1]}: the value cannot be read{_reason(error)}") from error
         remedy = f"quote the value twice, for the shell and for Hydra: {quoted(text)}"

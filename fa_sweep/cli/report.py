@@ -147,7 +147,9 @@ def _require_folder(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise ConfigError(f"--out is {folder}; it cannot be written: {error.strerror}; name a folder of yours") from error
+        raise ConfigError(
+            f"--out is {folder}; it cannot be written: {error.strerror}; choose a folder that you may write to"
+        ) from error
 
 
 def _find(name: str | None) -> Sweep:
@@ -157,7 +159,7 @@ def _find(name: str | None) -> Sweep:
         try:
             _ = sweep.record
         except Unreadable as error:
-            raise ConfigError(f"--sweep is {name}; it is no sweep's folder: {error}") from error
+            raise ConfigError(f"--sweep is {name}; it is not the folder of a sweep: {error}") from error
         return sweep
     sweeps = [sweep for sweep in all_sweeps() if not sweep.record.single]
     if name is None and sweeps:

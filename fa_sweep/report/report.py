@@ -160,7 +160,7 @@ def _write_documents(
             name = title.lower().replace(" ", "_")
             paths.append(out / "tables" / f"{name}.tex")
             paths[-1].write_text(latex(table, f"{title}. In parentheses: 95 % intervals.", f"tab:{name}"), encoding="utf-8")
-    return paths[0]
+    return paths[0] if paths else out / "tables"
 
 
 def criterion(frames: Frames) -> str:

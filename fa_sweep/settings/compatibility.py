@@ -56,14 +56,16 @@ def _check_engine(app: AppConfig) -> None:
         value = getattr(getattr(app, group), name)
         if value not in COMPILED[name]:
             known = ", ".join(COMPILED[name])
-            raise ConfigError(f"{group}.{name} is '{value}'; engine=numba knows {known}: choose one of them, or engine=numpy")
+            raise ConfigError(
+                f"{group}.{name} is '{value}'; engine=numba supports {known}: choose one of them, or engine=numpy"
+            )
     for name in ("weight_decay", "output_weight_decay"):
         if getattr(app.train, name):
-            raise ConfigError(f"train.{name} is {getattr(app.train, name)}; engine=numba knows none: {stays}")
+            raise ConfigError(f"train.{name} is {getattr(app.train, name)}; engine=numba does not support it: {stays}")
     if MODES[app.feedback.mode].ahead is FeedbackMode.ahead:
-        raise ConfigError(f"feedback.mode is '{app.feedback.mode}'; engine=numba does not know it: {stays}")
+        raise ConfigError(f"feedback.mode is '{app.feedback.mode}'; engine=numba does not support it: {stays}")
     if not isinstance(layout_for(app), LanesLast):
-        raise ConfigError(f"model.hidden is {app.model.hidden}; so wide a network is multiplied by BLAS: {stays}")
+        raise ConfigError(f"model.hidden is {app.model.hidden}; engine=numba does not support networks this wide: {stays}")
 
 
 def _check_targets(app: AppConfig, task: Task) -> None:
@@ -89,11 +91,11 @@ def _check_sampling(app: AppConfig, task: Task) -> None:
         if train.sampling != "fresh":
             raise ConfigError(f"train.sampling is '{train.sampling}'; {name} draws new examples at every step: choose fresh")
         if train.epochs is not None:
-            raise ConfigError(f"train.epochs is {train.epochs}; {name} draws new examples for ever: give train.steps")
+            raise ConfigError(f"train.epochs is {train.epochs}; {name} never runs out of examples: give train.steps instead")
         return
     if train.epochs is not None and train.sampling == "with_replacement":
         raise ConfigError(
-            f"train.epochs is {train.epochs}; examples that are drawn with replacement make no epochs: "
+            f"train.epochs is {train.epochs}; there are no epochs if examples are drawn with replacement: "
             "choose train.sampling=permutation, or train.epochs=null and train.steps"
         )
     if train.sampling == "fresh":

@@ -66,7 +66,8 @@ def _newest(name: str) -> Sweep:
     for sweep in reversed(all_sweeps()):
         study = study_of(sweep.record.preset_as_it_stands)
         if study is not None and study.name == name:
-            missing = len(sweep.jobs) - len(sweep.records())
+            records = sweep.records()
+            missing = sum(job.run_id not in records for job in sweep.jobs)
             if missing:
                 raise ConfigError(f"{sweep.id} of {name} lacks {missing} runs; run python -m fa_sweep +experiment={name} again")
             return sweep

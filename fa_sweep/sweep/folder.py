@@ -90,7 +90,7 @@ class Sweep:
         try:
             return read_failures(self.folder)
         except Unreadable as error:
-            say_once(f"{error}; why runs failed is not known")
+            say_once(f"{error}; the reasons for failed runs cannot be shown")
             return {}
 
     def records(self, outputs: Path = OUTPUTS, *, quiet: bool = False) -> Records:
@@ -189,7 +189,7 @@ def make_folder(folder: Path, setting: str, *, new: bool, outputs: Path = OUTPUT
             raise ConfigError(f"{setting} is {folder}; it holds another run: name a new folder")
         linked = link is not None and link.is_symlink() and link.resolve() == folder.resolve()
         if link is not None and not linked and os.path.lexists(link):
-            raise ConfigError(f"{setting} is {folder}; {link} is another's: name a folder whose last part is new")
+            raise ConfigError(f"{setting} is {folder}; {link} belongs to another run: choose a folder with another name")
         folder.mkdir(parents=True, exist_ok=not new)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name. ConfigError is one, too.
         if isinstance(error, ConfigError):

@@ -184,7 +184,7 @@ def read_jobs(folder: Path, sha256: str = "") -> list[Job]:
     except ConfigError:
         raise
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise Unreadable(f"{path} is damaged, or is no table of jobs: {type(error).__name__}: {error}") from error
+        raise Unreadable(f"{path} is damaged, or is not a table of jobs: {type(error).__name__}: {error}") from error
 
 
 def _job(number: int, row: dict[str, Any], shared: dict[Any, Any]) -> Job:

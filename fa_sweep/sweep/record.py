@@ -109,6 +109,20 @@ def preset_of(overrides: Iterable[str]) -> str:
     return next((text.partition("=")[2] for text in overrides if group_of(text) == _PRESET), "")
 
 
+FLAGS_WITH_A_VALUE = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn")
+
+
+def split_words(words: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Split the words of a command line into Hydra's flags, with their values, and overrides."""
+    flags: list[str] = []
+    overrides: list[str] = []
+    is_value = False
+    for word in words:
+        (flags if is_value or word.startswith("-") else overrides).append(word)
+        is_value = not is_value and word in FLAGS_WITH_A_VALUE
+    return flags, overrides
+
+
 def _words(values: dict[str, Any]) -> dict[str, Any]:
     """Split the command line in a record of format 1 or 2 into flags, overrides and preset, as format 3 has them."""
     command = values.pop("command", None)
@@ -118,8 +132,7 @@ def _words(values: dict[str, Any]) -> dict[str, Any]:
         words = shlex.split(command)[3:]
     except ValueError:
         words = command.split()[3:]
-    flags = [word for word in words if word.startswith("-")]
-    overrides = [word for word in words if not word.startswith("-")]
+    flags, overrides = split_words(words)
     return {**values, "flags": flags, "overrides": overrides, "preset": preset_of(overrides)}
 
 

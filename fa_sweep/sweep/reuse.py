@@ -41,7 +41,7 @@ def other_environments(jobs: Sequence[Job], places: Mapping[str, Path]) -> str:
     return (
         f"{sum(other.values())} of {len(places)} reused runs were computed in another environment "
         f"({other.most_common(1)[0][0]}): their last digits may differ from those that this one computes; "
-        "resume=same_environment trains them anew"
+        "resume=same_environment trains them again"
     )
 
 
@@ -73,7 +73,7 @@ def changed_numbers(sweep: Sweep, records: Records, outputs: Path) -> str:
     name, different = changed[0]
     why = (
         "; ".join(f"{key} was {_short(then)}, is {_short(value)}" for key, (then, value) in different.items())
-        or "in an environment that is the same by all that is recorded: a library, a data file or the program changed unnoticed"
+        or "although the recorded environment is the same: a library, a data file or the program must have changed"
     )
     return (
         f"ALARM: {len(changed)} of {len(places)} runs that were trained again have other numbers under the same ids, "

@@ -95,7 +95,7 @@ def require_room(plan: Plan, *, confirmed: bool) -> None:
         processes = f" in {plan.processes} processes" if plan.processes > 1 else ""
         raise ConfigError(
             f"{_setting(run, 'train.steps')}: training takes about {in_time(plan.seconds)}{processes}; "
-            f"take fewer steps, examples or runs, or say confirm=true: more than {LONGEST_DAYS} days need it"
+            f"take fewer steps, examples or runs, or give confirm=true: more than {LONGEST_DAYS} days need it"
         )
 
 

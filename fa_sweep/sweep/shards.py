@@ -109,7 +109,7 @@ def read_shard(path: Path, jobs: Mapping[str, Job]) -> dict[str, Record]:
     table = table_of(_verified(path), path)
     missing = [name for name in (*_PLAIN, "steps") if name not in table.column_names]
     if missing:
-        raise Unreadable(f"{path} is no shard of a ledger: it has no column {missing[0]}")
+        raise Unreadable(f"{path} is not a shard of a ledger: it has no column {missing[0]}")
     try:
         plain = {name: _plain_column(table[name], kind) for name, kind in _PLAIN.items()}
         mine = {run_id: row for row, run_id in enumerate(plain["run_id"]) if run_id in jobs}
@@ -118,7 +118,7 @@ def read_shard(path: Path, jobs: Mapping[str, Job]) -> dict[str, Record]:
         histories = {name: of_lists(table[name]) for name in table.column_names if name not in _PLAIN}
         made_with = _environment((table.schema.metadata or {}).get(b"environment"))
     except ValueError as error:
-        raise Unreadable(f"{path} is damaged, or is no shard of a ledger: {error}") from error
+        raise Unreadable(f"{path} is damaged, or is not a shard of a ledger: {error}") from error
     steps = histories.pop("steps")
     records = {}
     expected: dict[int, Array] = {}  # by the identity of the settings, which many jobs share
@@ -138,7 +138,7 @@ def read_run_ids(path: Path) -> list[str]:
     try:
         return _plain_column(table_of(_verified(path), path, ["run_id"])["run_id"], str)
     except (KeyError, ValueError) as error:
-        raise Unreadable(f"{path} is no shard of a ledger: it has no run ids") from error
+        raise Unreadable(f"{path} is not a shard of a ledger: it has no run ids") from error
 
 
 def _verified(path: Path) -> bytes:

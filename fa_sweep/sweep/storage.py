@@ -60,7 +60,7 @@ def table_of(content: bytes, path: Path, columns: Sequence[str] | None = None) -
         with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
             table = file.read(columns=columns).combine_chunks()
     except (OSError, pa.ArrowException, MemoryError, OverflowError, ValueError, KeyError, TypeError) as error:
-        raise Unreadable(f"{path} is damaged, or is no Parquet file: {_said(error)}") from error
+        raise Unreadable(f"{path} is damaged, or is not a Parquet file: {_said(error)}") from error
     if len(set(table.column_names)) < len(table.column_names):
         raise Unreadable(f"{path} is damaged: two of its columns have one name")
     return table
@@ -135,7 +135,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(content.decode(), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise Unreadable(f"{path} is no JSON: {_said(error)}") from error
+        raise Unreadable(f"{path} is not valid JSON: {_said(error)}") from error
     if not isinstance(values, dict):
         raise Unreadable(f"{path} holds no JSON object")
     return values

@@ -114,6 +114,11 @@ class Task:
     fresh: Callable[[np.random.Generator, int], Examples] | None = None
     decision_boundary: float = 0.5
 
+    def __post_init__(self) -> None:
+        if (self.training is None) is (self.fresh is None):
+            raise ConfigError("a task has either a training set or a function that makes fresh examples: give one of the two")
+        one_of("a task's targets", self.targets, METRICS)
+
     @property
     def inputs(self) -> int:
         """n_0, the number of inputs."""

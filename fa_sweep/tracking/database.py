@@ -99,7 +99,8 @@ def _bring_up_to_date(file: Path, artifacts: Path, say: Say) -> None:
     _require_unused(file, "has an old schema")
     kept = file.with_name(f"{file.name}.before-{known[0]}")
     say(f"{_short(file)} has an old schema; migrating a copy of it (the old one is kept as {kept.name})")
-    return _replace(file, lambda new: _migrate(file, new), kept)
+    with _no_writers(file):
+        _replace(file, lambda new: _migrate(file, new), kept)
 
 
 def _replace(file: Path, fill: Callable[[Path], None], kept: Path | None = None) -> None:
@@ -151,6 +152,15 @@ def make(new: Path, artifacts: Path) -> None:
             engine.dispose()  # otherwise MLflow keeps the file open
 
 
+@contextmanager
+def _no_writers(file: Path) -> Iterator[None]:
+    """Keep other processes from writing to a database: what they write to the old file would be missing from the new one."""
+    with closing(_open(file)) as guard:
+        guard.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        guard.execute("BEGIN IMMEDIATE")
+        yield
+
+
 def _migrate(file: Path, new: Path) -> None:
     """Copy a database without other processes' unfinished transactions, and let MLflow migrate the copy."""
     from fa_sweep.tracking.stores.connection import quiet
@@ -158,9 +168,7 @@ def _migrate(file: Path, new: Path) -> None:
     quiet()
     from mlflow.store.db.utils import _upgrade_db, create_sqlalchemy_engine
 
-    with closing(_open(file)) as guard, closing(_open(file)) as old, closing(sqlite3.connect(new)) as copy:
-        guard.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        guard.execute("BEGIN IMMEDIATE")  # no other process can write while the copy is made
+    with closing(_open(file)) as old, closing(sqlite3.connect(new)) as copy:
         old.backup(copy)
     engine = create_sqlalchemy_engine(f"sqlite:///{plain(new)}")
     try:

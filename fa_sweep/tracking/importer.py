@@ -20,11 +20,13 @@ from fa_sweep.tasks import make_task
 from fa_sweep.tracking import limits, tagnames
 from fa_sweep.tracking.content import (
     HISTORIES,
+    OVERLONG,
     DatasetContent,
     HistoryChoice,
     RunContent,
     chosen_history,
     job_content,
+    overlong_text,
     settings_csv,
     sweep_content,
 )
@@ -269,6 +271,8 @@ def _add_sweep(
 ) -> Imported:
     """Create a sweep's parent, or continue with an unfinished one, add its children, end it, and mark it as complete."""
     parent = store.begin(content)
+    if content.overlong:
+        store.write_text(parent, overlong_text(content), OVERLONG)
     last = content.ended_at_ms
 
     def children() -> Iterator[RunContent]:

@@ -12,6 +12,7 @@ except ImportError:  # Windows: there are no locks between commands
     flock = None  # type: ignore[assignment]
 
 POLL_S = 0.05
+NO_LOCKS = -1  # in place of a descriptor
 
 
 @contextmanager
@@ -31,22 +32,22 @@ def exclusive(file: Path, wait_s: float, waiting: Callable[[], None] = lambda: N
     try:
         yield held is not None
     finally:
-        if held:
+        if held is not None and held != NO_LOCKS:
             file.unlink(missing_ok=True)
             os.close(held)
 
 
 def _hold(file: Path, wait_s: float, waiting: Callable[[], None]) -> int | None:
-    """Return the descriptor of the lock file, 0 if there are no locks here, or None if another process kept the lock."""
+    """Return the descriptor of the locked file, `NO_LOCKS` without locks, or None if another process kept the lock."""
     deadline, told = time.monotonic() + wait_s, False
     while True:
         try:
             opened = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError:
-            return 0
+            return NO_LOCKS
         if (free := _try(opened)) is None:
             os.close(opened)
-            return 0
+            return NO_LOCKS
         if free and _is(opened, file):  # otherwise the previous holder has removed this file, and locking it protects nothing
             return opened
         os.close(opened)

@@ -23,7 +23,7 @@ COMMAND_LINES = {
     "feedback.mode=rerandom": ["use feedback=rerandom"],
     "x" * 100_000: ["a value of more than 10,000 characters"],
     "tracking.experiment=" + "x" * 100_000: ["a value of more than 10,000 characters"],
-    "feedback={mode:direct}": ["a group takes the name of one option", "feedback.mode=direct"],
+    "feedback={mode:direct}": ["a group takes the name of one of its options", "feedback.mode=direct"],
     "task.name=parity": ["task.name", "use task=parity"],
     "feedback.mode=randm": ["did you mean random"],
     # Flags
@@ -237,5 +237,5 @@ def test_the_preset_of_a_search_path_is_reproduced(fa_sweep, capfd, tmp_path, mo
 def test_a_group_takes_no_mapping(fa_sweep, capfd, tmp_path, launcher, given):
     assert fa_sweep(*launcher, given, "seed=0") == 2
     (line,) = capfd.readouterr().err.splitlines()
-    assert "a group takes the name of one option; sweep over several with -m" in line
+    assert "a group takes the name of one of its options; sweep over several with -m" in line
     assert list(tmp_path.iterdir()) == []

@@ -71,7 +71,9 @@ def test_same_bits_whatever_the_tiles(settings, seeds):
 def test_every_mode_is_known_or_refused(settings):
     assert {mode for mode in MODES if MODES[mode].ahead is not FeedbackMode.ahead} == set(KNOWN)
     for mode in set(MODES) - set(KNOWN) - {"target_projection"}:
-        with pytest.raises(ConfigError, match=f"feedback.mode is '{mode}'; engine=numba does not know it: choose engine=numpy"):
+        with pytest.raises(
+            ConfigError, match=f"feedback.mode is '{mode}'; engine=numba does not support it: choose engine=numpy"
+        ):
             settings(f"feedback={mode}", "engine=numba")
 
 
@@ -89,7 +91,7 @@ def test_refuses_what_would_have_other_bits(settings, override):
 
 
 def test_refuses_wide_networks(settings):
-    with pytest.raises(ConfigError, match="so wide a network is multiplied by BLAS"):
+    with pytest.raises(ConfigError, match="engine=numba does not support networks this wide"):
         settings("engine=numba", "task=digits", "train=batch", "model.hidden=[100,100]", "train.loss=squared")
 
 

@@ -123,7 +123,8 @@ def ids(checkout):
 
 def test_an_edit_changes_the_ids_of_the_runs_that_it_may_change(checkout, settings):
     before = ids(checkout)
-    assert len(set(before.values())) == len(before)
+    assert before["numba"] == before["random"]  # both engines give the same bits
+    assert len(set(before.values())) == len(before) - 1
     assert before["random"] == run_id(settings("feedback=random"))  # the program's location is no part of an id
     originals = {name: (checkout / name).read_bytes() for name in EDITS}
 

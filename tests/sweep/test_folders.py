@@ -27,7 +27,7 @@ def test_a_folder_elsewhere_is_found_by_later_commands(fa_sweep, capfd, tmp_path
     before = sorted(tmp_path.rglob("*"))
     for again, words in (
         (elsewhere, "it holds another run"),
-        ("hydra.sweep.dir=other/mine", "outputs/sweeps/mine is another's: name a folder whose last part is new"),
+        ("hydra.sweep.dir=other/mine", "outputs/sweeps/mine belongs to another run: choose a folder with another name"),
         ("hydra.sweep.dir=far", "it cannot be made"),
     ):
         assert fa_sweep(*short("seed=0,1", again)) == 2

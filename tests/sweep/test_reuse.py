@@ -48,7 +48,7 @@ def test_runs_of_another_environment_are_reused_with_a_warning(fa_sweep, capfd, 
     assert line.startswith(
         "warning: 6 of 6 reused runs were computed in another environment (blas was openblas 0.3.31 Haswell, is "
     )
-    assert line.endswith("resume=same_environment trains them anew")
+    assert line.endswith("resume=same_environment trains them again")
 
 
 def test_the_same_environment_mixes_nothing(fa_sweep, capfd, monkeypatch, elsewhere):

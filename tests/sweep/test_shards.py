@@ -162,7 +162,7 @@ def test_an_environment_that_is_none_counts_as_damage(sweep, capfd, text):
     pq.write_table(table, path.with_name("foreign.parquet"))
     path.unlink()
     assert found(sweep) == {}
-    assert "foreign.parquet is damaged, or is no shard of a ledger" in capfd.readouterr().err
+    assert "foreign.parquet is damaged, or is not a shard of a ledger" in capfd.readouterr().err
 
 
 def a_fifo(path):

@@ -178,6 +178,7 @@ class TableStore(Store):
         for name, value in group.items():
             of_job &= runs.run_uuid.in_(select(known.run_uuid).where((known.key == name) & (known.value == value)))
         query = select(known.value, runs.run_uuid, runs.status, runs.lifecycle_stage).where(of_job)
+        query = query.where(runs.run_uuid.not_in(select(known.run_uuid).where(known.key == tagnames.DUPLICATE)))
         rows = self._run(lambda connection: connection.execute(query).all())
         return one_per_job(StoredRun(row[1], row[2], {tagnames.JOB_ID: row[0]}, deleted=row[3] != "active") for row in rows)
 

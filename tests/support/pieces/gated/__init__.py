@@ -1,4 +1,4 @@
-"""A feedback mode that is `random`, held at its first step until a test lets it in: see support/gate.py."""
+"""The feedback mode `random`, which waits before its first step until a test opens the gate (support/gate.py)."""
 
 import os
 import time
@@ -12,8 +12,10 @@ class Gated(Random):
     """Random feedback that waits."""
 
     def begin_step(self, step: int) -> None:
-        """Say that the first step has come, and wait."""
-        if step == 0 and any(lane is not None and lane.purpose == "feedback" for lane in self.lanes):  # not that of chance
+        """At the first step, tell the test that training has begun, and wait for it to open the gate."""
+        if step == 0 and any(
+            lane is not None and lane.purpose == "feedback" for lane in self.lanes
+        ):  # not for angles by chance
             gate = Path(os.environ["FA_SWEEP_TESTS_GATE"])
             (gate / f"arrived-{os.getpid()}-{uuid.uuid4().hex}").touch()
             while not ((gate / "open").exists() or (gate / f"open-{os.getpid()}").exists()):
