@@ -82,7 +82,8 @@ def _import_left_over(sweep: Sweep, tracking: TrackingConfig) -> None:
         if isinstance(result, TrackingError):
             still_not.setdefault(str(result), []).append(left.sweep.id)
         elif result.created and left.lost:
-            console.say(f"{left.sweep.id}, of which MLflow had lost {result.created} runs, is complete again.")
+            runs = "run" if result.created == 1 else "runs"
+            console.say(f"{left.sweep.id}, of which MLflow had lost {result.created} {runs}, is complete again.")
         elif result.created:
             console.say(f"{left.sweep.id}, left over by an earlier command, is now in MLflow.")
     for why, ids in still_not.items():

@@ -158,7 +158,7 @@ def test_repeated_jobs_are_merged(fa_sweep, capfd):
     assert fa_sweep(*short("seed=1,1,2")) == 0
     (sweep,) = all_sweeps()
     assert len(sweep.jobs) == 2
-    assert "1 of 3 jobs repeat" in capfd.readouterr().out
+    assert "1 of 3 jobs are the same" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize(

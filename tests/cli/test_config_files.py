@@ -36,7 +36,7 @@ PRESETS = {
     "text": (b"hello\n", ["hello is not a setting"]),
     "two documents": (b"a: 1\n---\nb: 2\n", ["mend"]),
     "defaults of text": (b"defaults: xor\n", ["defaults", "list"]),
-    "defaults with a list": (b"defaults:\n  - override /feedback: [random, symmetric]\n", ["feedback", "one option"]),
+    "defaults with a list": (b"defaults:\n  - override /feedback: [random, symmetric]\n", ["feedback", "one of its options"]),
     "defaults with a number": (b"defaults:\n  - override /task: 3\n", ["defaults", "int"]),
     "mode of another file": (b"feedback: {mode: symmetric}\n", ["use feedback=symmetric"]),
     "surrogate": (b'task: {loss: "\\ud800"}\n', ["Unicode"]),

@@ -78,8 +78,8 @@ def test_every_mode_is_known_or_refused(settings):
 
 
 REFUSED = {
-    "model.activation=tanh": "model.activation is 'tanh'; engine=numba knows relu, leaky_relu, linear",
-    "train.optimiser=momentum": "train.optimiser is 'momentum'; engine=numba knows sgd",
+    "model.activation=tanh": "model.activation is 'tanh'; engine=numba supports relu, leaky_relu, linear",
+    "train.optimiser=momentum": "train.optimiser is 'momentum'; engine=numba supports sgd",
     "train.weight_decay=0.1": "train.weight_decay is 0.1",
 }
 

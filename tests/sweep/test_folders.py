@@ -42,7 +42,7 @@ def test_a_folder_elsewhere_that_is_out_of_reach_keeps_its_name(fa_sweep, capfd,
     (tmp_path / "far").rename(tmp_path / "unmounted")
     assert all_sweeps() == []
     assert fa_sweep(*short("seed=0,1", "hydra.sweep.dir=near/mine")) == 2
-    assert "outputs/sweeps/mine is another's" in capfd.readouterr().err
+    assert "outputs/sweeps/mine belongs to another run" in capfd.readouterr().err
     (tmp_path / "unmounted").rename(tmp_path / "far")
     assert len(all_sweeps()) == 1
 

@@ -88,7 +88,7 @@ def test_other_numbers_under_the_same_ids_are_an_alarm(fa_sweep, capfd, monkeypa
     assert fa_sweep(*short(*SWEEP, "resume=false")) == 0
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith("fa_sweep: ALARM: 1 of 6 runs that were trained again have other numbers under the same ids")
-    assert "in an environment that is the same by all that is recorded" in line
+    assert "although the recorded environment is the same" in line
     first, second = all_sweeps()
     changed = [
         job

@@ -237,6 +237,17 @@ def test_nothing_is_cut_silently(fa_sweep, monkeypatch):
     assert json.loads(whole["model.hidden"]) == [1] * 60
 
 
+def test_a_long_command_is_kept_whole_on_the_parent(fa_sweep, monkeypatch):
+    """What the tag of a sweep's parent has no room for is in the parent's artifact, as it is for a run."""
+    monkeypatch.setattr(content, "LONGEST_VALUE", 100)
+    assert fa_sweep(*short("seed=0,1", "train.lr=0.01,0.02,0.03")) == 0
+    (parent,), _ = read()
+    assert "command" in parent.data.tags["fa_sweep.overlong"]
+    assert "whole in artifact" in parent.data.tags["command"]
+    whole = json.loads(Path(client().download_artifacts(parent.info.run_id, "overlong.json")).read_text())
+    assert whole["command"] == all_sweeps()[-1].record.command
+
+
 def test_a_password_in_the_uri_stays_out(fa_sweep):
     assert fa_sweep(*short("seed=0,1", "tracking.uri='sqlite:///outputs/mlflow.db?timeout=31337'")) == 0
     (parent,), children = read()

@@ -20,9 +20,9 @@ def test_a_deleted_database_gets_every_sweep_back(fa_sweep, capfd):
     capfd.readouterr()
     assert fa_sweep(*short("seed=7,8")) == 0
     said = capfd.readouterr().out
-    assert f"{first}, of which MLflow lacked 4 runs, is there again." in said
-    assert f"{second}, of which MLflow lacked 2 runs, is there again." in said
-    assert f"{single}, of which MLflow lacked 1 runs, is there again." in said
+    assert f"{first}, of which MLflow had lost 4 runs, is complete again." in said
+    assert f"{second}, of which MLflow had lost 2 runs, is complete again." in said
+    assert f"{single}, of which MLflow had lost 1 run, is complete again." in said
     assert len(parents()) == 3
     assert len(children()) == 8
     assert sql("SELECT DISTINCT status FROM runs") == [("FINISHED",)]

@@ -13,9 +13,7 @@ class Gated(Random):
 
     def begin_step(self, step: int) -> None:
         """At the first step, tell the test that training has begun, and wait for it to open the gate."""
-        if step == 0 and any(
-            lane is not None and lane.purpose == "feedback" for lane in self.lanes
-        ):  # not for angles by chance
+        if step == 0 and any(lane is not None and lane.purpose == "feedback" for lane in self.lanes):  # no chance
             gate = Path(os.environ["FA_SWEEP_TESTS_GATE"])
             (gate / f"arrived-{os.getpid()}-{uuid.uuid4().hex}").touch()
             while not ((gate / "open").exists() or (gate / f"open-{os.getpid()}").exists()):
