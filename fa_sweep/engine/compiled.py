@@ -117,84 +117,119 @@ def _descend_tile(
     d = np.zeros((row_at[layers + 1], lanes), block.dtype)
     change = np.zeros((1, lanes), block.dtype)
     squared = np.zeros(lanes)
-    top = row_at[layers]
     for s in range(steps):
-        for unit in range(widths[0]):
-            for n in range(examples):
-                for r in range(lanes):
-                    h[unit * examples + n, r] = inputs[s, unit, n, r]
-        for layer in range(1, layers + 1):
-            below, inner = row_at[layer - 1], widths[layer - 1]
-            for o in range(widths[layer]):
-                for n in range(examples):
-                    z = row_at[layer] + o * examples + n
-                    _fill(h, z, zero)
-                    _add_products(h, z, p, weight_at[layer - 1] + o * inner, 1, h, below + n, examples, inner)
-                    if bias:
-                        _add(h, z, p, bias_at[layer - 1] + o)
-                    if layer < layers:
-                        _activate(h, z, activation, slope, zero)
-                    elif scale != one:
-                        for r in range(lanes):
-                            h[z, r] = h[z, r] * scale
-        for unit in range(widths[layers]):
-            for n in range(examples):
-                row = top + unit * examples + n
-                for r in range(lanes):
-                    outputs[s, unit, n, r] = h[row, r]
-                    difference = targets[s, unit, n, r] - h[row, r]
-                    # If the two are equal, e = -1 for the absolute loss, as in `fa_sweep.numerics.losses`.
-                    d[row, r] = np.copysign(step_size[r], difference) if absolute else difference * step_size[r]
+        _propagate(h, p, inputs[s], widths, weight_at, bias_at, row_at, bias, activation, slope, scale, zero, one)
+        _compare(d, h, targets[s], outputs[s], step_size, row_at[layers], absolute)
         for layer in range(layers - 1, 0, -1):
-            above, outer = row_at[layer + 1], widths[layer + 1]
-            if feedback == _PROJECTIONS:
-                _norm(squared, d, above, outer)
-            for i in range(widths[layer]):
-                for n in range(examples):
-                    row = row_at[layer] + i * examples + n
-                    if feedback == _PROJECTIONS:
-                        normal = row - row_at[1]
-                        if outer == 1:
-                            for r in range(lanes):
-                                d[row, r] = projections[s, normal, 0, r] * abs(d[above, r])
-                        else:
-                            for r in range(lanes):
-                                d[row, r] = projections[s, normal, 0, r] * squared[r]
-                    else:
-                        _fill(d, row, zero)
-                    if feedback == _WEIGHTS:
-                        _add_products(d, row, p, weight_at[layer] + i, widths[layer], d, above + n, examples, outer)
-                    elif feedback == _MATRICES:
-                        matrix = weight_at[layer] - weight_at[1] + i
-                        _add_products(d, row, drawn, matrix, widths[layer], d, above + n, examples, outer)
-                    _times_derivative(d, row, h, activation, slope, zero, one)
-        last = s == steps - 1
-        for layer in range(1, layers + 1):
-            below, inner = row_at[layer - 1], widths[layer - 1]
-            for o in range(widths[layer]):
-                row = row_at[layer] + o * examples
-                for i in range(inner):
-                    at, x = weight_at[layer - 1] + o * inner + i, below + i * examples
-                    if examples > 1 or last:
-                        _fill(change, 0, zero)
-                        _add_products(change, 0, d, row, 1, h, x, 1, examples)
-                        _add(p, at, change, 0)
-                        if last:
-                            update[at] = change[0]
-                    else:
-                        for r in range(lanes):
-                            p[at, r] = p[at, r] + (zero + d[row, r] * h[x, r])
+            _propagate_back(
+                d, h, p, drawn, projections[s], squared, layer, feedback, widths, weight_at, row_at, examples,
+                activation, slope, zero, one,
+            )  # fmt: skip
+        _descend_along(p, d, h, update, change, widths, weight_at, bias_at, row_at, examples, bias, s == steps - 1, zero)
+    block[:] = p
+    last_deltas[:] = d[row_at[1] :]
+
+
+@numba.njit(cache=True, error_model="numpy", forceinline=True)
+def _propagate(h, p, inputs, widths, weight_at, bias_at, row_at, bias, activation, slope, scale, zero, one):
+    """Forward pass of one step: inputs (I, N, R) -> the activations h of every layer."""
+    examples, lanes = inputs.shape[1], inputs.shape[2]
+    layers = len(widths) - 1
+    for unit in range(widths[0]):
+        for n in range(examples):
+            for r in range(lanes):
+                h[unit * examples + n, r] = inputs[unit, n, r]
+    for layer in range(1, layers + 1):
+        below, inner = row_at[layer - 1], widths[layer - 1]
+        for o in range(widths[layer]):
+            for n in range(examples):
+                z = row_at[layer] + o * examples + n
+                _fill(h, z, zero)
+                _add_products(h, z, p, weight_at[layer - 1] + o * inner, 1, h, below + n, examples, inner)
                 if bias:
-                    at = bias_at[layer - 1] + o
+                    _add(h, z, p, bias_at[layer - 1] + o)
+                if layer < layers:
+                    _activate(h, z, activation, slope, zero)
+                elif scale != one:
                     for r in range(lanes):
-                        change[0, r] = d[row, r]
-                    for n in range(1, examples):
-                        _add(change, 0, d, row + n)
+                        h[z, r] = h[z, r] * scale
+
+
+@numba.njit(cache=True, error_model="numpy", forceinline=True)
+def _compare(d, h, targets, outputs, step_size, top, absolute):
+    """Error of one step: the output layer's rows of h, and targets (O, N, R) -> outputs (O, N, R) and the error in d."""
+    units, examples, lanes = targets.shape
+    for unit in range(units):
+        for n in range(examples):
+            row = top + unit * examples + n
+            for r in range(lanes):
+                outputs[unit, n, r] = h[row, r]
+                difference = targets[unit, n, r] - h[row, r]
+                # If the two are equal, e = -1 for the absolute loss, as in `fa_sweep.numerics.losses`.
+                d[row, r] = np.copysign(step_size[r], difference) if absolute else difference * step_size[r]
+
+
+@numba.njit(cache=True, error_model="numpy", forceinline=True)
+def _propagate_back(
+    d, h, p, drawn, projections, squared, layer, feedback, widths, weight_at, row_at, examples, activation, slope, zero, one
+):  # fmt: skip
+    """Backward pass through one layer: the errors d of the layer above -> those of this layer, by the kind of feedback."""
+    lanes = d.shape[1]
+    above, outer = row_at[layer + 1], widths[layer + 1]
+    if feedback == _PROJECTIONS:
+        _norm(squared, d, above, outer)
+    for i in range(widths[layer]):
+        for n in range(examples):
+            row = row_at[layer] + i * examples + n
+            if feedback == _PROJECTIONS:
+                normal = row - row_at[1]
+                if outer == 1:
+                    for r in range(lanes):
+                        d[row, r] = projections[normal, 0, r] * abs(d[above, r])
+                else:
+                    for r in range(lanes):
+                        d[row, r] = projections[normal, 0, r] * squared[r]
+            else:
+                _fill(d, row, zero)
+            if feedback == _WEIGHTS:
+                _add_products(d, row, p, weight_at[layer] + i, widths[layer], d, above + n, examples, outer)
+            elif feedback == _MATRICES:
+                matrix = weight_at[layer] - weight_at[1] + i
+                _add_products(d, row, drawn, matrix, widths[layer], d, above + n, examples, outer)
+            _times_derivative(d, row, h, activation, slope, zero, one)
+
+
+@numba.njit(cache=True, error_model="numpy", forceinline=True)
+def _descend_along(p, d, h, update, change, widths, weight_at, bias_at, row_at, examples, bias, last, zero):
+    """Update of one step: add the outer products of errors d and activations h to the parameters p.
+
+    The changes of the last step of a segment are kept in `update`.
+    """
+    lanes = p.shape[1]
+    for layer in range(1, len(widths)):
+        below, inner = row_at[layer - 1], widths[layer - 1]
+        for o in range(widths[layer]):
+            row = row_at[layer] + o * examples
+            for i in range(inner):
+                at, x = weight_at[layer - 1] + o * inner + i, below + i * examples
+                if examples > 1 or last:
+                    _fill(change, 0, zero)
+                    _add_products(change, 0, d, row, 1, h, x, 1, examples)
                     _add(p, at, change, 0)
                     if last:
                         update[at] = change[0]
-    block[:] = p
-    last_deltas[:] = d[row_at[1] :]
+                else:
+                    for r in range(lanes):
+                        p[at, r] = p[at, r] + (zero + d[row, r] * h[x, r])
+            if bias:
+                at = bias_at[layer - 1] + o
+                for r in range(lanes):
+                    change[0, r] = d[row, r]
+                for n in range(1, examples):
+                    _add(change, 0, d, row + n)
+                _add(p, at, change, 0)
+                if last:
+                    update[at] = change[0]
 
 
 @numba.njit(cache=True)
