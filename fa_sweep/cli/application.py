@@ -17,11 +17,11 @@ from fa_sweep.errors import ConfigError, RunsFailed
 from fa_sweep.process.signals import meanwhile
 from fa_sweep.settings.schema import AppConfig
 from fa_sweep.sweep.conduct import plan_shards, train_shards
+from fa_sweep.sweep.division import make_shards
 from fa_sweep.sweep.executors import ExecutorSettings, open_executor
 from fa_sweep.sweep.failures import FAILURES
 from fa_sweep.sweep.folder import OUTPUTS, Sweep, create_sweep
 from fa_sweep.sweep.jobs import TABLE, Job, make_jobs
-from fa_sweep.sweep.plan import make_shards
 from fa_sweep.sweep.reuse import changed_numbers
 from fa_sweep.sweep.shards import write_shard
 

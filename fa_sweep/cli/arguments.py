@@ -22,7 +22,7 @@ from fa_sweep.cli.refusals import in_quotes, parsed
 from fa_sweep.errors import ConfigError
 from fa_sweep.process.secrets import redact
 from fa_sweep.settings.build import plain_text
-from fa_sweep.settings.suggestions import kind_of
+from fa_sweep.settings.messages import kind_of
 from fa_sweep.sweep.record import group_of, split_words
 
 MOST_WORDS = 1000  # of a command line; Hydra parses each of them three times

@@ -11,10 +11,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from fa_sweep.sweep.division import Shard
 from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.ledger import finished, run_events
 from fa_sweep.sweep.outcomes import Events, Outcome, median_time, wilson_interval
-from fa_sweep.sweep.plan import Shard
 from fa_sweep.sweep.shards import Record
 from fa_sweep.tasks import METRICS
 

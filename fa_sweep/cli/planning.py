@@ -12,8 +12,8 @@ from fa_sweep.settings.schema import AppConfig, TrainConfig
 from fa_sweep.sweep.folder import OUTPUTS
 from fa_sweep.sweep.jobs import Asked, Job, emptied, make_jobs
 from fa_sweep.sweep.ledger import Ledger
+from fa_sweep.sweep.plan import Plan, plan_sweep, require_room
 from fa_sweep.sweep.reuse import other_environments, reusable
-from fa_sweep.sweep.room import Plan, plan_sweep, require_room
 
 TRACKING_S_PER_RUN = 0.0035  # for the estimate, in seconds; a server takes fifteen times as long
 

@@ -10,7 +10,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from fa_sweep.checks import did_you_mean, shown
 from fa_sweep.errors import ConfigError
-from fa_sweep.settings.suggestions import intended, is_text, kind_of, siblings, unknown_setting
+from fa_sweep.settings.messages import intended, is_text, kind_of, siblings, unknown_setting
 
 _begun: list[bool] = []  # not empty once this command has begun to write
 

@@ -9,6 +9,10 @@ Axes: R runs (last), N examples. Definitions:
   al. (2016, fig. 2) plot the angle between the changes that the two rules prescribe to the hidden activity during training.
   In a linear network that is the same quantity on other examples. With another activation their quantity contains f'(z_l),
   and ours does not.
+- Gradient angle: the angle between the mode's update of the hidden layers and their true gradient, both summed over the whole
+  evaluation set. `fa_sweep/engine/evaluation.py` puts it together from the inner products of each layer.
+- Local angle: the angle between the mode's signal and the one that the transposed weights make of the same errors of the layer
+  above. It compares one feedback matrix with one weight, whatever happened in the layers above.
 - Weight alignment: the angle between vec(B) and vec(W^T).
 """
 

@@ -15,8 +15,8 @@ from fa_sweep.errors import ConfigError
 from fa_sweep.feedback import MODES, FeedbackConfig
 from fa_sweep.process.secrets import has_secrets, remember_secrets_of
 from fa_sweep.settings.compatibility import completed
+from fa_sweep.settings.messages import intended, unknown_setting
 from fa_sweep.settings.schema import AppConfig
-from fa_sweep.settings.suggestions import intended, unknown_setting
 from fa_sweep.tasks import TASKS, TaskConfig
 
 T = TypeVar("T")

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from fa_sweep.errors import ShardLost
 from fa_sweep.settings.schema import RunConfig
+from fa_sweep.sweep.division import Shard, by_structure, cut
 from fa_sweep.sweep.executors import Executor, Failed, Progress, Trained, expect_work
 from fa_sweep.sweep.folder import Sweep
 from fa_sweep.sweep.jobs import Job
-from fa_sweep.sweep.plan import Shard, by_structure, choose_processes, cut
+from fa_sweep.sweep.processes import choose_processes
 from fa_sweep.sweep.shards import write_shard
 from fa_sweep.sweep.timing import seconds
 

@@ -1,4 +1,7 @@
-"""Estimate what training will need before it begins: memory, with the settings that are responsible for it, and disk space."""
+"""Estimates what training one shard will need: memory, with the settings responsible for it, and disk space.
+
+`fa_sweep/sweep/plan.py` adds this up for a whole sweep.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

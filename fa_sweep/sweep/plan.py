@@ -1,89 +1,113 @@
-"""How jobs are divided into shards, and in how many processes they are trained."""
+"""Plans a whole sweep: shards, processes, memory, disk space and time. Refuses a sweep that cannot fit."""
 
-import math
-import os
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from fa_sweep.checks import shown
+from fa_sweep.errors import ConfigError
+from fa_sweep.process.resources import SMALL, available_memory, free_disk, in_bytes, in_time
 from fa_sweep.settings.schema import RunConfig
-from fa_sweep.settings.structure import is_alike, structure
+from fa_sweep.sweep.conduct import plan_shards
+from fa_sweep.sweep.division import Shard
+from fa_sweep.sweep.folder import OUTPUTS
 from fa_sweep.sweep.jobs import Job
-from fa_sweep.sweep.needs import history_bytes
-from fa_sweep.sweep.timing import seconds
+from fa_sweep.sweep.needs import PROCESS_BYTES, Needs, needs_of
 
-SHARD_RUNS = 1000  # enough runs to spread the cost of a call, few enough to stay in the cache
-SHARD_SECONDS = 60  # about the work that is lost if a process is killed
-SHARD_BYTES = 2**28  # of histories; several copies are in memory while a shard is being written
-# One more process pays if it takes over this much work: starting it has a cost, and so has waiting in SLURM's queue.
-SECONDS_PER_PROCESS = {"local": 0.4, "dask": 5.0, "slurm": 600.0}
+LONGEST_DAYS = 30  # longer training needs `confirm=true`
+DISK_PER_JOB = 500  # bytes per job in the job table
+SPARE_DISK = 2**22  # bytes; a plan that takes no more than this is not checked against the free space
 
 
 @dataclass(frozen=True)
-class Shard:
-    """Jobs of one structure that one process trains as one piece of work and that are kept in one file.
+class Plan:
+    """How a sweep will be trained, and what that needs.
 
-    `number` is the shard's place in its plan, from 0. `seconds` is the estimated training time.
+    Attributes:
+        shards: what is to be trained.
+        processes: how many processes train at once.
+        seconds: the estimated time from the start of the first shard to the end of the last one.
+        memory: bytes of memory on this machine.
+        disk: bytes on the disk.
+        histories: bytes of histories. A report holds them in memory.
+        needs: the needs of the shard that takes most memory; None if nothing is to be trained.
     """
 
-    number: int
-    jobs: tuple[Job, ...]
+    shards: list[Shard]
+    processes: int
     seconds: float
+    memory: int
+    disk: int
+    histories: int
+    needs: Needs | None
 
 
-def make_shards(jobs: Sequence[Job], processes: int = 1) -> list[Shard]:
-    """Group jobs by structure and cut the groups into shards, at least one per process if there are enough jobs."""
-    return cut(by_structure(jobs), processes)
-
-
-def by_structure(jobs: Sequence[Job]) -> list[list[Job]]:
-    """Group jobs by structure. The runs of one group may be trained in one stack."""
-    groups: dict[tuple[object, ...], list[Job]] = {}
-    last: tuple[RunConfig, list[Job]] | None = None
-    for job in jobs:
-        if last is None or not is_alike(job.run, last[0]):
-            last = job.run, groups.setdefault(structure(job.run), [])
-        last[1].append(job)
-    return list(groups.values())
-
-
-def cut(groups: Sequence[Sequence[Job]], processes: int) -> list[Shard]:
-    """Cut groups of jobs into shards, at least one per process if there are enough jobs.
-
-    A shard has up to about SHARD_RUNS runs, SHARD_SECONDS of training and SHARD_BYTES of histories.
+def plan_sweep(missing: Sequence[Job], jobs: int, n_jobs: str, executor: str) -> Plan:
+    """Plan the training of a sweep, without starting anything.
 
     Args:
-        groups: the jobs, those of one structure in each group.
-        processes: how many processes will train at once.
-    """
-    shards: list[Shard] = []
-    for members in groups:
-        runs = [job.run for job in members]
-        at_once = math.ceil(processes / len(groups))
-        kept = len(members) * history_bytes(runs[0])
-        rounds = max(1, math.ceil(max(seconds(runs) / SHARD_SECONDS, len(runs) / SHARD_RUNS, kept / SHARD_BYTES) / at_once))
-        shares = rounds * at_once  # whole rounds, so that no process is idle in the last one
-        size = max(1, math.ceil(len(members) / shares))
-        for start in range(0, len(members), size):
-            part = slice(start, start + size)
-            shards.append(Shard(len(shards), tuple(members[part]), seconds(runs[part])))
-    return shards
-
-
-def choose_processes(n_jobs: str, estimated_s: float, executor: str = "local") -> int:
-    """Return how many processes are to train.
-
-    Args:
-        n_jobs: a number, or "auto" for as many processes as pay (see SECONDS_PER_PROCESS). Unless the executor is "slurm",
-            "auto" stops at one process per core.
-        estimated_s: the estimated training time of everything in one process.
+        missing: the jobs that are to be trained.
+        jobs: the number of all jobs of the sweep.
+        n_jobs: the number of processes, or "auto".
         executor: the name of the executor.
     """
-    if n_jobs != "auto":
-        return int(n_jobs)
-    paying = max(1, int(estimated_s / SECONDS_PER_PROCESS[executor]))
-    return paying if executor == "slurm" else min(paying, _cores())
+    shards, processes = plan_shards(missing, n_jobs, executor)
+    if not shards:
+        return Plan([], processes, 0.0, 0, DISK_PER_JOB * jobs, 0, None)
+    needs = [needs_of([job.run for job in shard.jobs]) for shard in shards]
+    histories, largest = sum(need.kept for need in needs), max(needs, key=lambda need: need.total)
+    memory = max(need.kept for need in needs)
+    if executor == "local":  # the memory of other machines is not known here
+        at_once = heapq.nlargest(processes, (need.total for need in needs))
+        memory = max(memory, sum(at_once)) + (PROCESS_BYTES * len(at_once) if len(at_once) > 1 else 0)
+    return Plan(shards, processes, _makespan(shards, processes), memory, histories + DISK_PER_JOB * jobs, histories, largest)
 
 
-def _cores() -> int:
-    """Return how many cores this process may use; all cores of the machine if the system does not say (macOS)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _makespan(shards: Sequence[Shard], processes: int) -> float:
+    """Return the seconds until all shards are trained, if each process takes the next shard when it has finished one."""
+    ends = [0.0] * max(1, min(processes, len(shards)))
+    for shard in shards:
+        heapq.heappush(ends, heapq.heappop(ends) + shard.seconds)
+    return max(ends)
+
+
+def require_room(plan: Plan, *, confirmed: bool) -> None:
+    """Refuse a plan if memory, disk space or time do not suffice for it.
+
+    Args:
+        plan: the plan.
+        confirmed: whether the user has confirmed that training may take more than LONGEST_DAYS.
+
+    Raises:
+        ConfigError: something does not suffice. The message names the setting, the amount and a remedy.
+    """
+    if plan.needs is None:
+        return
+    run, histories, largest = plan.shards[0].jobs[0].run, plan.needs.histories, plan.needs.largest
+    if plan.memory > SMALL and plan.memory > (free := available_memory()):
+        asked = f"{in_bytes(plan.memory)} of memory, of which {in_bytes(free)} are free"
+        raise ConfigError(f"{_setting(run, largest)}: training takes {asked}, most of it by this setting; {_remedy(largest)}")
+    if plan.disk > SPARE_DISK and plan.disk > (free := free_disk(OUTPUTS)):
+        asked = f"{in_bytes(plan.disk)} on the disk, of which {in_bytes(free)} are free"
+        raise ConfigError(f"{_setting(run, histories)}: the ledger takes {asked}; {_remedy(histories)}")
+    if plan.seconds > LONGEST_DAYS * 86400 and not confirmed:
+        processes = f" in {plan.processes} processes" if plan.processes > 1 else ""
+        raise ConfigError(
+            f"{_setting(run, 'train.steps')}: training takes about {in_time(plan.seconds)}{processes}; "
+            f"take fewer steps, examples or runs, or give confirm=true: more than {LONGEST_DAYS} days need it"
+        )
+
+
+def _setting(run: RunConfig, field: str) -> str:
+    """Return a setting with its value, as a user types it."""
+    value: Any = run
+    for name in field.split("."):
+        value = getattr(value, name, None)
+    return f"{field}={shown(value).replace(' ', '')}" if value is not None else field
+
+
+def _remedy(field: str) -> str:
+    if field in ("train.eval_every", "train.eval_at"):
+        return "evaluate less often, or take fewer runs at a time"
+    return "make it smaller, or take fewer processes with n_jobs=1"

@@ -36,7 +36,7 @@ HISTORIES = ("full", "thin", "none")  # from the fullest to the emptiest
 THIN_POINTS = 11
 BYTES_PER_POINT = 250  # in a SQLite file: one table row and two index entries
 AUTO_BYTES = 2**28  # the most that tracking.history=auto lets a sweep take in the store
-ENVIRONMENT_TAGS = ("git_commit", "git_dirty")
+ENVIRONMENT_TAGS = (tagnames.GIT_COMMIT, tagnames.GIT_DIRTY)
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ def _common_tags(environment: Mapping[str, str]) -> dict[str, str]:
     versions = json.dumps({k: v for k, v in environment.items() if k not in ENVIRONMENT_TAGS})
     return {
         **{name: environment.get(name, "unknown") for name in ENVIRONMENT_TAGS},
-        "versions": versions,
+        tagnames.VERSIONS: versions,
         tagnames.USER: _user(),
         tagnames.SOURCE_NAME: "fa_sweep",
         tagnames.SOURCE_TYPE: "LOCAL",

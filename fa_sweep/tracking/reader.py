@@ -162,7 +162,7 @@ def _record(job: Job, run: Any, points: Points) -> Record:
         for step, value in values:
             if name in metrics:
                 metrics[name][place[step]] = value
-    environment = json.loads(run.data.tags["versions"]) | {name: run.data.tags[name] for name in ENVIRONMENT_TAGS}
+    environment = json.loads(run.data.tags[tagnames.VERSIONS]) | {name: run.data.tags[name] for name in ENVIRONMENT_TAGS}
     diverged = run.data.metrics.get("diverged_at_step", -1)
     duration_s = (run.info.end_time - run.info.start_time) / 1000
     return Record(job.run_id, steps, metrics, int(diverged), int(run.info.end_time), duration_s, environment)

@@ -24,6 +24,11 @@ COMMAND = "command"
 OVERRIDES = "overrides"
 REPRODUCE = "reproduce"
 
+# What it was computed with.
+GIT_COMMIT = "git_commit"
+GIT_DIRTY = "git_dirty"
+VERSIONS = "versions"
+
 # The state of the import.
 HISTORY = "fa_sweep.history"  # how much of the histories MLflow got: "full", "thin" or "none"
 ANEW = "fa_sweep.resume"  # "false" if no earlier runs were reused, that is, everything was trained anew

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from test_refusals import refused
+from support.commands import refused
 
 from fa_sweep.cli.config_files import check_file
 from fa_sweep.errors import ConfigError

@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
+from support.commands import refused
 
 # Command lines, and the words that each refusal must contain.
 COMMAND_LINES = {
@@ -98,17 +99,6 @@ COMMAND_LINES = {
     "-m seed=range(1000000000000) confirm=true": ["has memory for"],
     "-m seed=range(1000) train.lr=range(0.1,200.1,0.1)": ["jobs", "confirm=true"],
 }
-
-
-def refused(fa_sweep, capfd, arguments):
-    """Run a command line that must be refused, and return the one line that it prints."""
-    assert fa_sweep(*arguments) == 2
-    out, err = capfd.readouterr()
-    (line,) = err.strip().splitlines()
-    assert out == ""
-    assert line.startswith("fa_sweep: ")
-    assert list(Path().iterdir()) == []
-    return line
 
 
 @pytest.mark.parametrize("text", COMMAND_LINES, ids=lambda text: text[:60])

@@ -58,7 +58,7 @@ EDITS = {  # the edited file, and the runs whose ids change
     "fa_sweep/models/fully_connected.py": EVERY,
     "fa_sweep/feedback/_base.py": EVERY,
     "fa_sweep/cli/console.py": set(),
-    "fa_sweep/sweep/plan.py": set(),
+    "fa_sweep/sweep/division.py": set(),
     "own/unrelated.py": set(),
 }
 

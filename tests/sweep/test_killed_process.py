@@ -12,10 +12,10 @@ from support.commands import short
 from support.processes import descendants, finished, is_gone, line, started, state
 from support.waiting import PATIENCE, until
 
+from fa_sweep.sweep.division import make_shards
 from fa_sweep.sweep.executors import expect_work
 from fa_sweep.sweep.executors.local import open_local
 from fa_sweep.sweep.jobs import make_jobs
-from fa_sweep.sweep.plan import make_shards
 
 ENDLESS = ("train.steps=1000000001", "train.eval_every=500000000", "train.hold=1", "confirm=true")  # no machine finishes this
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from fa_sweep.errors import ShardLost
+from fa_sweep.sweep.division import Shard
 from fa_sweep.sweep.failures import Failed
-from fa_sweep.sweep.plan import Shard
 from fa_sweep.sweep.work import Trained
 
 # Called with the number of a shard and the fraction of it that is done, from 0 to 1.
@@ -75,7 +75,7 @@ class Executor(Protocol):
         from functools import partial
 
         from fa_sweep.sweep.executors import Executor, Progress, Result
-        from fa_sweep.sweep.plan import Shard
+        from fa_sweep.sweep.division import Shard
         from fa_sweep.sweep.work import try_to_train, work_of
 
 

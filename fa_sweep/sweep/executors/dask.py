@@ -16,10 +16,10 @@ from typing import Any
 
 from fa_sweep.errors import ConfigError, ShardLost
 from fa_sweep.process.signals import children_deaf_to_ctrl_c
+from fa_sweep.sweep.division import Shard
 from fa_sweep.sweep.executors.base import Executor, Progress, Result
 from fa_sweep.sweep.executors.local import start_tracker
 from fa_sweep.sweep.failures import Failed, failure
-from fa_sweep.sweep.plan import Shard
 from fa_sweep.sweep.work import Trained, try_to_train, work_of
 
 DEATHS = 3

@@ -18,9 +18,9 @@ from typing import Any
 
 from fa_sweep.errors import ShardLost
 from fa_sweep.process import signals
+from fa_sweep.sweep.division import Shard
 from fa_sweep.sweep.executors.base import Executor, Progress, Result
 from fa_sweep.sweep.failures import Failed, failure
-from fa_sweep.sweep.plan import Shard
 from fa_sweep.sweep.work import Trained, try_to_train, work_of
 
 # A socket's path may have 107 bytes, and Python appends /pymp-xxxxxxxx/listener-xxxxxxxx to the temporary folder.

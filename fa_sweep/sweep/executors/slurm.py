@@ -17,9 +17,9 @@ from typing import Any
 
 from fa_sweep.errors import ConfigError, ShardLost
 from fa_sweep.process.signals import held, undone_by_signal
+from fa_sweep.sweep.division import Shard
 from fa_sweep.sweep.executors.base import Executor, InLedger, Progress, Result
 from fa_sweep.sweep.failures import Failed, failure
-from fa_sweep.sweep.plan import Shard
 from fa_sweep.sweep.shards import shards_with_tokens, write_shard
 from fa_sweep.sweep.work import Work, train_runs, work_of
 

@@ -1,4 +1,4 @@
-"""Guesses what a user meant by a setting that does not exist, or by a value of the wrong type, for error messages."""
+"""Writes the error for a setting that does not exist, and guesses what a value of the wrong type was meant to be."""
 
 import difflib
 import re

@@ -1,0 +1,66 @@
+"""Divides the jobs of a sweep into shards: jobs of one structure that are trained as one stack and kept in one file."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fa_sweep.settings.schema import RunConfig
+from fa_sweep.settings.structure import is_alike, structure
+from fa_sweep.sweep.jobs import Job
+from fa_sweep.sweep.needs import history_bytes
+from fa_sweep.sweep.timing import seconds
+
+SHARD_RUNS = 1000  # enough runs to spread the cost of a call, few enough to stay in the cache
+SHARD_SECONDS = 60  # about the work that is lost if a process is killed
+SHARD_BYTES = 2**28  # of histories; several copies are in memory while a shard is being written
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Jobs of one structure that one process trains as one piece of work and that are kept in one file.
+
+    `number` is the shard's place in its plan, from 0. `seconds` is the estimated training time.
+    """
+
+    number: int
+    jobs: tuple[Job, ...]
+    seconds: float
+
+
+def make_shards(jobs: Sequence[Job], processes: int = 1) -> list[Shard]:
+    """Group jobs by structure and cut the groups into shards, at least one per process if there are enough jobs."""
+    return cut(by_structure(jobs), processes)
+
+
+def by_structure(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Group jobs by structure. The runs of one group may be trained in one stack."""
+    groups: dict[tuple[object, ...], list[Job]] = {}
+    last: tuple[RunConfig, list[Job]] | None = None
+    for job in jobs:
+        if last is None or not is_alike(job.run, last[0]):
+            last = job.run, groups.setdefault(structure(job.run), [])
+        last[1].append(job)
+    return list(groups.values())
+
+
+def cut(groups: Sequence[Sequence[Job]], processes: int) -> list[Shard]:
+    """Cut groups of jobs into shards, at least one per process if there are enough jobs.
+
+    A shard has up to about SHARD_RUNS runs, SHARD_SECONDS of training and SHARD_BYTES of histories.
+
+    Args:
+        groups: the jobs, those of one structure in each group.
+        processes: how many processes will train at once.
+    """
+    shards: list[Shard] = []
+    for members in groups:
+        runs = [job.run for job in members]
+        at_once = math.ceil(processes / len(groups))
+        kept = len(members) * history_bytes(runs[0])
+        rounds = max(1, math.ceil(max(seconds(runs) / SHARD_SECONDS, len(runs) / SHARD_RUNS, kept / SHARD_BYTES) / at_once))
+        shares = rounds * at_once  # whole rounds, so that no process is idle in the last one
+        size = max(1, math.ceil(len(members) / shares))
+        for start in range(0, len(members), size):
+            part = slice(start, start + size)
+            shards.append(Shard(len(shards), tuple(members[part]), seconds(runs[part])))
+    return shards
