@@ -123,7 +123,7 @@ def require_job_table(folder: Path) -> None:
         ConfigError: There is no table, so the runs would belong to no sweep.
     """
     if not (folder / TABLE).exists():
-        raise ConfigError("hydra/sweeper is not stack; leave it at stack, others keep no table of a sweep's jobs")
+        raise ConfigError("hydra/sweeper is not stack; leave it out, because other sweepers write no table of the sweep's jobs")
 
 
 def _report(sweep: Sweep, app: AppConfig) -> tuple[Path | None, str]:

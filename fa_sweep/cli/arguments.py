@@ -30,8 +30,9 @@ LONGEST_WORD = 10_000  # characters between two commas
 _FOLDER_FLAGS = ("--config-dir", "-cd", "--config-path", "-cp")
 _REFUSED_FLAGS = {
     "run": "--run changes nothing here: leave it out (hydra.mode=RUN makes a single run of a preset that sweeps)",
-    "info": "--info only shows Hydra's internals: --cfg job prints the settings, dry_run=true the plan",
-    "experimental_rerun": "--experimental-rerun would unpickle a file: a run's tag `reproduce` is the command that repeats it",
+    "info": "--info only shows Hydra's internals: use --cfg job to print the settings, or dry_run=true to print the plan",
+    "experimental_rerun": "--experimental-rerun is not allowed, because it would unpickle a file: to repeat a run, use the "
+    "command in its tag `reproduce` in MLflow",
 }
 
 
@@ -53,8 +54,8 @@ def check_arguments(arguments: Sequence[str]) -> None:
         plain_text("an argument", argument)
         if len(max(argument.split(","), key=len)) > LONGEST_WORD:  # Hydra's parser takes seconds for it
             raise ConfigError(
-                f"{shown(argument)[1:-1]}: a value of more than {LONGEST_WORD:,} characters; is it the right text? "
-                "Give a shorter one"
+                f"{shown(argument)[1:-1]}: the value has more than {LONGEST_WORD:,} characters; check that it is the right "
+                "text, and give a shorter one"
             )
     flags = get_args_parser().parse_args(list(arguments))
     if flags.shell_completion:
@@ -64,9 +65,9 @@ def check_arguments(arguments: Sequence[str]) -> None:
         if getattr(flags, name, None):
             raise ConfigError(remedy)
     if flags.package is not None and flags.cfg is None:
-        raise ConfigError("--package belongs to --cfg, of which it shows a part: leave it out, or add --cfg job")
+        raise ConfigError("--package selects a part of what --cfg prints: leave it out, or add --cfg job")
     if flags.resolve and flags.cfg is None and not flags.help:
-        raise ConfigError("--resolve belongs to --cfg, whose values it computes: leave it out, or add --cfg job")
+        raise ConfigError("--resolve computes the values that --cfg prints: leave it out, or add --cfg job")
     if flags.config_dir is not None and not os.path.isdir(flags.config_dir):
         raise ConfigError(f"--config-dir is {shown(flags.config_dir)[1:-1]}; there is no such folder: check the path")
     parser = OverridesParser.create()
@@ -89,7 +90,7 @@ def _check_override(override: Override, places: Iterable[str]) -> None:
     key, path = override.key_or_group, override.key_or_group.strip("/").replace("/", ".").split(".")
     if override.is_delete():
         if path in (["hydra"], ["hydra", "launcher"], ["hydra", "sweeper"]):
-            raise ConfigError(f"{override.input_line}: nothing works without it; leave it out")
+            raise ConfigError(f"{override.input_line}: the program cannot work without these settings; leave it out")
         return
     if path == [""]:
         raise ConfigError(f"{shown(override.input_line)} is not a setting; write NAME=VALUE, such as seed=3")

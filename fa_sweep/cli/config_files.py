@@ -117,7 +117,10 @@ def _count_values(path: str, text: str) -> None:
         _check_key(where, event, keys, is_key)
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in anchors:
-                raise ConfigError(f"{where}: *{event.anchor} stands within &{event.anchor} itself or before it; write it out")
+                raise ConfigError(
+                    f"{where}: *{event.anchor} refers to &{event.anchor}, which does not end before it; "
+                    f"write the values out in place of *{event.anchor}"
+                )
             values += anchors[event.anchor]
         else:
             values += 1
@@ -149,7 +152,7 @@ def _check_key(where: str, event: Any, keys: Sequence[set[str] | None], is_key: 
         return
     if is_key[-1] and isinstance(event, yaml.ScalarEvent) and event.value != "<<":
         if event.value in mine:
-            raise ConfigError(f"{where}: the key {shown(event.value)[1:-1]} stands there twice; remove one")
+            raise ConfigError(f"{where}: the key {shown(event.value)[1:-1]} appears twice; remove one")
         mine.add(event.value)
     is_key[-1] = not is_key[-1]
 

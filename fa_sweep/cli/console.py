@@ -126,8 +126,9 @@ def _caption(jobs: Sequence[Job]) -> str:
         sign = ">=" if success.direction == "at_least" else "<="
         criteria[f"{success.metric} {sign} {train.threshold:g}, held for {train.hold} evaluations"] = None
     return (
-        f"Success: {'; or '.join(criteria)}. Converged: held from some evaluation to the end, at least that many. "
-        "Median steps: to convergence, over all runs. Angle: median final gradient angle of the hidden layers."
+        f"Success: {'; or '.join(criteria)}. Converged: all evaluations from some point to the end succeeded, at least that "
+        "many. Median steps: to convergence, over all runs. Angle: between update and gradient of the hidden layers at the "
+        "end, median over runs."
     )
 
 

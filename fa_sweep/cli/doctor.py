@@ -52,7 +52,7 @@ def _wrong_with_shards(shards: list[Path]) -> Iterator[str]:
         try:
             read_run_ids(path)
         except Unreadable as error:
-            yield f"{error}; remove it: the command of its sweep trains its runs again"
+            yield f"{error}; remove this file, and run the command of its sweep again to train its runs"
 
 
 def _wrong_with_sweeps(found: Catalogue) -> Iterator[str]:

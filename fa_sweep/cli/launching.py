@@ -153,7 +153,7 @@ def _one_for_all(applications: Sequence[AppConfig]) -> AppConfig:
     for other in applications:
         for name in names_with(AppConfig, Role.APPLICATION):
             if getattr(other, name) != getattr(first, name):
-                raise ConfigError(f"{name} differs between jobs; a sweep has one, so give it one value")
+                raise ConfigError(f"{name} differs between jobs; it concerns the whole sweep, so give it one value")
     return first
 
 

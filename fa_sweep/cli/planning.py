@@ -47,7 +47,8 @@ def prepare(candidates: list[Asked], app: AppConfig, executor: str) -> tuple[lis
     plan = plan_sweep(to_train(jobs), len(jobs), app.n_jobs, executor)
     require_room(plan, confirmed=app.confirm)
     if app.report and plan.histories > available_memory():
-        console.say(f"warning: the report holds {in_bytes(plan.histories)} in memory; report=false leaves it out", error=True)
+        text = f"warning: the report will hold {in_bytes(plan.histories)} in memory; report=false trains without a report"
+        console.say(text, error=True)
     trainings = {id(job.run.train): job.run.train for job in jobs}.values()
     for message in {_too_few_evaluations(training) for training in trainings} - {None}:
         console.say(f"warning: {message}", error=True)

@@ -56,7 +56,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--reference",
         metavar="GROUP",
-        help="compare every group with this one (default: symmetric at equal levels of all else)",
+        help="compare every group with this one (default: with the symmetric group whose other settings are the same)",
     )
     parser.add_argument("--all-pairs", action="store_true", help="compare every pair of groups")
     parser.add_argument("--no-attach", action="store_true", help="do not log the report on the sweep's MLflow run")
@@ -132,7 +132,7 @@ def _report(options: argparse.Namespace) -> tuple[Path, str]:
         return write_report(sweep, out, **chosen), gone
     path = report_and_attach(sweep, out, replace(sweep.record.tracking, uri=store.uri), **chosen)
     if sweep.tracked:
-        _say(f"the report goes to {store.shown}, too")
+        _say(f"the report is also an artifact of the sweep's run in {store.shown}")
     return path, gone
 
 

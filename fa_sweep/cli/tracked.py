@@ -27,7 +27,9 @@ def target(app: AppConfig) -> Target:
     chosen = choose(app.tracking.uri)
     if len(app.tracking.experiment) > EXPERIMENT_NAME:
         long = len(app.tracking.experiment)
-        raise ConfigError(f"tracking.experiment has {long} characters; MLflow's tables take {EXPERIMENT_NAME}")
+        raise ConfigError(
+            f"tracking.experiment has {long} characters; MLflow's tables hold at most {EXPERIMENT_NAME}: give a shorter name"
+        )
     file = sqlite_file(chosen.uri)
     if file is not None and (wrong := why_not(file)) is not None:
         raise ConfigError(f"{'tracking.uri' if chosen.by_default else chosen.source} is {public(chosen.uri)}; {wrong}")
@@ -114,8 +116,8 @@ def _outcome(sweep: Sweep, imported: Imported, where: Target) -> str:
         remedy = f"restore it there (mlflow runs restore --run-id {run}), or purge it (mlflow gc) and run this again"
         return f"MLflow has this {kind} as run {run}, which somebody deleted: {remedy}."
     if imported.superseded_by:
-        other = f"another command made this {kind} in MLflow at the same time, as {imported.superseded_by}, which counts"
-        return f"MLflow: {other}; run {run} is tagged as superseded."
+        other = f"another command imported the same runs at the same time, as {imported.superseded_by}"
+        return f"MLflow: {other}; that one counts, and run {run} of this {kind} is tagged as superseded."
     if imported.found_complete:
         return f"MLflow already holds this {kind}, complete: run {run} {place}."
     done = (

@@ -49,7 +49,7 @@ def test_a_killed_server_of_training_processes_is_said(tmp_path, gate):
     assert sweep.returncode == 1
     *shards, end = err.splitlines()
     assert shards
-    assert all("a training process was killed, and the pool with it" in line for line in shards)
+    assert all("a training process was killed, and all others ended with it" in line for line in shards)
     assert "400 of 400 runs are missing; the same command trains them" in end
 
 

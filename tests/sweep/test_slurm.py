@@ -158,10 +158,10 @@ def test_an_interrupt_takes_the_array_along(tmp_path, gate, cluster):
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ("{colour: red}", "{'colour': 'red'}; submitit does not take it"),
+        ("{colour: red}", "{'colour': 'red'}; submitit does not accept it"),
         (
             "{slurm_partition: none}",
-            "{'slurm_partition': 'none'}; sbatch does not take it: Batch job submission failed: Invalid partition",
+            "{'slurm_partition': 'none'}; sbatch does not accept it: Batch job submission failed: Invalid partition",
         ),
     ],
 )

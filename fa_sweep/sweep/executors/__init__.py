@@ -87,7 +87,9 @@ def _slurm_needed() -> None:
     if find_spec("submitit") is None:
         raise ConfigError("hydra.launcher.executor is slurm; it needs an extra: pip install 'fa-sweep[slurm]'")
     if shutil.which("sbatch") is None:
-        raise ConfigError("hydra.launcher.executor is slurm; there is no sbatch on this machine: start it where there is one")
+        raise ConfigError(
+            "hydra.launcher.executor is slurm; there is no sbatch on this machine: start the command on a machine that has it"
+        )
 
 
 EXECUTORS: dict[str, Callable[[], None]] = {"local": _nothing_needed, "dask": _dask_needed, "slurm": _slurm_needed}

@@ -115,7 +115,7 @@ def _result(future: Any) -> Trained | Failed | ShardLost:
     except CancelledError:
         return ShardLost("the Dask scheduler is gone or was restarted")
     except KilledWorker:
-        return ShardLost(f"{DEATHS + 1} Dask workers died at it")
+        return ShardLost(f"{DEATHS + 1} Dask workers died while they trained it")
     except Exception as error:
         return failure(error)
     return result

@@ -25,7 +25,7 @@ from fa_sweep.sweep.work import Trained, try_to_train, work_of
 
 # A socket's path may have 107 bytes, and Python appends /pymp-xxxxxxxx/listener-xxxxxxxx to the temporary folder.
 _LONGEST_TEMPORARY = 70
-_KILLED = "a training process was killed, and the pool with it"
+_KILLED = "a training process was killed, and all others ended with it"
 _BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 

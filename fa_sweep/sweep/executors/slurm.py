@@ -51,7 +51,7 @@ def open_slurm(asked: dict[str, Any], processes: int, folder: Path) -> Iterator[
         submitter.update_parameters(**asked)
     except (NameError, TypeError, ValueError) as error:
         raise ConfigError(
-            f"hydra.launcher.slurm is {asked}; submitit does not take it: {' '.join(str(error).split())}"
+            f"hydra.launcher.slurm is {asked}; submitit does not accept it: {' '.join(str(error).split())}"
         ) from error
     yield _Slurm(min(processes, MOST_TASKS), submitter, asked, folder.absolute())
 
@@ -114,7 +114,7 @@ class _Slurm:
         except FailedJobError as error:
             said = str(error).rpartition("sbatch: error: ")[2]
             raise ConfigError(
-                f"hydra.launcher.slurm is {self.asked}; sbatch does not take it: {' '.join(said.split())}"
+                f"hydra.launcher.slurm is {self.asked}; sbatch does not accept it: {' '.join(said.split())}"
             ) from error
         return submitted
 
@@ -166,7 +166,8 @@ def _what_became(job: Any, state: str, left: Sequence[Shard], bundle: Sequence[S
         if (failed := errors[list(bundle).index(shard)]) is not None:
             yield shard, failed
         else:
-            yield shard, ShardLost(f"SLURM's task {job.job_id} ended ({state}) before it was written; log: {job.paths.stderr}")
+            why = f"SLURM's task {job.job_id} ended ({state}) before it had written this shard; log: {job.paths.stderr}"
+            yield shard, ShardLost(why)
 
 
 def _states(job_ids: Sequence[str]) -> dict[str, str] | None:
