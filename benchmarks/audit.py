@@ -8,7 +8,9 @@ import argparse
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -147,7 +149,7 @@ class Audit:
     def _fractions(self) -> Iterator[Row]:
         def wilson(name: str, n: int) -> float:
             counts = np.arange(n + 1)
-            bounds = np.array([wilson_interval(k, n) for k in counts])
+            bounds = np.array([wilson_interval(k, n) for k in range(n + 1)])
             covers = (bounds[:, 0] <= RATES[name]) & (RATES[name] <= bounds[:, 1])
             return float((stats.binom.pmf(counts, n, RATES[name]) * covers).sum())
 
@@ -282,9 +284,9 @@ class Audit:
                     (u, v), alone = _pairs(generator, paired), generator.random((2, n - paired))
                     a, b, pairs = alone[0] < RATES[name], alone[1] < RATES[name], (u < RATES[name], v < RATES[name])
                     tested = {
-                        "mcnemar": lambda pairs=pairs: hypotheses.mcnemar(*pairs),
-                        "exchange": lambda a=a, b=b, pairs=pairs: hypotheses.exchange(a, b, pairs),
-                        "fisher": lambda a=a, b=b: hypotheses.fisher(a, b),
+                        "mcnemar": partial(hypotheses.mcnemar, *pairs),
+                        "exchange": partial(hypotheses.exchange, a, b, pairs),
+                        "fisher": partial(hypotheses.fisher, a, b),
                     }[test]()
                     rejected += tested.p <= 0.05
                 return rejected / self.draws
@@ -339,11 +341,12 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=4000, help="samples of each population (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="a Markdown page to put the tables into")
     options = parser.parse_args()
-    intervals.RESAMPLES = hypotheses.RESAMPLES = RESAMPLES
     rows = []
-    for row in Audit(options.draws).rows():
-        rows.append(row)
-        print(f"{row.what}: {' | '.join(row.cells())}", flush=True)
+    # Each module has a name of its own for the number of resamples.
+    with patch.object(intervals, "RESAMPLES", RESAMPLES), patch.object(hypotheses, "RESAMPLES", RESAMPLES):
+        for row in Audit(options.draws).rows():
+            rows.append(row)
+            print(f"{row.what}: {' | '.join(row.cells())}", flush=True)
     if options.out:
         page.write(table(rows, options.draws), options.out, "audit")
 

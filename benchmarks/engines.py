@@ -4,21 +4,21 @@ A run-step is one training step of one run. "Narrow" networks are the main job's
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from itertools import pairwise
 
 import numpy as np
-from hydra import compose, initialize_config_dir
 from threadpoolctl import threadpool_limits
 
 from benchmarks.measure import Row, median, pairs_of, seconds_of
 from benchmarks.others import jax_engine, one_run, torch_engine
-from fa_sweep.cli.configuration import conf_dir, resolve
+from fa_sweep import RunConfig, compose, train
 from fa_sweep.engine.parts import parts_of
 from fa_sweep.engine.stack import Stack
-from fa_sweep.engine.training import _Training, train
+from fa_sweep.engine.training import _Training
 from fa_sweep.feedback import MODES
-from fa_sweep.settings.schema import RunConfig
 from fa_sweep.sweep.timing import seconds as expected_seconds
 
 STEPS = 5001
@@ -35,9 +35,12 @@ def runs_of(modes: Sequence[str], count: int, *overrides: str) -> list[RunConfig
         count: the number of runs of all modes together.
         overrides: further settings, as on the command line.
     """
-    with initialize_config_dir(config_dir=conf_dir(), version_base="1.3"):
-        base = [resolve(compose("config", [f"feedback={mode}", *overrides])) for mode in modes]
-    return [type(c)(**{**vars(c), "seed": s}) for s in range(count // len(modes)) for c in base]
+    base = [compose(f"feedback={mode}", *overrides) for mode in modes]
+    return [replace(run, seed=seed) for seed in range(count // len(modes)) for run in base]
+
+
+def _seconds_to_train(runs: Sequence[RunConfig]) -> float:
+    return seconds_of(lambda: train(runs))
 
 
 def _us(seconds: float, runs: int) -> float:
@@ -47,7 +50,7 @@ def _us(seconds: float, runs: int) -> float:
 def narrow(rounds: int) -> Iterator[Row]:
     """Time the training of narrow networks, for different modes, sizes of the stack and engines."""
     both, engines = ("symmetric", "random"), ["numpy"] + ["numba"] * bool(find_spec("numba"))
-    targets = {
+    targets: dict[tuple[tuple[str, ...], int, str], str] = {
         (both, 150, "numpy"): "0.40",
         (both, 1000, "numpy"): "0.28",
         (both, 150, "numba"): "0.10",
@@ -57,9 +60,7 @@ def narrow(rounds: int) -> Iterator[Row]:
         for engine in engines:
             runs, whole = runs_of(modes, count, f"engine={engine}", TRAINING_ONLY), runs_of(modes, count, f"engine={engine}")
             train(runs[: len(modes)])  # so that compiling, or reading the compiled code from the cache, is not timed
-            pairs = pairs_of(
-                rounds + 2, lambda r=runs: seconds_of(lambda: train(r)), lambda r=whole: seconds_of(lambda: train(r))
-            )
+            pairs = pairs_of(rounds + 2, partial(_seconds_to_train, runs), partial(_seconds_to_train, whole))
             best, more = min(a for a, _ in pairs), median([b / a for a, b in pairs])
             target = targets.get((modes, count, engine), "0.60" if engine == "numpy" else "")
             what = f"{' + '.join(modes)}, {count:,} runs, {engine}"
@@ -73,12 +74,12 @@ def narrow(rounds: int) -> Iterator[Row]:
     yield Row(
         "engine",
         "rerandom, literal draws, 150 runs, numpy",
-        f"{_us(min(seconds_of(lambda: train(literal)) for _ in range(rounds)), len(literal)):.2f} us a run-step",
+        f"{_us(min(_seconds_to_train(literal) for _ in range(rounds)), len(literal)):.2f} us a run-step",
         target="1.6",
     )
     for engine in engines:
         main = runs_of((*both, "rerandom"), 150, f"engine={engine}")
-        best = min(seconds_of(lambda r=main: train(r)) for _ in range(rounds + 2))
+        best = min(_seconds_to_train(main) for _ in range(rounds + 2))
         yield Row(
             "engine",
             f"the main job's training, {engine}",
@@ -100,21 +101,21 @@ def against_others(rounds: int) -> Iterator[Row]:
                 program()
                 aside = f"{compile_s:.1f} s to compile aside"
                 rest = program, count, rounds + 2
-                yield _compared(f"{what} JAX vmap + scan, seeds to weights", lambda r=runs: train(r), *rest, note=aside)
+                yield _compared(f"{what} JAX vmap + scan, seeds to weights", partial(train, runs), *rest, note=aside)
                 yield _compared(f"{what} JAX vmap + scan, steps alone", _steps_of(runs), *rest, note=aside)
             if find_spec("torch"):
                 steps = 201
                 other = torch_engine.make(count, steps)
-                yield _compared(f"{what} PyTorch vmap", lambda r=runs: train(r), other, count, rounds, steps / STEPS)
+                yield _compared(f"{what} PyTorch vmap", partial(train, runs), other, count, rounds, steps / STEPS)
     runs = runs_of(("random",), 150, TRAINING_ONLY)
     one = 1 / len(runs)
     what = "numpy, 150 runs, against per-sample NumPy"
-    yield _compared(what, lambda: train(runs), lambda: list(one_run.train("random", 0)), len(runs), rounds, one)
+    yield _compared(what, partial(train, runs), lambda: list(one_run.train("random", 0)), len(runs), rounds, one)
     for engine in ["numpy", *compiled]:
         runs = runs_of(("random",), 1000, f"engine={engine}", TRAINING_ONLY)
         what = f"{engine}, 1,000 runs, against BLAS at its {FLOP} flop a run-step"
         share = 2.0 * BLAS_SIZE**3 / (FLOP * STEPS * len(runs))
-        yield _compared(what, lambda r=runs: train(r), _multiplied(), len(runs), rounds + 2, share)
+        yield _compared(what, partial(train, runs), _multiplied(), len(runs), rounds + 2, share)
 
 
 def _compared(
@@ -176,7 +177,7 @@ def estimates(rounds: int) -> Iterator[Row]:
         shares = []
         for mode, kind in MODES.items():
             runs = runs_of((mode,), count, *short, *(("task=digits", "model.hidden=[20]") if kind.one_hot else ()))
-            taken = min(seconds_of(lambda r=runs: train(r)) for _ in range(2))
+            taken = min(_seconds_to_train(runs) for _ in range(2))
             shares.append(expected_seconds(runs) / taken)
         said = f"{min(shares):.2f} to {max(shares):.2f} of the time that it takes"
         yield Row("engine", f"estimates of training, {len(shares)} modes, {count} runs each", said, target="0.5-2")
@@ -205,8 +206,8 @@ def wide(rounds: int) -> Iterator[Row]:
             with threadpool_limits(1, "blas"):
                 pairs = pairs_of(
                     2 * rounds + 1,
-                    lambda s=stacks: seconds_of(lambda: _train_all(s, steps)),
-                    lambda p=products: seconds_of(lambda: [p() for _ in range(steps)]),
+                    partial(seconds_of, partial(_train_all, stacks, steps)),
+                    partial(seconds_of, partial(_repeat, products, steps)),
                 )
             mine, theirs = (flop * steps / min(column) / 1e9 for column in zip(*pairs, strict=True))
             target = "0.65; 25 GF/s" if dtype == "float64" else ""
@@ -221,6 +222,11 @@ def _train_all(stacks: Sequence[_Training], steps: int) -> None:
             segment = min(training._segment, steps - done)
             training._train_segment(done, segment)
             done += segment
+
+
+def _repeat(function: Callable[[], None], times: int) -> None:
+    for _ in range(times):
+        function()
 
 
 def _products(widths: Sequence[int], batch: int, runs: int, dtype: str) -> tuple[Callable[[], None], float]:

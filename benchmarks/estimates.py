@@ -8,21 +8,14 @@ Processor time is measured, so that other work on the machine disturbs it little
 import random
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from hydra.types import RunMode
-from omegaconf import OmegaConf
 
-from fa_sweep.cli.composition import Composer
-from fa_sweep.cli.configuration import conf_dir
-from fa_sweep.engine.training import train
+from fa_sweep import ConfigError, RunConfig, compose, train
 from fa_sweep.feedback import MODES
-from fa_sweep.settings.schema import AppConfig
 from fa_sweep.settings.structure import widths_of
 from fa_sweep.sweep.needs import needs_of
 from fa_sweep.sweep.timing import seconds
@@ -31,7 +24,7 @@ from fa_sweep.tasks import task_of
 LONGEST_S = 10.0
 MOST_BYTES = 2**31
 
-CHOICES = {
+CHOICES: dict[str, Sequence[object]] = {
     "train.batch_size": [1, 1, 4, 8, 32, 128],
     "model.hidden": [
         "[]",
@@ -58,7 +51,7 @@ TASKS = [
 ]  # fmt: skip
 
 
-def random_settings(composer: Composer, generator: random.Random) -> Iterator[tuple[list[str], list[AppConfig]]]:
+def random_settings(generator: random.Random) -> Iterator[tuple[list[str], list[RunConfig]]]:
     """Yield random overrides and the runs of a stack that they give, without end.
 
     Left out are settings that contradict each other, stacks that are estimated to train for less than 0.02 s or more than
@@ -70,8 +63,8 @@ def random_settings(composer: Composer, generator: random.Random) -> Iterator[tu
         steps, evaluations = generator.choice([32, 128, 512, 2048, 8192]), generator.choice([1, 3, 10, 50])
         overrides += [f"train.steps={steps}", f"train.eval_every={max(1, steps // evaluations)}", "train.lr=0.001"]
         try:
-            one = composer.settings(overrides)
-        except ValueError:
+            one = compose(*overrides)
+        except ConfigError:
             continue
         runs = [replace(one, seed=seed) for seed in range(generator.choice([1, 4, 16, 64, 256, 1000]))]
         if 0.02 < seconds(runs) < LONGEST_S and needs_of(runs).total < MOST_BYTES:
@@ -81,21 +74,16 @@ def random_settings(composer: Composer, generator: random.Random) -> Iterator[tu
 def main() -> None:
     """Print one line per setting, and how many estimates are within a factor of two of the time taken."""
     count, seed = [*map(int, sys.argv[1:]), *(40, 0)[len(sys.argv) - 1 :]]
-    OmegaConf.register_new_resolver("fresh_id", lambda: "none", replace=True)
-    with initialize_config_dir(config_dir=conf_dir(), version_base="1.3"):
-        hydra = GlobalHydra.instance().hydra
-        assert hydra is not None
-        master = hydra.compose_config(config_name="config", overrides=[], run_mode=RunMode.MULTIRUN)
-        found = random_settings(Composer(hydra.config_loader, master), random.Random(seed))  # noqa: S311  no secret
-        ratios = []
-        for (overrides, runs), _ in zip(found, range(count), strict=False):
-            started = time.process_time()
-            train(runs)
-            taken, estimated = time.process_time() - started, seconds(runs)
-            ratios.append(estimated / taken)
-            weights = sum(i * o for i, o in pairwise(widths_of(runs[0])))
-            examples = len(task_of(runs[0]).evaluation.inputs)
-            print(f"{ratios[-1]:5.2f}  {taken:7.2f} s  {len(runs)} runs, {weights} weights, {examples}: {' '.join(overrides)}")
+    found = random_settings(random.Random(seed))  # noqa: S311  no secret
+    ratios = []
+    for (overrides, runs), _ in zip(found, range(count), strict=False):
+        started = time.process_time()
+        train(runs)
+        taken, estimated = time.process_time() - started, seconds(runs)
+        ratios.append(estimated / taken)
+        weights = sum(i * o for i, o in pairwise(widths_of(runs[0])))
+        examples = len(task_of(runs[0]).evaluation.inputs)
+        print(f"{ratios[-1]:5.2f}  {taken:7.2f} s  {len(runs)} runs, {weights} weights, {examples}: {' '.join(overrides)}")
     factors = np.exp(np.abs(np.log(ratios)))
     print(f"within a factor of two: {(factors <= 2).sum()} of {count}; median factor {np.median(factors):.2f}")
 

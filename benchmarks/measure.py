@@ -7,8 +7,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
-QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+class Streams(TypedDict):
+    """Where a process writes, as arguments of `subprocess.run` and `subprocess.Popen`."""
+
+    stdout: int
+    stderr: int
+
+
+QUIET: Streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -93,7 +94,7 @@ def against_others(rounds: int) -> Iterator[Row]:
             if missing := [module for module in needs if find_spec(module) is None]:
                 yield Row("main job", name, f"{', '.join(missing)} is not installed: pip install 'fa-sweep[bench]'")
                 continue
-            pairs = pairs_of(min(rounds, most), lambda s=seeds: ours(folder, s), lambda s=seeds, o=other: other_seconds(o, s))
+            pairs = pairs_of(min(rounds, most), partial(ours, folder, seeds), partial(other_seconds, other, seeds))
             mine, theirs = (median(column) for column in zip(*pairs, strict=True))
             target = "25, 40 to reach for" if other is stock else ""
             what = f"{3 * seeds} runs, against {name}"
@@ -152,7 +153,9 @@ def processes(rounds: int) -> Iterator[Row]:
                 command = [sys.executable, "-m", "benchmarks.training_seconds", "-m", *jobs, "resume=false", "report=false"]
                 environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
                 done = subprocess.run(command, cwd=name, env=environment, check=True, capture_output=True, text=True)
-                return float(re.search(r"trained for ([\d.]+) s", done.stdout)[1])
+                found = re.search(r"trained for ([\d.]+) s", done.stdout)
+                assert found is not None, done.stdout
+                return float(found[1])
 
             trained(1)  # so that the timed commands find the database, with these runs in it
             pairs = pairs_of(rounds, lambda: trained(2), lambda: trained(1))

@@ -12,9 +12,9 @@ def main() -> int:
 
     train_all = application.train_all
 
-    def timed(*arguments: Any) -> None:
+    def timed(*arguments: Any, **named: Any) -> None:
         started = time.perf_counter()
-        train_all(*arguments)
+        train_all(*arguments, **named)
         print(f"\ntrained for {time.perf_counter() - started:.4f} s")
 
     application.train_all = timed

@@ -25,7 +25,8 @@ class Page:
     """One tab of the browser. Its events are kept in the order in which they arrive."""
 
     def __init__(self, socket: ClientConnection, port: str) -> None:
-        self._socket, self._port, self._number, self.events = socket, port, 0, []
+        self._socket, self._port, self._number = socket, port, 0
+        self.events: list[dict[str, Any]] = []
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
 
@@ -33,13 +34,18 @@ class Page:
         """Call a method of the protocol and return its result."""
         message = self._ask(method, params)
         assert "error" not in message, message
-        return message["result"]
+        result: dict[str, Any] = message["result"]
+        return result
 
     def _ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         self._number += 1
         self._socket.send(json.dumps({"id": self._number, "method": method, "params": params}))
-        while (message := json.loads(self._socket.recv(timeout=PATIENCE))).get("id") != self._number:
+        while (message := self._receive()).get("id") != self._number:
             self.events.append(message)
+        return message
+
+    def _receive(self) -> dict[str, Any]:
+        message: dict[str, Any] = json.loads(self._socket.recv(timeout=PATIENCE))
         return message
 
     def open(self, url: str) -> None:

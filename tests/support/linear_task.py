@@ -14,13 +14,13 @@ STEPS, HELD_OUT = 2000, 1000
 MODES = ("symmetric", "random", "rerandom", "shallow")
 
 
-def angle_deg(a, b):
+def angle_deg(a: np.ndarray, b: np.ndarray) -> float:
     """Return the angle in degrees between corresponding columns of two matrices, averaged over the columns."""
     cosines = (a * b).sum(axis=0) / (np.linalg.norm(a, axis=0) * np.linalg.norm(b, axis=0))
     return float(np.degrees(np.arccos(np.clip(cosines, -1, 1))).mean())
 
 
-def run(mode, rate, seed, steps=STEPS):
+def run(mode: str, rate: float, seed: int, steps: int = STEPS) -> dict[str, float]:
     """Train one network and return its held-out error in two definitions, and the signal angle at the start, early and late.
 
     Returns:
@@ -53,7 +53,7 @@ def run(mode, rate, seed, steps=STEPS):
     errors = ((second @ (first @ inputs) - targets) ** 2).sum(axis=0)
     squares = (targets**2).sum(axis=0)
 
-    def mean_angle(low, high):
+    def mean_angle(low: int, high: int) -> float:
         found = [angle for step, angle in angles.items() if low <= step <= high]
         return float(np.mean(found)) if found else math.nan
 
@@ -66,7 +66,7 @@ def run(mode, rate, seed, steps=STEPS):
     }
 
 
-def medians(rate, runs, steps=STEPS):
+def medians(rate: float, runs: int, steps: int = STEPS) -> dict[str, dict[str, float]]:
     """Return, for each mode, the median of every quantity over its runs."""
     table = {}
     for mode in MODES:

@@ -37,7 +37,8 @@ def simulate(
         angles: Per group, the value of every angle metric of each run, in degrees; by default it depends on the seed.
         name: Id of the sweep. It also seeds the resampling of intervals and tests.
     """
-    jobs, records = [], {}
+    jobs: list[Job] = []
+    records: dict[str, Record] = {}
     for group, events in times.items():
         mode = (factors[group] if factors else {"feedback": group}).get("feedback")
         run = settings("seed=0", *([f"feedback={mode}"] if mode in MODES else []))

@@ -2,6 +2,8 @@
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 from fa_sweep.tracking.tagnames import SUPERSEDED
 from support.commands import short
@@ -10,12 +12,12 @@ FOUR = short("feedback=symmetric,random", "seed=0,1")
 TWO = short("seed=5,6")
 
 
-def sql(text, *values, database="outputs/mlflow.db"):
+def sql(text: str, *values: object, database: str | Path = "outputs/mlflow.db") -> list[Any]:
     with closing(sqlite3.connect(database)) as connection, connection:
         return connection.execute(text, values).fetchall()
 
 
-def children(parent=None):
+def children(parent: str | None = None) -> list[str]:
     """List the ids of active child runs, of one parent if it is given."""
     query = (
         "SELECT run_uuid FROM runs JOIN tags USING (run_uuid) WHERE key = 'mlflow.parentRunId' AND lifecycle_stage = 'active'"
@@ -23,18 +25,18 @@ def children(parent=None):
     return [run_id for (run_id,) in sql(query + ("" if parent is None else f" AND value = '{parent}'"))]
 
 
-def parents(*, superseded=False):
+def parents(*, superseded: bool = False) -> list[str]:
     query = "SELECT run_uuid FROM runs JOIN tags USING (run_uuid) WHERE key = 'fa_sweep.kind' AND lifecycle_stage = 'active'"
     query += f" AND run_uuid {'' if superseded else 'NOT'} IN (SELECT run_uuid FROM tags WHERE key = '{SUPERSEDED}')"  # noqa: S608
     return [run_id for (run_id,) in sql(query + " ORDER BY start_time")]
 
 
-def purge(run_id):
+def purge(run_id: str) -> None:
     """Remove a run as `mlflow gc` does."""
     for table in ("latest_metrics", "metrics", "params", "tags", "runs"):
         sql(f"DELETE FROM {table} WHERE run_uuid = ?", run_id)  # noqa: S608
 
 
-def delete(run_id):
+def delete(run_id: str) -> None:
     """Mark a run as deleted, as MLflow's UI does."""
     sql("UPDATE runs SET lifecycle_stage = 'deleted' WHERE run_uuid = ?", run_id)

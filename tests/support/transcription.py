@@ -4,10 +4,12 @@ Two hidden ReLU layers, no biases, one pattern per step. Vectors are lists; matr
 """
 
 import math
+from collections.abc import Callable, Sequence
 
 PATTERNS = [((0.0, 1.0), 1.0), ((1.0, 0.0), 1.0), ((1.0, 1.0), 0.0), ((0.0, 0.0), 0.0)]
 
 Matrix = list[list[float]]
+Feedback = Callable[[int], Sequence[Matrix] | None]
 
 
 def apply(matrix: Matrix, vector: list[float]) -> list[float]:
@@ -32,7 +34,7 @@ def descend(matrix: Matrix, lr: float, delta: list[float], below: list[float]) -
             row[column] -= lr * d * b
 
 
-def train(weights: list[Matrix], order: list[int], lr: float, loss: str, feedback) -> list[list[tuple[bool, ...]]]:
+def train(weights: list[Matrix], order: list[int], lr: float, loss: str, feedback: Feedback) -> list[list[tuple[bool, ...]]]:
     """Train the weights in place.
 
     Args:
