@@ -56,17 +56,18 @@ METHODS = (
     "infinite.",
     "Groups with the same seeds: McNemar's exact test compares fractions, with Newcombe's interval for paired fractions "
     "(1998, method 10). Wilcoxon's signed-rank test (Pratt, by permutation) compares times and final values.",
-    "Groups without shared seeds: Fisher's exact test compares fractions, with Newcombe's hybrid score interval. The log- "
-    "rank test by permutation compares times. A permutation test compares the means of final values.",
+    "Groups without shared seeds: Fisher's exact test compares fractions, with Newcombe's hybrid score interval. The "
+    "log-rank test by permutation compares times. A permutation test compares the means of final values.",
     "Groups with some shared seeds: permutation tests compare all runs. They swap the runs within pairs and deal the other "
     "runs anew to the two groups. For fractions, these tests are exact.",
     "The interval of a difference of restricted means combines the intervals of the two means (MOVER) with the correlation "
-    "of the pairs. The interval of a difference of final means is Student's for pairs and Welch's without pairs. It is only "
+    "of the pairs. The interval of a difference of final means is Student's for pairs and Welch's without shared seeds. If "
+    "only some seeds are shared, it combines the intervals of the two means like that of restricted means. It is only "
     "approximate below thirty runs.",
-    "Each interval and each p value refers to one comparison by itself, at the level of 95 % or 5 %. Beside each p value "
-    "stands its value after Holm's correction over all p values of the same table. Final values have a table of their own. "
-    "A difference is called significant if the corrected p value is below 5 %. A difference that is not significant may "
-    "still exist.",
+    "Each interval and each p value refers to one comparison by itself, at the level of 95 % or 5 %, respectively. Beside "
+    "each p value stands its value after Holm's correction over all p values of the same table. Final values have a table "
+    "of their own. A difference is called significant if the corrected p value is below 5 %. A difference that is not "
+    "significant may still exist.",
     "docs/statistics.md shows how often each interval covers the truth, and how often each test rejects, in simulations.",
     "Angles lie between 0 and 180 degrees, because the cosine keeps its sign. They are measured over the whole evaluation "
     "set with the current weights. An angle is undefined if either vector is zero or non-finite. Undefined angles are left "

@@ -33,9 +33,9 @@ def draw_survival(curve: pd.DataFrame, split: list[Panel]) -> Drawn:
         axes[(2 * row + 1) * columns + column].set_visible(False)
     legend(figure, axes[0], most)
     caption = (
-        "Kaplan-Meier estimate of the fraction of runs that have not yet converged, with pointwise 95 % bands (each holds for "
-        "one step). The numbers below the axis count the runs still at risk. A plus sign marks runs that are censored at the "
-        "horizon, the last step at which convergence can begin; diverged runs are among them."
+        "Kaplan-Meier estimate of the fraction of runs that have not yet converged, with pointwise 95 % bands (each holds "
+        "for one step). The numbers below the axis count the runs still at risk. A plus sign marks runs that never converge, "
+        "including any that diverged; they are censored at the horizon, the last step at which convergence can begin."
     )
     return Drawn("survival", figure, curve, "Time to convergence", caption, _alt_survival(curve))
 

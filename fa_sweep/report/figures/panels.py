@@ -91,6 +91,8 @@ def alt_curves(data: pd.DataFrame, metrics: Sequence[str]) -> str:
         groups = data[data["metric"] == metric].groupby("group", observed=True, sort=False)
         parts = [f"{group} {number(part['median'].iloc[0])} to {number(part['median'].iloc[-1])}" for group, part in groups]
         name = metric.removeprefix("angle_deg/").replace("_", " ")
-        what = f"{name} angle in degrees" if metric.startswith("angle_deg/") else name
-        sentences.append(f"Median {what}, from the first to the last step: {'; '.join(parts)}.")
+        if metric.startswith("angle_deg/"):  # such as "signal layer 2"
+            kind, _, layer = name.partition(" layer ")
+            name = f"{kind} angle of layer {layer} in degrees" if layer else f"{kind} angle in degrees"
+        sentences.append(f"Median {name}, from the first to the last step: {'; '.join(parts)}.")
     return " ".join(sentences)
