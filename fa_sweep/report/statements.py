@@ -103,12 +103,12 @@ def _some(groups: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def _lead(some: pd.DataFrame, groups: pd.DataFrame) -> str:
-    """Return a remark in parentheses on the selection of groups of `_some`; empty if all groups are selected."""
+    """Return the words that introduce the selection of groups of `_some`; empty if all groups are selected."""
     if len(some) == len(groups):
         return ""
     if len(some) == 2:
-        return f" (highest and lowest of {len(groups)} groups)"
-    return f" (equal estimates in all {len(groups)} groups, of which one is shown)"
+        return f", highest and lowest of {len(groups)} groups"
+    return f", with equal estimates in all {len(groups)} groups, of which one is shown"
 
 
 def _converged(groups: pd.DataFrame) -> str:
@@ -171,9 +171,12 @@ def _too_few(row: pd.Series, test: str, tests: int) -> str:
     if test == "converged" and row["design"] == PAIRED:
         discordant = int(row["discordant"])
         needed = next(m for m in range(2, 100) if 2.0 ** (1 - m) <= LEVEL / tests)
-        differ = f"Only {counted(discordant, 'shared seed has', 'shared seeds have')} different outcomes in the two groups"
+        some = f"Only {counted(discordant, 'shared seed has', 'shared seeds have')}" if discordant else "No shared seed has"
+        differ = f"{some} different outcomes in the two groups"
         return f"{differ}; with fewer than {needed}, the test cannot reach {level}"
-    return f"So few runs differ that the test cannot give a p value below {number(least, 2)}, and so cannot reach {level}"
+    # "About", because a p value from random permutations may fall slightly below the least one of all permutations.
+    smallest = "1" if least >= 1 else f"about {number(least, 2)}"
+    return f"So few runs differ that the test cannot give a p value below {smallest}, and so cannot reach {level}"
 
 
 def _holm(p: float, tests: int) -> str:

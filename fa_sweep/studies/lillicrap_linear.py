@@ -82,7 +82,7 @@ def judge_slow(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
             Region(85, 95),
         ),
         claim(
-            f"It aligns quickly: in half of the runs within {SOON} steps.",
+            f"The signal aligns quickly: in half of the runs within {SOON} steps.",
             curves,
             median_estimate(
                 f"random: median of the first evaluated step at which the angle is below {ALIGNED:g} degrees", soon, "steps"
@@ -90,7 +90,7 @@ def judge_slow(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
             below(SOON, "steps"),
         ),
         claim(
-            f"It stays aligned in most runs, from step {SOON} to the end.",
+            f"In most runs, the signal stays aligned from step {SOON} to the end.",
             curves,
             fraction_estimate(
                 f"random: share of runs whose angle is below {ALIGNED:g} degrees at each of these evaluations", stays

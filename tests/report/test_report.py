@@ -169,7 +169,7 @@ def test_findings_say_no_more_than_the_data(settings):
     assert any("-100 points" in s and "McNemar exact p < 0.001" in s for s in apart)
     assert 3 <= len(apart) <= 9
     never = sentences(**{f"g{i}": [NEVER] * 3 for i in range(6)})
-    assert any("(equal estimates in all 6 groups, of which one is shown): g0 0 of 3" in s for s in never)
+    assert any("with equal estimates in all 6 groups, of which one is shown: g0 0 of 3" in s for s in never)
     assert not any("the same" in s for s in (*alone, *same, *apart, *never))
     assert any("20 of 20 finished runs diverged" in s for s in sentences(random=[DIVERGED] * 20))
 
