@@ -32,14 +32,14 @@ WORDS = {
     "train.weight_decay": "weight decay",
 }
 LOSSES = {
-    "absolute": "absolute error (its sign travels back)",
+    "absolute": "absolute error (the sign of the error is sent back)",
     "squared": "squared error",
     "cross_entropy": "cross entropy",
 }
 SAMPLINGS = {
     "with_replacement": "drawn with replacement",
     "permutation": "in a new random order each epoch",
-    "in_order": "in their order",
+    "in_order": "in their given order",
     "fresh": "drawn afresh at every step",
 }
 
@@ -134,7 +134,7 @@ def _digits(task: Any) -> str:
 
 def _random_labels(task: Any) -> str:
     return (
-        f"memorising {task.examples} Gaussian examples of {task.inputs} inputs with unrelated Gaussian targets, "
+        f"memorising {task.examples} Gaussian examples with {task.inputs} inputs and unrelated Gaussian targets, "
         f"{_count(task.outputs, 'output')}"
     )
 
@@ -183,9 +183,8 @@ def _success(run: RunConfig) -> str:
     success, train = run.task.success, run.train
     sign = "at least" if success.direction == "at_least" else "at most"
     name = success.metric.replace("_", " ")
-    return (
-        f"{name} {sign} {train.threshold:g}; a run has converged if it holds for {train.hold} evaluations or more, to the end"
-    )
+    last = "its last evaluation" if train.hold == 1 else f"each of its last {train.hold} evaluations"
+    return f"{name} {sign} {train.threshold:g}; a run has converged if this holds at {last}"
 
 
 # --- the network
@@ -262,10 +261,10 @@ def _evaluations(run: RunConfig) -> str:
     if train.eval_at == "every":
         return f"every {_number(train.eval_every)} steps and after the last"
     if isinstance(train.eval_at, list):
-        return f"after {_count(len(train.evaluation_steps()), 'chosen step')}"
+        return f"at {_count(len(train.evaluation_steps()), 'chosen step')}"
     spacing, _ = train.eval_at.split(":")
-    equal = "equal differences" if spacing == "linear" else "equal ratios"
-    return f"after {_count(train.evaluations(), 'step')} in {equal}"
+    scale = "" if spacing == "linear" else " on a logarithmic scale"
+    return f"at {_count(train.evaluations(), 'step')}, evenly spaced{scale}"
 
 
 def _seeds(jobs: Sequence[Job]) -> str:
@@ -291,7 +290,7 @@ def _differences(jobs: Sequence[Job]) -> str:
         for name, value in job.factors.items():
             levels.setdefault(name, {})[_level(value)] = None
     if not levels:
-        return "nothing, there is one group"
+        return "nothing; there is only one group"
     return "; ".join(f"{WORDS.get(name, name)} ({_shortened(list(values))})" for name, values in levels.items())
 
 

@@ -38,8 +38,8 @@ class EarlierLook:
     def __str__(self) -> str:
         groups = "1 of these groups" if self.groups == 1 else f"{self.groups} of these groups"
         if self.shared == self.runs:
-            return f"{self.id} had {self.runs} of the {self.here} runs of {groups}, which this sweep extends"
-        return f"{self.id} had {self.runs} runs of {groups}, {self.shared} of them here too"
+            return f"{self.id} had {self.runs} of the {self.here} runs of {groups}, and this sweep adds the others"
+        return f"{self.id} had {self.runs} runs of {groups}, of which this sweep contains {self.shared}"
 
 
 def earlier_looks(sweep: Sweep, jobs: Sequence[Job], outputs: Path = OUTPUTS) -> list[EarlierLook]:

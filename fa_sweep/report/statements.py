@@ -1,7 +1,7 @@
 """Write the sentences at the top of a report: the main results with their numbers, for any sweep.
 
-Each sentence names the quantity that it is about. "Not told apart" means that a test found no difference in that quantity. It
-does not claim that the groups are equal.
+Each sentence names its quantity. A difference is called significant if its corrected p value is below 5 %.
+"Not significant" does not claim that the groups are equal.
 """
 
 import math
@@ -48,18 +48,23 @@ def findings(frames: Frames, groups: pd.DataFrame, comparisons: pd.DataFrame, fi
     """
     present = groups[groups["n"] > 0]
     if present.empty:
-        return [f"None of the {frames.about.planned} planned runs has finished: there is nothing to report yet."]
+        return [f"None of the {frames.about.planned} planned runs has finished, so there is nothing to report yet."]
     if frames.runs["horizon_step"].isna().all():
         # With fewer evaluations than train.hold no run can converge. A fraction of 0 would describe the settings, not the runs.
-        held = "No run could count as converged: there are fewer evaluations than train.hold asks for."
+        held = "No run could count as converged, because there are fewer evaluations than train.hold requires."
         sentences = [held, _reached(present), *_final(frames, present, final)]
     elif lead := undecided_by_convergence(present):
         times, finals = [*_times(comparisons, frames), _median(present)], _final(frames, present, final)
         events = [_converged(present), _three_events(frames, present)]
         if not _nothing_differs(final):
-            sentences = [f"{lead}, and the final values come first.", *finals, *events, *times]
+            sentences = [f"{lead}. The final values are therefore listed first.", *finals, *events, *times]
         else:  # the final values do not differ either
-            sentences = [f"{lead}, nor can the final values: times come first.", *times, *events, *finals]
+            sentences = [
+                f"{lead}, and neither can the final values. The times are therefore listed first.",
+                *times,
+                *events,
+                *finals,
+            ]
     else:
         sentences = [
             _converged(present),
@@ -73,13 +78,13 @@ def findings(frames: Frames, groups: pd.DataFrame, comparisons: pd.DataFrame, fi
 
 
 def undecided_by_convergence(groups: pd.DataFrame) -> str:
-    """Return the first half of a sentence if all or no runs of several groups converged; otherwise an empty string."""
+    """Return a sentence without its full stop if all or no runs of several groups converged; otherwise an empty string."""
     if len(groups) < 2:
         return ""
     if (groups["converged"] == groups["n"]).all():
-        return "Every run converged: the fraction converged cannot tell groups apart"
+        return "Every run converged, so the fraction converged cannot distinguish the groups"
     if (groups["converged"] == 0).all():
-        return "No run converged: the fraction converged cannot tell groups apart"
+        return "No run converged, so the fraction converged cannot distinguish the groups"
     return ""
 
 
@@ -101,23 +106,21 @@ def _lead(some: pd.DataFrame, groups: pd.DataFrame) -> str:
     """Return the words that introduce the selection of groups of `_some`; empty if all groups are selected."""
     if len(some) == len(groups):
         return ""
-    return (
-        f"highest and lowest of {len(groups)} groups: "
-        if len(some) == 2
-        else f"one estimate in all {len(groups)} groups, as in "
-    )
+    if len(some) == 2:
+        return f", highest and lowest of {len(groups)} groups"
+    return f", with equal estimates in all {len(groups)} groups, of which one is shown"
 
 
 def _converged(groups: pd.DataFrame) -> str:
     some = _some(groups, "converged_fraction")
     parts = [f"{row['group']} {share(row)}" for _, row in some.iterrows()]
-    return f"Converged: {_lead(some, groups)}{'; '.join(parts)}."
+    return f"Converged{_lead(some, groups)}: {'; '.join(parts)}."
 
 
 def _reached(groups: pd.DataFrame) -> str:
     some = _some(groups, "reached_fraction")
     parts = [f"{row['group']} {share(row, 'reached')}" for _, row in some.iterrows()]
-    return f"Succeeded at some evaluation: {_lead(some, groups)}{'; '.join(parts)}."
+    return f"Succeeded at some evaluation{_lead(some, groups)}: {'; '.join(parts)}."
 
 
 def _three_events(frames: Frames, groups: pd.DataFrame) -> str:
@@ -127,57 +130,63 @@ def _three_events(frames: Frames, groups: pd.DataFrame) -> str:
         return ""
     row = groups.loc[gap.idxmax()]
     holds = sorted({int(h) for h in frames.runs.loc[frames.runs["group"] == row["group"], "hold"]})
-    held = f"{holds[0]} evaluations" if len(holds) == 1 else "the evaluations required"
+    held = holds[0] if len(holds) == 1 else "train.hold"
+    last = "the last evaluation" if held == 1 else f"each of the last {held} evaluations"
     return (
-        f"{row['group']} succeeded at some evaluation in {row['reached']} of {row['n']} runs, "
-        f"at the last evaluation in {row['at_end']}, and had held it to the end for {held} or more in {row['converged']}."
+        f"{row['group']}: {row['reached']} of {row['n']} runs succeeded at some evaluation, {row['at_end']} at the last one, "
+        f"and {row['converged']} converged (success at {last})."
     )
 
 
 def _design(row: pd.Series) -> str:
-    pairs = counted(row["pairs"], "pair of seeds", "pairs of seeds")
+    shared = counted(row["pairs"], "shared seed")
     if row["design"] == PAIRED:
-        return pairs
-    if row["design"] == PARTLY:
-        return f"{pairs} among {row['n']} and {row['n_reference']} runs"
-    return f"{row['n']} and {row['n_reference']} runs, no seed shared"
+        return shared
+    runs = f"{row['n']} and {row['n_reference']} runs"
+    return f"{runs} with {shared}" if row["design"] == PARTLY else f"{runs} without shared seeds"
 
 
 def _verdict(row: pd.Series, test: str, quantity: str, tests: int) -> str:
-    """Say whether a test told two groups apart in a quantity, and if not, whether it could have with so few runs."""
+    """Say whether two groups differ significantly in a quantity, and if not, whether so few runs could have shown it."""
     suffix = f"_{test}" if test else ""
     p, holm, least = row[f"p{suffix}"], row[f"p{suffix}_holm"], row[f"p{suffix}_least"]
     low, high = (row[f"{'rmst_' if test == 'time' else ''}difference_{end}"] for end in ("low", "high"))
-    if holm < LEVEL:
-        told = f": told apart in {quantity}"
-    elif least > LEVEL / tests:
-        told = f": not told apart in {quantity}; {_too_few(row, test, tests)}"
-    else:
-        told = f": not told apart in {quantity} by these runs"
+    verdict = f"The difference in {quantity} is {'' if holm < LEVEL else 'not '}significant"
+    if holm >= LEVEL and least > LEVEL / tests:
+        verdict += f". {_too_few(row, test, tests)}"
     if not math.isnan(low) and (low > 0 or high < 0) != (p < LEVEL):
-        told += " (interval and test disagree; the test decides)"
-    return told
+        verdict += ". Interval and test disagree here, and the verdict follows the test"
+    return verdict
 
 
 def _too_few(row: pd.Series, test: str, tests: int) -> str:
-    """Explain why a test cannot reach its level. With m discordant pairs, McNemar's least p value is 2^(1-m)."""
+    """Compare the least possible p value with the strictest level of Holm's correction.
+
+    With m discordant pairs, McNemar's least p value is 2^(1-m). The correction may allow a larger p value if other tests of the
+    table reject.
+    """
+    strictest = f"the strictest level of Holm's correction over {tests} tests" if tests > 1 else "its level"
+    level = f"{number(LEVEL / tests, 2)}, {strictest}"
     least = row[f"p_{test}_least" if test else "p_least"]
     if test == "converged" and row["design"] == PAIRED:
         discordant = int(row["discordant"])
         needed = next(m for m in range(2, 100) if 2.0 ** (1 - m) <= LEVEL / tests)
-        differ = f"{counted(discordant, 'pair of seeds differs', 'pairs of seeds differ')}"
-        return f"{differ}, and no result of this test can reach its level with fewer than {needed}"
-    return f"so few runs differ that no result of this test can reach its level (its least p is {number(least, 2)})"
+        some = f"Only {counted(discordant, 'shared seed has', 'shared seeds have')}" if discordant else "No shared seed has"
+        differ = f"{some} different outcomes in the two groups"
+        return f"{differ}; with fewer than {needed}, the test cannot reach {level}"
+    # "About", because a p value from random permutations may fall slightly below the least one of all permutations.
+    smallest = "1" if least >= 1 else f"about {number(least, 2)}"
+    return f"So few runs differ that the test cannot give a p value below {smallest}, and so cannot reach {level}"
 
 
 def _holm(p: float, tests: int) -> str:
-    return f"after Holm over {tests} tests p {p_value(p)}" if tests > 1 else ""
+    return f"p {p_value(p)} after Holm's correction over {tests} tests" if tests > 1 else ""
 
 
 def _joined(parts: list[str], rest: int, what: str) -> list[str]:
     if not parts:
         return []
-    more = [f"{what}: {rest} more comparisons in the table."] if rest > 0 else []
+    more = [f"{what}: the table holds {counted(rest, 'more comparison')}."] if rest > 0 else []
     return [*(f"{part}." for part in parts), *more]
 
 
@@ -194,8 +203,8 @@ def _fractions(comparisons: pd.DataFrame) -> list[str]:
         ]
         verdict = _verdict(row, "converged", "the fraction converged", tests)
         parts.append(
-            f"Fraction converged, {row['group']} against {row['reference']}: {points(row['difference'])} points "
-            f"({'; '.join(filter(None, details))}){verdict}"
+            f"Fraction converged, {row['group']} minus {row['reference']}: {points(row['difference'])} points "
+            f"({'; '.join(filter(None, details))}). {verdict}"
         )
     return _joined(parts, len(tested) - len(parts), "Fraction converged")
 
@@ -220,16 +229,16 @@ def _times(comparisons: pd.DataFrame, frames: Frames) -> Iterator[str]:
         ]
         verdict = _verdict(row, "time", "the time to convergence", tests)
         parts.append(
-            f"Mean time to convergence, a run that never converges counted as {steps(never)} steps, {row['group']} against "
+            f"Mean time to convergence (a run that never converges counts as {steps(never)} steps), {row['group']} minus "
             f"{row['reference']}: {_middle(row['rmst_difference'], low, high)} steps "
-            f"({'; '.join(filter(None, details))}){verdict}"
+            f"({'; '.join(filter(None, details))}). {verdict}"
         )
     yield from _joined(parts, len(tested) - len(parts), "Time to convergence")
     uncompared = comparisons[comparisons["p_time"].isna() & (comparisons["design"] != ITSELF)]
     if len(uncompared):
         yield (
             f"Times to convergence are not compared in {len(uncompared)} of {len(comparisons)} comparisons: "
-            "convergence could begin until different steps there."
+            "the two groups have no common horizon, which is the last step at which convergence can begin."
         )
 
 
@@ -259,9 +268,9 @@ def _final(frames: Frames, groups: pd.DataFrame, final: pd.DataFrame) -> list[st
         ]
         name = row["metric"].replace("_", " ")
         parts.append(
-            f"Final {name}, mean, {row['group']} against {row['reference']}: {number(row['mean'], 4)} against "
+            f"Mean final {name}, {row['group']} against {row['reference']}: {number(row['mean'], 4)} against "
             f"{number(row['mean_reference'], 4)}, difference {_middle(row['difference'], low, high)} "
-            f"({'; '.join(filter(None, details))}){_verdict(row, '', f'the final {name}', tests)}"
+            f"({'; '.join(filter(None, details))}). {_verdict(row, '', f'the final {name}', tests)}"
         )
     if parts:
         return _joined(parts, len(tested) - len(parts), "Final values")
@@ -272,7 +281,8 @@ def _final_of_groups(frames: Frames, groups: pd.DataFrame) -> Iterator[str]:
     metrics = {job.run.task.success.metric for job in frames.jobs}
     for metric in sorted(metrics):
         if f"{metric}_median" in groups:
-            some = _some(groups, f"{metric}_median")
+            known = groups[groups[f"{metric}_median"].notna()]
+            some = _some(known, f"{metric}_median")
             values = []
             for _, row in some.iterrows():
                 low, high = row[f"{metric}_median_low"], row[f"{metric}_median_high"]
@@ -280,7 +290,7 @@ def _final_of_groups(frames: Frames, groups: pd.DataFrame) -> Iterator[str]:
             counted = _counted(groups, metric, *some["group"])
             name = metric.replace("_", " ")
             note = f" ({counted})" if counted else ""
-            yield f"Final {name}, median (95 % CI): {_lead(some, groups)}{'; '.join(values)}{note}."
+            yield f"Median final {name} (95 % CI){_lead(some, known)}: {'; '.join(values)}{note}."
 
 
 def _counted(groups: pd.DataFrame, metric: str, *names: str) -> str:
@@ -290,13 +300,14 @@ def _counted(groups: pd.DataFrame, metric: str, *names: str) -> str:
 
 
 def _median(groups: pd.DataFrame) -> str:
-    some = _some(groups, "median_steps")
+    known = groups[groups["median_steps"].notna()]
+    some = _some(known, "median_steps")
     parts = []
     for _, row in some.iterrows():
         median, low, high = (float(row[f"median_steps{suffix}"]) for suffix in ("", "_low", "_high"))
         parts.append(f"{row['group']} {median_steps(median, low, high)}")
-    lead = "Median time to convergence in steps (95 % CI), runs that never converged included"
-    return f"{lead}: {_lead(some, groups)}{'; '.join(parts)}."
+    lead = "Median time to convergence in steps (95 % CI), including the runs that never converged"
+    return f"{lead}{_lead(some, known)}: {'; '.join(parts)}."
 
 
 def _angles(groups: pd.DataFrame) -> str:
@@ -309,9 +320,9 @@ def _angles(groups: pd.DataFrame) -> str:
         low, high = row["angle_deg_median_low"], row["angle_deg_median_high"]
         out = f", undefined in {counted(row['angle_deg_undefined'], 'run')}" if row["angle_deg_undefined"] else ""
         parts.append(f"{row['group']} {estimate(row['angle_deg_median'], low, high, between='-')}{out}")
-    lead = "Median angle between the update and the true gradient of the hidden layers at the end, in degrees (95 % CI)"
+    lead = "Median angle between the update of the hidden layers and their true gradient at the end, in degrees (95 % CI)"
     nowhere = f"; undefined in {counted(len(groups) - len(known), 'group')}" if len(known) < len(groups) else ""
-    return f"{lead}: {_lead(some, known)}{'; '.join(parts)}{nowhere}."
+    return f"{lead}{_lead(some, known)}: {'; '.join(parts)}{nowhere}."
 
 
 def _one_set(frames: Frames, groups: pd.DataFrame) -> Iterator[str]:
@@ -322,8 +333,8 @@ def _one_set(frames: Frames, groups: pd.DataFrame) -> Iterator[str]:
             counts = [f"{name} {rows.loc[name, 'converged']} of {rows.loc[name, 'n']}" for name in names[:MOST_GROUPS]]
             more = f"; and {len(names) - MOST_GROUPS} more" if len(names) > MOST_GROUPS else ""
             yield (
-                f"One set of trainings under {len(names)} names, counted once and not tested against itself; "
-                f"converged: {'; '.join(counts)}{more}."
+                f"{len(names)} groups are one set of trainings under different names. It is counted once and not tested "
+                f"against itself. Converged: {'; '.join(counts)}{more}."
             )
 
 
@@ -333,7 +344,7 @@ def _no_reference(frames: Frames, comparisons: pd.DataFrame) -> str:
     if not lonely:
         return ""
     some = "; ".join(lonely[:MOST_GROUPS]) + (f"; and {len(lonely) - MOST_GROUPS} more" if len(lonely) > MOST_GROUPS else "")
-    return f"Not compared, since their levels hold no run of the reference's feedback mode: {some}."
+    return f"Not compared, because the reference's feedback mode has no finished run at their other settings: {some}."
 
 
 def _exceptions(frames: Frames, groups: pd.DataFrame) -> str:
@@ -343,9 +354,9 @@ def _exceptions(frames: Frames, groups: pd.DataFrame) -> str:
     if (trainings := distinct(frames)) < finished:
         parts.append(f"the {finished} finished runs are {trainings} distinct trainings")
     if about.missing:
-        parts.append(f"{about.missing} of {about.planned} planned runs are missing, and nothing here speaks for them")
+        parts.append(f"{about.missing} of {about.planned} planned runs are missing, and the results do not include them")
     if about.failed:
-        parts.append(f"{len(about.failed)} ended in an error")
+        parts.append(f"{counted(len(about.failed), 'run')} ended in an error")
     return "; ".join(parts) + "."
 
 
@@ -355,6 +366,6 @@ def _earlier(frames: Frames) -> str:
         return ""
     more = f"; and {len(looks) - 3} more" if len(looks) > 3 else ""
     return (
-        f"Not the first look: {'; '.join(map(str, looks[-3:]))}{more}. If the number of seeds was decided on after that look, "
-        "the intervals are too narrow and the p values too small."
+        f"This is not the first look at these groups: {'; '.join(map(str, looks[-3:]))}{more}. If the number of seeds was "
+        "decided after an earlier look, the intervals are too narrow and the p values too small."
     )

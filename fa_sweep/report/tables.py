@@ -35,7 +35,7 @@ def estimate(row: pd.Series, name: str, digits: int = 3, *, signed: bool = False
 def readable_groups(groups: pd.DataFrame) -> pd.DataFrame:
     """Return the events and times of `group_table` as text, one row per group."""
     horizons = groups["horizon_steps"].dropna().unique()
-    never = f"never = {steps(horizons[0])}" if len(horizons) == 1 else "never = the group's horizon"
+    never = f"never: {steps(horizons[0])}" if len(horizons) == 1 else "never: the group's horizon"
     rows = []
     for _, row in groups.iterrows():
         median, low, high = (float(row[f"median_steps{suffix}"]) for suffix in ("", "_low", "_high"))
@@ -46,8 +46,8 @@ def readable_groups(groups: pd.DataFrame) -> pd.DataFrame:
             "at the end": fraction(row, "at_end"),
             "converged": fraction(row, "converged"),
             "diverged": fraction(row, "diverged"),
-            "median steps": median_steps(median, low, high),
-            f"restricted mean steps, {never}": estimate(row, "rmst_steps", 4),
+            "median steps to convergence": median_steps(median, low, high),
+            f"restricted mean steps ({never})": estimate(row, "rmst_steps", 4),
         }
         if len(horizons) > 1:
             cells["horizon"] = steps(float(row["horizon_steps"]))
@@ -62,21 +62,19 @@ def readable_final_values(groups: pd.DataFrame) -> pd.DataFrame:
         "normalised_squared_error": ("normalised squared error", "infinite"),
         "centred_squared_error": ("centred squared error", "infinite"),
         "loss": ("loss", "infinite"),
-        "angle_deg": ("gradient angle, degrees", ""),
+        "angle_deg": ("gradient angle (degrees)", ""),
     }
     rows = []
     for _, row in groups.iterrows():
         cells = {"group": row["group"], "n": str(row["n"])}
         for name, (title, worst) in titles.items():
             if f"{name}_median" in row:
-                counted = f"; {row['diverged']} diverged counted as {worst}" if worst and row["diverged"] else ""
-                approximate = (
-                    " approximately" if row["n"] < APPROXIMATE_BELOW and not math.isnan(row[f"{name}_iqm_low"]) else ""
-                )
+                counted = f"; {row['diverged']} diverged, counted as {worst}" if worst and row["diverged"] else ""
+                approximate = ", approximate" if row["n"] < APPROXIMATE_BELOW and not math.isnan(row[f"{name}_iqm_low"]) else ""
                 cells[f"{title}: median"] = estimate(row, f"{name}_median") + counted
                 cells[f"{title}: IQM"] = estimate(row, f"{name}_iqm") + approximate + counted
         if "angle_deg_undefined" in row:
-            cells["angle undefined"] = str(row["angle_deg_undefined"])
+            cells["runs with undefined angle"] = str(row["angle_deg_undefined"])
         rows.append(cells)
     return pd.DataFrame(rows)
 
@@ -101,14 +99,14 @@ def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "group": row["group"],
-                "against": row["reference"],
+                "reference": row["reference"],
                 "design": _design(row),
                 "converged": f"{row['converged']}/{row['n']} against {row['converged_reference']}/{row['n_reference']}",
-                "difference, points": f"{middle} ({low} to {high})" if tested else "not tested against itself",
+                "difference (points)": f"{middle} ({low} to {high})" if tested else "not tested against itself",
                 "test of fractions": row["test_converged"] if tested else "-",
                 "p": _p(row["p_converged"]),
                 f"p (Holm, {tests})": _p(row["p_converged_holm"]),
-                "restricted mean difference, steps": estimate(row, "rmst_difference", 4, signed=True),
+                "difference in restricted mean (steps)": estimate(row, "rmst_difference", 4, signed=True),
                 "test of times": "-" if math.isnan(row["p_time"]) else row["test_time"],
                 "p of times": _p(row["p_time"]),
                 f"p of times (Holm, {tests})": _p(row["p_time_holm"]),
@@ -126,9 +124,9 @@ def readable_final_comparisons(final: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "group": row["group"],
-                "against": row["reference"],
+                "reference": row["reference"],
                 "design": _design(row),
-                "final": row["metric"].replace("_", " "),
+                "final metric": row["metric"].replace("_", " "),
                 "means": f"{number(row['mean'], 4)} against {number(row['mean_reference'], 4)}",
                 "difference": estimate(row, "difference", 4, signed=True) + (", approximate" if few else ""),
                 "test": row["test"],

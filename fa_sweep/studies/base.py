@@ -97,7 +97,7 @@ def fraction_difference(quantity: str, ours: pd.Series, theirs: pd.Series) -> Es
     shared = ours.index.intersection(theirs.index)
     a, b = (part.loc[shared].to_numpy(bool) for part in (ours, theirs))
     low, high = difference_of_fractions(a, b, (a, b))
-    note = f"{int(a.sum())} against {int(b.sum())} of {len(shared)}, same seeds"
+    note = f"{int(a.sum())} against {int(b.sum())} of {len(shared)} runs, same seeds"
     return Estimate(quantity, float(a.mean() - b.mean()), low, high, note, "points")
 
 
@@ -194,6 +194,15 @@ def outcomes(frames: Frames) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def medians_in_words(table: pd.DataFrame) -> str:
+    """Return the medians in a table of `summarise` as text, one quantity after the other, for readers who cannot see a figure."""
+    quantities = []
+    for quantity, rows in table.groupby("quantity", sort=False):
+        values = [f"{row['group']} {shown(row['median'], 'plain')}" for _, row in rows.iterrows()]
+        quantities.append(f"{quantity}: {'; '.join(values)}")
+    return ". ".join(quantities)
+
+
 def final(frames: Frames, metric: str) -> pd.Series:
     """Return each run's value of a metric at the last evaluation, indexed by run id."""
     return frames.runs.set_index("run_id")[f"final.{metric}"]
@@ -240,5 +249,5 @@ def estimate_of(row: pd.Series, name: str, form: str = "plain") -> Estimate:
 
 def beats(frames: Frames, group: str, reference: str) -> Estimate:
     """Estimate by how much a group's fraction of converged runs exceeds that of a reference group, on shared seeds."""
-    name = f"share of converged runs, {group} minus {reference}, in points"
+    name = f"share of converged runs, {group} minus {reference} (in percentage points)"
     return fraction_difference(name, converged(frames, group), converged(frames, reference))

@@ -179,7 +179,7 @@ class Claim:
     @property
     def tested(self) -> str:
         """The quantities that are checked, and the regions in which they have to lie, in words."""
-        return "; ".join(f"{check.estimate.quantity}, lies {check.region}" for check in self.checks)
+        return "; ".join(f"{check.estimate.quantity} is {check.region}" for check in self.checks)
 
     @property
     def found(self) -> str:

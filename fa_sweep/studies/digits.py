@@ -72,13 +72,18 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
     axes[2].axvline(90, color="0.35", lw=0.9, linestyle=(0, (2, 2)))
     own = table[table["group"].isin([c.group for c in chosen]) & (table["quantity"] == ACCURACY)]
     parts = [f"{row['group']} {100 * row['median']:.1f} %" for _, row in own.iterrows()]
-    alt = f"{ACCURACY} of each mode at its own learning rate: {'; '.join(parts)}."
+    alt = f"Median accuracy on the judging seeds, each mode at its own learning rate: {'; '.join(parts)}."
     first, rest = (table.loc[table["quantity"] == q, "n"].max() for q in (CHOOSING, ACCURACY))
-    caption = f"Left: median accuracy of {first} choosing seeds at each learning rate (darker is higher; outlined: the mode's choice). "
-    caption += (
-        f"Middle and right: each mode at its choice, medians with exact 95 % intervals over {rest} other seeds; dashed: frozen "
+    caption = (
+        f"Left: median accuracy at each learning rate over the {first} choosing seeds. Darker cells are higher, and outlined "
     )
-    caption += "hidden layers, and a right angle. The angle of frozen layers is undefined."
+    caption += (
+        "cells are the rates chosen. Middle and right: accuracy and gradient angle of each mode at its chosen rate, as medians "
+    )
+    caption += (
+        f"with exact 95 % intervals over the {rest} judging seeds. The dashed line in the middle is the accuracy with frozen "
+    )
+    caption += "hidden layers, and the one on the right is a right angle. The angle of frozen layers is undefined."
     return Drawn("digits", figure, table, "Accuracy and alignment of every mode", caption, alt)
 
 
@@ -109,13 +114,14 @@ def remarks(frames: Frames, table: pd.DataFrame) -> Sequence[str]:
     edge = [f"{c.mode} ({c.rate:g})" for c in chosen if c.edge]
     listed = ", ".join(f"{c.mode} {c.rate:g}" for c in chosen)
     return [
-        f"Seeds {seeds[0]} to {seeds[-1]} choose each mode's learning rate out of {', '.join(f'{r:g}' for r in rates)}: the one with "
-        f"the highest median accuracy at the end. All other seeds judge. The choice: {listed}.",
-        f"At the edge of the grid, so that a better rate may lie beyond: {', '.join(edge)}."
+        f"The learning rate of each mode was chosen on seeds {seeds[0]} to {seeds[-1]}, out of {', '.join(f'{r:g}' for r in rates)}: "
+        "the rate with the highest median accuracy at the end. The modes are judged on all other seeds. The chosen rates are: "
+        f"{listed}.",
+        f"These choices lie at the edge of the grid, so a better rate may lie beyond it: {', '.join(edge)}."
         if edge
-        else "Every choice lies inside the grid: no mode has its best at the smallest or the largest rate.",
-        "Each seed draws its own split of the 1,797 images, so that the intervals hold the variation between splits too. The set has "
-        "no separate validation images: an image that chooses under one seed may judge under another.",
+        else "Every choice lies inside the grid: no mode is best at the smallest or the largest rate.",
+        "Each seed draws its own split of the 1,797 images, so the intervals include the variation between splits. There are no "
+        "separate validation images: an image may serve to choose the rate at one seed and to judge the mode at another.",
     ]
 
 
@@ -132,11 +138,16 @@ def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
     claims = []
     for mode, choice in chosen.items():
         ours, theirs = judged(choice), judged(control)
-        name = f"accuracy in points, {choice.group} minus {control.group}, median difference"
+        name = f"median difference in accuracy, {choice.group} minus {control.group} (in percentage points)"
         note = f"medians {100 * ours.median():.1f} % against {100 * theirs.median():.1f} %"
         gain = median_difference(name, ours, theirs, "points", note)
         claims.append(
-            claim(f"{mode} beats frozen hidden layers, each at its own learning rate.", NOTHING, gain, above(0, "points"))
+            claim(
+                f"{mode} is more accurate than frozen hidden layers, each at its own learning rate.",
+                NOTHING,
+                gain,
+                above(0, "points"),
+            )
         )
     return claims
 
@@ -144,8 +155,8 @@ def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
 STUDY = Study(
     name="digits",
     title="Every mode on handwritten digits",
-    question="Which modes learn more than an output layer on frozen random features, and how far are their updates from the gradient?",
-    source="A comparison of this project's own, on the digits that come with scikit-learn (Alpaydin and Kaynak, 1998).",
+    question="Which modes learn more than an output layer does on frozen random features, and how far are their updates from the gradient?",
+    source="This project's own comparison, on the digits that come with scikit-learn (Alpaydin and Kaynak, 1998).",
     numbers=numbers,
     draw=draw,
     judge=judge,

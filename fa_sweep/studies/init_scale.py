@@ -24,9 +24,11 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
         here.set(title=title, ylim=(-0.03, 1.03))
     axes[0].set_ylabel("fraction of runs")
     legend(figure, axes[0], 4)
-    caption = f"Fractions of {table['n'].max()} runs with Wilson's 95 % intervals; feedback matrices N(0, 1) throughout."
-    alt = "; ".join(
-        f"{r['feedback']} at {r['init.scale']:g}: converged {r['converged']} of {r['n']}" for _, r in table.iterrows()
+    caption = (
+        f"Fractions of {table['n'].max()} runs with Wilson's 95 % intervals. The feedback matrices are N(0, 1) everywhere."
+    )
+    alt = "Converged, by feedback mode and init.scale: " + "; ".join(
+        f"{r['feedback']} at {r['init.scale']:g} {r['converged']} of {r['n']}" for _, r in table.iterrows()
     )
     return Drawn("init_scale", figure, table, "Outcomes against the scale of the initial weights", caption, alt)
 
@@ -37,12 +39,12 @@ def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
     group = {(row["feedback"], row["init.scale"]): row["group"] for _, row in table.iterrows()}
     claims = []
     for scale in [s for s in scales if s < 1]:  # all scales, so that none is selected for its result
-        text = f"More runs with fixed random feedback converge from weights of scale {scale:g} than from N(0, 1)."
+        text = f"With fixed random feedback, more runs converge from initial weights of scale {scale:g} than of scale 1."
         more = beats(frames, group["random", scale], group["random", 1.0])
         claims.append(claim(text, NOTHING, more, above(0, "points")))
     for scale in scales:
         for mode in SEEDS_MODES[1:3]:
-            text = f"At init.scale {scale:g} more runs converge with {mode} feedback than with frozen hidden layers."
+            text = f"At init.scale {scale:g}, more runs converge with {mode} feedback than with frozen hidden layers."
             more = beats(frames, group[mode, scale], group["shallow", scale])
             claims.append(claim(text, NOTHING, more, above(0, "points")))
     return claims
@@ -50,9 +52,9 @@ def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
 
 STUDY = Study(
     name="init_scale",
-    title="How large the initial weights are: the phase diagram of XOR",
-    question="The post draws forward and feedback weights from N(0, 1). How much of what it saw depends on that?",
-    source="The blog post of seed_post, its initial weights multiplied by init.scale while the feedback matrices stay N(0, 1).",
+    title="XOR: how the outcome depends on the scale of the initial weights",
+    question="The blog post draws forward and feedback weights from N(0, 1). How much do its results depend on that choice?",
+    source="The experiment of the study seed_post. The initial weights are multiplied by init.scale, while the feedback matrices stay N(0, 1).",
     numbers=outcomes,
     draw=draw,
     judge=judge,

@@ -20,6 +20,7 @@ from fa_sweep.studies.base import (
     last_step,
     mean_between,
     median_estimate,
+    medians_in_words,
     stays_below,
     summarise,
 )
@@ -60,35 +61,46 @@ def draw(name: str, frames: Frames, table: pd.DataFrame) -> Drawn:
     axes[1].axhline(90, color="0.35", lw=0.9, linestyle=(0, (2, 2)))
     axes[1].set_ylim(0, 110)
     legend(figure, axes[0], 4)
-    caption = f"Medians and quartiles over {table['n'].max()} seeds. Error: the sum of squared errors over the sum of squared targets. "
-    caption += "Angle: between the mode's signal and backpropagation's, mean over the held-out examples."
-    alt = "; ".join(f"{r.quantity} of {r.group} {r.median:.3g}" for r in table.itertuples())
+    caption = f"Medians and quartiles over {table['n'].max()} seeds. The error is the sum of squared errors divided by the sum of squared "
+    caption += (
+        "targets. The angle is between the mode's signal and that of backpropagation, as a mean over the held-out examples."
+    )
+    alt = f"Medians. {medians_in_words(table)}."
     return Drawn(name, figure, pd.concat(data.values()), "Error and alignment", caption, alt)
 
 
 def judge_slow(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
     """Judge when random feedback aligns, and whether errors and angles agree with an independent implementation."""
-    curves = expected("the curves of the paper show it", "Lillicrap et al., 2016, fig. 1")
+    curves = expected("the paper shows it as curves", "Lillicrap et al., 2016, fig. 1")
     soon = by_seed(frames, first_below(frames, ANGLE, ALIGNED), "random")
     stays = by_seed(frames, stays_below(frames, ANGLE, ALIGNED, SOON), "random")
     claims = [
-        claim("Random's signal begins at right angles.", _known(SLOW_ANGLES[START]), _angle(table, START), Region(85, 95)),
         claim(
-            f"It aligns quickly: half of the runs within {SOON} steps.",
+            "The signal of random feedback begins at a right angle to that of backpropagation.",
+            _known(SLOW_ANGLES[START]),
+            _angle(table, START),
+            Region(85, 95),
+        ),
+        claim(
+            f"The signal aligns quickly: in half of the runs within {SOON} steps.",
             curves,
-            median_estimate(f"random: median first evaluated step with an angle below {ALIGNED:g} degrees", soon, "steps"),
+            median_estimate(
+                f"random: median of the first evaluated step at which the angle is below {ALIGNED:g} degrees", soon, "steps"
+            ),
             below(SOON, "steps"),
         ),
         claim(
-            f"It stays aligned in most runs, from step {SOON} to the end.",
+            f"In most runs, the signal stays aligned from step {SOON} to the end.",
             curves,
-            fraction_estimate(f"random: share of runs below {ALIGNED:g} degrees at each of these evaluations", stays),
+            fraction_estimate(
+                f"random: share of runs whose angle is below {ALIGNED:g} degrees at each of these evaluations", stays
+            ),
             above(0.5, "percent"),
         ),
     ]
-    for name, slack in ((EARLY, 2.0), (LATE, 2.5)):
+    for name, when, slack in ((EARLY, "over steps 200 to 300", 2.0), (LATE, "over the last 200 steps", 2.5)):
         value = SLOW_ANGLES[name]
-        text = f"Random's {name}, agrees with the independent implementation within {slack:g} degrees."
+        text = f"With random feedback, the angle {when} agrees with the independent implementation within {slack:g} degrees."
         claims.append(claim(text, _known(value), _angle(table, name), Region(value - slack, value + slack)))
     slack_of = {"symmetric": 0.02, "rerandom": 0.06, "shallow": 0.002}
     for mode, value in SLOW_ERRORS.items():
@@ -96,13 +108,20 @@ def judge_slow(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
             claims.append(_within_factor(table, mode, value, 1.5))
         else:
             slack = slack_of[mode]
-            text = f"{mode.capitalize()}'s held-out error agrees with the independent implementation within {slack:g}."
+            text = f"{mode}: the held-out error agrees with the independent implementation within {slack:g}."
             claims.append(claim(text, _known(value), _error(table, mode), Region(value - slack, value + slack)))
-    rerandom = estimate_of(cell(table, "rerandom", LATE), f"rerandom: {LATE}, degrees")
-    claims.append(claim("Rerandom does not align.", expected("it has nothing to align with"), rerandom, Region(88, 92)))
+    rerandom = estimate_of(cell(table, "rerandom", LATE), f"rerandom: median {LATE} (degrees)")
     claims.append(
         claim(
-            "At this learning rate random feedback is ahead of backpropagation.",
+            "Feedback redrawn at each step does not align.",
+            expected("there is no fixed feedback to align with"),
+            rerandom,
+            Region(88, 92),
+        )
+    )
+    claims.append(
+        claim(
+            "At this learning rate, random feedback ends with a lower error than backpropagation.",
             curves,
             _ratio(frames, "random", "symmetric"),
             below(1),
@@ -116,8 +135,8 @@ def judge_fast(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
     medians = " against ".join(f"{FAST_ERRORS[mode]:.3g}" for mode in ("symmetric", "random"))
     return [
         claim(
-            "At five times the learning rate backpropagation is ahead: tune the learning rate per mode before comparing speeds.",
-            expected(f"the medians of another implementation say so, {medians}", SOURCE),
+            "At five times the learning rate, backpropagation ends with a lower error. Modes should be compared at learning rates tuned for each.",
+            expected(f"the medians of another implementation, {medians}", SOURCE),
             _ratio(frames, "symmetric", "random"),
             below(1),
         ),
@@ -130,7 +149,7 @@ def _known(value: float) -> Known:
 
 
 def _angle(table: pd.DataFrame, quantity: str) -> Estimate:
-    return estimate_of(cell(table, "random", quantity), f"random: {quantity}, degrees")
+    return estimate_of(cell(table, "random", quantity), f"random: median {quantity} (degrees)")
 
 
 def _error(table: pd.DataFrame, mode: str) -> Estimate:
@@ -138,7 +157,7 @@ def _error(table: pd.DataFrame, mode: str) -> Estimate:
 
 
 def _within_factor(table: pd.DataFrame, mode: str, value: float, factor: float) -> Claim:
-    text = f"{mode.capitalize()}'s held-out error agrees with the independent implementation within a factor of {factor:g}."
+    text = f"{mode}: the held-out error agrees with the independent implementation within a factor of {factor:g}."
     return claim(text, _known(value), _error(table, mode), Region(value / factor, value * factor))
 
 
@@ -146,17 +165,17 @@ def _ratio(frames: Frames, group: str, reference: str) -> Estimate:
     errors = final(frames, ERROR)
     ours, theirs = (by_seed(frames, errors, name) for name in (group, reference))
     note = f"same seeds; medians {ours.median():.3g} against {theirs.median():.3g}"
-    return median_estimate(f"held-out error, {group} over {reference}, median ratio", ours / theirs, note=note)
+    return median_estimate(f"median ratio of held-out errors, {group} over {reference},", ours / theirs, note=note)
 
 
 _SETTING = (
     "Lillicrap et al. (2016), fig. 1: a linear network learns a linear map from fresh examples, one per step. The paper shows these "
-    "quantities as curves, and no number is taken from it: numbers are compared with an independent implementation"
+    "quantities only as curves, so the numbers here are compared with an independent implementation instead"
 )
 SLOW = Study(
     name="lillicrap_linear",
-    title="A linear network learns a linear teacher through random feedback",
-    question="Does random feedback align with backpropagation's signal, and does the network learn by it?",
+    title="A linear network learns a linear teacher with random feedback",
+    question="Does the signal of random feedback align with that of backpropagation, and does the network learn with it?",
     source=f"{_SETTING}.",
     numbers=numbers,
     draw=partial(draw, "lillicrap_linear"),
@@ -164,7 +183,7 @@ SLOW = Study(
 )
 FAST = Study(
     name="lillicrap_linear_fast",
-    title="The same at five times the learning rate",
+    title="The linear teacher at five times the learning rate",
     question="Is random feedback faster than backpropagation, or was the learning rate too small for one of them?",
     source=f"{_SETTING}. The learning rate is five times the paper's.",
     numbers=numbers,

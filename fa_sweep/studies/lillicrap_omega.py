@@ -45,7 +45,7 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
     axes[0].set_ylim(0, 90)
     log_scale(axes[1], "y")
     caption = f"Medians with exact 95 % intervals over {table['n'].max()} seeds."
-    alt = "; ".join(f"{r.quantity} at w={r[2]:g} is {r.median:.3g}" for r in table.itertuples())
+    alt = "Medians: " + "; ".join(f"{r.quantity} at w = {r[2]:g} {r.median:.3g}" for r in table.itertuples())
     return Drawn("lillicrap_omega", figure, table, "Alignment against the scale of the initial weights", caption, alt)
 
 
@@ -57,21 +57,21 @@ def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
     smallest, largest = curves.columns[0], curves.columns[-1]
     ends = " against ".join(f"{estimate_of(r, LATE).value:.3g}" for _, r in rows.iloc[[-1, 0]].iterrows())
     wider = median_difference(
-        f"angle over the last 200 steps, w = {largest:g} minus w = {smallest:g}, degrees",
+        f"median difference of the angle over the last 200 steps, w = {largest:g} minus w = {smallest:g} (in degrees),",
         curves[largest], curves[smallest], note=f"medians {ends}",
     )  # fmt: skip
     never_falls = (curves.diff(axis=1).iloc[:, 1:] > -SLACK).all(axis=1)
     return [
         claim(
-            "The smallest initial weights align better than the largest.",
-            expected("the curves of the paper show it", "Lillicrap et al., 2016, supplement"),
+            "Alignment is better with the smallest initial weights than with the largest.",
+            expected("the paper shows it as curves", "Lillicrap et al., 2016, supplement"),
             wider,
             above(0, "signed"),
         ),
         claim(
-            f"The angle never falls as w grows, by more than {SLACK:g} degrees from one limit to the next: so in most runs.",
+            f"In most runs, the angle never falls by more than {SLACK:g} degrees from one limit w to the next larger one.",
             NOTHING,
-            fraction_estimate("share of seeds whose curve over w never falls", never_falls),
+            fraction_estimate("share of seeds whose angle never falls in this way", never_falls),
             above(0.5, "percent"),
         ),
     ]
@@ -79,10 +79,10 @@ def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
 
 STUDY = Study(
     name="lillicrap_omega",
-    title="How small the initial weights have to be for feedback to align",
+    title="Alignment and the scale of the initial weights",
     question="How does the angle at the end depend on the scale of the initial weights?",
-    source="Lillicrap et al. (2016), supplement: the linear task with random feedback, initial weights U(-w, w) with w from 1e-4 to "
-    "0.25. Here w is init.scale.",
+    source="Lillicrap et al. (2016), supplement: the linear task with random feedback and initial weights U(-w, w), with w from 1e-4 "
+    "to 0.25. Here, w is init.scale.",
     numbers=numbers,
     draw=draw,
     judge=judge,

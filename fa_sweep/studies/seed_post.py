@@ -14,7 +14,7 @@ from fa_sweep.studies.drawing import draw_fractions
 from fa_sweep.sweep.outcomes import Outcome
 
 SEEDS_MODES = ("symmetric", "random", "rerandom", "shallow")
-POST = expected("the post says so, from one run")
+POST = expected("the blog post says so, based on one run")
 
 
 def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
@@ -23,8 +23,8 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
     draw_fractions(axes, table, frames.groups, lambda group: group)
     legend(figure, axes, 3)
     caption = (
-        "Reached: some evaluation is right on all four patterns. At the end: the last one is. Converged: at least the last five "
-        f"are, without a break. Bars: Wilson's 95 % intervals over {table['n'].max()} seeds."
+        "Reached: some evaluation is right on all four patterns. At the end: the last evaluation is. Converged: at least the last "
+        f"five evaluations all are. Bars are Wilson's 95 % intervals over {table['n'].max()} seeds."
     )
     alt = "; ".join(f"{row.group}: reached {row.reached}, at the end {row.at_end}, converged {row.converged} of {row.n}"
                     for row in table.itertuples())  # fmt: skip
@@ -38,21 +38,21 @@ def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
     to the end. For symmetric weights, the speed is judged as well.
     """
     tenth = last_step(frames) / 10
-    claims = [*_learns(frames, "symmetric", "With symmetric weights the network")]
+    claims = [*_learns(frames, "symmetric", "With symmetric weights, the network")]
     steps = _runs(frames, "symmetric")["convergence_step"].fillna(np.inf)
-    quantity = "symmetric: median step from which a run is right to the end"
+    quantity = "symmetric: median step from which on a run is right until the end"
     claims.append(
         claim(
-            "With symmetric weights it does so quickly: half of the runs within a tenth of the training.",
+            "With symmetric weights, the network learns quickly: half of the runs converge within a tenth of the training.",
             POST,
             median_estimate(quantity, steps, "steps"),
             below(tenth, "steps"),
         )
     )
-    claims += _learns(frames, "random", "With fixed random feedback the network")
-    claims += _learns(frames, "rerandom", "With feedback redrawn at each step the network")
-    for mode, name in (("random", "Fixed random"), ("rerandom", "Redrawn")):
-        text = f"{name} feedback makes more runs converge than frozen hidden layers."
+    claims += _learns(frames, "random", "With fixed random feedback, the network")
+    claims += _learns(frames, "rerandom", "With feedback redrawn at each step, the network")
+    for mode, name in (("random", "fixed random"), ("rerandom", "redrawn")):
+        text = f"More runs converge with {name} feedback than with frozen hidden layers."
         claims.append(claim(text, NOTHING, beats(frames, mode, "shallow"), above(0, "points")))
     return claims
 
@@ -70,17 +70,17 @@ def _learns(frames: Frames, group: str, subject: str) -> list[Claim]:
     )
     return [
         claim(f"{subject} reaches 100 %: most runs are right at some evaluation.", POST, reached, half),
-        claim(f"{subject} learns XOR to stay: most runs converge.", POST, held, half),
+        claim(f"{subject} learns XOR for good: most runs converge.", POST, held, half),
     ]
 
 
 STUDY = Study(
     name="seed_post",
     title="XOR with asymmetric feedback: the three claims of a blog post",
-    question="Do symmetric, fixed random and re-randomised feedback learn XOR: how often, how fast, and for good? And does any of it "
-    "beat hidden layers that do not learn at all?",
-    source="The experiment behind this project, a blog post that shows one run per mode. Its code sends the sign of the error back; "
-    "the frozen hidden layers (shallow) are a control that it lacks.",
+    question="How often and how fast do networks learn XOR with symmetric, fixed random and redrawn feedback, and do they keep what "
+    "they learned? Does any of these do better than hidden layers that do not learn at all?",
+    source="The blog post from which this project started; it shows one run per mode. As in the post's code, the sign of the error is "
+    "sent back. The control with frozen hidden layers (shallow) is added here.",
     numbers=outcomes,
     draw=draw,
     judge=judge,

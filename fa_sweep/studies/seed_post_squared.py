@@ -22,7 +22,7 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
         draw_fractions(here, table, [g for g in frames.groups if g.endswith(f"={rate}")], lambda group: group.split(",")[0])
         here.set_title(f"learning rate {rate}")
     legend(figure, axes[0], 3)
-    caption = f"As in seed_post, with the squared error. Bars: Wilson's 95 % intervals over {table['n'].max()} seeds."
+    caption = f"The same as in the study seed_post, with the squared error. Bars are Wilson's 95 % intervals over {table['n'].max()} seeds."
     alt = "; ".join(f"{r.group}: reached {r.reached}, converged {r.converged} of {r.n}" for r in table.itertuples())
     return Drawn("seed_post_squared", figure, table, "Reached, at the end, converged", caption, alt)
 
@@ -34,11 +34,11 @@ def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
         for mode in ("symmetric", "random", "rerandom"):
             group = f"{mode}, train.lr={rate}"
             share = fraction_estimate(f"{group}: share of runs that converged", converged(frames, group))
-            text = f"At learning rate {rate} most runs with {mode} feedback converge."
+            text = f"At learning rate {rate}, most runs with {mode} feedback converge."
             claims.append(claim(text, POST, share, above(0.5, "percent")))
         for mode in ("random", "rerandom"):
             more = beats(frames, f"{mode}, train.lr={rate}", f"shallow, train.lr={rate}")
-            text = f"At learning rate {rate} more runs converge with {mode} feedback than with frozen hidden layers."
+            text = f"At learning rate {rate}, more runs converge with {mode} feedback than with frozen hidden layers."
             claims.append(claim(text, NOTHING, more, above(0, "points")))
     return claims
 
@@ -46,9 +46,9 @@ def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
 STUDY = Study(
     name="seed_post_squared",
     title="XOR with asymmetric feedback and the squared error",
-    question="The post's text speaks of the mean squared error, its code sends back the sign. What does the squared error change, at "
-    "its learning rate and at a tenth of it?",
-    source="The blog post of seed_post, with the loss that its text names, 1/2 (y_hat - y)^2.",
+    question="The text of the blog post names the mean squared error, but its code sends back the sign of the error. What changes with "
+    "the squared error, at the post's learning rate and at a tenth of it?",
+    source="The experiment of the study seed_post, with the loss that the text of the post names, 1/2 (y_hat - y)^2.",
     numbers=outcomes,
     draw=draw,
     judge=judge,

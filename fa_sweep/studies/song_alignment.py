@@ -8,7 +8,7 @@ import pandas as pd
 from fa_sweep.report.figures.panels import Drawn
 from fa_sweep.report.figures.style import legend, log_scale, new_figure
 from fa_sweep.report.frames import Frames
-from fa_sweep.studies.base import Study, by_seed, estimate_of, final, median_difference, summarise
+from fa_sweep.studies.base import Study, by_seed, estimate_of, final, median_difference, medians_in_words, summarise
 from fa_sweep.studies.claims import Check, Claim, Region, above, below, claim, expected
 from fa_sweep.studies.drawing import draw_against
 
@@ -38,9 +38,9 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
         here.minorticks_off()
     log_scale(axes[1], "y")
     legend(figure, axes[0], 3)
-    alt = "; ".join(f"{r.quantity} at {r.group} {r.median:.3g}" for r in table.itertuples())
-    caption = f"At the end: medians with exact 95 % intervals over {table['n'].max()} seeds. "
-    caption += "Training error: over the targets' sum of squares."
+    alt = f"Medians at the end. {medians_in_words(table)}."
+    caption = f"Medians at the end of training, with exact 95 % intervals over {table['n'].max()} seeds. The training error is the sum of "
+    caption += "squared errors divided by the sum of squared targets."
     return Drawn("song_alignment", figure, table, "Alignment and learning against width", caption, alt)
 
 
@@ -58,36 +58,39 @@ def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
     def rises(width: int) -> Check:
         ours, theirs = (by_seed(frames, values, found[width]["group"]) for found in (decayed, plain))
         note = f"medians {decayed[width]['median']:.3g} against {plain[width]['median']:.3g}"
-        name = f"cosine with decay 0.3 minus without, p = {width}"
+        name = f"median difference of the cosine at p = {width}, with decay 0.3 minus without decay,"
         return Check(median_difference(name, ours, theirs, note=note), above(0, "signed"))
 
     ours, theirs = (by_seed(frames, values, plain[p]["group"]) for p in (wide, narrow))
     note = f"medians {plain[wide]['median']:.3g} against {plain[narrow]['median']:.3g}"
-    fades = median_difference(f"cosine without decay, p = {wide} minus p = {narrow}", ours, theirs, note=note)
-    theorem = expected("a theorem of the paper for wide networks", "Song et al., 2021")
+    fades = median_difference(
+        f"median difference of the cosine without decay, p = {wide} minus p = {narrow},", ours, theirs, note=note
+    )
+    theorem = expected("a theorem about wide networks", "Song et al., 2021")
     return [
         Claim(
-            "Every width learns the training set without decay.",
+            "Without decay, networks of every width learn the training set.",
             theorem,
-            tuple(Check(estimate_of(row, f"median error, p = {p}"), below(LEARNED)) for p, row in errors.items()),
+            tuple(Check(estimate_of(row, f"median error at p = {p}"), below(LEARNED)) for p, row in errors.items()),
         ),
         claim("Without decay, alignment fades as the network widens.", theorem, fades, below(0, "signed")),
         claim(
-            f"Without decay the widest network learns without alignment: its cosine is within {SMALL:g} of zero.",
+            f"Without decay, the widest network learns without alignment: its cosine is within {SMALL:g} of zero.",
             theorem,
-            estimate_of(plain[wide], f"median cosine, p = {wide}"),
+            estimate_of(plain[wide], f"median cosine at p = {wide}"),
             Region(-SMALL, SMALL),
         ),
-        Claim("Decay of the output weights brings alignment, at every width.", theorem, tuple(rises(p) for p in plain)),
+        Claim("At every width, decay of the output weights increases the alignment.", theorem, tuple(rises(p) for p in plain)),
     ]
 
 
 STUDY = Study(
     name="song_alignment",
     title="Is alignment the same as learning?",
-    question="A wide linear network memorises random labels by random feedback. Do its output weights turn towards the feedback?",
-    source="Song, Xu and Lafferty (2021) prove it for wide two-layer networks f(x) = a . (W x) / sqrt(p): W is trained with b in place "
-    "of a, and a with the extra decay gradient lambda a. Learning rate, decays and number of steps are chosen here.",
+    question="A wide linear network memorises random labels with random feedback. Do its output weights align with the feedback?",
+    source="Song, Xu and Lafferty (2021) prove for wide two-layer networks f(x) = a . (W x) / sqrt(p) that they learn without alignment, "
+    "and that decay of a brings alignment. W is trained with b in place of a, and lambda a is added to the gradient of a. The "
+    "learning rate, the decays and the number of steps were chosen for this study.",
     numbers=numbers,
     draw=draw,
     judge=judge,

@@ -73,7 +73,7 @@ def test_one_shared_pair_among_fifty_runs_each(settings):
     assert row["p_converged"] < 1e-20
     assert row["p_time"] == pytest.approx(1e-4)
     assert row["difference_high"] < -0.8
-    assert "1 pair of seeds among 50 and 50 runs): told apart in the fraction converged" in told(frames)
+    assert "50 and 50 runs with 1 shared seed). The difference in the fraction converged is significant." in told(frames)
 
 
 def test_partly_shared_seeds_use_all_runs(settings):
@@ -93,10 +93,10 @@ def test_a_difference_in_time_alone_is_said_of_time_alone(settings):
     """All runs of both groups converge, one group at step 100 and the other at step 3,000 or later."""
     frames = simulate(settings, {"symmetric": [100] * 50, "random": [3000 + 100 * (k % 9) for k in range(50)]})
     text = told(frames)
-    assert "told apart in the time to convergence" in text
-    assert "not told apart in the time" not in text
-    assert "a run that never converges counted as 4600 steps, random against symmetric: +3" in text
-    assert text.startswith("Every run converged: the fraction converged cannot tell groups apart")
+    assert "The difference in the time to convergence is significant." in text
+    assert "The difference in the time to convergence is not" not in text
+    assert "(a run that never converges counts as 4600 steps), random minus symmetric: +3" in text
+    assert text.startswith("Every run converged, so the fraction converged cannot distinguish the groups")
     assert "the same" not in text
 
 
@@ -107,10 +107,11 @@ def test_final_values_lead_where_all_runs_converge(settings):
         frames.runs.loc[chosen, "final.accuracy"] = 0.964 + shift + 0.001 * np.sin(np.arange(30))
     lines = told(frames).splitlines()
     assert lines[0].startswith("Every run converged")
-    assert lines[1].startswith("Final accuracy, mean, random against symmetric: 0.964 against 0.974, difference -0.01")
-    assert "told apart in the final accuracy" in lines[1]
+    assert lines[1].startswith("Mean final accuracy, random against symmetric: 0.964 against 0.974, difference -0.01")
+    assert lines[1].endswith("The difference in the final accuracy is significant.")
     none = simulate(settings, {"symmetric": [NEVER] * 6, "random": [NEVER] * 6})
-    assert told(none).startswith("No run converged: the fraction converged cannot tell groups apart, nor can the final values")
+    neither = "No run converged, so the fraction converged cannot distinguish the groups, and neither can the final values."
+    assert told(none).startswith(neither)
 
 
 def test_one_group_is_not_told_from_others(settings):
@@ -120,8 +121,8 @@ def test_one_group_is_not_told_from_others(settings):
 @pytest.mark.parametrize(
     ("pairs", "said"),
     [
-        (5, "5 pairs of seeds differ, and no result of this test can reach its level with fewer than 7"),
-        (1, "1 pair of seeds differs, and no result of this test can reach its level with fewer than 7"),
+        (5, "Only 5 shared seeds have different outcomes in the two groups; with fewer than 7, the test cannot reach 0.025"),
+        (1, "Only 1 shared seed has different outcomes in the two groups; with fewer than 7, the test cannot reach 0.025"),
     ],
 )
 def test_what_no_test_could_tell_is_said(settings, pairs, said):
@@ -134,7 +135,7 @@ def test_what_no_test_could_tell_is_said(settings, pairs, said):
 
 def test_what_could_have_been_told_apart_is_not(settings):
     frames = simulate(settings, {"symmetric": [100, NEVER] * 10, "random": [NEVER, 100] * 10})
-    assert "not told apart in the fraction converged by these runs" in told(frames)
+    assert "The difference in the fraction converged is not significant." in told(frames)
 
 
 def test_holm_is_over_all_p_values_of_the_table(settings):
@@ -156,7 +157,7 @@ def test_a_level_without_the_reference_is_compared_with_nothing(settings):
     frames = simulate(settings, {group: [100, NEVER] * 5 for group in levels}, factors=levels)
     assert compare(frames)["reference"].tolist() == ["symmetric, init.scale=0.1"]
     assert without_reference(frames) == ["random, init.scale=1.0", "rerandom, init.scale=1.0"]
-    said = "their levels hold no run of the reference's feedback mode: random, init.scale=1.0; rerandom, init.scale=1.0."
+    said = "no finished run at their other settings: random, init.scale=1.0; rerandom, init.scale=1.0."
     assert said in told(frames)
 
 
@@ -185,7 +186,7 @@ def test_runs_are_not_tested_against_themselves(fa_sweep):
         assert table[["p_converged", "p_time", "difference"]].isna().all(axis=None)
         assert compare_final(frames).empty
         text = told(frames)
-        assert f"One set of trainings under {groups} names, counted once and not tested against itself" in text
+        assert f"{groups} groups are one set of trainings under different names" in text
         assert f"the {6 * groups} finished runs are 6 distinct trainings" in text
         assert frames.about.missing == 0
         assert "missing" not in text
@@ -203,7 +204,9 @@ def test_an_extension_after_a_look_is_said(fa_sweep):
     (look,) = earlier_looks(second, second.jobs)
     assert (look.id, look.groups, look.runs, look.shared, look.here) == (first.id, 2, 8, 8, 16)
     text = told(from_sweep(second))
-    assert f"Not the first look: {first.id} had 8 of the 16 runs of 2 of these groups, which this sweep extends." in text
+    assert (
+        f"not the first look at these groups: {first.id} had 8 of the 16 runs of 2 of these groups, and this sweep adds" in text
+    )
     assert "the intervals are too narrow and the p values too small" in text
     # `second` is no earlier look: it has the same seeds as `part`.
     assert [look.id for look in from_sweep(part).about.earlier] == [first.id]
@@ -215,8 +218,8 @@ def test_diverged_runs_are_said_where_their_values_stand(settings):
 
     frames = simulate(settings, {"random": [DIVERGED] * 3 + [100] * 5})
     (row,) = readable_final_values(group_table(frames)).to_dict("records")
-    assert row["accuracy: median"].endswith("; 3 diverged counted as 0")
-    assert row["loss: median"].endswith("; 3 diverged counted as infinite")
+    assert row["accuracy: median"].endswith("; 3 diverged, counted as 0")
+    assert row["loss: median"].endswith("; 3 diverged, counted as infinite")
 
 
 def test_the_restricted_mean_knows_of_runs_that_a_small_sample_lacks():

@@ -49,7 +49,7 @@ def test_several_tasks_and_networks_are_listed(jobs):
 
 def test_one_group_differs_in_nothing(jobs):
     found = lines(jobs((("seed=3",), {})))
-    assert found["What differs between groups"] == "nothing, there is one group."
+    assert found["What differs between groups"] == "nothing; there is only one group."
     assert found["Seeds"] == "1."
 
 

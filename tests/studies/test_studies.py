@@ -97,7 +97,7 @@ def test_digits_chooses_rates_on_seeds_that_do_not_judge(fa_sweep):
     spoilt = table.assign(median=table["median"].where(table["quantity"] == digits.CHOOSING, 0.0))
     assert digits.choices(spoilt) == digits.choices(table)
     assert all(choice.edge for choice in digits.choices(table))
-    assert any("At the edge of the grid" in remark for remark in digits.remarks(frames, table))
+    assert any("lie at the edge of the grid" in remark for remark in digits.remarks(frames, table))
     (claim,) = digits.judge(frames, table)
     assert "n = 6" in claim.found
     # Each seed draws its own split of the images.

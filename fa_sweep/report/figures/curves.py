@@ -30,7 +30,8 @@ def draw_learning(frames: Frames, split: list[Panel]) -> Drawn:
                 log_scale(here, "y")
     legend(figure, axes[0], max(len(panel.groups) for panel in split))
     caption = (
-        "Median over the runs of a group, with the band from the first to the third quartile, over the whole evaluation set."
+        "Each curve is the median over the runs of a group, measured on the whole evaluation set. The band extends from the "
+        "first to the third quartile."
     )
     return Drawn("learning_curves", figure, data, "Learning curves", caption, alt_curves(data, metrics))
 
@@ -44,15 +45,18 @@ def draw_angles(frames: Frames, split: list[Panel]) -> Iterator[Drawn]:
         "weight": ("Weight alignment", [f"angle_deg/weight_layer_{n}" for n in range(2, layers + 1)]),
     }
     bars = (
-        "Bars at both ends: 95 % of feedback drawn afresh, in each group's own law, from 40 runs on; none where feedback "
-        "learns or is not random."
+        "The bars at both ends span the central 95 % of the angles by chance: each run is also measured with fresh random "
+        "feedback, drawn in the same way as its own. Groups have bars only if they have at least 40 runs and their feedback is "
+        "random and does not learn."
     )
     captions = {
-        "gradient": f"Angle between the mode's update of the hidden layers and the true gradient. {bars}",
-        "signal": "Angle between the mode's error signal and backpropagation's, without the slope f' and over the evaluation "
-        "set (Lillicrap et al., 2016, measure in training, with f'); mean over the examples where it is defined. " + bars,
-        "weight": "Angle between feedback matrix and transposed forward weight. Grey: 95 % of random matrices that are "
-        "independent of the weights, as those of random and rerandom feedback are.",
+        "gradient": f"Angle between the mode's update of the hidden layers and their true gradient. {bars}",
+        "signal": "Angle between the mode's error signal and that of backpropagation, both before the multiplication by the "
+        "slope f' of the activation. For each run, it is the mean over the examples of the evaluation set for which it is "
+        "defined. Lillicrap et al. (2016) measure it during training and include f'. " + bars,
+        "weight": "Angle between the feedback matrix and the transposed forward weight matrix. The grey band contains 95 % of "
+        "the angles for random matrices that are drawn independently of the weights, as those of random and rerandom feedback "
+        "are.",
     }
     for kind, (title, metrics) in kinds.items():
         known = [m for m in metrics if m in frames.histories and frames.histories[m].notna().any()]
@@ -79,7 +83,8 @@ def draw_angles(frames: Frames, split: list[Panel]) -> Iterator[Drawn]:
             here.set_ylabel("angle (degrees)")
         legend(figure, axes[0], max(len(panel.groups) for panel in split))
         caption = (
-            f"{captions[kind]} Median and quartiles over the runs where it is defined; dashed: 90 degrees, nothing in common."
+            f"{captions[kind]} Curves and bands are medians and quartiles over the runs in which the angle is defined. The "
+            "dashed line marks 90 degrees, which is no alignment."
         )
         yield Drawn(f"angle_{kind}", figure, data, title, caption, alt_curves(data, known))
 

@@ -36,11 +36,13 @@ def draw_factor_curve(levels: pd.DataFrame, factor: str, frames: Frames) -> Draw
         axes.minorticks_off()
     axes.set(xlabel=factor, ylabel="fraction converged", ylim=(-0.03, 1.03))
     legend(figure, axes, len(names))
-    caption = f"Fraction of runs that converged at each level of {factor}, with Wilson's 95 % intervals; n in the table."
+    caption = (
+        f"Fraction of runs that converged at each level of {factor}, with Wilson's 95 % intervals. The table of groups gives n."
+    )
     alt = "; ".join(
         f"{n} at {factor} {v:g}: {f:.2f}" for n, v, f in zip(labels, levels[factor], levels["fraction"], strict=True)
     )
-    return Drawn("factor_curve", figure, levels, f"Convergence against {factor}", caption, alt + ".")
+    return Drawn("factor_curve", figure, levels, f"Convergence against {factor}", caption, f"Fraction converged: {alt}.")
 
 
 def draw_phase_diagram(levels: pd.DataFrame, factors: Sequence[str], frames: Frames) -> Drawn:
@@ -84,6 +86,6 @@ def draw_phase_diagram(levels: pd.DataFrame, factors: Sequence[str], frames: Fra
         figure,
         levels,
         f"Convergence over {x} and {y}",
-        "Fraction of runs that converged, and n, in each cell.",
-        alt + ".",
+        "Each cell shows the fraction of runs that converged, and the number of runs n.",
+        f"Fraction converged: {alt}.",
     )

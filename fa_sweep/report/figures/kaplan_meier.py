@@ -33,10 +33,9 @@ def draw_survival(curve: pd.DataFrame, split: list[Panel]) -> Drawn:
         axes[(2 * row + 1) * columns + column].set_visible(False)
     legend(figure, axes[0], most)
     caption = (
-        "Kaplan-Meier estimate of the fraction of runs that have not converged, with 95 % bands, each for its step alone; "
-        "below, the runs still "
-        "at risk. A mark at the horizon, the last step at which convergence can begin: runs censored there, diverged ones "
-        "among them."
+        "Kaplan-Meier estimate of the fraction of runs that have not yet converged, with pointwise 95 % bands (each holds "
+        "for one step). The numbers below the axis count the runs still at risk. A plus sign marks runs that never converge, "
+        "including any that diverged; they are censored at the horizon, the last step at which convergence can begin."
     )
     return Drawn("survival", figure, curve, "Time to convergence", caption, _alt_survival(curve))
 
@@ -66,7 +65,7 @@ def _draw_at_risk(axes: Axes, curve: pd.DataFrame, panel: Panel, main: Axes) -> 
     axes.text(0, -1.0, "at risk", fontsize=7, color="0.4", va="center", ha="left", transform=axes.get_yaxis_transform())
     for row, group in enumerate(panel.groups):
         part, color = curve[curve["group"] == group], panel.looks[group].color
-        if len(panel.groups) > PANEL_GROUPS:  # too many groups to be told apart by colour
+        if len(panel.groups) > PANEL_GROUPS:  # colours alone cannot distinguish so many groups
             axes.text(
                 -0.01,
                 row,
@@ -86,5 +85,5 @@ def _draw_at_risk(axes: Axes, curve: pd.DataFrame, panel: Panel, main: Axes) -> 
 
 def _alt_survival(curve: pd.DataFrame) -> str:
     ends = curve.groupby("group", sort=False).last()
-    parts = [f"{group} ends at {row['survival']:.2f} (n = {row['n']:.0f})" for group, row in ends.iterrows()]
-    return f"Survival curves of time to convergence: {'; '.join(parts)}."
+    parts = [f"{group} {row['survival']:.2f} (n = {row['n']:.0f})" for group, row in ends.iterrows()]
+    return f"Survival curves of the time to convergence. Fraction not converged at the horizon: {'; '.join(parts)}."

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fa_sweep.report.figures.style import Look, looks, new_figure
+from fa_sweep.report.formatting import number
 from fa_sweep.report.frames import Frames
 
 PANEL_GROUPS = 6
@@ -85,7 +86,13 @@ def draw_curves(axes: Axes, frame: pd.DataFrame, panel: Panel) -> None:
 
 def alt_curves(data: pd.DataFrame, metrics: Sequence[str]) -> str:
     """Describe in words where the medians of some metrics begin and end, for readers who cannot see the figure."""
-    parts = []
-    for (metric, group), part in data.groupby(["metric", "group"], observed=True, sort=False):
-        parts.append(f"{metric} of {group} goes from {part['median'].iloc[0]:.3g} to {part['median'].iloc[-1]:.3g}")
-    return f"Medians of {' and '.join(metrics)} over steps: {'; '.join(parts)}."
+    sentences = []
+    for metric in metrics:
+        groups = data[data["metric"] == metric].groupby("group", observed=True, sort=False)
+        parts = [f"{group} {number(part['median'].iloc[0])} to {number(part['median'].iloc[-1])}" for group, part in groups]
+        name = metric.removeprefix("angle_deg/").replace("_", " ")
+        if metric.startswith("angle_deg/"):  # such as "signal layer 2"
+            kind, _, layer = name.partition(" layer ")
+            name = f"{kind} angle of layer {layer} in degrees" if layer else f"{kind} angle in degrees"
+        sentences.append(f"Median {name}, from the first to the last step: {'; '.join(parts)}.")
+    return " ".join(sentences)

@@ -46,11 +46,11 @@ def draw_angle_against_outcome(frames: Frames, present: Sequence[str]) -> Drawn:
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     undefined = int(data["angle_deg"].isna().sum())
-    caption = "Is alignment the same as learning? Each point is a run."
-    caption += f" {undefined} runs without a defined angle are left out." if undefined else ""
+    caption = "Does alignment go together with convergence? Each point is one run."
+    caption += f" Runs without a defined angle are left out: {undefined}." if undefined else ""
     medians = data.groupby(["group", "outcome"], observed=True)["angle_deg"].median().dropna()
-    alt = "Gradient angle at the end by outcome; medians: " + "; ".join(
-        f"{g}, {o}: {v:.0f} degrees" for (g, o), v in medians.items()
+    alt = "Median gradient angle at the end by outcome, in degrees: " + "; ".join(
+        f"{g}, {o.replace('_', ' ')}: {v:.0f}" for (g, o), v in medians.items()
     )
     return Drawn("angle_against_outcome", figure, data, "Angle at the end against outcome", caption, alt + ".")
 
@@ -79,11 +79,14 @@ def draw_final_differences(frames: Frames, final: pd.DataFrame, most: int = 12) 
     axes.set_yticks(range(len(shown)), labels=names)
     metrics = " or ".join(dict.fromkeys(shown["metric"].str.replace("_", " ")))
     axes.set(ylim=(len(shown) - 0.4, -0.5), xlabel=f"difference of the final {metrics}")
-    caption = f"Difference of the mean final {metrics}: diamonds, with 95 % intervals of each comparison alone. "
-    caption += "Grey: each pair of seeds."
-    caption += f" The first {most} of {len(final)} comparisons." if len(final) > most else ""
-    parts = [f"{row['group']} against {row['reference']}: {row['difference']:.3g}" for _, row in shown.iterrows()]
-    return Drawn("final_differences", figure, data, f"Final {metrics} compared", caption, f"Differences: {'; '.join(parts)}.")
+    caption = (
+        f"Diamonds are differences of the mean final {metrics}, with 95 % intervals that refer to each comparison by itself. "
+    )
+    caption += "Grey dots are the differences at single seeds that both groups have."
+    caption += f" The first {most} of {len(final)} comparisons are shown." if len(final) > most else ""
+    parts = [f"{row['group']} minus {row['reference']} {row['difference']:.3g}" for _, row in shown.iterrows()]
+    alt = f"Differences of the mean final {metrics}"
+    return Drawn("final_differences", figure, data, f"Final {metrics} compared", caption, f"{alt}: {'; '.join(parts)}.")
 
 
 def _differences(frames: Frames, row: pd.Series) -> pd.DataFrame:
@@ -126,13 +129,14 @@ def draw_paired(pairs: pd.DataFrame) -> Drawn:
         here.set_xlabel(f"{_short(reference)}, steps")
         here.set_ylabel(f"{_short(group)}, steps")
     caption = (
-        "Steps to convergence of each seed under two groups; a larger dot, with its number, stands for several seeds. "
-        "Grey margin: never converged. Axes are square roots. Above the diagonal the reference was faster."
+        "Steps to convergence of each seed in two groups. A larger dot stands for several seeds, and shows their number from "
+        "five on. Seeds in the grey margins never converged in that group. Both axes have a square-root scale. Above the "
+        "diagonal, the reference converged earlier."
     )
     everywhere = len(set(zip(pairs["group"], pairs["reference"], strict=True)))
-    caption += f" The first six of {everywhere} comparisons." if everywhere > 6 else ""
-    alt = "Paired times to convergence: " + "; ".join(f"{g} against {r}" for g, r in shown) + "."
-    return Drawn("paired_seeds", figure, pairs, "Each seed under two groups", caption, alt)
+    caption += f" The first six of {everywhere} comparisons are shown." if everywhere > 6 else ""
+    alt = "Times to convergence of the same seeds in two groups: " + "; ".join(f"{g} against {r}" for g, r in shown) + "."
+    return Drawn("paired_seeds", figure, pairs, "Each seed in two groups", caption, alt)
 
 
 def _round_down(value: float) -> float:
@@ -177,8 +181,8 @@ def draw_outcomes(frames: Frames) -> Drawn:
         "outcomes",
         figure,
         data.drop(columns="name"),
-        "Every run once",
-        "The outcome of each seed under each group.",
+        "Outcome of every run",
+        "Each cell is one run: the outcome of one seed in one group.",
         alt,
     )
 
