@@ -249,8 +249,8 @@ class FeedbackMode(Generic[C]):
         """Return the cost of redrawing matrices per step, for the estimate of a sweep's duration.
 
         Returns:
-            A relative cost: 4 if all matrices are drawn at every step, 1 if projections are drawn in their place, 0 if nothing is redrawn, and
-            less in proportion if redraws are rarer.
+            A relative cost: 4 if all matrices are drawn at every step, 1 if projections are drawn in their place, and 0 if
+            nothing is redrawn. It is less in proportion if redraws are rarer.
         """
         return 0.0
 

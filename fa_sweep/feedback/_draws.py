@@ -62,8 +62,8 @@ class Draws:
         self._drawn = np.zeros((len(lanes), stock, *shape))
         self._factors = np.zeros((stock, 1, 1, len(lanes)))
         self._factors[..., : len(occupied)] = [lane.feedback.scale for lane in occupied]
-        # If the run axis comes last in memory, the draws must be transposed. All draws of the buffer are transposed in one copy.
-        # The other layout needs no copy.
+        # If the run axis comes last in memory, the draws must be transposed. One copy transposes all draws of the buffer. The
+        # other layout needs no copy.
         self._ready = np.zeros((stock, *shape, len(lanes)), self._layout.dtype) if self._layout.order == "C" else None
         self._next = stock
 
