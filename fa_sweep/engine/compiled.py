@@ -5,8 +5,8 @@ reference. Settings that this engine does not support are refused (`fa_sweep.set
 is no fused multiply-add: products and sums are rounded separately, as in einsum. Numba is optional, so this module is imported
 only if the engine is asked for.
 
-Axes: S steps, R lanes, N examples, I inputs, O outputs. In the compiled code, a row is one unit of one example, or one
-parameter, for all lanes of a tile.
+Axes: S steps, R lanes, N examples, I inputs, O outputs. A tile is a group of lanes that is small enough for the cache. In the
+compiled code, a row holds one unit for one example, or one parameter, for all lanes of a tile.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from fa_sweep._typing import Array
 from fa_sweep.feedback import Ahead
 from fa_sweep.models.fully_connected import Network, Parameters
 
-TILE_LANES = 128  # this many small networks stay in the cache, with their feedback, over all steps of a segment
+TILE_LANES = 128  # this many small networks and their feedback stay in the cache during all steps of a call
 _RELU, _LEAKY_RELU, _LINEAR = range(3)  # Numba compiles globals as constants
 _ACTIVATIONS = {"relu": _RELU, "leaky_relu": _LEAKY_RELU, "linear": _LINEAR}
 _WEIGHTS, _MATRICES, _ZEROS, _PROJECTIONS = range(4)
@@ -32,8 +32,8 @@ class Descent:
     Args:
         widths: the layer widths n_0 ... n_L.
         network: the network of the whole stack. Its parameters are trained in place, and its deltas are set.
-        update: receives the updates of the last step, for the whole stack.
-        rate: the factor (R,) from the error e to a step of z_L, without its sign, for the whole stack.
+        update: the arrays, for the whole stack, that are filled with the updates of the last step.
+        rate: `Stack.rate`, the factor (R,) that turns the error e into the top delta, without the minus sign.
         lanes: the lanes of the slice.
         loss: "absolute" or "squared".
         activation: "relu", "leaky_relu" or "linear".
@@ -132,7 +132,7 @@ def _descend_tile(
 
 @numba.njit(cache=True, error_model="numpy", forceinline=True)
 def _propagate(h, p, inputs, widths, weight_at, bias_at, row_at, bias, activation, slope, scale, zero, one):
-    """Forward pass of one step: inputs (I, N, R) -> the activations h of every layer."""
+    """Compute the activations h of every layer from the inputs (I, N, R) of one step."""
     examples, lanes = inputs.shape[1], inputs.shape[2]
     layers = len(widths) - 1
     for unit in range(widths[0]):
@@ -157,7 +157,7 @@ def _propagate(h, p, inputs, widths, weight_at, bias_at, row_at, bias, activatio
 
 @numba.njit(cache=True, error_model="numpy", forceinline=True)
 def _compare(d, h, targets, outputs, step_size, top, absolute):
-    """Error of one step: the output layer's rows of h, and targets (O, N, R) -> outputs (O, N, R) and the error in d."""
+    """Copy the outputs from h to `outputs` (O, N, R), and fill the output layer's rows of d, given targets (O, N, R)."""
     units, examples, lanes = targets.shape
     for unit in range(units):
         for n in range(examples):
@@ -173,7 +173,7 @@ def _compare(d, h, targets, outputs, step_size, top, absolute):
 def _propagate_back(
     d, h, p, drawn, projections, squared, layer, feedback, widths, weight_at, row_at, examples, activation, slope, zero, one
 ):  # fmt: skip
-    """Backward pass through one layer: the errors d of the layer above -> those of this layer, by the kind of feedback."""
+    """Compute the errors d of one layer from the errors of the layer above, with the given kind of feedback."""
     lanes = d.shape[1]
     above, outer = row_at[layer + 1], widths[layer + 1]
     if feedback == _PROJECTIONS:
@@ -201,9 +201,9 @@ def _propagate_back(
 
 @numba.njit(cache=True, error_model="numpy", forceinline=True)
 def _descend_along(p, d, h, update, change, widths, weight_at, bias_at, row_at, examples, bias, last, zero):
-    """Update of one step: add the outer products of errors d and activations h to the parameters p.
+    """Add the outer products of errors d and activations h to the parameters p, and the errors to the biases.
 
-    The changes of the last step of a segment are kept in `update`.
+    If this is the last step of a call, also store these changes in `update`.
     """
     lanes = p.shape[1]
     for layer in range(1, len(widths)):
@@ -249,7 +249,7 @@ def _offsets(widths, examples):
 
 @numba.njit(cache=True, error_model="numpy", forceinline=True)
 def _norm(out, d, first, units):
-    """Compute the norm over the units of one example, in double precision as in `Layout.inner_per_example`."""
+    """Compute the norm over `units` rows of d, from row `first` on, in double precision like `Layout.inner_per_example`."""
     out[:] = 0.0
     for row in range(first, first + units):
         for r in range(len(out)):
@@ -262,7 +262,7 @@ def _norm(out, d, first, units):
 def _activate(z, row, activation, slope, zero):
     if activation == _RELU:
         for r in range(z.shape[1]):
-            z[row, r] = zero if z[row, r] <= zero else z[row, r]  # NaN stays
+            z[row, r] = zero if z[row, r] <= zero else z[row, r]  # NaN stays NaN
     elif activation == _LEAKY_RELU:
         for r in range(z.shape[1]):
             below = slope * z[row, r]
@@ -293,7 +293,7 @@ def _add_product(out, row, a, a_row, b, b_row):
 def _add_products(out, row, a, a_row, a_stride, b, b_row, b_stride, count):
     """Add `count` products of rows to a row, one after the other.
 
-    Four products per loop halve the number of loads and stores.
+    Taking four products at a time halves the number of loads and stores.
     """
     k = 0
     while k + 4 <= count:

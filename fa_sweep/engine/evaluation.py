@@ -50,7 +50,7 @@ class Evaluation:
     """Computes the metrics of a stack. The buffers are allocated once and serve every evaluation.
 
     Args:
-        stack: the stack to evaluate, with whatever weights it has at the time of a call.
+        stack: the stack to evaluate. Each call uses the weights that it has then.
         loss: the loss that training descends on.
     """
 
@@ -98,9 +98,9 @@ class Evaluation:
         }
 
     def _errors(self) -> dict[str, Array]:
-        """Return sum (y_hat - y)^2 divided by sum y^2, and divided by sum (y - mean y)^2.
+        """Return the sum of (y_hat - y)^2, divided by the sum of y^2 and by the sum of (y - mean y)^2.
 
-        Means are taken for each output. If the divisor is 0 the result is NaN or infinite.
+        The mean is that of each output over the examples. If a divisor is 0, the result is NaN or infinite.
         """
         inner, targets = self.layout.inner, self.targets.astype(np.float64, copy=False)
         wrong = self.output - targets
@@ -139,16 +139,16 @@ class Evaluation:
     def _signal_angles(self, layer: int, used: Array, true: Array) -> dict[str, Array]:
         """Compare the signals s_l (n_l, N, R) of the mode, `used`, with those of backpropagation, `true`.
 
-        Return the signal angle, the local signal angle, and the ratio of the norms. The signals do not contain f'(z_l):
-        `fa_sweep.numerics.alignment` explains how the signal angle differs from that of Lillicrap et al.
+        Return the signal angle and the local angle, the fraction of examples for which each is undefined, and the ratio of the
+        norms. The signals do not contain the factor f'(z_l). `fa_sweep.numerics.alignment` explains the angles.
         """
         inner, network = self.layout.inner_per_example, self.network
         dot, squared_used, squared_true = products(inner, used, true)
         angles = {"signal": angle_deg(dot, squared_used, squared_true)}
         if layer + 1 == network.layers:
-            angles["local"] = angles["signal"]  # delta_L is the same for both, and there is only one layer to pass
+            angles["local"] = angles["signal"]  # both rules start from the same delta_L
         else:
-            # Both rules are applied to the mode's own delta_{l+1}, so that only this layer's rule makes a difference.
+            # Both rules are applied to the mode's own delta_{l+1}, so the angle shows the difference in this layer alone.
             local = np.empty_like(true)
             self.layout.propagate_back(network.parameters.weights[layer], network.deltas[layer + 1], local)
             angles["local"] = angle_deg(inner(used, local), squared_used, inner(local, local))
@@ -161,11 +161,11 @@ class Evaluation:
         return metrics
 
     def _chance(self, top: Array, true: list[Array], purpose: str) -> dict[str, Array]:
-        """Return the chance angles; NaN for runs without chance angles, or without any at this evaluation."""
+        """Return the chance angles; NaN for runs that have none at this evaluation."""
         hidden, inner = range(1, self.network.layers), self.layout.inner_per_example
         kinds = np.array(self.stack.chance())
         measured = kinds == "own"
-        # This overwrites the network's deltas, so it must come after everything that needs those of the modes themselves.
+        # This overwrites the network's deltas, so it must come after everything that needs the deltas of the runs' own modes.
         drawn = self._used(top, [(lanes, mode, self._backward_of(lanes)) for lanes, mode in self.stack.strangers(purpose)])
         if purpose == "chance_at_first" and (kinds == "unit").any():
             measured |= kinds == "unit"
@@ -182,7 +182,11 @@ class Evaluation:
         return angles | {"chance_deg/gradient": whole(gradients)}
 
     def _carried(self, top: Array, matrices: Sequence[Array]) -> list[Array]:
-        """Propagate the error `top` (n_L, N, R) back with the given matrices; entry l is s_l (n_l, N, R), entry 0 is empty."""
+        """Propagate the error `top` (n_L, N, R) back with the given matrices, in place of the modes.
+
+        Returns:
+            The signals: entry l is s_l (n_l, N, R), and entry 0 is empty.
+        """
         slopes = self.network.derivatives
         signals = [np.empty(0), *(np.empty_like(slope) for slope in slopes[1:])]
         delta = top
@@ -192,15 +196,19 @@ class Evaluation:
         return signals
 
     def _backward_of(self, lanes: slice) -> Backward:
-        """Return what a mode with these lanes needs for a backward pass over the evaluation set, with a step of 1."""
+        """Return the `Backward` of a mode with these lanes, for the evaluation set and with `step` = 1."""
         step = np.ones(len(self.stack.runs), self.layout.dtype)
         return Backward([d[..., lanes] for d in self.network.deltas], step[lanes], self.targets[..., lanes])
 
     def _used(self, top: Array, parts: list[tuple[slice, FeedbackMode[Any], Backward]] | None = None) -> list[Array]:
-        """Propagate the error `top` (n_L, N, R) back with each mode's own rule; return s_l as `_carried` does.
+        """Propagate the error `top` (n_L, N, R) back, each lane by the rule of its mode. This overwrites the network's deltas.
 
-        This fills the network's deltas. `parts` gives other modes to use in place of those of the runs. The signals of lanes
-        that none of these modes serves are undefined.
+        Args:
+            top: dLoss/dz_L.
+            parts: triples (lanes, mode, backward) to use in place of the runs' own modes.
+
+        Returns:
+            The signals: entry l is s_l (n_l, N, R), and entry 0 is empty. In lanes that no triple covers they are undefined.
         """
         network, slopes = self.network, self.network.derivatives
         signals = [np.empty(0), *(np.empty_like(slope) for slope in slopes[1:])]
@@ -212,7 +220,10 @@ class Evaluation:
         return signals
 
     def _gradient_products(self, layer: int, ours: Array, exact: Array) -> tuple[Array, Array, Array]:
-        """Return the inner products of a layer's pseudo-gradient and true gradient, both summed over N, given their signals."""
+        """Return the inner products of a layer's pseudo-gradient and its true gradient, given the signals of both rules.
+
+        The gradients are those of W_l, summed over N.
+        """
         slope, below = self.network.derivatives[layer], self.network.activations[layer - 1]
         found = []
         for signal in (ours, exact):
@@ -222,7 +233,7 @@ class Evaluation:
         return products(self.layout.inner, *found)
 
     def _effective(self, layer: int) -> Array:
-        """Return the matrix (n_{l+1}, n_l, R) that takes the place of W_{l+1} in each mode."""
+        """Return the matrix (n_{l+1}, n_l, R) that is compared with W_{l+1}; each lane's comes from its own mode."""
         effective = np.empty_like(self.network.parameters.weights[layer])
         for lanes, mode, _ in self._backward:
             effective[..., lanes] = mode.effective(layer)

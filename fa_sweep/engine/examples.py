@@ -16,7 +16,7 @@ from fa_sweep.numerics.streams import streams
 from fa_sweep.settings.schema import RunConfig
 from fa_sweep.tasks import TASKS, Examples, Task, task_of
 
-FRESH_STEPS = 64  # new examples are always made for this many steps at once: products of another size may round differently
+FRESH_STEPS = 64  # steps per draw of new examples; fixed, because a product of another size may round differently
 AHEAD_BYTES = 2**23  # largest size of the indices of examples that are drawn ahead
 
 
@@ -34,7 +34,7 @@ class ExampleStreams:
             first: any run of the stack.
             layout: the memory layout of the stack.
             lanes: the number of lanes R, padding included.
-            lanes_of_seed: the seeds of the runs, each with the lanes of its runs.
+            lanes_of_seed: for each seed, the lanes of the runs that have it.
         """
         self.train, self.layout, self.lanes = first.train, layout, lanes
         self._lanes_of_seed = lanes_of_seed
@@ -46,7 +46,10 @@ class ExampleStreams:
         self._numbers = np.empty((lanes, 0, self.train.batch_size), dtype=np.intp)
 
     def _sources_by_seed(self) -> dict[int, Callable[[int], Any]]:
-        """Return for each seed a function from S to the indices of the next S steps' examples, or to new examples."""
+        """Return one function per seed. Given S, it returns the indices of the next S steps' examples.
+
+        If no fixed set is sampled, it returns newly generated examples instead.
+        """
         order, batch, training = SAMPLINGS[self.train.sampling], self.train.batch_size, self.task.training
         seeds = list(self._lanes_of_seed)
         if order is not None and training is not None:
@@ -72,7 +75,10 @@ class ExampleStreams:
         return inputs, targets
 
     def _next_numbers(self, steps: int) -> Array:
-        """Return the indices (S, N, R) of the next S steps' examples, drawn ahead because few large draws are faster."""
+        """Return the indices (S, N, R) of the next S steps' examples.
+
+        They are drawn ahead, because a few large draws are faster than many small ones.
+        """
         drawn = self._numbers.shape[1]
         if drawn < steps:
             runs, _, batch = self._numbers.shape
@@ -97,7 +103,7 @@ class ExampleStreams:
     def sampled(self, evaluations: int) -> Array:
         """Draw the indices (E, K, R) of the examples that accuracy_sampled uses in the next E evaluations.
 
-        Asking for the evaluations in one call or in several gives the same indices.
+        The indices are the same whether the evaluations are asked for in one call or in several.
         """
         shape = (evaluations, self.train.eval_samples)
         sampled = np.zeros((*shape, self.lanes), dtype=np.intp)
@@ -109,7 +115,7 @@ class ExampleStreams:
 
 
 class _Fresh:
-    """A sequence of new examples. Asking for the steps in one call or in several gives the same examples."""
+    """A sequence of new examples, which are the same whether the steps are asked for in one call or in several."""
 
     def __init__(self, task: Task, generator: np.random.Generator, batch: int) -> None:
         assert task.fresh is not None
@@ -118,7 +124,7 @@ class _Fresh:
         self._targets: list[Array] = []
 
     def __call__(self, steps: int) -> Examples:
-        """Return the examples of the next S steps: S times the batch size."""
+        """Return the examples of the next S steps, S times the batch size in number."""
         wanted = steps * self._batch
         while sum(map(len, self._inputs)) < wanted:
             made = self._fresh(self._generator, FRESH_STEPS * self._batch)

@@ -1,4 +1,7 @@
-"""How many runs with the same structure are trained at a time: as many as have buffers that fit into the processor's cache."""
+"""Divides runs with the same structure into parts that are trained one after the other.
+
+The size of a part is chosen so that its buffers fit into the processor's cache.
+"""
 
 import math
 from collections.abc import Sequence
@@ -12,29 +15,29 @@ from fa_sweep.settings.structure import layout_for, slice_key, widths_of
 from fa_sweep.tasks import task_of
 
 CACHE_BYTES = 2**21  # size of the parameters, updates, feedback and activations of all networks that are trained at a time
-FEWEST_LANES = 256  # for narrow networks, even beyond the cache: with fewer lanes, calls cost more than the cache saves
-EVALUATION_BYTES = 2**28  # size of the buffers of one evaluation of narrow networks
+FEWEST_LANES = 256  # narrow networks get this many even beyond the cache: with fewer, calls cost more than the cache saves
+EVALUATION_BYTES = 2**28  # largest size of the buffers of one evaluation, for narrow networks
 
 
 def parts_of(runs: Sequence[RunConfig]) -> list[list[int]]:
     """Divide runs with the same structure into parts, each of which is trained as one stack.
 
     If there are several parts, runs with the same feedback mode are kept together, because fewer modes in a stack mean fewer
-    calls.
+    NumPy calls per step.
 
     Returns:
-        For each part, the positions of its runs in `runs`.
+        For each part, the indices of its runs in `runs`.
     """
     parts = parts_for(runs[0], len(runs))
     order = sorted(range(len(runs)), key=lambda number: repr(slice_key(runs[number]))) if parts > 1 else range(len(runs))
-    # Parts of equal size: a small part takes nearly as much time as one that is a few runs larger.
+    # The parts have equal sizes, because a small part would take nearly as much time as a larger one.
     return [part.tolist() for part in np.array_split(np.array(order), parts)]
 
 
 def lanes_of_part(run: RunConfig, runs: int) -> int:
     """Return the number of lanes in the largest part if `runs` runs like this one are trained.
 
-    It includes the padding that a stack with a single mode needs.
+    The number includes the padding of a stack with a single mode.
     """
     multiple = layout_for(run).lane_multiple
     return -(-math.ceil(runs / parts_for(run, runs)) // multiple) * multiple

@@ -36,7 +36,7 @@ class Stack:
 
     Attributes:
         runs: `runs[lane]` is the run in that lane, None for padding.
-        lane_of: `lane_of[i]` is the lane of the i-th run that was given.
+        lane_of: `lane_of[i]` is the lane of the i-th run in the order in which the runs were given.
         parts: pairs (lanes, mode), one per slice: the slice and the feedback mode that serves it.
         parameters: the current weights and biases.
         lr: the learning rate of each lane (R,).
@@ -65,7 +65,7 @@ class Stack:
         # The mean over N is taken here, so that the learning rate does not depend on the batch size.
         examples = self.train.batch_size if self.train.reduction == "mean" else 1
         self.step = self.per_lane(lambda run: run.train.lr / examples)
-        # e is the derivative by the scaled output. The factor output_scale makes it the derivative by z_L.
+        # e is the derivative with respect to the scaled output. Times output_scale, it is the derivative with respect to z_L.
         self.rate = self.per_lane(lambda run: run.train.lr / examples * self.output_scale)
         kept = self._kept_fractions()
         for lanes, mode in self.parts:
@@ -89,7 +89,7 @@ class Stack:
         return ((lane, run) for lane, run in enumerate(self.runs) if run is not None)
 
     def _lanes_by(self, key: Callable[[RunConfig], K]) -> dict[K, list[int]]:
-        """Group the lanes of the runs by a key, so that what depends on the key alone is drawn once."""
+        """Group the lanes of the runs by a key. Draws that depend on the key alone are then made once per group."""
         lanes: dict[K, list[int]] = {}
         for lane, run in self._occupied():
             lanes.setdefault(key(run), []).append(lane)
@@ -111,11 +111,11 @@ class Stack:
         )
 
     def strangers(self, purpose: str) -> list[tuple[slice, FeedbackMode[Any]]]:
-        """Create feedback modes with new draws, with which no run trains, for measuring chance angles.
+        """Create modes with newly drawn feedback, with which no run trains, for measuring chance angles.
 
-        The feedback is drawn as at the start of training, from the initial weights if it depends on weights (for example with
-        `match_norm`). Then it follows the current weights. The draws use the seed of the run even if `feedback.seed` is set, so
-        that runs that share their feedback still have independent chance angles.
+        The feedback is drawn as at the start of training. If it depends on weights (for example with `match_norm`), the initial
+        weights are used for the draw; then the feedback is recomputed from the current weights. The draws use the seed of the
+        run even if `feedback.seed` is set. Runs that share their feedback thus still have independent chance angles.
 
         Args:
             purpose: the purpose of the random streams, "chance_at_first" or "chance_at_last".
@@ -131,7 +131,7 @@ class Stack:
         if not measured:
             return []
         initial, found = self._initial_parameters().weights, []
-        examples = len(self.task.evaluation.inputs)  # all of them need the same matrix, so no projections
+        examples = len(self.task.evaluation.inputs)  # all share one matrix, so projections do not suffice
         for number in sorted(measured):
             lanes, mode = self.parts[number]
             members = [None if run is None else Lane(run.seed, run.feedback, run.init, purpose) for run in self.runs[lanes]]
@@ -167,17 +167,17 @@ class Stack:
         return matrices
 
     def _unit_draws(self, settings: Callable[[RunConfig], Any], purpose: str, first: int, kind: int = 0) -> Iterator[Array]:
-        """Yield unit draws (O, I, R), float64, for each weight from W_`first` on, with zeros in padding lanes.
+        """For each weight from W_`first` on, yield unit draws (see `numerics.distributions`), (O, I, R) in float64.
 
-        `settings` selects the settings of a run that name its distribution. Runs with the same seed and distribution get the
-        same matrices.
+        `settings(run)` returns the group of settings that names the distribution, such as `run.init`. Runs with the same seed
+        and distribution get the same matrices. Padding lanes are zero.
         """
         lanes = self._lanes_by(lambda run: (run.seed, settings(run).distribution))
         draw_of_lane = np.full(len(self.runs), -1)
         for number, members in enumerate(lanes.values()):
             draw_of_lane[members] = number
         for layer, (i, o) in list(enumerate(pairwise(self.widths), start=1))[first - 1 :]:
-            units = np.zeros((len(lanes) + 1, o, i))  # the last one, zeros, is for padding
+            units = np.zeros((len(lanes) + 1, o, i))  # the last one stays zero, for padding
             generators = streams([seed for seed, _ in lanes], purpose, layer, kind)
             for (_, distribution), generator, unit in zip(lanes, generators, units, strict=False):
                 draw_into(distribution, generator, unit)

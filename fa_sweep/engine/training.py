@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from fa_sweep.engine.compiled import Descent
 
 
-UNSUSPICIOUS = 1e15  # the square of such a number is finite in float32 and float64
-SEGMENT_STEPS = 128  # the most steps whose examples and outputs are held at a time
+UNSUSPICIOUS = 1e15  # squares of smaller numbers are finite in float32 and float64
+SEGMENT_STEPS = 128  # examples and outputs of at most this many steps are held at a time
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ def train(
     Args:
         runs: the settings of the runs, at least one. `fa_sweep.settings.structure.structure` must be equal for all.
         progress: called now and then with the fraction of the work that is done.
-        evaluated: called after each evaluation of a part with its step and its metrics by name, one value per run of the part.
+        evaluated: `evaluated(step, metrics)` is called after each evaluation of a part. `metrics[name]` has one value per run
+            of the part.
 
     Raises:
         ValueError: if there are no runs, or their structures differ.
@@ -110,7 +111,7 @@ class _Training:
         measured = settings.optimiser in MEASURING and settings.batch_size > 1  # a single term cannot cancel
         self.magnitudes = Parameters.zeros(stack.widths, stack.model.bias, size, stack.layout) if measured else None
         self._zero_within = zero_within(settings.batch_size, stack.layout.dtype)
-        # Each mode with its lanes, and with views of these lanes in the arrays that it reads and writes.
+        # For each mode: the mode, views of its lanes in the arrays that it reads and writes, and its lanes.
         self._backward = [
             (mode, Backward([d[..., lanes] for d in self.network.deltas], -stack.step[lanes], np.empty(0)), lanes)
             for lanes, mode in stack.parts
@@ -219,17 +220,17 @@ class _Training:
             self.metrics[name][number] = np.where(self.diverged < 0, values, np.nan)[self.stack.lane_of]
 
     def _freeze(self, lost: Array, step: Array) -> None:
-        """Record when runs diverged, and set their parameters to NaN, so that no later batch can look finite again."""
+        """Record the steps at which runs diverged, and set their parameters to NaN so that no later output is finite again."""
         lost = lost & (self.diverged < 0)
         self.diverged[lost] = step[lost]
         self.stack.parameters.block[:, lost] = np.nan
 
     def at(self, evaluation: int) -> dict[str, Array]:
-        """Return the metrics of one evaluation, with the runs in the order in which they were given."""
+        """Return the metrics of one evaluation, with the runs in the order in which the stack received them."""
         return {name: values[evaluation] for name, values in self.metrics.items()}
 
     def histories(self) -> Histories:
-        """Return the results without the padding lanes, with the runs in the order in which they were given."""
+        """Return the results without the padding lanes, with the runs in the order in which the stack received them."""
         lanes = self.stack.lane_of
         return Histories(
             steps=self.steps,

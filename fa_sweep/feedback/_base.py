@@ -177,8 +177,8 @@ class FeedbackMode(Generic[C]):
         numerics: the version of the mode's numbers. Raise it with every change that alters any number of the mode's runs.
             Unless it is 0 it is part of the ids of these runs, so that results of an older version are not reused.
         matrices: `matrices[l - 1]` (n_{l+1}, n_l, R), set by the mode: the feedback matrix behind s_l.
-        keeps: the fraction (R,) of every forward weight that remains after a step, set by a mode whose rule decays the weights;
-            None if it does not.
+        keeps: the fraction (R,) of every forward weight that remains after a step. A mode whose rule decays the weights sets
+            it; otherwise it is None.
         kept: `kept[l - 1]` (R,), set by the caller before the first step: the fraction of W_l that remains after a step, with
             both `keeps` and weight decay taken into account.
         lanes: the lanes that the constructor got.
@@ -249,8 +249,8 @@ class FeedbackMode(Generic[C]):
         """Return the cost of redrawing matrices per step, for the estimate of a sweep's duration.
 
         Returns:
-            4 if all matrices are drawn at every step, 1 if projections are drawn in their place, 0 if nothing is redrawn, and
-            less in proportion if redraws are rarer.
+            A relative cost: 4 if all matrices are drawn at every step, 1 if projections are drawn in their place, and 0 if
+            nothing is redrawn. It is less in proportion if redraws are rarer.
         """
         return 0.0
 
@@ -266,7 +266,7 @@ class FeedbackMode(Generic[C]):
     def chance(config: Any) -> Chance:
         """Return which feedback gives the run's chance angles, the metrics `chance_deg/*`.
 
-        A chance angle is the angle that feedback of the same kind has to backpropagation if the run has never trained with it.
+        A chance angle is the angle between backpropagation and feedback of the same kind with which the run has never trained.
 
         Returns:
             "own": feedback that this class draws from other streams, at the first and the last evaluation. For modes whose
@@ -291,7 +291,7 @@ class FeedbackMode(Generic[C]):
         Args:
             first: the number of the first of these steps, counted from 0.
             steps: the number of steps asked for, at least 1.
-            backward: holds the deltas of the last of these steps once they have been made; has no `target`.
+            backward: holds the deltas of the last of these steps as soon as the engine has made them. It has no `target`.
 
         Returns:
             The feedback of at most `steps` steps. The engine asks again for those that remain.
@@ -301,7 +301,8 @@ class FeedbackMode(Generic[C]):
     def begin_evaluation(self) -> None:
         """Prepare `matrices` for an evaluation, by default with `refresh`.
 
-        They become those that the last step used, recomputed with the current weights if they depend on weights.
+        Afterwards `matrices` holds the matrices of the last step. If they depend on weights, they are recomputed from the
+        current ones.
         """
         self.refresh()
 

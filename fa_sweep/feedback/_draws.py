@@ -15,21 +15,21 @@ from fa_sweep.numerics.distributions import draw_into
 from fa_sweep.numerics.layout import norm_of
 from fa_sweep.numerics.streams import stream, streams
 
-BUFFER_BYTES = 2**21  # size of the draws that are made at a time, small enough for the cache
+BUFFER_BYTES = 2**21  # size of the matrices that are drawn at a time, small enough for the cache
 MASK = 1  # the kind of the stream that decides where the zeros of sparse feedback are
 
 
 class Draws:
     """A sequence of random feedback matrices for one layer, for all lanes of a slice.
 
-    A lane's n-th matrix depends on the lane and on n only, not on how many matrices are drawn at a time. The positions of the
-    zeros of sparse feedback are drawn once. Their number is `feedback.sparsity` times the number of entries, rounded, but at
-    least one entry is not 0.
+    A lane's n-th matrix depends only on the lane and on n, not on how many matrices are drawn at a time. In sparse feedback the
+    same entries are 0 in every matrix. Their positions are drawn once, and their number is `feedback.sparsity` times the number
+    of entries, rounded. At least one entry is not 0.
 
     Args:
         lanes: the lanes of the slice: first the runs, then the padding (None).
         forward: the forward networks of the lanes.
-        layer: the number l of the forward weight W_l that the matrices replace, which tells their streams apart.
+        layer: the number l of the forward weight W_l that the matrices replace. Each layer has random streams of its own.
         replaces: the weights or products of weights (O, I, R) that the matrices replace. They give the shape, and with
             `feedback.match_norm` the Frobenius norm of every draw.
         fans: the (fan-in, fan-out) that the distribution uses; None for (I, O).
@@ -62,7 +62,8 @@ class Draws:
         self._drawn = np.zeros((len(lanes), stock, *shape))
         self._factors = np.zeros((stock, 1, 1, len(lanes)))
         self._factors[..., : len(occupied)] = [lane.feedback.scale for lane in occupied]
-        # If the run axis comes last in memory, one transposing copy serves a whole stock of draws. Otherwise none is needed.
+        # If the run axis comes last in memory, the draws must be transposed. One copy transposes all draws of the buffer. The
+        # other layout needs no copy.
         self._ready = np.zeros((stock, *shape, len(lanes)), self._layout.dtype) if self._layout.order == "C" else None
         self._next = stock
 

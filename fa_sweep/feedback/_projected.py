@@ -1,9 +1,9 @@
 """Signals of feedback that is redrawn at every step, computed without drawing the matrices.
 
 Suppose that a matrix B (O, I) of independent standard normals is multiplied with a single vector d and then discarded. Given d,
-the product B^T d has exactly the distribution of |d| n, where n has I independent standard normal entries. So I draws suffice
-in place of O I draws. The distribution is the same, but the samples differ from those of drawn matrices.
-`feedback.draws=literal` draws the matrices.
+the product B^T d has exactly the distribution of |d| n, where n has I independent standard normal entries. So I draws replace
+O * I draws. The signals have the same distribution as with drawn matrices, but not the same values. With
+`feedback.draws=literal` the matrices are drawn instead.
 
 Axes: R lanes, S steps drawn ahead, H hidden units of all layers, O outputs and I inputs of the forward weight that a matrix
 replaces.
@@ -20,7 +20,7 @@ from fa_sweep.feedback._draws import Draws
 from fa_sweep.numerics.distributions import DISTRIBUTIONS, deviation
 from fa_sweep.numerics.streams import streams
 
-PROJECTED, COMPLETED = 2, 3  # the kinds of the streams for projections, and for completing matrices
+PROJECTED, COMPLETED = 2, 3  # the kinds of the streams for projections, and for matrices that fit them
 BUFFER_BYTES = 2**20  # size of the projections that are drawn at a time
 
 
@@ -77,15 +77,15 @@ class Projections:
         return drawn
 
     def signal(self, layer: int, delta: Array, out: Array) -> None:
-        """Compute the signal s_l, l = `layer`, from delta (n_{l+1}, 1, R) into out (n_l, 1, R)."""
+        """Fill `out` (n_l, 1, R) with the signal s_l, l = `layer`, given `delta` = delta_{l+1} (n_{l+1}, 1, R)."""
         norm = np.abs(delta[0]) if len(delta) == 1 else np.sqrt(self._layout.inner_per_example(delta, delta))
         np.multiply(self._ready[self._next, self._units[layer - 1]], norm, out=out, casting="same_kind")
 
     def matrices(self, backward: Backward) -> list[Array]:
-        """Draw matrices that are consistent with the signals of the last step.
+        """Draw whole matrices that reproduce the signals of the last step.
 
         B = B' + d (s - B'^T d)^T / |d|^2, where B' is a new draw, d = delta_{l+1} and s = s_l of the last step. Then B^T d = s,
-        and B has the distribution of a drawn matrix given that condition.
+        and B is distributed like a drawn matrix for which B^T d happens to be s.
 
         Args:
             backward: the deltas of the last step.

@@ -40,7 +40,7 @@ class SignConfig(FeedbackConfig):
 class SignSymmetry(FeedbackMode[SignConfig]):
     """Feedback matrices M * sign(W_{l+1}) with M = `magnitudes[l - 1]` and sign(0) = 0.
 
-    A subclass sets `magnitudes`, one entry for each weight from W_2 on: an array that broadcasts to (O, I, R).
+    A subclass sets `magnitudes`: for each weight from W_2 on, one array that broadcasts to (O, I, R).
     """
 
     Config = SignConfig

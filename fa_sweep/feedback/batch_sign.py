@@ -25,7 +25,7 @@ class BatchSign(SignSymmetry):
 
     @staticmethod
     def chance(config: Any) -> Chance:
-        """Return "own": the magnitudes are random and do not learn."""
+        """Measure chance angles with newly drawn magnitudes ("own"), because these are random and do not learn."""
         return "own"
 
     def begin_step(self, step: int) -> None:

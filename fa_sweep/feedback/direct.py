@@ -29,11 +29,11 @@ class Direct(FeedbackMode[FeedbackConfig]):
 
     @staticmethod
     def chance(config: Any) -> Chance:
-        """Return "own": the matrices are random and fixed."""
+        """Measure chance angles with newly drawn matrices ("own"), because these are random and fixed."""
         return "own"
 
     def signal(self, layer: int, backward: Backward, out: Array) -> None:
-        """Compute B_l times the error that `error` returns."""
+        """Compute s_l = B_l e, where e is the error that `error` returns."""
         self.layout.propagate_back(self.matrices[layer - 1], self.error(backward), out)
 
     def error(self, backward: Backward) -> Array:
@@ -41,7 +41,10 @@ class Direct(FeedbackMode[FeedbackConfig]):
         return backward.deltas[-1]
 
     def effective(self, layer: int) -> Array:
-        """Return B_{L-1}^T for W_L, and B_{l+1} B_l^T for the other W_{l+1} (Refinetti et al., 2021)."""
+        """Return the matrix that is compared with W_{l+1}, l = `layer` (Refinetti et al., 2021).
+
+        It is B_{L-1}^T for the last weight W_L, and B_{l+1} B_l^T for all others.
+        """
         if layer == len(self.matrices):
             return self.matrices[-1]
         above, below = self.matrices[layer], self.matrices[layer - 1]

@@ -11,7 +11,7 @@ from fa_sweep.feedback._signs import SignSymmetry
 
 
 class FixedSign(SignSymmetry):
-    """Feedback B = abs(M) * sign(W). M is drawn once, with the usual settings of feedback draws."""
+    """Feedback B = abs(M) * sign(W). M is drawn once, like the matrices of `random`."""
 
     def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
         super().__init__(lanes, forward)
@@ -19,7 +19,7 @@ class FixedSign(SignSymmetry):
 
     @staticmethod
     def chance(config: Any) -> Chance:
-        """Return "own": the magnitudes are random and do not learn."""
+        """Measure chance angles with newly drawn magnitudes ("own"), because these are random and do not learn."""
         return "own"
 
 

@@ -33,7 +33,7 @@ class KolenPollack(FeedbackMode[KolenPollackConfig]):
 
     B has the shape of W here. The update u is the same for both, whatever the optimiser. k = 1 - d - lr * weight_decay; the
     output layer has its own weight decay, `train.output_weight_decay`. Weight decay applies to B as well, because otherwise
-    W - B would not shrink to 0 but follow B.
+    W - B would not shrink to 0: each step would add a multiple of B to it.
     """
 
     Config = KolenPollackConfig
@@ -46,11 +46,11 @@ class KolenPollack(FeedbackMode[KolenPollackConfig]):
 
     @staticmethod
     def chance(config: Any) -> Chance:
-        """Return "none": B learns, so a new draw would not have its distribution."""
+        """Measure no chance angles ("none"): B learns, so a new draw would not have its distribution."""
         return "none"
 
     def learn(self, updates: Sequence[np.ndarray]) -> None:
-        """Give B the decay and the update that W has just had."""
+        """Apply to B the decay and the update that W has just received."""
         for matrix, update, kept in zip(self.matrices, updates[1:], self.kept[1:], strict=True):
             np.multiply(matrix, kept, out=matrix)
             np.add(matrix, update, out=matrix)

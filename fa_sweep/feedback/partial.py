@@ -38,7 +38,7 @@ class Partial(FeedbackMode[PartialConfig]):
     def __init__(self, lanes: Sequence[Lane | None], forward: Forward) -> None:
         super().__init__(lanes, forward)
         angles = np.radians([lane.feedback.angle_deg if lane else 0.0 for lane in lanes])
-        # Exactly 0: cos(90 degrees) and sin(180 degrees) would otherwise leave a rounding error.
+        # Set cos(90 degrees) and sin(180 degrees) to exactly 0. NumPy returns a rounding error instead.
         self._cos = self.per_lane(np.where(angles == np.pi / 2, 0.0, np.cos(angles)).tolist())
         self._sin = self.per_lane(np.where(angles == np.pi, 0.0, np.sin(angles)).tolist())
         self._directions = [_orthogonal(r, w) for r, w in zip(fixed_matrices(lanes, forward), forward.weights[1:], strict=True)]
@@ -46,7 +46,10 @@ class Partial(FeedbackMode[PartialConfig]):
 
     @staticmethod
     def chance(config: Any) -> Chance:
-        """Return "own", but "none" at 0 and 180 degrees, where B does not contain R."""
+        """Measure chance angles with B made from a newly drawn R ("own").
+
+        At 0 and 180 degrees B contains no R, so there is nothing to draw ("none").
+        """
         return "own" if 0 < config.angle_deg < 180 else "none"
 
     def refresh(self) -> None:

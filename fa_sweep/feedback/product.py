@@ -18,7 +18,7 @@ from fa_sweep.numerics.layout import norm_of
 from fa_sweep.numerics.streams import stream
 
 FIXED, LEARNT, LEARNT_MASK, FIXED_MASK = 3, 4, 5, 6  # the kinds of the streams for B and R and for their zeros
-TYPICAL_UNITS = 10  # units that the time estimate assumes in the layer above, if k depends on them
+TYPICAL_UNITS = 10  # the time estimate assumes n_{l+1} = 10, because it knows the mode's settings but no layer widths
 
 
 @dataclass
@@ -26,7 +26,7 @@ class ProductConfig(FeedbackConfig):
     """The settings of product feedback alignment.
 
     Attributes:
-        width: the inner dimension k of the product B R; None for `expansion` times n_{l+1}, as the authors have it.
+        width: the inner dimension k of the product B R; None for `expansion` times n_{l+1}, as in the authors' code.
         expansion: the ratio of k to n_{l+1}, used if `width` is None.
         decay: the fraction d that R and every forward weight lose per step. Biases do not decay.
     """
@@ -89,7 +89,7 @@ class Product(FeedbackMode[ProductConfig]):
 
     @staticmethod
     def chance(config: Any) -> Chance:
-        """Return "none": R learns, so a new draw would not have its distribution."""
+        """Measure no chance angles ("none"): R learns, so a new draw would not have its distribution."""
         return "none"
 
     @staticmethod
@@ -103,7 +103,7 @@ class Product(FeedbackMode[ProductConfig]):
         return (config.width, config.expansion if config.width is None else 0)
 
     def begin_evaluation(self) -> None:
-        """Compute the product B R, which training does not need."""
+        """Compute the product B R, which only evaluations need."""
         for fixed, learnt, matrix in zip(self._fixed, self._learnt, self.matrices, strict=True):
             self.layout.propagate(fixed, learnt, matrix)
 
@@ -118,7 +118,7 @@ class Product(FeedbackMode[ProductConfig]):
         self.layout.propagate_back(learnt, between, out)
 
     def learn(self, updates: Sequence[Array]) -> None:
-        """Give R the decay of W and the update B^T u."""
+        """Apply to R the decay of W and the update B^T u."""
         parts = zip(self._fixed, self._learnt, self._steps, self._masks, updates[1:], self.kept[1:], strict=True)
         for fixed, learnt, step, mask, update, kept in parts:
             self.layout.propagate_back(fixed, update, step)
@@ -147,7 +147,7 @@ class Product(FeedbackMode[ProductConfig]):
 
 
 def _wired(lane: Lane, layer: int, kind: int, shape: tuple[int, ...]) -> Array:
-    """Return a random mask with 0 at the given sparsity's fraction of entries and 1 elsewhere; at least one entry is 1."""
+    """Return a random mask: a fraction `sparsity` of the entries is 0 and the others are 1, at least one of them."""
     size = int(np.prod(shape))
     wired = np.ones(size)
     zeros = min(size - 1, round(lane.feedback.sparsity * size))

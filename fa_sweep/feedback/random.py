@@ -18,7 +18,7 @@ class Random(FeedbackMode[FeedbackConfig]):
 
     @staticmethod
     def chance(config: Any) -> Chance:
-        """Return "own": the matrices are random and fixed."""
+        """Measure chance angles with newly drawn matrices ("own"), because these are random and fixed."""
         return "own"
 
     def ahead(self, first: int, steps: int, backward: Backward) -> Ahead:

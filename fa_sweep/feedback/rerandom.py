@@ -23,9 +23,9 @@ class RerandomConfig(FeedbackConfig):
 
     Attributes:
         every: the number of steps k between redraws.
-        draws: "auto" draws projections in place of matrices if they have the same distribution as drawn matrices give, which
-            takes k = 1, batches of one example and Gaussian draws (see `fa_sweep.feedback._projected`). "literal" always draws
-            the matrices.
+        draws: "auto" draws the products B^T delta ("projections") in place of B wherever that leaves the distribution of the
+            signals unchanged (see `fa_sweep.feedback._projected`). This requires k = 1, batches of one example, a Gaussian
+            distribution, and neither `match_norm` nor sparsity. "literal" always draws the matrices.
     """
 
     every: int
@@ -38,15 +38,15 @@ class RerandomConfig(FeedbackConfig):
 
     @property
     def projected(self) -> bool:
-        """Whether projections can take the place of matrices, provided that batches have one example."""
+        """Whether projections are drawn in place of matrices, provided that batches have one example."""
         return self.draws == "auto" and self.every == 1 and is_projectable(self)
 
 
 class Rerandom(FeedbackMode[RerandomConfig]):
     """Signals s_l = B_{l+1} delta_{l+1}, with B redrawn at every step whose number is a multiple of `feedback.every`.
 
-    The first matrices that are drawn are those of `random`. So if k exceeds the number of steps, the mode equals `random`, bit
-    for bit.
+    The first matrices that are drawn are those of `random`. If k exceeds the number of steps, no others are drawn, and the mode
+    equals `random`, bit for bit.
     """
 
     Config = RerandomConfig
@@ -59,14 +59,14 @@ class Rerandom(FeedbackMode[RerandomConfig]):
         projected = settings.projected and forward.batch_size == 1 and len(forward.weights) > 1
         self._projections = Projections(lanes, forward) if projected else None
         self._projecting = False
-        self._last: Backward | None = None  # of the last step, for completing its matrices in an evaluation
+        self._last: Backward | None = None  # of the last step; an evaluation draws matrices that fit it
         self._draws = []
         if not projected:
             self._draws = [Draws(lanes, forward, layer, weight) for layer, weight in enumerate(forward.weights[1:], start=2)]
 
     @staticmethod
     def slice_key(config: RerandomConfig) -> Hashable:
-        """Return k and the kind of draws, because all lanes of a slice are redrawn together."""
+        """Return k and whether projections are drawn, because all lanes of a slice are redrawn together."""
         return config.every, config.projected
 
     @staticmethod
@@ -76,7 +76,7 @@ class Rerandom(FeedbackMode[RerandomConfig]):
 
     @staticmethod
     def chance(config: Any) -> Chance:
-        """Return "own": the matrices are random and do not learn."""
+        """Measure chance angles with newly drawn matrices ("own"), because these are random and do not learn."""
         return "own"
 
     def begin_step(self, step: int) -> None:
@@ -105,7 +105,7 @@ class Rerandom(FeedbackMode[RerandomConfig]):
         return Ahead(len(drawn), "projections", [drawn])
 
     def begin_evaluation(self) -> None:
-        """Draw matrices that are consistent with the projections of the last step."""
+        """Draw whole matrices that reproduce the last step's signals, if training draws only projections."""
         if self._projections is not None and self._last is not None:
             self.matrices, self._projecting = self._projections.matrices(self._last), False
 

@@ -17,7 +17,7 @@ class SignDirect(Direct):
     def error(self, backward: Backward) -> Array:
         """Return sign(e) times the step, (n_L, N, R).
 
-        `deltas[-1]` is e times the step, so its sign includes the sign of the step. Only |step| is missing.
+        `deltas[-1]` is e times the step, so its sign already contains the sign of the step. Only the factor |step| is missing.
         """
         signs: Array = np.sign(backward.deltas[-1])
         np.multiply(signs, np.abs(backward.step), out=signs)

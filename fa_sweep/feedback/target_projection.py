@@ -10,9 +10,9 @@ from fa_sweep.feedback.direct import Direct
 class TargetProjection(Direct):
     """Signals s_l = -B_l y* with one-hot targets y*.
 
-    Sign convention: s_l takes the place of dLoss/dh_l, so updates are minus lr s_l h^T. The error e = y_hat - y* is negative at
-    the target class alone. There -y* has the same sign, and elsewhere it is 0, so it leads to descent wherever B_l e would.
-    `model.parametrisation` scales the output and its error, but not the target.
+    Sign convention: s_l takes the place of dLoss/dh_l, and -y* takes the place of the error e = y_hat - y*. With softmax
+    outputs e is negative at the target class and positive elsewhere. At the target class -y* has the same sign as e, and
+    elsewhere it is 0. `model.parametrisation` scales the output and its error, but not the target.
     """
 
     one_hot = True

@@ -28,7 +28,10 @@ class UniformSign(SignSymmetry):
 
     @staticmethod
     def chance(config: Any) -> Chance:
-        """Return "own" if randomly chosen signs are reversed, and otherwise "none"."""
+        """Measure chance angles with newly drawn reversals of signs ("own").
+
+        If no sign is reversed, or all are, nothing is random ("none").
+        """
         return "own" if 0 < config.concordance < 1 else "none"
 
     def _sizes(self, fan_in: int, fan_out: int) -> np.ndarray:

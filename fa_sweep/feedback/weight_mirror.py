@@ -35,7 +35,7 @@ class WeightMirrorConfig(FeedbackConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least("feedback.mirror_steps", self.mirror_steps, 1)
-        at_least("feedback.mirror_batch", self.mirror_batch, 2)  # centring a single output leaves 0
+        at_least("feedback.mirror_batch", self.mirror_batch, 2)  # with one example, subtracting the batch's mean leaves 0
         positive("feedback.mirror_noise", self.mirror_noise)
         positive("feedback.mirror_rate", self.mirror_rate)
         if not 0 <= self.mirror_decay < 1:
@@ -70,7 +70,7 @@ class WeightMirror(FeedbackMode[WeightMirrorConfig]):
 
     @staticmethod
     def slice_key(config: WeightMirrorConfig) -> Hashable:
-        """Return the number of mirror steps and the size of their batches, which are the same in all lanes of a slice."""
+        """Return the number of mirror steps and the size of their batches, which all lanes of a slice must share."""
         return config.mirror_steps, config.mirror_batch
 
     @staticmethod
@@ -80,7 +80,7 @@ class WeightMirror(FeedbackMode[WeightMirrorConfig]):
 
     @staticmethod
     def chance(config: Any) -> Chance:
-        """Return "none": B learns, so a new draw would not have its distribution."""
+        """Measure no chance angles ("none"): B learns, so a new draw would not have its distribution."""
         return "none"
 
     def learn(self, updates: Sequence[Array]) -> None:

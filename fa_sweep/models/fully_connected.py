@@ -127,7 +127,7 @@ class Network:
         derivatives, slope_pieces = layout.together(hidden, examples, runs)
         self.activations, self.derivatives = [empty, *activations, empty], [empty, *derivatives]
         for slope in slope_pieces:
-            slope.fill(1.0)  # the derivative of an activation whose `derivative` is None
+            slope.fill(1.0)  # stays 1 if the activation's `derivative` is None
         self._pieces = list(zip(active_pieces, slope_pieces, strict=True))
         self.deltas = [empty, *(layout.empty(n, examples, runs) for n in widths[1:])]
 

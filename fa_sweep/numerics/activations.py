@@ -28,7 +28,7 @@ def _relu(z: Array, out: Array) -> None:
 
 
 def _relu_derivative(h: Array, out: Array) -> None:
-    np.greater(h, 0.0, out=out)  # f'(0) = 0
+    np.greater(h, 0.0, out=out)  # f'(0) is taken as 0
 
 
 def _leaky_relu(negative_slope: float) -> Activation:

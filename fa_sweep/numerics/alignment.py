@@ -4,15 +4,17 @@ The cosine keeps its sign, so angles lie between 0 and 180 degrees. An undefined
 
 Axes: R runs (last), N examples. Definitions:
 
-- Signal angle: the angle between the mode's signal s_l and that of backpropagation, without the factor f'(z_l). It is taken for
-  each example of the evaluation set (held-out examples, if the task has any) and then averaged over the examples. Lillicrap et
-  al. (2016, fig. 2) plot the angle between the changes that the two rules prescribe to the hidden activity during training.
-  In a linear network that is the same quantity on other examples. With another activation their quantity contains f'(z_l),
-  and ours does not.
-- Gradient angle: the angle between the mode's update of the hidden layers and their true gradient, both summed over the whole
-  evaluation set. `fa_sweep/engine/evaluation.py` puts it together from the inner products of each layer.
-- Local angle: the angle between the mode's signal and the one that the transposed weights make of the same errors of the layer
-  above. It compares one feedback matrix with one weight, whatever happened in the layers above.
+- Signal angle: the angle between the mode's signal s_l and that of backpropagation. Neither contains the factor f'(z_l). The
+  angle is computed for each example of the evaluation set (held-out examples, if the task has any) and then averaged over the
+  examples. Lillicrap et al. (2016, fig. 2) plot the angle between the changes that the two rules prescribe to the hidden
+  activity during training. In a linear network, the two quantities differ only in the examples. With any other activation,
+  theirs contains f'(z_l) and ours does not.
+- Gradient angle: the angle between the mode's pseudo-gradient of the hidden layers' weights W_1 .. W_{L-1} and the true
+  gradient, both summed over the whole evaluation set. `fa_sweep/engine/evaluation.py` computes it from the inner products of
+  each layer.
+- Local angle: the angle between the mode's signal s_l and W_{l+1}^T delta_{l+1}, where delta_{l+1} is the mode's own error of
+  the layer above. It compares the feedback to one layer with one weight: deviations from backpropagation in the layers above
+  do not count.
 - Weight alignment: the angle between vec(B) and vec(W^T).
 """
 
@@ -22,11 +24,11 @@ import numpy as np
 
 from fa_sweep._typing import Array
 
-SMALLEST = np.finfo(np.float64).tiny  # smaller squares have lost digits, and an angle from them would be wrong
+SMALLEST = np.finfo(np.float64).tiny  # smaller squares have lost digits, so angles computed from them would be wrong
 
 
 def products(inner: Callable[[Array, Array], Array], a: Array, b: Array) -> tuple[Array, Array, Array]:
-    """Return the inner products (a.b, a.a, b.b), computed by `inner`, an inner product of a `Layout`."""
+    """Return the inner products (a.b, a.a, b.b). `inner` is `Layout.inner` or `Layout.inner_per_example`."""
     return inner(a, b), inner(a, a), inner(b, b)
 
 
@@ -51,7 +53,7 @@ def angle_deg(dot: Array, squared_a: Array, squared_b: Array) -> Array:
 
 
 def whole(parts: Sequence[tuple[Array, Array, Array]]) -> Array:
-    """Return the angle in degrees between two concatenated vectors, given the `products` of each pair of parts."""
+    """Return the angle in degrees between two vectors that are cut into parts, given the `products` of each pair of parts."""
     dot, squared_a, squared_b = (np.add.reduce(part) for part in zip(*parts, strict=True))
     return angle_deg(dot, squared_a, squared_b)
 

@@ -17,9 +17,9 @@ class Distribution:
     """A distribution of matrices (O, I).
 
     Attributes:
-        fill: `fill(generator, out)` fills the C-contiguous array `out` (..., O, I) with random numbers. Drawing the matrices in
-            one call or in several gives the same numbers.
-        gain: `gain(fan_in, fan_out)` is the factor that makes a unit draw of these numbers; None if the factor is 1.
+        fill: `fill(generator, out)` fills the C-contiguous array `out` (..., O, I) with random numbers. Several matrices get
+            the same numbers whether they are drawn in one call or in several.
+        gain: `gain(fan_in, fan_out)` is the factor that turns these numbers into a unit draw; None if the factor is 1.
         deviation: `deviation(fan_in, fan_out)` is the standard deviation of an entry of the unit draw.
         gaussian: whether the entries are independent normals.
     """

@@ -1,12 +1,13 @@
 """Memory layouts of a stack of networks, and the products and sums that training and evaluation are built from.
 
-Axes: R runs, N examples, I inputs, O outputs. In both layouts arrays are indexed with the run axis last, (O, I, R) or
-(I, N, R). The layouts differ in which axis is contiguous, and therefore in how products are computed. NumPy's elementwise
-operations work on either, so the rest of the code need not know the layout.
+Axes: R runs, N examples, I inputs, O outputs. A lane is a position on the run axis; it holds one run, or padding. In both
+layouts arrays are indexed with the run axis last, (O, I, R) or (I, N, R). The layouts differ in which axis is contiguous, and
+therefore in how products are computed. NumPy's elementwise operations work with both, so the rest of the code need not know
+the layout.
 
 - `LanesLast`: the run axis is contiguous, and products use einsum. It suits small networks, where the number of calls decides
   the time: one call serves hundreds of runs. The run axis is innermost, so the order in which a run's terms are summed does not
-  depend on the number of runs. (With a single run it would, which is why stacks are padded.)
+  depend on the number of runs. The exception is a single run, and therefore stacks are padded.
 - `RunsFirst`: the matrices of each run are contiguous, and products use stacked matmul. It suits batches through wide layers,
   where arithmetic decides the time. There is one BLAS product per run, never one over several runs, so the size of the stack
   does not change a single bit.
@@ -33,17 +34,17 @@ SMALLEST_SQUARE = float(np.finfo(np.float64).tiny / np.finfo(np.float64).eps)
 class Layout(ABC):
     """A memory layout: allocates the arrays of a stack, and computes products and sums over them.
 
-    No result of a run depends on the other runs or on their number, bit for bit, if the number of lanes is a multiple of
-    `lane_multiple`.
+    If the number of lanes is a multiple of `lane_multiple`, the results of a run do not depend on the other runs or on their
+    number, to the last bit.
 
     Args:
         dtype: the floating-point type of the arrays.
     """
 
     order: ClassVar[Literal["C", "F"]]
-    # Each slice of a stack is padded to a multiple of this many lanes.
+    # The lanes of one feedback mode form a slice of the stack. Each slice is padded to a multiple of this many lanes.
     lane_multiple: ClassVar[int]
-    # Size of the examples and outputs that training holds at a time. More of them mean fewer calls; fewer fit into the cache.
+    # Size of the examples and outputs that training holds at a time. A larger size saves calls; a smaller one fits the cache.
     segment_bytes: ClassVar[int]
 
     def __init__(self, dtype: Any) -> None:
@@ -52,7 +53,7 @@ class Layout(ABC):
 
     def empty(self, *shape: int) -> Array:
         """Return an uninitialised array of the given shape (..., R)."""
-        # Aligned to a cache line, which NumPy does not do: vector loads that straddle two lines take up to twice the time.
+        # NumPy does not align arrays to cache lines. Vector loads that straddle two lines take up to twice the time.
         size = math.prod(shape) * self.dtype.itemsize
         raw = np.empty(size + CACHE_LINE_BYTES, np.uint8)
         start = -raw.ctypes.data % CACHE_LINE_BYTES
@@ -67,7 +68,7 @@ class Layout(ABC):
 
     @abstractmethod
     def steps(self, *shape: int) -> Array:
-        """Return an uninitialised array (S, units, N, R) for S steps; each step's part is laid out as `empty` lays it out."""
+        """Return an uninitialised array (S, units, N, R) for S steps. Each step has the memory order that `empty` gives."""
 
     def together(self, widths: Sequence[int], examples: int, runs: int) -> tuple[list[Array], list[Array]]:
         """Allocate zeros for several layers such that elementwise operations over all layers need few calls.
@@ -78,8 +79,8 @@ class Layout(ABC):
             runs: R.
 
         Returns:
-            The arrays (n, N, R), one per layer, and a list of arrays that together hold the same memory, often in fewer pieces.
-            An elementwise operation over all layers loops over the second list.
+            Two lists that share their memory. The first has one array (n, N, R) per layer. The second has as few arrays as the
+            layout allows; loop over it for elementwise operations over all layers.
         """
         layers = [self.zeros(n, examples, runs) for n in widths]
         return layers, layers
@@ -100,7 +101,7 @@ class Layout(ABC):
             order: the indices of the examples in each step, batch and run, (S, N, R).
 
         Returns:
-            The selected values, (S, units, N, R), laid out as `steps` lays them out.
+            The selected values, (S, units, N, R), in the memory order of `steps`.
         """
 
     @abstractmethod
@@ -139,7 +140,10 @@ class Layout(ABC):
         return np.asarray(np.sqrt(self.inner(a, a)))
 
     def norm_at_any_scale(self, a: Array) -> Array:
-        """Return the same as `norm`, bit for bit, but correct even if the squares of a run underflow or overflow."""
+        """Return each run's Frobenius norm of a, (R,), float64, correct even if its squares underflow or overflow.
+
+        If they do not, the result equals that of `norm`, bit for bit.
+        """
         with np.errstate(over="ignore"):
             squared = self.inner(a, a)
         lost = (squared < SMALLEST_SQUARE) | np.isinf(squared)
@@ -161,14 +165,14 @@ class LanesLast(Layout):
 
     order = "C"
     # With a single lane NumPy uses other kernels, which round differently. Each slice of a stack is therefore padded with
-    # networks of zeros. To a multiple of 8, because vector registers then never straddle two slices.
+    # networks of zeros, to a multiple of 8 lanes. Then no vector register holds lanes of two slices.
     lane_multiple = 8
     segment_bytes = 2**24
 
     def together(self, widths: Sequence[int], examples: int, runs: int) -> tuple[list[Array], list[Array]]:
         if not widths:
             return [], []
-        block = self.zeros(sum(widths), examples, runs)  # so that a single call serves all layers
+        block = self.zeros(sum(widths), examples, runs)  # one block, so that a single call serves all layers
         return np.split(block, np.cumsum(widths)[:-1].tolist()), [block]
 
     def steps(self, *shape: int) -> Array:
@@ -183,7 +187,8 @@ class LanesLast(Layout):
     def propagate(self, weight: Array, x: Array, out: Array) -> None:
         np.einsum("oir,inr->onr", weight, x, out=out)
 
-    # With a single output there is nothing to sum, and a plain product takes a third of the time.
+    # If there is only one output (and, in `outer`, only one example), nothing is summed. A plain product then takes a third of
+    # einsum's time.
 
     def propagate_back(self, matrix: Array, delta: Array, out: Array) -> None:
         if len(delta) == 1:
@@ -244,7 +249,7 @@ class RunsFirst(Layout):
             self._ones[examples] = np.ones((1, examples), self.dtype)
         np.matmul(self._ones[examples], delta.T, out=out.T)
 
-    # Not einsum: it splits long sums where its buffer ends, which depends on the size of the stack.
+    # The inner products avoid einsum. It splits a long sum where its buffer ends, and that depends on the size of the stack.
 
     def inner(self, a: Array, b: Array) -> Array:
         multiplied = np.multiply(_double(a), _double(b), order="F")
@@ -281,7 +286,7 @@ def scaled_to_one(matrix: Array) -> tuple[Array, int]:
     return np.ldexp(matrix, -exponent), exponent
 
 
-# Measured: below either limit, the calls of a stacked product take longer than the arithmetic of einsum, even for ten runs.
+# Measured: below either limit, `RunsFirst` spends more time on calls than `LanesLast` on arithmetic, even for ten runs.
 WIDE_BATCH = 8
 WIDE_WEIGHTS = 2048
 

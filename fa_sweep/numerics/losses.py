@@ -17,8 +17,8 @@ class Loss:
 
     Attributes:
         value: `value(output, target)` returns the loss of each example, (N, R).
-        descend: `descend(output, target, rate, out)` fills `out` (O, N, R) with -rate * dvalue/doutput. The error contains the
-            step size from the start, so the gradients that are computed from it are already updates.
+        descend: `descend(output, target, rate, out)` fills `out` (O, N, R) with -rate * dvalue/doutput. Because the error
+            already contains the step size, gradients that are computed from it need no further scaling.
         one_hot: whether the targets must be one-hot, one output per class.
     """
 

@@ -17,7 +17,7 @@ from fa_sweep._typing import Array
 # it is None unless the optimiser is in MEASURING and a batch has more than one example.
 Optimiser = Callable[[Array, Array | None], None]
 
-ROUNDINGS = 16  # how far from 0 rounding may leave a sum that is exactly 0, in units of eps, beyond 1 eps per example
+ROUNDINGS = 16  # tolerance for the rounding of the terms of a sum, in units of eps (see `zero_within`)
 
 
 def _sgd(block: Array, lr: Array, momentum: Array) -> Optimiser | None:
@@ -46,14 +46,14 @@ def _manhattan(block: Array, lr: Array, momentum: Array) -> Optimiser:
     return step
 
 
-# Each entry takes a block (P, R) that shows shape and type, learning rates (R,) and momenta (R,). It returns None if the
-# update needs no change.
+# Each entry takes a block (P, R), of which only shape and type matter, learning rates (R,) and momenta (R,). It returns None
+# if the block of pseudo-gradients is already the update.
 OPTIMISERS: dict[str, Callable[[Array, Array, Array], Optimiser | None]] = {
     "sgd": _sgd,
     "momentum": _momentum,  # Polyak (1964), v <- momentum v - lr G, W <- W + v
     "manhattan": _manhattan,  # W <- W - lr sign(G), sign(G) = 0 where |G| is within rounding of 0
 }
-# Optimisers that have to know up to which size a pseudo-gradient counts as 0: `zero_within` times the sum of |terms|.
+# Optimisers that need `magnitudes`: a pseudo-gradient counts as 0 up to `zero_within` times the sum of its |terms|.
 MEASURING = frozenset({"manhattan"})
 
 
@@ -71,10 +71,10 @@ def zero_within(examples: int, dtype: np.dtype) -> float:
 
 
 def numerics(name: str, examples: int) -> int:
-    """Return the numerics version of an optimiser; unless it is 0, it is part of the ids of its runs.
+    """Return the numerics version of an optimiser, which is part of the ids of its runs unless it is 0.
 
-    Manhattan has version 1 since a sum that is 0 up to rounding counts as 0. With one example per batch nothing is summed, so
-    the numbers did not change and the version is 0.
+    Version 1 of manhattan counts a sum that is 0 up to rounding as 0. With one example per batch nothing is summed, so the
+    numbers did not change and the version stays 0.
 
     Args:
         name: a key of `OPTIMISERS`.

@@ -1,7 +1,7 @@
 """Sampling: the order in which a run sees its training examples.
 
-Axes: S steps, N examples per batch. The caller asks for the next S steps at a time; asking for the steps in one call or in
-several gives the same order.
+Axes: S steps, N examples per batch. The caller asks for the next S steps at a time. The order is the same whether the steps are
+asked for in one call or in several.
 """
 
 from collections.abc import Callable

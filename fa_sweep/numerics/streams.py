@@ -26,14 +26,14 @@ PURPOSES = {
 
 _POOL_WORDS = 4  # size of the entropy pool of NumPy's SeedSequence, in words of 32 bits
 _STATE_WORDS = 6  # SFC64 is seeded with three words of 64 bits
-_FEW = 20  # with fewer seeds, hashing them one by one in NumPy is faster than the arrays below
+_FEW = 20  # for fewer seeds, `stream` is faster than hashing them together in arrays
 
 
 def stream(seed: int, purpose: str, layer: int = 0, kind: int = 0) -> np.random.Generator:
     """Return the random generator for one seed and purpose.
 
-    The generator is SFC64, which draws normals in 0.8 of PCG64's time. Purpose, layer and kind form the spawn key: NumPy pads
-    the entropy before a spawn key, so no two (seed, key) pairs share a state.
+    The generator is SFC64, which draws normals in 0.8 of PCG64's time. Purpose, layer and kind form the spawn key. NumPy pads
+    the seed to a fixed length before it appends the key, so no two (seed, key) pairs share a state.
 
     Args:
         seed: the seed, at least 0.
@@ -48,9 +48,8 @@ def stream(seed: int, purpose: str, layer: int = 0, kind: int = 0) -> np.random.
 def streams(seeds: Sequence[int], purpose: str, layer: int = 0, kind: int = 0) -> list[np.random.Generator]:
     """Return `stream` for each of several seeds (at least 0 and below 2^64), in the same order.
 
-    With many seeds this takes a fourth of the time of calling `stream` for each, because the seeds are hashed together. The
-    hash is that of NumPy's SeedSequence, which NumPy promises never to change (NEP 19): M. O'Neill's seed_seq_fe, in 32-bit
-    arithmetic.
+    For many seeds this takes a fourth of the time of calling `stream` for each, because the seeds are hashed together. The hash
+    is that of NumPy's SeedSequence: M. O'Neill's seed_seq_fe, in 32-bit arithmetic. NumPy promises never to change it (NEP 19).
     """
     if len(seeds) < _FEW:
         return [stream(seed, purpose, layer, kind) for seed in seeds]
