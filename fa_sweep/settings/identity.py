@@ -39,7 +39,7 @@ def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def nested_settings(run: RunConfig) -> dict[str, Any]:
-    """Return the settings of a run as nested dictionaries. Settings of the application, such as the tracking URI, are left out."""
+    """Return the settings of a run as nested dictionaries. Those of the application, such as the tracking URI, are left out."""
     return {name: _plain(getattr(run, name)) for name in RUN_FIELDS}
 
 

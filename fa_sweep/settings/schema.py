@@ -128,7 +128,7 @@ class TrainConfig:
         return sorted({*chosen, last})
 
     def evaluations(self) -> int:
-        """Return the number of evaluations. For `log:` with more than 10,000 it is estimated, because listing them takes long."""
+        """Return the number of evaluations. Above 10,000 with `log:` it is estimated, because listing them would be slow."""
         last = self.steps - 1
         if isinstance(self.eval_at, list):
             return len({step for step in self.eval_at if step < last}) + 1
@@ -139,8 +139,8 @@ class TrainConfig:
             return min(int(count), self.steps)
         if int(count) <= FEW_EVALUATIONS or self.steps == 1:
             return len(self.evaluation_steps())
-        # Below the step `dense`, the points on the log scale are less than 1 step apart, so every step there is evaluated. Above
-        # it, they are further apart, so each point is a different step.
+        # Below the step `dense`, the points on the log scale are less than 1 step apart, so every step there is evaluated.
+        # Above it, they are further apart, so each point is a different step.
         last, scale = int(count) - 1, math.log(self.steps)
         dense = min(last / scale, self.steps)
         return min(self.steps, round(dense + last * (1 - math.log(max(dense, 1)) / scale)))
@@ -235,7 +235,7 @@ class AppConfig(RunConfig):
             with the same libraries on the same kind of processor, "false" for none.
         report: whether to write the report after a sweep.
         dry_run: whether to print the plan and train nothing.
-        confirm: whether to train even a very large sweep, which is refused otherwise.
+        confirm: whether to train even if that is estimated to take more than  days. Otherwise such a sweep is refused.
         n_jobs: the number of processes, or "auto".
 
     Raises:

@@ -101,8 +101,8 @@ def described(path: Path, name: str) -> tuple[str, list[str]]:
         name: the dotted name of the module.
 
     Returns:
-        The SHA-256 of the source, computed with line ends as \\n, and the sorted names of the modules that it imports. There are
-        no names if the file is not valid Python source.
+        The SHA-256 of the source, which is the same for Unix and Windows line ends, and the sorted names of the modules that it
+        imports. There are no names if the file is not valid Python source.
     """
     content = path.read_bytes().replace(b"\r\n", b"\n")
     sha = hashlib.sha256(content).hexdigest()

@@ -141,7 +141,7 @@ class Task:
         return self.evaluation.nbytes + (self.training.nbytes if self.training else 0)
 
     def astype(self, dtype: str) -> "Task":
-        """Return the task with its examples in the given floating-point type. If they already have it, return the task itself."""
+        """Return the task with examples of the given floating-point type, or the task itself if it already has that type."""
         if self.evaluation.inputs.dtype == dtype:
             return self
         training = None if self.training is None else self.training.astype(dtype)
