@@ -152,7 +152,7 @@ class children_deaf_to_ctrl_c:  # noqa: N801 (used as a function is)
 
 
 def _open_standard_files() -> None:
-    """Open /dev/null in place of each of the file descriptors 0, 1 and 2 that is closed.
+    """Open /dev/null for every file descriptor among 0, 1 and 2 that is closed.
 
     Otherwise the next file to be opened, perhaps a database, would get that number, and messages would be written into it.
     """

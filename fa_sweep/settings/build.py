@@ -90,7 +90,7 @@ def _convert(hint: Any, value: Any, field: str, shared: dict[Any, Any] | None = 
 
 
 def _scalar(hint: Any, value: Any, field: str) -> Any:
-    """Check a single value. If the type is float or text, convert an int to it; if it is text, convert a bool too."""
+    """Check a single value. Convert an int if a float or text is required, and a bool if text is required."""
     if type(value) is int and not -WHOLE_LIMIT < value < WHOLE_LIMIT:
         other = ", or written with a point or an exponent, such as 1e30" if hint is float else ""
         raise ConfigError(f"{field} is {shown(value)}; a whole number must be below 2^63{other}")

@@ -1,4 +1,4 @@
-"""Checks before training that settings which are valid one by one are also valid together."""
+"""Refuses settings that are valid one by one but contradict each other, before anything is trained."""
 
 from dataclasses import replace
 from importlib.util import find_spec

@@ -13,7 +13,8 @@ from fa_sweep.settings.schema import RUN_FIELDS, RunConfig
 from fa_sweep.settings.sources import COMPILED, unreleased
 from fa_sweep.tasks import TASKS
 
-# Part of every run's id. Increase it when a change of the code alters results, unless it concerns one piece (`numerics_of`).
+# Part of every run's id. Increase it when a change of the code alters results. If only the runs of one mode or optimiser are
+# affected, increase the version of that piece instead (see `numerics_of`).
 NUMERICS_VERSION = 2
 REFERENCE_ENGINE = "numpy"
 

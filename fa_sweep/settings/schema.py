@@ -66,7 +66,7 @@ class TrainConfig:
             linear or a logarithmic scale, or a list of steps. The last step is always evaluated.
         eval_samples: the number of examples that accuracy_sampled is computed from.
         threshold: the bound for the task's success metric, in the unit of that metric.
-        hold: a run counts as converged only if at least its last `hold` evaluations all succeed.
+        hold: a run counts as converged if its last `hold` evaluations all succeed and it did not diverge.
 
     Raises:
         ConfigError: a value is unknown or out of range.
@@ -235,7 +235,7 @@ class AppConfig(RunConfig):
             with the same libraries on the same kind of processor, "false" for none.
         report: whether to write the report after a sweep.
         dry_run: whether to print the plan and train nothing.
-        confirm: whether to train even if that is estimated to take more than  days. Otherwise such a sweep is refused.
+        confirm: whether to train even if that is estimated to take more than 30 days. Otherwise it is refused.
         n_jobs: the number of processes, or "auto".
 
     Raises:

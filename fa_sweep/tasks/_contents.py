@@ -1,7 +1,7 @@
 """Reads the files of a task and checks their bytes against the hash in the task's settings.
 
 A file may be replaced or edited between planning and training, even within one second and without changing its size. Each
-file is therefore opened only once, and the bytes that are parsed are themselves hashed.
+file is therefore opened only once, and the hash is computed from the very bytes that are parsed.
 """
 
 import hashlib

@@ -48,8 +48,8 @@ class ImagesConfig(FileConfig):
 def labels_path(path: str) -> str:
     """Return the path of the labels that belong to an IDX file of images.
 
-    The labels lie in the same folder. Their file name is that of the images, with `labels-idx1` in place of `images-idx3`. If
-    the name does not contain `images-idx3`, it has `labels` in place of `images`.
+    The labels lie in the same folder. Their file name is that of the images, with `labels-idx1` in place of `images-idx3` (or
+    `labels.idx1` in place of `images.idx3`). If neither occurs in the name, `labels` takes the place of `images`.
 
     Raises:
         ConfigError: the name of the file does not contain "images".
