@@ -1,7 +1,7 @@
 """The command line: `python -m fa_sweep`, which is the command `fa-sweep` too.
 
 If the first word is a verb, such as `report`, that verb's module runs. Otherwise the command trains a run or a sweep. Imports
-stand inside the functions because the processes that train import this file too and need nothing of the command line.
+stand inside the functions, because the processes that train import this file too but do not use the command line.
 """
 
 import gc
@@ -11,13 +11,13 @@ from importlib import import_module
 
 from fa_sweep import __version__
 
-# For each verb: its module, whose main(arguments) returns the exit status, and the hint that is printed if it is interrupted.
+# Verb: (module, hint). `main(arguments)` of the module returns the exit status. The hint is printed after an interruption.
 VERBS = {
     "report": ("fa_sweep.cli.report", "the same command writes the report anew"),
     "doctor": ("fa_sweep.cli.doctor", "nothing was changed"),
 }
 # Importing a thousand modules creates hundreds of thousands of objects that are never freed. Collecting garbage less often, and
-# never looking at these objects (gc.freeze below), saves 2 to 3 % of a command's time.
+# excluding these objects from it (gc.freeze below), saves 2 to 3 % of a command's time.
 _GARBAGE_COLLECTION = (10_000, 20, 20)
 
 

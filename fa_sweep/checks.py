@@ -8,7 +8,7 @@ from typing import Any
 from fa_sweep.errors import ConfigError
 
 WHOLE_LIMIT = 2**63  # whole numbers below it fit into Parquet's integers and MLflow's parameters without loss
-_SHOWN = 80  # longer values are shortened in messages, in characters
+_SHOWN = 80  # messages shorten values with more characters than this
 
 
 def shown(value: Any) -> str:

@@ -1,8 +1,8 @@
 """Tables of interchangeable pieces, such as feedback modes and tasks, that are found by name.
 
-A piece is a module of this package or an entry point of another installed distribution. To add a piece here, add a module: its
-name becomes the name of the piece, and one attribute of it holds the piece. Another distribution adds a piece by declaring an
-entry point, without changing this package.
+A piece is a module of this package or an entry point of another installed distribution. To add a piece here, add a module: the
+module's name is the name of the piece, and one of its attributes holds the piece. Another distribution adds a piece by
+declaring an entry point, without changing this package.
 """
 
 import pkgutil
@@ -60,9 +60,9 @@ class Pieces(Mapping[str, P], Generic[P]):
         return len(self._modules) + len(self.foreign)
 
     def folders(self) -> list[str]:
-        """Return the folders where other distributions may keep the YAML files of their pieces: PACKAGE/conf.
+        """Return the folders where other distributions may keep the YAML files of their pieces.
 
-        PACKAGE is the folder of the top-level package of an entry point. The folder `conf` need not exist.
+        Each is the subfolder `conf` of an entry point's top-level package. It need not exist.
         """
         roots = dict.fromkeys(point.module.partition(".")[0] for point in self.foreign.values())
         specs = [find_spec(root) for root in roots]

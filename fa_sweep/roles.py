@@ -16,21 +16,21 @@ class Role(StrEnum):
     """What a setting influences."""
 
     SCIENTIFIC = "scientific"
-    """Influences the numbers of a run. All runs of one stack have the same value."""
+    """Influences the results of a run. All runs of one stack have the same value."""
     FREE = "free"
-    """Influences the numbers of a run. Runs of one stack may have different values."""
+    """Influences the results of a run. Runs of one stack may have different values."""
     OBSERVING = "observing"
     """Decides how long a run is trained and when it is evaluated, but does not change its weights up to any step."""
     JUDGING = "judging"
-    """Decides how the outcome of a run is judged from its numbers, but does not change the numbers."""
+    """Decides how the outcome of a run is judged from its results, but does not change the results."""
     PROPOSING = "proposing"
-    """Supplies the value of another setting. Only the value of that other setting influences the numbers."""
+    """Supplies the value of another setting. Only the value of that other setting influences the results."""
     COMPUTING = "computing"
-    """Decides how the numbers are computed and changes none of them. Runs of one stack have the same value."""
+    """Decides how the results are computed, but does not change them. All runs of one stack have the same value."""
     LOCATION = "location"
-    """Says where data are stored. Another setting, the hash of their content, says which data they are."""
+    """Says where data are stored. Another setting, the hash of their content, identifies the data."""
     APPLICATION = "application"
-    """Concerns the command and not the run."""
+    """Concerns the command and not its runs."""
 
 
 FREE, OBSERVING, JUDGING, PROPOSING, COMPUTING, LOCATION, APPLICATION = (
@@ -39,20 +39,20 @@ FREE, OBSERVING, JUDGING, PROPOSING, COMPUTING, LOCATION, APPLICATION = (
 )
 
 IN_RUN_ID = frozenset({Role.SCIENTIFIC, Role.FREE, Role.OBSERVING})
-"""Roles of the settings that a run's numbers depend on. The run's id is a hash of them."""
+"""Roles of the settings that a run's results depend on. The run's id is a hash of these settings, among other things."""
 IN_JOB_ID = frozenset({Role.JUDGING, Role.PROPOSING})
-"""Roles of the settings in which two jobs of the same run can differ."""
+"""Roles of the settings that a job's id depends on in addition to its run's id."""
 SHARED_IN_STACK = frozenset({Role.SCIENTIFIC, Role.OBSERVING, Role.COMPUTING, Role.LOCATION})
 """Roles of the settings that must be equal for two runs to be trained in one stack."""
 
 
 @cache
 def own_roles(schema: type, group: Role = Role.SCIENTIFIC) -> Mapping[str, Role]:
-    """Return the role of each field of a dataclass, by name. Nested dataclasses are not entered.
+    """Return the role of each field of a dataclass, by name. Fields of nested dataclasses are not included.
 
     Args:
         schema: the dataclass.
-        group: the role of the fields that state none.
+        group: the role of each field that does not state one.
     """
     return {each.name: each.metadata.get("role", group) for each in fields(schema)}
 

@@ -19,7 +19,8 @@ _GROUPS = Path("/sys/fs/cgroup")
 def available_memory() -> int:
     """Return how many bytes of memory this process and its children can still allocate.
 
-    This is the smallest of what the machine, the control groups and the process's own limit leave free.
+    This is the smallest of three amounts: the memory that is free on the machine, the memory that the limits of the control
+    groups leave, and the memory that the process's own limit leaves.
     """
     return max(0, min(_of_machine(), _of_groups(), _of_process()))
 
@@ -28,7 +29,7 @@ def require_memory(needed: dict[str, int]) -> None:
     """Raise ConfigError if more memory is needed than is available. The message names the setting that needs most.
 
     Args:
-        needed: bytes by the name of the setting, or the file, that needs them.
+        needed: for each setting or file that needs memory, by name, the number of bytes.
     """
     total = sum(needed.values())
     if total > SMALL and total > (available := available_memory()):
@@ -58,7 +59,7 @@ def _of_machine() -> int:
 
 
 def _of_process() -> int:
-    """Return the limit of this process's address space (ulimit -v), less what is in use."""
+    """Return how much of this process's address space (ulimit -v) is not in use."""
     if resource is None:
         return _NO_LIMIT
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
@@ -82,7 +83,7 @@ def _of_groups() -> int:
 def _least(root: Path, path: str, limit: str, usage: str, cache: str) -> int:
     """Return the least memory that is left in a control group and its parents.
 
-    Inside a container the path may be the one on the host, so the root is always looked at too.
+    Inside a container, `path` may be the group's path on the host. The root is therefore always checked too.
     """
     place, least = Path(path), _NO_LIMIT
     for group in dict.fromkeys([place, *place.parents, Path("/")]):

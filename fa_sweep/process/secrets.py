@@ -9,7 +9,7 @@ from typing import Any, TextIO, cast
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 MASK = "***"
-SHORTEST = 4  # shorter secrets are masked only inside URIs; elsewhere they would match parts of numbers and words by chance
+SHORTEST = 4  # characters; shorter secrets are masked only inside URIs, because elsewhere they match parts of words by chance
 _NAMES = r"[\w.-]*(?:password|passwd|passphrase|pwd|pass|token|secret|api_?key|access_?key|credentials?)"
 
 # scheme://user:PASSWORD@, up to the last @ of the word, because a password that is not percent-encoded may contain any of :/@?
@@ -61,8 +61,8 @@ def _remember(secret: str) -> None:
 def remember_secrets_of_the_process() -> None:
     """Make `redact` mask the secrets in the command line and in the environment variables.
 
-    The variables are those whose values are URIs, and those of databases, MLflow and cloud services that are named like
-    secrets.
+    Two kinds of variables are read: those whose values contain URIs, and those of databases, MLflow and cloud services whose
+    names sound like secrets.
     """
     for argument in sys.argv[1:]:
         remember_secrets_of(argument)
@@ -91,7 +91,7 @@ def _secrets_in(uri: str) -> list[str]:
 
 
 class RedactedStream:
-    """A wrapper of a text stream that redacts what is written to it and passes everything else on."""
+    """A wrapper of a text stream that redacts what is written to it. All other attributes are those of the stream."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

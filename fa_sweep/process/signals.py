@@ -38,23 +38,23 @@ class _Command:
     waiting = 0  # the number of a signal that arrived during `held`
     holds = 0  # the number of `held` blocks that are being executed
     said = False  # whether the line about the signal was printed
-    hurry = False  # whether another signal arrived, so that the remaining acts are skipped
+    hurry = False  # whether another signal has arrived; the remaining acts are then skipped
     status_of_signal = 0
     acts: "list[Callable[[], object]]" = []  # noqa: RUF012 (there is one command in a process)
     strangers: "frozenset[int]" = frozenset()  # children that this process did not start
 
 
 _now = _Command()
-_first = _thread.allocate_lock()  # the thread that takes it handles the first signal; it is never released
+_first = _thread.allocate_lock()  # the thread that acquires it handles the first signal, and never releases it
 
 
 def take_over(name: str) -> None:
     """Handle SIGINT, SIGTERM and SIGHUP from now until the process ends. Call it once, from the main thread of the command.
 
-    A signal that is ignored stays ignored, as it is under `nohup` and in background jobs of a shell.
+    Signals that are ignored already stay ignored, for example under `nohup` or in a shell's background jobs.
 
     Args:
-        name: the name of the command, with which its messages begin.
+        name: the name of the command. Its messages begin with it.
     """
     _now.name = name
     _open_standard_files()
@@ -64,8 +64,8 @@ def take_over(name: str) -> None:
         signal.signal(number, _on_signal)
     if os.name != "posix":
         return
-    # If a shell replaces itself by this command, as a container's entry point may, the shell's children become children of this
-    # process. They must not be killed with it.
+    # If a shell replaces itself with this command, as a container's entry point may, the shell's children become children of
+    # this process. They must not be killed with it.
     _now.strangers = frozenset(map(int, _read(f"/proc/self/task/{os.getpid()}/children").split()))
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
@@ -74,7 +74,9 @@ def take_over(name: str) -> None:
     os.register_at_fork(after_in_child=_forget)
     import atexit
 
-    atexit.register(_ignore)  # runs last, because it is registered first; soon afterwards Python restores the defaults
+    # This runs last, because it is registered first. Python's shutdown then restores the default handler of every signal that
+    # is not ignored, and a late signal would change the exit status.
+    atexit.register(_ignore)
 
 
 def meanwhile(sentence: str) -> None:
@@ -150,7 +152,7 @@ class children_deaf_to_ctrl_c:  # noqa: N801 (used as a function is)
 
 
 def _open_standard_files() -> None:
-    """Open /dev/null for each closed one of the file descriptors 0, 1 and 2.
+    """Open /dev/null for every file descriptor among 0, 1 and 2 that is closed.
 
     Otherwise the next file to be opened, perhaps a database, would get that number, and messages would be written into it.
     """
@@ -180,7 +182,7 @@ def _watch(reading: int) -> None:
         if passed > GRACE_S and not _now.status_of_signal and not _now.holds:
             break
         time.sleep(0.01)
-        _try(lambda: seconds.extend(os.read(reading, 64)))  # BlockingIOError if there is none
+        _try(lambda: seconds.extend(os.read(reading, 64)))  # raises BlockingIOError if no signal has arrived
         hurry = any(number in _now.handled for number in seconds)
     _end(number)
     time.sleep(max(0.0, came + LIMIT_S - time.monotonic()))

@@ -1,4 +1,4 @@
-"""Shields the command from its environment: variables, warning filters and umask set by other programs, and the terminal.
+"""Shields the command from its environment: variables, warning filters, the umask, and faulty standard streams.
 
 Results never depend on any of these. Only the command calls these functions, in a process of its own, because they change the
 state of the whole process.
@@ -13,10 +13,10 @@ import sys
 import warnings
 from typing import Any, TextIO
 
-# Variables that Hydra would obey here too, although they were set for another program.
+# Variables that Hydra would obey in this command too, although they were set for another program.
 _MEANT_FOR_OTHERS = ("HYDRA_MAIN_MODULE", "FB_PAR_MAIN_MODULE", "FB_XAR_MAIN_MODULE")
 _LIBRARIES = r"(alembic|distributed|joblib|matplotlib|mlflow|pandas|seaborn|sqlalchemy)\b"
-_OF_KILLED_PROCESSES = "ignore:resource_tracker"  # it warns after it has cleaned up what killed processes left behind
+_OF_KILLED_PROCESSES = "ignore:resource_tracker"  # Python's resource tracker warns after cleaning up after killed processes
 _OWNER_MAY_ALL = 0o700
 _NOBODY_READS = (errno.EPIPE, errno.EIO)  # the reader has gone, as with `| head`, or the terminal was closed
 
@@ -35,15 +35,15 @@ def settle() -> None:
 def final_status(status: int, name: str) -> int:
     """Return the exit status of a command, after checking that its standard output was written.
 
-    If output was lost, for example because the disk is full, print a message to the standard error. A reader that stopped
-    reading, such as `head`, does not count.
+    If output was lost, for example because the disk is full, print a message to the standard error. It is no fault if the
+    reader has stopped reading, as `head` does.
 
     Args:
         status: the exit status so far.
-        name: the name of the command, with which the message begins.
+        name: the name of the command. The message begins with it.
 
     Returns:
-        `status`, or 1 if that is 0 and output was lost.
+        `status`, or 1 if `status` is 0 and output was lost.
     """
     sys.stdout.flush()
     file = getattr(sys.stdout, "buffer", None)
@@ -56,10 +56,10 @@ def final_status(status: int, name: str) -> int:
 
 
 def _tolerate_warnings() -> None:
-    """Keep warnings from ending this process and the processes that it starts, and silence those of libraries.
+    """Keep warnings from ending this process and the processes that it starts. Silence the warnings of libraries.
 
-    The user cannot act on the libraries' warnings: about deprecations, about a missing folder for matplotlib's cache, or about
-    `python -OO`.
+    The user can do nothing about the libraries' warnings, which concern deprecations, a missing folder for matplotlib's cache,
+    or `python -OO`.
     """
     sys.warnoptions[:] = [option for option in sys.warnoptions if not _ends_programs(option)]
     options = [option for option in os.environ.get("PYTHONWARNINGS", "").split(",") if option and not _ends_programs(option)]
@@ -75,7 +75,7 @@ def _ends_programs(option: str) -> bool:
 
 
 def _tolerant(stream: TextIO | None, number: int, errors: str) -> TextIO:
-    """Return a stream like the given one that replaces characters it cannot encode and raises no error of the file."""
+    """Return a stream like the given one whose writes never fail. Characters that it cannot encode are replaced."""
     file: Any = _TolerantFile(number, "w", closefd=False)
     through = bool(getattr(stream, "write_through", False))  # python -u
     encoding = "utf-8" if stream is None else stream.encoding
@@ -89,13 +89,13 @@ def _tolerant(stream: TextIO | None, number: int, errors: str) -> TextIO:
 
 
 class _TolerantFile(io.FileIO):
-    """A file whose writes never fail. The first error of the system is kept in `error`, and the data are dropped."""
+    """A file whose writes never fail. Data that cannot be written are dropped, and the first error is kept in `error`."""
 
     error: OSError | None = None
 
     def write(self, data: Any, /) -> int:
         try:
-            while (written := super().write(data)) is None:  # full, and another program has made it non-blocking
+            while (written := super().write(data)) is None:  # a full pipe that another program has made non-blocking
                 select.select([], [self], [])
         except OSError as error:
             self.error = self.error or error

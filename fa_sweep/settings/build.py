@@ -31,7 +31,7 @@ def settings_of(plain: Mapping[str, Any], shared: dict[Any, Any] | None = None) 
 
     Args:
         plain: the value of every setting, nested by group.
-        shared: settings groups that were built before; see `build`.
+        shared: a cache of groups of settings that were built before; see `build`.
 
     Raises:
         ConfigError: a setting is unknown, missing, mistyped or out of range, or two settings contradict each other.
@@ -50,9 +50,9 @@ def build(schema: type[T], values: Mapping[str, Any], path: str = "", shared: di
     Args:
         schema: the dataclass.
         values: the value of every field, nested by group.
-        path: the dotted name of the group with a final dot, for messages; empty at the top.
-        shared: cache of the nested groups that were built before, to be passed to every call of a sweep. The jobs of a sweep
-            have most groups in common, and thousands differ in their seed alone. Equal groups are then one and the same object.
+        path: the dotted name of the group, ending in a dot, for messages. Empty at the top level.
+        shared: a cache of nested groups, to be passed to every call within a sweep. Each group is then built once and shared by
+            all jobs that have it. This pays, because thousands of jobs may differ only in their seed.
 
     Raises:
         ConfigError: a setting is unknown, missing, mistyped or out of range.
@@ -90,7 +90,7 @@ def _convert(hint: Any, value: Any, field: str, shared: dict[Any, Any] | None = 
 
 
 def _scalar(hint: Any, value: Any, field: str) -> Any:
-    """Check a value of a plain type. Convert a whole number to a float or to text, and a truth value to text, if asked for."""
+    """Check a single value. Convert an int if a float or text is required, and a bool if text is required."""
     if type(value) is int and not -WHOLE_LIMIT < value < WHOLE_LIMIT:
         other = ", or written with a point or an exponent, such as 1e30" if hint is float else ""
         raise ConfigError(f"{field} is {shown(value)}; a whole number must be below 2^63{other}")
@@ -108,13 +108,13 @@ def _scalar(hint: Any, value: Any, field: str) -> Any:
     if hint is str:
         plain_text(field, value)
         if field != STORE and "://" in value and has_secrets(value):
-            remember_secrets_of(value)  # from here on they are masked
+            remember_secrets_of(value)  # from now on they are masked in all output
             raise ConfigError(f"{field} holds a password; only {STORE} may, which is never written down: leave it out here")
     return value
 
 
 def plain_text(field: str, value: str) -> None:
-    """Raise ConfigError if a text holds a NUL or a lone surrogate, which cannot be written to every file."""
+    """Raise ConfigError if a text contains NUL or a lone surrogate, because some files cannot hold these characters."""
     odd = next((character for character in value if character == "\0" or "\ud800" <= character <= "\udfff"), None)
     if odd is not None:
         raise ConfigError(
@@ -123,7 +123,7 @@ def plain_text(field: str, value: str) -> None:
 
 
 def _alternative(hints: tuple[Any, ...], value: Any) -> Any:
-    """Return the one of several types that a value has, or else the first that is not None, for the error message."""
+    """Return the member of a union that is the value's type. If there is none, return the first that is not None."""
     kinds = {list: list, NoneType: NoneType}
     for hint in hints:
         if type(value) is kinds.get(get_origin(hint) or hint, hint):
@@ -132,7 +132,7 @@ def _alternative(hints: tuple[Any, ...], value: Any) -> Any:
 
 
 def _variant(schema: Any, values: Mapping[str, Any], field: str) -> Any:
-    """Return the settings class of the feedback mode or task that the values name; any other schema unchanged."""
+    """Return the settings class of the feedback mode or task that the values name. Return any other schema unchanged."""
     if schema is FeedbackConfig:
         one_of(f"{field}.mode", values.get("mode"), MODES)
         return MODES[str(values["mode"])].Config

@@ -1,4 +1,4 @@
-"""Refuses combinations of settings that are valid one by one but not together, before anything is trained."""
+"""Refuses settings that are valid one by one but contradict each other, before anything is trained."""
 
 from dataclasses import replace
 from importlib.util import find_spec
@@ -20,7 +20,7 @@ def completed(app: AppConfig) -> AppConfig:
         app: settings whose types and ranges are checked already.
 
     Returns:
-        The same settings, with `train.steps` filled in.
+        The settings. `train.steps` follows from `train.epochs` if that is given, and is unchanged otherwise.
 
     Raises:
         ConfigError: two settings contradict each other, or the task's examples cannot be made.

@@ -1,4 +1,4 @@
-"""The id of a run: a hash of everything that its numbers depend on, and of nothing else."""
+"""The id of a run: a hash of everything that its results depend on, and of nothing else."""
 
 import hashlib
 import json
@@ -13,7 +13,8 @@ from fa_sweep.settings.schema import RUN_FIELDS, RunConfig
 from fa_sweep.settings.sources import COMPILED, unreleased
 from fa_sweep.tasks import TASKS
 
-# Part of every run's id. It is increased with every change of the code that alters any number of any run.
+# Part of every run's id. Increase it when a change of the code alters results. If only the runs of one mode or optimiser are
+# affected, increase the version of that piece instead (see `numerics_of`).
 NUMERICS_VERSION = 2
 REFERENCE_ENGINE = "numpy"
 
@@ -39,12 +40,12 @@ def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def nested_settings(run: RunConfig) -> dict[str, Any]:
-    """Return the settings of a run as nested dictionaries, without those of the application, such as the tracking URI."""
+    """Return the settings of a run as nested dictionaries. Those of the application, such as the tracking URI, are left out."""
     return {name: _plain(getattr(run, name)) for name in RUN_FIELDS}
 
 
 def _plain(value: Any) -> Any:
-    """Return a dataclass as a dictionary, as `asdict` does but five times as fast, which matters for ten thousand jobs."""
+    """Turn a dataclass into nested dictionaries. This takes a fifth of the time of `asdict`, which matters for 10,000 jobs."""
     if is_dataclass(value):
         return {name: _plain(member) for name, member in vars(value).items()}
     return list(value) if isinstance(value, list) else value
@@ -61,7 +62,7 @@ _ANY_SEED = "any seed"  # placeholder for the seed in the text that is hashed
 def identify(run: RunConfig) -> tuple[str, str]:
     """Return the id of a run and the id of its job, 16 hex digits each.
 
-    Runs with the same run id have the same numbers. A job is a run together with the settings by which its outcome is judged,
+    Runs with the same run id have the same results. A job is a run together with the settings by which its outcome is judged,
     because one run may be judged in several ways.
     """
     return identify_seeds(run)(run.seed)
@@ -74,9 +75,9 @@ def identify_seeds(run: RunConfig) -> Callable[[int], tuple[str, str]]:
     """
     settings, roles = run_settings(run), roles_of(run)
     science = {name: value for name, value in settings.items() if roles[name] in IN_RUN_ID}
-    # Ids have always contained the engine. Both engines give the same bits, so every run gets the id that NumPy's run has.
+    # Ids have always contained the engine. Both engines give the same bits, so the id always names the NumPy engine.
     science["engine"] = REFERENCE_ENGINE
-    # Outcomes are computed from histories later on, so how a run is judged changes none of its numbers.
+    # Outcomes are computed from the histories after training. How a run is judged is therefore part of the job's id only.
     judged = {name: value for name, value in settings.items() if roles[name] in IN_JOB_ID}
     pieces = {"task": TASKS.version(run.task.name), "feedback": MODES.version(run.feedback.mode)}
     foreign: dict[str, Any] = {f"{kind} from": version for kind, version in pieces.items() if version is not None}
@@ -98,11 +99,11 @@ def identify_seeds(run: RunConfig) -> Callable[[int], tuple[str, str]]:
 def numerics_of(run: RunConfig) -> dict[str, int]:
     """Return the numerics versions of a run's feedback mode and optimiser.
 
-    `NUMERICS_VERSION` is increased when the numbers of all runs change. The version of a piece is increased when only the
-    numbers of the runs that use it change, so that only their ids change.
+    `NUMERICS_VERSION` changes the ids of all runs. If only the results of the runs that use one mode or optimiser change, the
+    version of that piece is increased instead, so that all other runs keep their ids.
 
     Returns:
-        The version by piece, "feedback" and "optimiser". A piece whose version is 0 is left out.
+        The version by piece, "feedback" or "optimiser". A piece whose version is 0 is left out.
     """
     # A network without hidden layers uses no feedback.
     versions = {
@@ -113,7 +114,7 @@ def numerics_of(run: RunConfig) -> dict[str, int]:
 
 
 def sources_of(run: RunConfig) -> dict[str, str]:
-    """Return the modules that decide a run's numbers and differ from the released code, with their SHA-256."""
+    """Return the SHA-256, by name, of the modules that a run's results depend on and that differ from the released code."""
     compiled = [COMPILED] if run.engine == "numba" else []
     return dict(unreleased(MODES.module(run.feedback.mode), TASKS.module(run.task.name), *compiled))
 
@@ -128,5 +129,5 @@ def run_id(run: RunConfig) -> str:
 
 
 def sweep_hash(job_ids: Iterable[str]) -> str:
-    """Return the hash of a set of jobs, 16 hex digits. It does not depend on their order."""
+    """Return the hash of a set of jobs, 16 hex digits. Their order does not matter."""
     return hashlib.sha256("\n".join(sorted(set(job_ids))).encode()).hexdigest()[:16]

@@ -12,7 +12,7 @@ from fa_sweep.feedback import MODES, FeedbackConfig
 from fa_sweep.settings.schema import AppConfig
 from fa_sweep.tasks import TASKS, TaskConfig
 
-_FAR = 0.75  # how similar (difflib's ratio) the name of a setting in another group must be to be suggested
+_FAR = 0.75  # least similarity (difflib's ratio) for a setting of another group to be suggested
 
 
 def unknown_setting(field: str, known: Iterable[Any], given: str = "") -> ConfigError:
@@ -35,7 +35,7 @@ def unknown_setting(field: str, known: Iterable[Any], given: str = "") -> Config
 
 
 def siblings(field: str) -> list[str]:
-    """Return the names in the group of a dotted setting, without the options of single feedback modes or tasks."""
+    """Return the names of the settings in a dotted setting's group, without options that only some modes or tasks have."""
     schema: Any = AppConfig
     for name in field.split(".")[:-1]:
         schema = get_type_hints(schema).get(name)
@@ -45,7 +45,7 @@ def siblings(field: str) -> list[str]:
 
 
 def kind_of(field: str) -> Any:
-    """Return the type of a dotted setting, or None if it exists nowhere, not even in a feedback mode or task."""
+    """Return the type of a dotted setting, even if only some modes or tasks have it. None if it does not exist."""
     *groups, name = field.split(".")
     schemas: list[Any] = [AppConfig]
     for group in groups:
@@ -61,7 +61,7 @@ def intended(hint: Any, value: Any, field: str = "") -> str:
     Args:
         hint: the type that the setting should have.
         value: the value that was given.
-        field: the dotted name of the setting, which a suggested sweep over several values needs.
+        field: the dotted name of the setting. Only a suggestion to sweep over several values contains it.
 
     Returns:
         The suggestion, as the user would write it on the command line. Empty if there is none.
@@ -88,7 +88,7 @@ def intended(hint: Any, value: Any, field: str = "") -> str:
 
 
 def _options_with(field: str) -> list[str]:
-    """Return up to four feedback modes or tasks that have a setting, as they are chosen on the command line."""
+    """Return up to four modes or tasks that have this setting, written as on the command line, such as `task=spirals`."""
     group, _, name = field.partition(".")
     kinds: dict[str, Any] = {"feedback": MODES, "task": TASKS}
     if group not in kinds:
@@ -98,7 +98,7 @@ def _options_with(field: str) -> list[str]:
 
 
 def _of_other_groups(name: str) -> list[str]:
-    """Return up to two dotted settings, in any group, whose last name is this one or similar; those of training come first."""
+    """Return up to two dotted settings, of any group, with this name or a similar one. Those of `train` come first."""
     paths: dict[str, list[str]] = {}
     for group, schema in get_type_hints(AppConfig).items():
         for variant in _variants(schema) if is_dataclass(schema) else ():
@@ -113,7 +113,7 @@ def _of_other_groups(name: str) -> list[str]:
 
 
 def _variants(schema: Any) -> list[Any]:
-    """Return a group's schema and, for feedback and task, the schema of every mode or task too."""
+    """Return the schema of a group. For feedback and task, the schemas of all modes or tasks follow."""
     if schema is FeedbackConfig:
         return [schema, *(_schema(MODES, name) for name in MODES)]
     if schema is TaskConfig:

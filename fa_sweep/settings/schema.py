@@ -22,7 +22,7 @@ from fa_sweep.tasks import TASKS, TaskConfig
 
 RESUME = ("true", "same_environment", "false")
 MOST_PROCESSES = 9999
-FEW_EVALUATIONS = 10_000  # up to this many steps of `log:` are simply listed and counted, which takes a few milliseconds
+FEW_EVALUATIONS = 10_000  # `log:` with at most this many evaluations is listed and counted; this takes a few milliseconds
 
 
 @dataclass
@@ -31,7 +31,7 @@ class InitConfig:
 
     Args:
         distribution: the distribution that weights are drawn from; a key of `DISTRIBUTIONS`.
-        scale: the factor by which the distribution's unit draws are multiplied.
+        scale: the factor by which unit draws of the distribution are multiplied (see `numerics.distributions`).
 
     Raises:
         ConfigError: the distribution is unknown, or the scale is not positive.
@@ -51,22 +51,22 @@ class TrainConfig:
 
     Args:
         loss: a key of `LOSSES`.
-        reduction: whether the updates of a batch's examples are combined as their "mean" or their "sum".
+        reduction: whether an update is the "mean" or the "sum" over the examples of the batch.
         optimiser: a key of `OPTIMISERS`.
         lr: the learning rate.
         momentum: the momentum, 0 <= momentum < 1. Only the optimiser "momentum" uses it.
-        weight_decay: every weight shrinks by the fraction lr * weight_decay per step. Biases do not decay.
+        weight_decay: in each step, the weights of the hidden layers shrink by the fraction lr * weight_decay. Biases do not.
         output_weight_decay: the same for the weights of the output layer.
         steps: the number of training steps. It is overwritten if `epochs` is given.
-        epochs: the number of passes over the training set, each of whole batches; null if `steps` is given.
+        epochs: the number of passes over the training set; null if `steps` is given. A pass has whole batches only.
         batch_size: the number of examples per step.
         sampling: the order of the examples; a key of `SAMPLINGS`.
-        eval_every: the number of steps between evaluations if `eval_at` is "every".
-        eval_at: when to evaluate: "every"; "linear:50" or "log:50" for 50 steps with equal differences or ratios; or a list of
-            steps.
+        eval_every: the number of steps between evaluations. Used only if `eval_at` is "every".
+        eval_at: when to evaluate: "every" (see `eval_every`), "linear:50" or "log:50" for 50 steps that are equally spaced on a
+            linear or a logarithmic scale, or a list of steps. The last step is always evaluated.
         eval_samples: the number of examples that accuracy_sampled is computed from.
         threshold: the bound for the task's success metric, in the unit of that metric.
-        hold: a run has converged if its last evaluations, at least this many, are all successes.
+        hold: a run counts as converged if its last `hold` evaluations all succeed and it did not diverge.
 
     Raises:
         ConfigError: a value is unknown or out of range.
@@ -128,7 +128,7 @@ class TrainConfig:
         return sorted({*chosen, last})
 
     def evaluations(self) -> int:
-        """Return the number of evaluations without listing them. For `log:` with more than 10,000 it is an approximation."""
+        """Return the number of evaluations. Above 10,000 with `log:` it is estimated, because listing them would be slow."""
         last = self.steps - 1
         if isinstance(self.eval_at, list):
             return len({step for step in self.eval_at if step < last}) + 1
@@ -139,8 +139,8 @@ class TrainConfig:
             return min(int(count), self.steps)
         if int(count) <= FEW_EVALUATIONS or self.steps == 1:
             return len(self.evaluation_steps())
-        # Below the step `dense`, the points on the log scale are less than 1 apart, so every step there is evaluated. Above it
-        # they are further apart, so each point is a step of its own.
+        # Below the step `dense`, the points on the log scale are less than 1 step apart, so every step there is evaluated.
+        # Above it, they are further apart, so each point is a different step.
         last, scale = int(count) - 1, math.log(self.steps)
         dense = min(last / scale, self.steps)
         return min(self.steps, round(dense + last * (1 - math.log(max(dense, 1)) / scale)))
@@ -148,7 +148,7 @@ class TrainConfig:
 
 @dataclass
 class RunConfig:
-    """All settings that the numbers and the outcome of one run depend on.
+    """All settings that the results and the outcome of one run depend on.
 
     Args:
         seed: the seed of the run's random streams, 0 <= seed < 2^63.
@@ -198,12 +198,12 @@ class TrackingConfig:
     """Settings of MLflow: where runs are imported to, and how much of their histories.
 
     Args:
-        uri: a tracking URI. "auto" stands for the URI in MLFLOW_TRACKING_URI, or else for a SQLite file under outputs.
+        uri: a tracking URI. "auto" stands for the URI in MLFLOW_TRACKING_URI or, if that is unset, for outputs/mlflow.db.
         experiment: the name of the MLflow experiment.
-        metrics: whether histories of "all" metrics are imported, or only of the "main" ones.
+        metrics: whether the histories of "all" metrics are imported, or only those of the "main" metrics.
         history: how much of each history is imported: all of it ("full"), a few points ("thin"), only the last value ("none"),
             or as much as its size allows ("auto").
-        timeout_s: how long to wait for an answer, in seconds.
+        timeout_s: how long to wait for the store to answer, in seconds.
 
     Raises:
         ConfigError: a value is unknown, out of range or empty.
@@ -219,7 +219,7 @@ class TrackingConfig:
         positive("tracking.timeout_s", self.timeout_s)
         one_of("tracking.history", self.history, ("auto", "full", "thin", "none"))
         one_of("tracking.metrics", self.metrics, ("main", "all"))
-        remember_secrets_of(self.uri)  # from here on they are masked in all output
+        remember_secrets_of(self.uri)  # from now on they are masked in all output
         for name in ("uri", "experiment"):
             if not getattr(self, name).strip():
                 raise ConfigError(f"tracking.{name} is empty; give it a name")
@@ -227,7 +227,7 @@ class TrackingConfig:
 
 @dataclass
 class AppConfig(RunConfig):
-    """The settings of a run together with those of the application. The latter change no number of the run.
+    """The settings of a run together with those of the application, which do not affect the run's results.
 
     Args:
         tracking: the settings of MLflow.
@@ -235,7 +235,7 @@ class AppConfig(RunConfig):
             with the same libraries on the same kind of processor, "false" for none.
         report: whether to write the report after a sweep.
         dry_run: whether to print the plan and train nothing.
-        confirm: whether to go ahead even with a very large sweep.
+        confirm: whether to train even if that is estimated to take more than 30 days. Otherwise it is refused.
         n_jobs: the number of processes, or "auto".
 
     Raises:
@@ -257,14 +257,14 @@ class AppConfig(RunConfig):
 
 
 def run_alone(settings: RunConfig) -> RunConfig:
-    """Return the run's own part of checked settings, without the settings of the application."""
+    """Return a copy of checked settings that holds only the settings of the run, not those of the application."""
     return with_seed(settings, settings.seed)
 
 
 def with_seed(run: RunConfig, seed: int) -> RunConfig:
     """Return a copy of a checked run with another seed, 0 <= seed < 2^63.
 
-    The copy shares the groups of settings, and nothing is checked again, because a sweep may make millions of copies.
+    A sweep may make millions of copies. The copy therefore shares the groups of settings, and nothing is checked again.
     """
     other = object.__new__(RunConfig)
     for name in RUN_FIELDS:  # one by one, because updating the object's dictionary at once would take twice the memory
@@ -274,10 +274,10 @@ def with_seed(run: RunConfig, seed: int) -> RunConfig:
 
 
 def differ_in_seed_alone(run: RunConfig, other: RunConfig) -> bool:
-    """Whether two runs certainly differ in nothing but their seeds, by a quick check.
+    """Whether a quick check shows that two runs differ in nothing but their seeds.
 
-    The check asks whether both runs hold the same objects as their groups of settings, which is usual within a sweep. False
-    says only that it could not tell.
+    The check compares groups of settings by identity, because the runs of a sweep usually share these objects. False means only
+    that the check cannot tell.
     """
     return all(getattr(run, name) is getattr(other, name) for name in GROUPS) and all(
         getattr(run, name) == getattr(other, name) for name in _SINGLE

@@ -1,9 +1,10 @@
-"""Finds the source code that decides a run's numbers and that differs from the released code.
+"""Finds the source code that a run's results depend on and that differs from the released code.
 
-The manifest, `sources.json`, lists the modules of a release that decide numbers, each with its SHA-256 and the modules that it
-imports. A module that is missing from the manifest, or whose content differs, becomes part of the run's id. So do the modules
-that it imports, unless they belong to an installed distribution. Modules are found by their import statements alone. Code that
-is reached in another way (`exec`, `importlib`, data files that a module reads) is not noticed.
+The manifest, `sources.json`, lists the modules of a release that results depend on, each with its SHA-256 and the modules that
+it imports. The search follows import statements, from the engine and from the run's feedback mode and task. It skips installed
+distributions, except those that define the mode or the task. If a module is missing from the manifest or its content differs,
+its SHA-256 becomes part of the run's id. Code that is reached in another way (`exec`, `importlib`, data files that a module
+reads) is not noticed.
 """
 
 import ast
@@ -21,9 +22,9 @@ from typing import TypedDict
 PACKAGE = __name__.partition(".")[0]
 FOLDER = Path(__file__).resolve().parent.parent  # the folder of the package
 MANIFEST = Path(__file__).with_name("sources.json")
-ENGINE = f"{PACKAGE}.engine.training"  # its imports decide the numbers of every run; no mode or task is among them
+ENGINE = f"{PACKAGE}.engine.training"  # every run's results depend on what it imports; it imports no mode or task
 COMPILED = f"{PACKAGE}.engine.compiled"
-# Modules that the engine imports but that change no number: the version, checks of settings and memory, the table of pieces.
+# Modules that the engine imports but that do not affect results, such as the checks of settings and memory.
 INDIFFERENT = frozenset(
     {
         PACKAGE,
@@ -45,16 +46,16 @@ class Listed(TypedDict):
 
 @cache
 def manifest() -> Mapping[str, Listed]:
-    """Return the manifest of the release: the entry of each module that decides numbers, by the module's name."""
+    """Return the manifest of the release: the entry of each module that results depend on, by the module's name."""
     values: dict[str, Listed] = json.loads(MANIFEST.read_text(encoding="utf-8"))
     return values
 
 
 @cache
 def unreleased(*pieces: str) -> Mapping[str, str]:
-    """Return the modules that decide the numbers of runs with these pieces and that differ from the released code.
+    """Return the modules that the results of runs with these pieces depend on and that differ from the released code.
 
-    The result is cached, because what counts is the code that this process has loaded.
+    The result is cached, because the code that this process has loaded is what counts, even if the files change later.
 
     Args:
         pieces: the module names of the feedback mode, the task and, if it is used, the compiled engine.
@@ -67,7 +68,7 @@ def unreleased(*pieces: str) -> Mapping[str, str]:
 
 @cache
 def _unreleased_from(root: str) -> dict[str, str]:
-    """Return the changed modules, with their SHA-256, among one module and everything that it imports."""
+    """Return the SHA-256, by name, of the modules that differ from the released code, among `root` and all that it imports."""
     top = root.partition(".")[0]
     _roots.add(top)
     found: dict[str, str] = {}
@@ -75,7 +76,8 @@ def _unreleased_from(root: str) -> dict[str, str]:
     while waiting:
         name = waiting.pop()
         path = _source_of(name)
-        # The distribution of a piece counts even if it is installed, because its version may stay the same while it is written.
+        # Modules of a piece's own distribution are checked even if it is installed, because its author may change the code
+        # without changing the version.
         if path is None or name in INDIFFERENT or (name.partition(".")[0] not in (PACKAGE, top) and _is_installed(path)):
             continue
         sha, imports = described(path, name)
@@ -83,7 +85,8 @@ def _unreleased_from(root: str) -> dict[str, str]:
             imports = listed["imports"]
         else:
             found[name] = sha
-        # The compiled engine is followed as a piece of its own, because not every run uses it.
+        # This search does not enter the compiled engine, because only some runs use it. For those runs, `unreleased` gets it as
+        # a piece.
         new = [other for other in imports if other not in seen and other != COMPILED]
         seen.update(new)
         waiting += new
@@ -98,13 +101,13 @@ def described(path: Path, name: str) -> tuple[str, list[str]]:
         name: the dotted name of the module.
 
     Returns:
-        The SHA-256 of the source, which does not depend on its line ends, and the sorted names of the modules that it imports.
-        No names if the file is not valid Python source.
+        The SHA-256 of the source, which is the same for Unix and Windows line ends, and the sorted names of the modules that it
+        imports. There are no names if the file is not valid Python source.
     """
     content = path.read_bytes().replace(b"\r\n", b"\n")
     sha = hashlib.sha256(content).hexdigest()
     if (listed := manifest().get(name)) is not None and listed["sha256"] == sha:
-        return sha, listed["imports"]  # fifty times as fast as parsing
+        return sha, listed["imports"]  # takes a fiftieth of the time of parsing
     try:
         nodes = list(ast.walk(ast.parse(content)))
     except (SyntaxError, ValueError, RecursionError):  # an extension module, or invalid source
@@ -159,8 +162,8 @@ def _is_installed(path: Path) -> bool:
 def is_somebodys(path: str) -> bool:
     """Whether a file of code is the user's own.
 
-    It is not if it belongs to Python, to this package as it was released, or to an installed distribution. Distributions that
-    provide pieces in use are the exception: they count as the user's own code, even if they are installed.
+    Files of Python, of this package as it was released, and of installed distributions are not the user's own. Distributions
+    that provide pieces in use are an exception: their files count as the user's own, even if they are installed.
 
     Args:
         path: the file, as a traceback names it.

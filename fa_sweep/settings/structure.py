@@ -1,4 +1,4 @@
-"""What runs must have in common to be trained together in one stack, and the shapes of their arrays."""
+"""Decides which runs can be trained together in one stack, and returns their layer widths and memory layout."""
 
 from collections.abc import Hashable
 from dataclasses import is_dataclass
@@ -12,9 +12,9 @@ from fa_sweep.tasks import task_of
 
 
 def structure(run: RunConfig) -> tuple[Hashable, ...]:
-    """Return a key of the settings that two runs must have in common to share a stack.
+    """Return a key that is equal for runs that can be trained together in one stack.
 
-    These are the settings whose role is in `SHARED_IN_STACK`. Equal keys mean that the runs can be trained together.
+    It consists of the settings whose role is in `SHARED_IN_STACK`.
     """
     return tuple(_shared(getattr(run, name)) for name in names_with(RunConfig, *SHARED_IN_STACK))
 
@@ -27,18 +27,19 @@ def _shared(value: Any) -> Hashable:
 
 
 def is_alike(run: RunConfig, other: RunConfig) -> bool:
-    """Whether two runs certainly have the same structure, by a quick check.
+    """Whether a quick check shows that two runs have the same structure.
 
-    Runs of a sweep usually hold the same objects as their groups of settings. False says only that `structure` must decide.
+    The check is quick because the runs of a sweep usually share the objects that hold their groups of settings. False means
+    only that `structure` must decide.
     """
     shared = names_with(RunConfig, *SHARED_IN_STACK)
     return all(getattr(run, name) is getattr(other, name) or getattr(run, name) == getattr(other, name) for name in shared)
 
 
 def slice_key(run: RunConfig) -> tuple[str, Hashable]:
-    """Return a key that the runs in one slice of a stack share.
+    """Return a key that is equal for all runs in one slice of a stack.
 
-    It consists of the feedback mode and of those options of the mode that decide its arrays or when it redraws them.
+    It consists of the feedback mode and those of its options that determine its arrays or when they are redrawn.
     """
     return run.feedback.mode, MODES[run.feedback.mode].slice_key(run.feedback)
 

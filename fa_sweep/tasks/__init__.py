@@ -11,19 +11,19 @@ from fa_sweep.tasks._base import METRICS, Examples, SuccessConfig, Task, TaskCon
 TASKS: Pieces[TaskKind] = Pieces(__name__, "TASK", group="fa_sweep.tasks")
 
 _made: OrderedDict[tuple[str, str], Task] = OrderedDict()
-# Tasks that were made last are kept, so that a sweep reads a file of images once. The newest is kept whatever its size.
+# The last few tasks are kept, so that a sweep reads a file of images only once. The newest task is kept whatever its size.
 _KEPT = 8
-_KEPT_BYTES = 2**30  # of all kept tasks together
+_KEPT_BYTES = 2**30  # limit for all kept tasks together
 
 
 def make_task(config: TaskConfig, seed: int = 0, dtype: str = "float64") -> Task:
-    """Build the task that the settings name, or return the one that was built from the same settings before.
+    """Return the task that the settings name. It is built unless an earlier call has built and kept it.
 
     Args:
         config: the task's settings.
-        seed: the seed whose task to build. It is ignored unless the task is seeded (see `TaskKind`).
-        dtype: floating-point type of the examples, "float64" or "float32". float32 takes half the memory and rounds the
-            examples just as the engine would.
+        seed: the seed whose task is returned. It is ignored if all seeds share one task (see `TaskKind`).
+        dtype: floating-point type of the examples, "float64" or "float32". float32 takes half the memory. The
+            examples are rounded to it just as the engine would round them.
 
     Returns:
         The task. It may be shared with other callers, so its arrays must not be changed.
@@ -47,7 +47,7 @@ def task_of(run: Any, seed: int = 0) -> Task:
 
     Args:
         run: the run's settings (`RunConfig`).
-        seed: the seed whose task to build. The run's own seed is not used: what needs only shapes takes seed 0.
+        seed: the seed whose task is built. The run's own seed is ignored. The default suffices if only shapes are needed.
     """
     return make_task(run.task, seed, run.dtype)
 

@@ -29,7 +29,10 @@ class SuccessConfig:
     Args:
         metric: "loss", or one of the metrics in `METRICS` for the task's kind of target.
         direction: "at_least" or "at_most".
-        value: the bound, in the unit of the metric.
+        value: the bound, in the unit of the metric. It is the value of `train.threshold` unless that is set explicitly.
+
+    Raises:
+        ConfigError: the metric or the direction is unknown.
     """
 
     metric: str
@@ -90,7 +93,7 @@ class Examples:
         return int(self.inputs.nbytes + self.targets.nbytes)
 
     def astype(self, dtype: str) -> "Examples":
-        """Return the examples in another floating-point type, without copying arrays that have it already."""
+        """Return the examples in the given floating-point type. Arrays that already have it are not copied."""
         return Examples(self.inputs.astype(dtype, copy=False), self.targets.astype(dtype, copy=False))
 
 
@@ -105,7 +108,10 @@ class Task:
         targets: the kind of targets: "binary", "one_hot" or "regression" (the keys of `METRICS`).
         training: a fixed set of examples to train on; None if every step draws new ones.
         fresh: `fresh(generator, n)` draws n new examples; None if there is a fixed set.
-        decision_boundary: an output above it counts as class 1. Used for binary targets only.
+        decision_boundary: outputs above this value count as class 1. Used for binary targets only.
+
+    Raises:
+        ConfigError: not exactly one of `training` and `fresh` is given, or the kind of targets is unknown.
     """
 
     evaluation: Examples
@@ -135,7 +141,7 @@ class Task:
         return self.evaluation.nbytes + (self.training.nbytes if self.training else 0)
 
     def astype(self, dtype: str) -> "Task":
-        """Return the task with its examples in another floating-point type, or the task itself if it has that type."""
+        """Return the task with examples of the given floating-point type, or the task itself if it already has that type."""
         if self.evaluation.inputs.dtype == dtype:
             return self
         training = None if self.training is None else self.training.astype(dtype)
@@ -158,9 +164,9 @@ class TaskKind:
     settings (in the checkout, or in the other distribution's own package).
 
     **Settings.** `Config` extends `TaskConfig` by the task's options. An option is an int, a float, a bool, a string, a list or
-    a dataclass of these, or any of these types or None. Options have no default in code, because the YAML file gives each a
-    value. `__post_init__` calls the parent's and raises `ConfigError` for a value out of range. Every option is part of a
-    run's id, unless its field states a role that says otherwise (`fa_sweep.roles`).
+    a dataclass of these; it may also allow None. Options have no default in code, because the YAML file gives each a value.
+    `__post_init__` calls the parent's `__post_init__` and raises `ConfigError` for a value out of range. Every option is part
+    of a run's id, unless its field states a role that says otherwise (`fa_sweep.roles`).
 
     **What `make` is given.** `make(settings, seed)` gets an instance of `Config`, already checked, and a seed,
     0 <= seed < 2^63. It returns a new `Task`. It raises `ConfigError`, naming the fault, if a file cannot be used.
@@ -184,21 +190,21 @@ class TaskKind:
 
     - "binary": each target is 0 or 1, usually with n_L = 1. A prediction is right if all outputs are on the same side of
       `decision_boundary` as their targets.
-    - "one_hot": one output per class, 1 for the right class and 0 elsewhere. A prediction is right if the largest output is the
-      right class's. The loss `cross_entropy` needs this kind.
+    - "one_hot": one output per class, 1 for the right class and 0 elsewhere. A prediction is right if the largest output is
+      that of the right class. The loss `cross_entropy` needs this kind.
     - "regression": any numbers. Errors are measured relative to the targets, so not all targets may be 0.
 
     **Fresh examples.** A task has either a fixed set `training`, or a function `fresh(generator, n)` that draws n new
-    `Examples`; the YAML file of the latter says `sampling: fresh`. `fresh` takes all randomness from the generator and keeps no
-    state of its own. Each seed has one generator, which is passed to every call for that seed.
+    `Examples`. The YAML file of a task with `fresh` says `sampling: fresh`. `fresh` takes all randomness from the generator and
+    keeps no state of its own. Each seed has one generator, which is passed to every call for that seed.
 
     Args:
         make: builds the task from settings and a seed.
         Config: the dataclass of the task's settings.
         seeded: whether each seed has a task of its own.
-        numbers: `numbers(settings)` returns, before anything is made, how many 8-byte numbers `make` will hold in memory. The
-            keys are the settings that ask for them, such as "task.points". A task that does not fit into memory is then refused
-            with a message that names the largest. None if the sizes are not known from the settings; nothing is checked then.
+        numbers: `numbers(settings)` is called before `make`. It returns how many 8-byte numbers `make` will hold in memory, by
+            the setting that asks for them, such as "task.points". A task that does not fit into memory is then refused, and the
+            message names the setting that asks for most. None if the settings do not tell the sizes; nothing is checked then.
 
     Example:
         A complete module, `fa_sweep/tasks/clouds.py`:

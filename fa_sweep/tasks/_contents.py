@@ -1,7 +1,7 @@
 """Reads the files of a task and checks their bytes against the hash in the task's settings.
 
 A file may be replaced or edited between planning and training, even within one second and without changing its size. Each
-file is therefore opened once, and the very bytes that are parsed are hashed.
+file is therefore opened only once, and the hash is computed from the very bytes that are parsed.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ _CHUNK = 2**20
 
 
 def combined(digests: Iterable[str]) -> str:
-    """Combine the hashes of several files, in order, into one of 16 hex digits."""
+    """Combine the hashes of several files, in the given order, into one hash of 16 hex digits."""
     return hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
 
 
@@ -62,20 +62,23 @@ def _never_waiting(path: str, flags: int) -> int:
 
 
 class Contents:
-    """Reads the files of one task, each once, and compares what was read with the hash in the task's settings."""
+    """Reads each file of a task once, and compares what was read with the hash in the task's settings.
+
+    The files must be read in the order of `FileConfig.files`, because their combined hash depends on it.
+    """
 
     def __init__(self, expected: str | None, path: str) -> None:
-        """Start without any file read.
+        """Prepare to read files. None is opened yet.
 
         Args:
             expected: the combined hash of all files, from the settings.
-            path: the first file, which the error message names.
+            path: the first file. If the hashes differ, the error names this file.
         """
         self._expected, self._path = expected, path
         self._digests: list[str] = []
 
     def whole(self, path: str) -> bytes:
-        """Return the bytes of the next file. Raises ConfigError if it cannot be read or does not fit into memory."""
+        """Read a file and return its bytes. Raises ConfigError if it cannot be read or does not fit into memory."""
         with opened(path) as file:
             require_memory({path: os.fstat(file.fileno()).st_size})
             try:
@@ -87,9 +90,12 @@ class Contents:
 
     @contextmanager
     def stream(self, path: str) -> Iterator[tuple[BinaryIO, int]]:
-        """Open the next file for sequential reading, and yield it with its size in bytes.
+        """Open a file for sequential reading, and yield it with its size in bytes.
 
-        When the block ends, the rest of the file is read too, so that its whole content is hashed.
+        When the `with` block ends, the rest of the file is read too, so that its whole content is hashed.
+
+        Raises:
+            ConfigError: the file cannot be opened.
         """
         with opened(path) as file:
             hashing = _Hashing(file)
@@ -99,7 +105,7 @@ class Contents:
         self._digests.append(hashing.digest.hexdigest())
 
     def verify(self) -> None:
-        """Raise ConfigError if the bytes that were read differ from those that the settings' hash was computed from."""
+        """Raise ConfigError if the files that were read do not have the hash that the settings state."""
         found = combined(self._digests)
         if found != self._expected:
             raise ConfigError(
@@ -109,7 +115,7 @@ class Contents:
 
 
 class _Hashing(RawIOBase):
-    """A file that hashes its bytes as they are read."""
+    """A file whose bytes are hashed as they are read."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self.digest = file, hashlib.sha256()

@@ -27,10 +27,10 @@ from fa_sweep.roles import LOCATION
 from fa_sweep.tasks._contents import combined, digest_of, opened
 from fa_sweep.tasks._split import SplitConfig
 
-LARGEST_BYTES = 2**31  # of one decompressed array: the header of an archive may claim more than any machine holds
-LONGEST_LINE = 2**20  # characters in one line of a CSV file
-FIRST_CHECKED = 2**17  # values read before the memory for all of them is first estimated
-CSV_COPIES = 2.2  # peak memory in units of all values as float64: they are held as they were read, and again once split
+LARGEST_BYTES = 2**31  # limit for one decompressed array, because a damaged header may claim more than any machine holds
+LONGEST_LINE = 2**20  # limit for one line of a CSV file, in characters
+FIRST_CHECKED = 2**17  # the memory for all values is first estimated after this many have been read
+CSV_COPIES = 2.2  # peak memory relative to all values in float64, because they are held as read and again after the split
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
@@ -38,11 +38,11 @@ _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0
 class FileConfig(SplitConfig):
     """Settings of a task whose examples come from files.
 
-    The content is part of a run's id and the path is not: if the data move to another place, the runs stay the same.
+    The content is part of a run's id, but the path is not. If the data are moved, the ids of the runs stay the same.
 
     Args:
         path: the file, relative to the working folder. A leading ~ stands for the home folder.
-        content: the hash of all files that the task reads. If it is null, it is computed from the files.
+        content: the combined hash of all files that the task reads. If it is null, it is computed from the files.
 
     Raises:
         ConfigError: the path is empty, or a file cannot be read.
@@ -66,7 +66,7 @@ class FileConfig(SplitConfig):
 def read_idx(path: str, content: bytes) -> Array:
     """Read an array from an IDX file (the format of MNIST), gzipped or not.
 
-    The format: two zero bytes, one byte for the type, one for the rank, the big-endian sizes of 4 bytes each, the data.
+    The format: two zero bytes, one byte for the type, one for the rank, the sizes (big-endian, 4 bytes each), and the data.
 
     Args:
         path: the name of the file, for messages only.
@@ -120,7 +120,7 @@ def read_npz(path: str, content: bytes, names: tuple[str, ...]) -> list[Array]:
             return [_read_member(path, archive, members, name) for name in names]
     except ConfigError:
         raise
-    except Exception as error:  # a damaged archive makes zipfile, zlib and NumPy's header parser raise errors of any kind
+    except Exception as error:  # if an archive is damaged, zipfile, zlib and NumPy's header parser raise errors of any kind
         raise ConfigError(f"{path} is no readable .npz: {' '.join(str(error).split())[:150]}") from error
 
 
@@ -144,13 +144,13 @@ def _read_member(path: str, archive: zipfile.ZipFile, members: dict[str, zipfile
 
 
 def look_at_csv(path: str) -> None:
-    """Check the first megabyte of a CSV file, so that an unusable file is refused before the whole of it is read.
+    """Check the first megabyte of a CSV file, so that an unusable file is refused before all of it is read.
 
     Raises:
-        ConfigError: the file has no line ends, or all its values, estimated from this beginning, would not fit into memory.
+        ConfigError: a larger file has no line end in its first megabyte, or an estimate says that it does not fit into memory.
     """
     if not path.strip():
-        return
+        return  # `FileConfig` refuses an empty path
     with opened(path) as file:
         beginning, size = file.read(LONGEST_LINE), os.fstat(file.fileno()).st_size
     lines = beginning.count(b"\n") + beginning.count(b"\r")
@@ -166,13 +166,14 @@ def read_csv(path: str, file: BinaryIO, size: int) -> tuple[list[str], Array]:
     Args:
         path: the name of the file, for messages only.
         file: the open file, at its beginning.
-        size: the size of the file in bytes, from which the memory for all rows is estimated while reading.
+        size: the size of the file in bytes. While the file is read, the memory for all rows is estimated from it.
 
     Returns:
         The names of the columns, and their values (rows, columns), all finite.
 
     Raises:
-        ConfigError: the file is not such a table, or it does not fit into memory. The message names line and column.
+        ConfigError: the file is not such a table, or it does not fit into memory. For a bad value, the message names its line
+            and column.
     """
     values = array("d")
     try:
@@ -199,7 +200,7 @@ def read_csv(path: str, file: BinaryIO, size: int) -> tuple[list[str], Array]:
 
 
 def _lines(path: str, file: TextIO) -> Iterator[str]:
-    """Yield the lines of a text file. Refuse very long ones, because a file without line ends would be held in memory whole."""
+    """Yield the lines of a text file. Refuse very long lines, because a file without line ends would fill the memory."""
     number = 1
     while line := file.readline(LONGEST_LINE):
         if len(line) == LONGEST_LINE and line[-1] not in "\r\n":
@@ -216,7 +217,7 @@ def _numbers(where: str, names: list[str], row: list[str]) -> list[float]:
     except ValueError:
         name, text = next(pair for pair in zip(names, row, strict=True) if not _is_number(pair[1]))
         raise ConfigError(f"{where}, column {name}: {shown(text)} is no number") from None
-    if not math.isfinite(sum(values)):  # the sum may also overflow although every value is finite
+    if not math.isfinite(sum(values)):  # the sum may overflow even if every value is finite, so check each
         for name, text, value in zip(names, row, values, strict=True):
             if not math.isfinite(value):
                 raise ConfigError(f"{where}, column {name}: {shown(text)}; every value has to be finite")

@@ -16,7 +16,7 @@ class SplitConfig(TaskConfig):
 
     Args:
         split: "permuted" holds out the last examples of a random permutation. "stratified" also gives every class its share of
-            the held-out examples, to within one example; it needs classes.
+            the held-out examples, to within one example. It requires classes.
         split_seed: the seed of the permutation, `numpy.random.default_rng(split_seed)`. It does not depend on a run's seed.
         held_out: the number of examples to evaluate on. All others are trained on.
 
@@ -48,7 +48,7 @@ def split_examples(config: SplitConfig, examples: Examples, labels: Array | None
         The training set and the held-out set.
 
     Raises:
-        ConfigError: as `split_rows`.
+        ConfigError: `held_out` leaves one of the sets empty, or the split is stratified and there are no classes.
     """
     train, held = split_rows(config, len(examples.inputs), labels, source)
     return Examples(examples.inputs[train], examples.targets[train]), Examples(examples.inputs[held], examples.targets[held])
@@ -64,7 +64,7 @@ def split_rows(config: SplitConfig, n: int, labels: Array | None, source: str) -
         source: where the examples come from, for messages only.
 
     Returns:
-        The row numbers of the training set and of the held-out set.
+        The indices of the examples in the training set, and of those in the held-out set.
 
     Raises:
         ConfigError: `held_out` leaves one of the sets empty, or the split is stratified and there are no classes.
@@ -76,8 +76,8 @@ def split_rows(config: SplitConfig, n: int, labels: Array | None, source: str) -
     if config.split == "stratified":
         if labels is None:
             raise ConfigError("task.split is 'stratified'; without classes choose task.split=permuted")
-        # The k-th of m members of a class is placed at about (k + 1/2) / m, so that every stretch of the resulting order holds
-        # the classes in proportion.
+        # Within each class, the k-th of its m members (k from 0) is placed at about (k + 1/2) / m. Every stretch of the
+        # resulting order therefore contains the classes in proportion.
         places = np.empty(n)
         for label in np.unique(labels):
             members = order[labels[order] == label]

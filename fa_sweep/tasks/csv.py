@@ -32,12 +32,12 @@ class CsvConfig(FileConfig):
 
     def __post_init__(self) -> None:
         one_of("task.kind", self.kind, ("classification", "regression"))
-        look_at_csv(self.path)  # refuses a bad file before the whole of it is read for its hash
+        look_at_csv(self.path)  # refuses a bad file before all of it is read to compute its hash
         super().__post_init__()
 
 
 def make(config: CsvConfig, seed: int) -> Task:
-    """Build the task from the rows of the file, split as the settings say. Raises ConfigError, naming file and fault."""
+    """Build the task from the rows of the file, split as the settings say. Raises ConfigError if the file cannot be used."""
     contents = Contents(config.content, config.path)
     with contents.stream(config.path) as (file, size):
         names, values = read_csv(config.path, file, size)
@@ -56,7 +56,7 @@ def make(config: CsvConfig, seed: int) -> Task:
     rows = split_rows(config, len(values), labels, config.path)
     inputs = np.delete(np.arange(len(names)), column)
     training, held_out = (Examples(values[np.ix_(part, inputs)], targets[part]) for part in rows)
-    del values, y, targets  # the examples are copies, so this memory is free again
+    del values, y, targets  # frees memory, because the examples are copies
     if config.standardise:
         _standardise([training.inputs, held_out.inputs])
         if config.kind == "regression":
@@ -65,9 +65,9 @@ def make(config: CsvConfig, seed: int) -> Task:
 
 
 def _standardise(parts: list[np.ndarray]) -> None:
-    """Shift and scale all arrays in place by the column means and standard deviations of the first one."""
+    """Shift and scale the columns of all arrays in place, by the means and standard deviations of the first array's columns."""
     mean, deviation = parts[0].mean(axis=0), parts[0].std(axis=0)
-    scale = np.where(deviation > 0, deviation, 1.0)  # a constant column stays at 0
+    scale = np.where(deviation > 0, deviation, 1.0)  # 1 avoids a division by 0: a constant column becomes 0
     for part in parts:
         np.subtract(part, mean, out=part)
         np.divide(part, scale, out=part)

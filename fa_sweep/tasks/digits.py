@@ -9,8 +9,8 @@ LARGEST_PIXEL = 16.0
 
 
 def make(config: SplitConfig, seed: int) -> Task:
-    """Build the task from scikit-learn's digits, with pixels from 0 to 1. All seeds share it: they have the same split."""
-    from sklearn.datasets import load_digits  # importing scikit-learn takes a second
+    """Build the task from scikit-learn's digits, with pixels from 0 to 1. All seeds share this task and its split."""
+    from sklearn.datasets import load_digits  # imported here, because it takes a second
 
     data = load_digits()
     labels = np.asarray(data.target)

@@ -18,13 +18,14 @@ from fa_sweep.tasks._split import split_rows
 
 @dataclass
 class ImagesConfig(FileConfig):
-    """Settings of a task whose examples are labelled images; `path` is the file of the images to train on.
+    """Settings of a task whose examples are labelled images.
 
-    `path` is either an .npz file with images `x` and labels `y`, or an IDX file of images. The labels of an IDX file lie beside
-    it, in the file whose name has `labels-idx1` instead of `images-idx3`.
+    `path` names the file of the images to train on. It is either an .npz file with images `x` and labels `y`, or an IDX file of
+    images. The labels of an IDX file lie in the file that `labels_path` returns.
 
     Args:
-        test_path: a file of images to evaluate on, in either format. If it is null, `held_out` images of `path` are split off.
+        test_path: a file of images to evaluate on, in either format. If it is null, `held_out` images of `path` are
+            held out instead.
         divide_by: the number that all pixels are divided by.
 
     Raises:
@@ -47,7 +48,8 @@ class ImagesConfig(FileConfig):
 def labels_path(path: str) -> str:
     """Return the path of the labels that belong to an IDX file of images.
 
-    The labels lie in the same folder. Their name has `labels-idx1` for `images-idx3`, or else `labels` for `images`.
+    The labels lie in the same folder. Their file name is that of the images, with `labels-idx1` in place of `images-idx3` (or
+    `labels.idx1` in place of `images.idx3`). If neither occurs in the name, `labels` takes the place of `images`.
 
     Raises:
         ConfigError: the name of the file does not contain "images".
@@ -62,7 +64,7 @@ def labels_path(path: str) -> str:
 
 
 def make(config: ImagesConfig, seed: int) -> Task:
-    """Build the task from the files, with pixels divided by `divide_by`. Raises ConfigError, naming file and fault."""
+    """Build the task from the files, with pixels divided by `divide_by`. Raises ConfigError if a file cannot be used."""
     contents = Contents(config.content, config.path)
     images, labels = _read(config.path, contents)
     count, test = len(images), None
@@ -89,7 +91,7 @@ def _pixels(images: Array, config: ImagesConfig) -> Array:
 
 
 def _read(path: str, contents: Contents) -> tuple[Array, Array]:
-    """Return the images (examples, pixels) and labels (examples,) of one path, in the files' own types."""
+    """Read the images (examples, pixels) and labels (examples,) that belong to a path, in the files' own types."""
     if suffix(path) == ".npz":
         x, y = read_npz(path, contents.whole(path), ("x", "y"))
     else:

@@ -11,7 +11,7 @@ from fa_sweep.tasks._base import Examples, Task, TaskConfig, TaskKind
 
 @dataclass
 class LinearTeacherConfig(TaskConfig):
-    """Settings of a linear teacher T (outputs, inputs) and its examples (x, T x), where x is N(0, I).
+    """Settings of a linear teacher T (outputs, inputs) and its examples (x, T x) with x ~ N(0, I).
 
     Args:
         inputs: the length of x.

@@ -14,7 +14,7 @@ from fa_sweep.tasks._base import Examples, Task, TaskConfig, TaskKind
 
 @dataclass
 class NonlinearTeacherConfig(TaskConfig):
-    """Settings of a teacher network and its examples; inputs are N(0, I).
+    """Settings of a teacher network and its examples, whose inputs are x ~ N(0, I).
 
     Args:
         widths: the widths of the teacher's layers, from inputs to outputs.

@@ -19,7 +19,7 @@ class ParityConfig(TaskConfig):
 
     Args:
         bits: the number of inputs n.
-        decision_boundary: an output above it counts as 1.
+        decision_boundary: outputs above this value count as 1.
 
     Raises:
         ConfigError: `bits` is out of range.

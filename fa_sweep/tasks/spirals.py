@@ -12,7 +12,9 @@ from fa_sweep.tasks._base import Examples, Task, TaskConfig, TaskKind, one_hot
 
 @dataclass
 class SpiralsConfig(TaskConfig):
-    """Settings of the spirals; before the noise, the radius of each arm grows from 0 to 1.
+    """Settings of the spirals.
+
+    The radius of each arm grows from 0 to 1. Noise is added afterwards.
 
     Args:
         classes: the number of arms.
@@ -56,7 +58,8 @@ def make(config: SpiralsConfig, seed: int) -> Task:
 
 
 def _numbers(config: SpiralsConfig) -> dict[str, int]:
-    each = config.classes * (8 + config.classes)  # a one-hot target has one number per class; the 8 are inputs and temporaries
+    # Per point, a one-hot target takes one number per class, and inputs and temporaries take 8.
+    each = config.classes * (8 + config.classes)
     if config.classes > max(config.points, config.held_out):
         return {"task.classes": (config.points + config.held_out) * each}
     return {"task.points": config.points * each, "task.held_out": config.held_out * each}

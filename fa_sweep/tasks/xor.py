@@ -12,7 +12,7 @@ class XorConfig(TaskConfig):
     """Settings of XOR.
 
     Args:
-        decision_boundary: an output above it counts as 1.
+        decision_boundary: outputs above this value count as 1.
     """
 
     decision_boundary: float
