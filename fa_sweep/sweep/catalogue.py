@@ -24,8 +24,8 @@ FILE = ".catalogue"
 TRACKED = "tracked.json"
 _VERSION = 2
 _NO_SWEEPS = ("artifacts", "reports")  # folders in outputs that hold thousands of other files
-# A file's time shows no second change within one tick of the file system's clock. Files that are younger than this limit are
-# therefore read again by the next catalogue.
+# If a file changes twice within one tick of the file system's clock, its time does not show the second change. Files younger
+# than this are therefore read again by the next catalogue.
 _SETTLED_NS = 2_000_000_000
 Stamp = tuple[int, int]  # modification time in ns and size in bytes of a file; zeros if it does not exist
 _NO_FILE = (0, 0)

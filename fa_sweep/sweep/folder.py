@@ -37,7 +37,7 @@ from fa_sweep.sweep.record import FORMAT, RECORD, SweepRecord, preset_of, proces
 from fa_sweep.sweep.storage import digest, lock, read_json, write_and_hold, write_bytes, write_json
 
 OUTPUTS = Path("outputs")
-ELSEWHERE_S = 86400  # how long a process on another machine counts as alive, if it cannot be asked by a lock
+ELSEWHERE_S = 86400  # how long a process on another machine counts as alive, if the record cannot be locked
 
 
 def fresh_id() -> str:

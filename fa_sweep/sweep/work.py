@@ -1,4 +1,4 @@
-"""The code that an executor's workers run. To start quickly, they import only this module and what it imports."""
+"""The code that an executor's workers run. They import only this module and the engine, so they start quickly."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The local executor: trains in this process or, if there are several shards, in several processes on this machine."""
+"""The local executor: trains on this machine, in several processes or, with one process or one shard, in this one."""
 
 import multiprocessing
 import os
