@@ -1,8 +1,8 @@
 """Shards: Parquet files with the histories of finished runs, one row per run.
 
 A shard's name contains the SHA-256 of its content, so both become visible in one rename. Every reader compares the two and thus
-notices if the content has changed. Shards of the first version have other names, without a checksum. Readers can only check whether
-their content has the right form.
+notices if the content has changed. Shards of the first version have other names, without a checksum. Readers can only check
+whether their content has the right form.
 """
 
 import json
