@@ -1,8 +1,7 @@
-"""The catalogue: lists all sweeps, and the shard of each run, without opening every file of a thousand sweeps.
+"""The catalogue: lists all sweeps and the shards of each run, without opening every file of a thousand sweeps.
 
-It is a cache in the file `outputs/.catalogue`, which can be deleted at any time. An entry is made anew when the files that it
-describes change. The catalogue only says where to look: shards are verified when their rows are used, and records when they
-are read.
+It is a cache in the file `outputs/.catalogue`, which can be deleted at any time. If files change, their entry is made anew. The
+catalogue only says where to look. Shards are verified when their rows are used, and records when they are read.
 """
 
 import contextlib
@@ -25,9 +24,10 @@ FILE = ".catalogue"
 TRACKED = "tracked.json"
 _VERSION = 2
 _NO_SWEEPS = ("artifacts", "reports")  # folders in outputs that hold thousands of other files
-# A file that changes twice within one tick of the file system's clock keeps its time. Files this young are read again later.
+# If a file changes twice within one tick of the file system's clock, its time does not show the second change. Files younger
+# than this are therefore read again by the next catalogue.
 _SETTLED_NS = 2_000_000_000
-Stamp = tuple[int, int]  # a file's time of modification in ns, and its size in bytes; zeros if there is no such file
+Stamp = tuple[int, int]  # modification time in ns and size in bytes of a file; zeros if it does not exist
 _NO_FILE = (0, 0)
 
 
@@ -35,7 +35,8 @@ _NO_FILE = (0, 0)
 class Shard:
     """What the catalogue knows of one shard.
 
-    `name` is the name of its file and `runs` the number of runs in it. `fault` says why it cannot be used, or is empty.
+    `name` is the name of the shard's file, and `runs` is the number of runs in it. `fault` says why the shard cannot be used;
+    otherwise it is empty.
     """
 
     name: str
@@ -49,13 +50,15 @@ class Entry:
     """What the catalogue knows of the folder of one sweep or single run.
 
     Attributes:
-        stamps: the stamps of the record, of the tracking note and of the folder of shards.
-        created_at_ms: from the record, as are `single` and `planned`; 0 if there is no readable record.
+        stamps: the stamps of the record, the tracking note and the folder of shards; (-1, -1) for a stamp that is too young.
+        created_at_ms: the time in the record; 0 if there is no readable record.
+        single: whether the record is of a single run.
+        planned: the number of jobs in the record.
         uri: the tracking URI in the record.
         experiment: the MLflow experiment in the record.
         fault: why the record cannot be read; empty if it can.
         tracked: the id of the MLflow run that the tracking note names; empty if there is no note.
-        children: how many children that run has.
+        children: how many children that run has, according to the note.
         shards: all shards in the folder.
     """
 
@@ -71,14 +74,19 @@ class Entry:
     shards: list[Shard] = field(default_factory=list)
 
 
-# What this process found last, by folder of outputs. A command looks three times, and need not read the file again.
+# The last entries and run ids of each folder of outputs. A command makes three catalogues; only the first reads the file.
 _latest: dict[Path, tuple[dict[str, Entry], dict[str, Array]]] = {}
 
 
 class Catalogue:
-    """The sweeps and single runs under a folder of outputs, and the one in the folder `also`, which may lie elsewhere.
+    """The entries of all sweeps and single runs under a folder of outputs.
 
-    `entries` has what is known of each, by the path of its folder.
+    Args:
+        outputs: the folder of outputs.
+        also: the folder of one more sweep, which may lie elsewhere.
+
+    Attributes:
+        entries: the entry of each sweep or single run, by the path of its folder.
     """
 
     def __init__(self, outputs: Path, also: Path | None = None) -> None:
@@ -95,7 +103,7 @@ class Catalogue:
             self._look_at(str(also))
 
     def _look_at(self, folder: str) -> bool:
-        """Read a folder, unless it is unchanged. Return whether it is a sweep whose entry is new or has changed."""
+        """Read a folder, unless it is unchanged. Return whether it holds a sweep whose entry is new or has changed."""
         stamps = tuple(_stamp(f"{folder}/{name}") for name in (RECORD, TRACKED, SHARDS))
         if not any(time_ns for time_ns, _ in stamps):
             remove_leavings(Path(folder))
@@ -148,7 +156,7 @@ class Catalogue:
         return {shard.name: ids[end - shard.runs : end] for shard, end in zip(entry.shards, ends, strict=True)}
 
     def places(self, run_ids: Iterable[str]) -> dict[str, list[Path]]:
-        """Return the paths of the shards that should hold each run, by run id. Their content has not been checked."""
+        """Return the paths of the shards that should hold each run, by run id. The content of the shards is not checked."""
         wanted = {_number(run_id): run_id for run_id in run_ids}
         numbers = np.sort(np.fromiter(wanted, np.uint64, len(wanted)))
         ids = np.concatenate([*self._ids.values(), np.empty(0, np.uint64)])
@@ -173,7 +181,7 @@ class Catalogue:
         text = json.dumps({"version": _VERSION, "entries": entries}).encode()
         if self.outputs.is_dir():
             remove_leavings(self.outputs)
-            with contextlib.suppress(CannotWrite):  # for example another user's folder; then every command reads all files
+            with contextlib.suppress(CannotWrite):  # for example in another user's folder; every command then reads all files
                 write_bytes(digest(text + body).encode() + b"\n" + text + b"\n" + body, self.outputs / FILE)
 
 
@@ -230,7 +238,8 @@ def _is_settled(stamp: Stamp) -> bool:
 def _number(run_id: str) -> int:
     """Return the 16 hex digits of a run id as a number.
 
-    Any other text gets a number too. It may lead to a shard, but the shard's rows will not have the text as their run id.
+    Any other text gets a number too. `places` may then return a shard for it, but no row of this shard has the text as its run
+    id.
     """
     try:
         return int(run_id, 16) % 2**64

@@ -1,4 +1,4 @@
-"""Train a list of jobs into a sweep's folder. Each shard is on the disk before it is reported as finished."""
+"""Trains a list of jobs and keeps the results in a sweep's folder. A shard is reported as finished once it is on the disk."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,14 +15,20 @@ from fa_sweep.sweep.timing import seconds
 
 
 def plan_shards(jobs: Sequence[Job], n_jobs: str, executor: str = "local") -> tuple[list[Shard], int]:
-    """Divide jobs into shards and choose the number of processes; `n_jobs` and `executor` as in `choose_processes`."""
+    """Divide jobs into shards and choose the number of processes.
+
+    Args:
+        jobs: the jobs that are to be trained.
+        n_jobs: the number of processes, or "auto".
+        executor: the name of the executor.
+    """
     groups = by_structure(jobs)
     processes = choose_processes(n_jobs, sum(seconds([job.run for job in group]) for group in groups), executor)
     return cut(groups, processes), processes
 
 
 def expect_training(run: RunConfig, jobs: int, n_jobs: str, executor: str) -> None:
-    """Start what training will need as soon as the first job is known, while the other jobs are still being composed.
+    """Prepare the executor for training once the first job is known, while the other jobs are still being composed.
 
     Args:
         run: the first job's settings.
@@ -38,17 +44,17 @@ def train_shards(
 ) -> list[tuple[Shard, str]]:
     """Train shards and keep each result in the sweep's folder.
 
-    If a shard ends in an error, its runs are recorded among the sweep's failures and all other shards go on.
+    If the training of a shard fails, the error is recorded for its runs, and the other shards go on.
 
     Args:
         folder: the sweep's folder.
         shards: what to train.
         executor: an open executor.
-        progress: called with a shard's number and the fraction of it that is done.
-        finished: called with each shard whose histories are on the disk.
+        progress: called with a shard's number and the fraction of its training that is done.
+        finished: called with each shard as soon as its histories are on the disk.
 
     Returns:
-        The shards that were lost, each with the reason as far as it is known.
+        The shards that were lost, each with the reason.
 
     Raises:
         CannotWrite: a shard or the file of failures could not be written.

@@ -1,4 +1,4 @@
-"""The environment in which numbers are computed: versions of libraries, the processor, and the code."""
+"""Describes the environment in which runs are trained: versions of libraries, the processor, and the code."""
 
 import os
 import platform
@@ -14,15 +14,15 @@ from threadpoolctl import threadpool_info
 from fa_sweep import __version__
 from fa_sweep.settings.identity import NUMERICS_VERSION
 
-# If one of these differs, the last bits of a run's numbers may differ: of matrix products, tanh, exp, log and arccos.
+# If one of these differs, the last bits of matrix products, tanh, exp, log and arccos may differ, and so may a run's results.
 DECIDES_BITS = ("numerics", "numpy", "blas", "simd", "libc")
 
 
 def differences(one: Mapping[str, str], other: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Return the differences between two environments that may change the last bits of numbers.
+    """Return the differences between two environments that may change the last bits of a run's results.
 
     Returns:
-        Both values, by the name of the entry. An entry that one of the environments lacks is left out.
+        A pair of the two values, by the name of the entry. Entries that one of the environments lacks are left out.
     """
     both = [name for name in DECIDES_BITS if name in one and name in other]
     return {name: (one[name], other[name]) for name in both if one[name] != other[name]}
@@ -36,7 +36,7 @@ def environment() -> dict[str, str]:
     kernel, SIMD level or version of NumPy may round differently.
     """
     loaded = [library for library in threadpool_info() if library["user_api"] == "blas"]
-    # SciPy has a BLAS of its own, which is loaded only if SciPy is imported and computes none of our numbers.
+    # If SciPy is imported, it loads a BLAS of its own. No run is trained with that one, so only NumPy's is recorded.
     numpys = [library for library in loaded if "numpy" in Path(library["filepath"]).parent.name] or loaded
     blas = [f"{i['internal_api']} {i['version']} {i.get('architecture', '?')}" for i in numpys]
     simd = np.show_config(mode="dicts").get("SIMD Extensions", {})
@@ -57,8 +57,8 @@ def git() -> dict[str, str]:
     """Return the commit of the checkout that this code runs from, and whether it has uncommitted changes.
 
     Returns:
-        `git_commit`: the commit, or "none" for an installed package. `git_dirty`: "true", "false" or "unknown". Files that are
-        not under version control count as changes only in the folders of the program.
+        `git_commit`: the commit, or "none" for an installed package. `git_dirty`: "true", "false" or "unknown". Files that git
+        does not track count as changes only if they lie in the folders of the program (this package, `hydra_plugins`, `conf`).
     """
     folder = Path(__file__).resolve().parent.parent  # the package's folder
     commit = _git(folder, "rev-parse", "HEAD")

@@ -1,4 +1,4 @@
-"""Runs that ended in an error: the message, the place in the user's own code, and the whole traceback."""
+"""Keeps the error of each failed run: its message, the place in the user's own code, and the whole traceback."""
 
 import json
 import os
@@ -18,8 +18,9 @@ FAILURES = "failures.json"
 class Failed:
     """The error that ended some runs.
 
-    `message` is one line. `where` is the innermost line of the user's own code ("file, line N, in function"), for instance a
-    feedback mode or task; `is_somebodys` decides what counts. It is empty if no such code took part.
+    `message` is one line. `where` names the innermost line of the user's own code in the traceback ("file, line N, in
+    function"), for example in a feedback mode or task. It is empty if the traceback contains no such line. `is_somebodys`
+    decides which files are the user's own.
     """
 
     message: str
@@ -31,7 +32,7 @@ class Failed:
 
 
 def failure(error: BaseException) -> Failed:
-    """Return an exception as texts, which can be sent between processes."""
+    """Describe an exception by texts. Unlike some exceptions, they can be sent between processes."""
     said = " ".join(str(error).split()) or (
         "there was not enough memory" if isinstance(error, MemoryError) else "no more is known"
     )
@@ -48,7 +49,7 @@ def _shown(path: str) -> str:
 
 
 def failures_bytes(errors: Mapping[str, Failed]) -> bytes:
-    """Return the content of the file of failures, given the error by run id. Runs with the same error share one entry."""
+    """Return the content of the file of failures. `errors` is keyed by run id; runs with the same error share one entry."""
     runs: dict[Failed, list[str]] = {}
     for run_id, failed in errors.items():
         runs.setdefault(failed, []).append(run_id)
@@ -60,7 +61,7 @@ def read_failures(folder: Path) -> dict[str, Failed]:
     path = folder / FAILURES
     values = read_json(path)
     try:
-        if "failures" not in values:  # written by the first version: a message by run id
+        if "failures" not in values:  # written by the first version: one message per run id
             if not all(isinstance(message, str) for message in values.values()):
                 raise TypeError(json.dumps(values)[:60])
             return {run_id: Failed(message) for run_id, message in values.items()}

@@ -1,13 +1,13 @@
 """A sweep's folder on disk, and the object that represents it.
 
-jobs.parquet     every job, reused or not, with its run id, factors, overrides and resolved settings
-sweep.json       the record: command line, time, tracking target, environment (see record.py)
+jobs.parquet     all jobs, including reused ones, with run id, factors, overrides and resolved settings
+sweep.json       the record: command line, time, where MLflow keeps the sweep, environment (see record.py)
 multirun.yaml    Hydra's own configuration of the sweep
-shards/          histories of the runs that this sweep trained
+shards/          the histories of the runs that this sweep trained
 failures.json    the errors of runs that failed
 tracked.json     written once MLflow has the whole sweep
 
-Sweeps lie in outputs/sweeps and single runs in outputs/runs. If one lies elsewhere, there is a link to it in outputs/sweeps.
+Sweeps lie in outputs/sweeps and single runs in outputs/runs. If a folder lies elsewhere, outputs/sweeps has a link to it.
 """
 
 import os
@@ -37,20 +37,20 @@ from fa_sweep.sweep.record import FORMAT, RECORD, SweepRecord, preset_of, proces
 from fa_sweep.sweep.storage import digest, lock, read_json, write_and_hold, write_bytes, write_json
 
 OUTPUTS = Path("outputs")
-ELSEWHERE_S = 86400  # how long a process on another machine counts as alive
+ELSEWHERE_S = 86400  # how long a process on another machine counts as alive, if the record cannot be locked
 
 
 def fresh_id() -> str:
-    """Return a new folder name: the time in UTC and a random suffix, because two sweeps may start in the same second."""
+    """Return a new folder name: the time in UTC, and a random suffix in case two sweeps start in the same second."""
     return f"{datetime.now(UTC):%Y-%m-%d_%H-%M-%S}_{secrets.token_hex(3)}"
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep (or single run), as its folder describes it.
+    """A sweep (or single run) and the files in its folder.
 
-    If this process conducts the sweep, `_lock` holds the open file of the record. The file is locked until `close` is called or
-    the process ends.
+    If this process conducts the sweep, `_lock` holds the record's file, open and locked, until `close` is called or the process
+    ends.
     """
 
     folder: Path
@@ -63,7 +63,7 @@ class Sweep:
 
     @cached_property
     def jobs(self) -> list[Job]:
-        """All jobs, in their order.
+        """All jobs of the sweep, in the order of their numbers.
 
         Raises:
             Unreadable: the job table or the record is damaged.
@@ -73,7 +73,7 @@ class Sweep:
 
     @cached_property
     def record(self) -> SweepRecord:
-        """The record: what is known of the sweep as a whole. Raises Unreadable."""
+        """The record, which describes the sweep as a whole. Raises Unreadable if it is missing or damaged."""
         record = read_record(self.folder)
         if record is None:
             raise Unreadable(f"{self.folder / RECORD} is missing")
@@ -81,12 +81,12 @@ class Sweep:
 
     @property
     def hash(self) -> str:
-        """The hash of the set of its jobs' ids."""
+        """The hash of the set of all job ids."""
         return sweep_hash(job.id for job in self.jobs)
 
     @property
     def failures(self) -> dict[str, Failed]:
-        """The error of each failed run, by run id. Empty if the file cannot be read, which is then reported."""
+        """The error of each failed run, by run id. If the file cannot be read, the user is told, and this is empty."""
         try:
             return read_failures(self.folder)
         except Unreadable as error:
@@ -94,23 +94,23 @@ class Sweep:
             return {}
 
     def records(self, outputs: Path = OUTPUTS, *, quiet: bool = False) -> Records:
-        """Return the records of its finished runs, whichever sweep trained them.
+        """Return the records of the sweep's finished runs, including those that other sweeps trained.
 
         Args:
-            outputs: the folder in which to look for shards, besides the sweep's own.
-            quiet: as in `Ledger.find`.
+            outputs: the folder in which to look for shards, in addition to the sweep's folder.
+            quiet: do not report the shards that the catalogue lists as unusable, unless some run is not found.
         """
         return Records(Ledger(outputs, also=self.folder).find(self.jobs, quiet=quiet), self.jobs)
 
     def add_failures(self, errors: Mapping[str, Failed]) -> None:
-        """Add the errors of failed runs, given by run id, to the sweep's file of failures. Raises CannotWrite."""
+        """Add errors of runs, by run id, to the sweep's file of failures. Raises CannotWrite."""
         write_bytes(failures_bytes(self.failures | dict(errors)), self.folder / FAILURES)
 
     @property
     def tracked(self) -> dict[str, Any]:
-        """The note about what MLflow has of the sweep. Empty until MLflow has all of it.
+        """The note that MLflow has the whole sweep. Empty until it does.
 
-        A damaged note counts as empty too: the import then looks up what MLflow already has.
+        A damaged note counts as empty too. The import then finds out what MLflow already has.
         """
         try:
             noted = read_json(self.folder / TRACKED)
@@ -124,13 +124,13 @@ class Sweep:
 
     @contextmanager
     def claimed(self, *, wait: bool = False) -> Iterator[bool]:
-        """Claim the right to import the sweep into MLflow, for the length of the block, and yield whether it was free.
+        """Claim the right to import the sweep into MLflow during the block. Yield whether this process may import it.
 
-        The right is a lock on the record, so it ends with this process at the latest. The process that conducts a sweep has it
-        from the sweep's first moment until `close`.
+        The right is a lock on the record, so it ends with this process at the latest. The process that conducts the sweep has
+        it from the creation of the record until `close`.
 
         Args:
-            wait: wait until the right is free.
+            wait: wait until no other process has the right.
         """
         with ExitStack() as stack:
             free = True
@@ -148,15 +148,15 @@ class Sweep:
 
     @property
     def is_running(self) -> bool:
-        """Whether some process is conducting or importing the sweep."""
+        """Whether this or another process is conducting or importing the sweep."""
         with self.claimed() as free:
             return bool(self._lock) or not free
 
     @property
     def _seems_running(self) -> bool:
-        """Whether the conducting process seems alive, judged without a lock.
+        """Whether the conducting process seems to be alive. This is asked only if the record cannot be locked.
 
-        A process on another machine counts as alive for a day (ELSEWHERE_S) after the sweep began.
+        A process on another machine counts as alive for a day (ELSEWHERE_S) after the sweep was created.
         """
         if self.record.host != platform.node():
             return time.time() - self.record.created_at_ms / 1000 < ELSEWHERE_S
@@ -171,17 +171,17 @@ class Sweep:
 def make_folder(folder: Path, setting: str, *, new: bool, outputs: Path = OUTPUTS) -> None:
     """Make the folder of a sweep or a single run.
 
-    Later commands look for sweeps in `outputs`. If the folder lies elsewhere, a link to it is made in `outputs/sweeps`. If that
-    fails, the user is warned that later commands will not find the folder.
+    Later commands look for sweeps in `outputs`. If the folder lies elsewhere, a link to it is made in `outputs/sweeps`. If the
+    link cannot be made, the user is warned that later commands will not find the folder.
 
     Args:
         folder: the folder.
-        setting: the setting that names it, for error messages.
-        new: whether it must not exist yet.
+        setting: the name of the setting that gives the folder, for error messages.
+        new: whether the folder must not exist yet.
         outputs: the folder of all outputs.
 
     Raises:
-        ConfigError: the folder already holds a run, it cannot be made, or `outputs/sweeps` has another entry of its name.
+        ConfigError: the folder already holds a run or cannot be made, or `outputs/sweeps` has another entry with its name.
     """
     link = _link_to(folder, outputs)
     try:
@@ -191,7 +191,7 @@ def make_folder(folder: Path, setting: str, *, new: bool, outputs: Path = OUTPUT
         if link is not None and not linked and os.path.lexists(link):
             raise ConfigError(f"{setting} is {folder}; {link} belongs to another run: choose a folder with another name")
         folder.mkdir(parents=True, exist_ok=not new)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name. ConfigError is one, too.
+    except (OSError, ValueError) as error:  # ValueError: the name contains a NUL. ConfigError is a ValueError, too.
         if isinstance(error, ConfigError):
             raise
         reason = error.strerror if isinstance(error, OSError) else error
@@ -218,7 +218,7 @@ def remove_folder(folder: Path, outputs: Path = OUTPUTS) -> None:
 
 
 def _link_to(folder: Path, outputs: Path) -> Path | None:
-    """Return where the link to a folder has to be; None if the folder is found without a link."""
+    """Return the path of the link that makes a folder findable, or None if it lies in `outputs` and needs no link."""
     whole = folder.resolve()
     found = whole.parent.parent == outputs.resolve() or whole.parent in {place.resolve() for place in outputs.glob("*")}
     return None if found else outputs / "sweeps" / whole.name
@@ -234,22 +234,22 @@ def create_sweep(
     single: bool,
     resume: str = "true",
 ) -> Sweep:
-    """Write the job table and the record of a sweep that this process is about to conduct, and lock it.
+    """Write the job table and the record of a sweep that this process is about to conduct, and lock the record.
 
     Args:
         folder: the sweep's folder.
-        jobs: all jobs, reused ones included.
+        jobs: all jobs, including reused ones.
         tracking: where MLflow is to keep the sweep.
         flags: the command line's flags for Hydra.
         overrides: the command line's overrides.
         single: whether this is a single run outside any sweep.
-        resume: the setting of this name.
+        resume: the value of the setting `resume`.
 
     Returns:
-        The sweep. Call `close` once this process is done with it.
+        The sweep. Call its method `close` once this process is done with it.
 
     Raises:
-        CannotWrite: a file could not be written. Then there is no sweep.
+        CannotWrite: a file could not be written. The folder then has no record, so it does not count as a sweep.
     """
     table = jobs_bytes(jobs)
     write_bytes(table, folder / TABLE)
@@ -272,7 +272,7 @@ def create_sweep(
         jobs_sha256=digest(table),
     )
     sweep = Sweep(folder, [write_and_hold(record.content(), folder / RECORD)])
-    sweep.__dict__.update(jobs=list(jobs), record=record)  # already known; reading a hundred thousand jobs takes a while
+    sweep.__dict__.update(jobs=list(jobs), record=record)  # reading a hundred thousand jobs again would take a while
     return sweep
 
 
@@ -285,7 +285,10 @@ def all_sweeps(outputs: Path = OUTPUTS) -> list[Sweep]:
 
 
 def catalogued(outputs: Path = OUTPUTS) -> list[tuple[Sweep, Entry]]:
-    """Return all sweeps and single runs under `outputs` with their catalogue entries, as `all_sweeps` does."""
+    """Return all sweeps and single runs under `outputs` with their catalogue entries, oldest first.
+
+    A sweep whose record cannot be read is reported and left out.
+    """
     found = []
     for folder, entry in Catalogue(outputs).entries.items():
         if entry.fault:

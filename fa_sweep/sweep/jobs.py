@@ -20,7 +20,7 @@ from fa_sweep.tasks import task_of
 
 TABLE = "jobs.parquet"
 T = TypeVar("T")
-# A job as the user asked for it: its settings, the values that its overrides chose (by key), and the overrides themselves.
+# A job as the user asked for it: its settings, the values that its overrides set (by key), and the overrides themselves.
 Asked = tuple[RunConfig, dict[str, Any], Sequence[str]]
 
 
@@ -28,21 +28,21 @@ Asked = tuple[RunConfig, dict[str, Any], Sequence[str]]
 class Job:
     """One run of a sweep, together with the criterion that judges it.
 
-    Two jobs may share a run, if they judge it by different criteria: they have one `run_id` and two `id`s.
+    Two jobs that differ only in this criterion share a run: they have the same `run_id`, but different `id`s.
 
     Attributes:
-        number: the job's place in the sweep, from 0.
-        run_id: the id of the run. Equal ids mean equal numbers.
-        id: the id of the job.
-        name: a readable name, made of feedback mode, factors and seed.
+        number: the job's position in the sweep, counted from 0.
+        run_id: the id of the run, a hash of all settings and code that influence its results.
+        id: the id of the job, a hash of the run's id and the criterion.
+        name: a readable name that consists of feedback mode, factors and seed.
         run: the settings.
-        factors: the settings that vary over the sweep, without the seed. Jobs of one group have the same.
-        overrides: the words of its command line, without application settings.
-        widths: the network's layer widths n_0 ... n_L, as the task had them.
+        factors: the settings that vary over the sweep, without the seed. All jobs of a group have the same factors.
+        overrides: the overrides of its command line, without application settings.
+        widths: the network's layer widths n_0 ... n_L. The task determined the first and the last.
         targets: the kind of the task's targets.
         flags: Hydra's flags that say where the configuration files are.
         reused: whether an earlier sweep had trained the run.
-        source: the id of that sweep, empty if there was none or if it is not known.
+        source: the id of the earlier sweep; empty if there was none or if it is not known.
     """
 
     number: int
@@ -60,7 +60,7 @@ class Job:
 
     @property
     def group(self) -> str:
-        """The name of the job's group: its factors, with the feedback mode as a bare name in front."""
+        """The name of the job's group: its factors, the feedback mode first. Without factors it is the feedback mode."""
         rest = [f"{key}={_text(value)}" for key, value in self.factors.items() if key != "feedback"]
         first = [_text(self.factors["feedback"])] if "feedback" in self.factors else []
         return ", ".join(first + rest) or self.run.feedback.mode
@@ -77,8 +77,8 @@ def make_jobs(runs: Iterable[Asked], flags: Sequence[str] = ()) -> list[Job]:
     """Name the runs of a sweep, merge equal jobs, and find the factors: the settings whose values vary over the sweep.
 
     Args:
-        runs: settings, the values that the overrides chose (by key), and the overrides, of each job. A million jobs share the
-            objects that hold settings and choices; results are cached per object.
+        runs: for each job its settings, the values that its overrides set (by key), and the overrides. Jobs that have the same
+            settings or values should share the objects that hold them, because results are cached per object.
         flags: Hydra's flags that say where the configuration files are.
     """
     listed = list(runs)
@@ -96,7 +96,7 @@ def make_jobs(runs: Iterable[Asked], flags: Sequence[str] = ()) -> list[Job]:
 
 
 def emptied(items: list[T]) -> Iterator[T]:
-    """Yield the items of a list in order and remove each from it, so that a million inputs do not stay beside their results."""
+    """Yield the items of a list in order and remove each from it, so that a million inputs do not stay in memory."""
     items.reverse()
     while items:
         yield items.pop()
@@ -122,7 +122,7 @@ class _Maker:
         self._name = "-".join([mode, *between])
 
     def makes(self, run: RunConfig) -> bool:
-        """Whether a run is known to differ only in its seed: quickly, by whether it shares the same settings objects."""
+        """Whether a run certainly differs from this object's run in nothing but the seed (see `differ_in_seed_alone`)."""
         return differ_in_seed_alone(run, self._run)
 
     def job(self, number: int, run: RunConfig, overrides: tuple[str, ...]) -> Job:
@@ -137,7 +137,7 @@ def _text(value: Any) -> str:
 
 
 def jobs_bytes(jobs: Iterable[Job]) -> bytes:
-    """Return the content of the job table's file, with the resolved settings of every job and without secrets."""
+    """Return the content of the job table's file. It has the resolved settings of every job, and no secrets."""
     listed = list(jobs)
     columns = {
         "run_id": texts([job.run_id for job in listed]),

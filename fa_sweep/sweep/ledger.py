@@ -1,7 +1,7 @@
-"""The ledger: finds every finished run by its id, in the shards of all sweeps and single runs.
+"""The ledger: finds finished runs by their ids, in the shards of all sweeps and single runs.
 
-Shards lie in the folder of the sweep (or single run) that trained them. A shard that is damaged, or lacks data that its runs
-must have, is reported, and its runs count as absent.
+Each shard lies in the folder of the sweep (or single run) that trained it. If a shard is damaged or incomplete, the user is
+told, and its runs count as absent.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,7 +21,10 @@ Usable = Callable[[Record], bool]
 class Ledger:
     """All shards under a folder of outputs.
 
-    `also` is the folder of one more sweep, perhaps elsewhere. The shards of the sweep in the folder `besides` are left out.
+    Args:
+        outputs: the folder of outputs.
+        also: the folder of one more sweep, which may lie elsewhere.
+        besides: the folder of a sweep whose shards are left out.
     """
 
     def __init__(self, outputs: Path, also: Path | None = None, besides: Path | None = None) -> None:
@@ -32,16 +35,16 @@ class Ledger:
     def find(self, jobs: Iterable[Job], usable: Usable | None = None, *, quiet: bool = False) -> dict[str, Path]:
         """Find the shard of each finished run among `jobs`, and report shards that cannot be used.
 
-        If several shards hold a run, a shard in the folder `also` comes first, then one of the sweep that the job names as
-        its source, then the newest.
+        If several shards hold a run, a shard in the folder `also` is preferred, then one of the sweep that the job names as its
+        source, then one with a checksum in its name, then the newest.
 
         Args:
             jobs: the jobs whose runs are wanted.
-            usable: says of a record whether it may be used; all may be if it is None.
-            quiet: report the shards that the catalogue lists as unusable only if a run is not found.
+            usable: returns whether a record may be used. With None, every record may.
+            quiet: do not report the shards that the catalogue lists as unusable, unless some run is not found.
 
         Returns:
-            The path of the shard by run id; runs that were not found are missing.
+            The path of the shard, by run id. Runs that were not found are left out.
         """
         wanted = {job.run_id: job for job in jobs}
         left = {i: self._in_order(wanted[i], paths) for i, paths in self._catalogue.places(wanted).items()}
@@ -84,14 +87,19 @@ def _say_absent(fault: str) -> None:
 
 
 class Records(Mapping[str, Record]):
-    """Finished runs by id, read on demand, with one shard in memory at a time.
+    """The records of finished runs, by run id. They are read on demand, and only one shard is in memory at a time.
 
-    Iteration goes shard by shard. To look up many runs, go in the same order, as `finished` does: each change of shard reads a
-    file.
+    Iteration goes shard by shard. Look up many runs in this order, because each change from one shard to another reads a file.
+    The function `finished` does so.
     """
 
     def __init__(self, places: Mapping[str, Path], jobs: Iterable[Job]) -> None:
-        """Take `places`, the shard of each run, as `Ledger.find` has found it for `jobs`."""
+        """Prepare to read records.
+
+        Args:
+            places: the path of the shard of each run, by run id, as `Ledger.find(jobs)` returns it.
+            jobs: the jobs whose runs are wanted.
+        """
         self._by_shard: dict[Path, dict[str, Job]] = {}
         for job in jobs:
             if job.run_id in places:
@@ -117,7 +125,7 @@ class Records(Mapping[str, Record]):
 
 
 def finished(jobs: Iterable[Job], records: Mapping[str, Record]) -> Iterator[tuple[Job, Record]]:
-    """Yield each finished job with its record, in the order of `records`, so that each shard is read only once."""
+    """Yield each finished job with its record. It follows the order of `records`, which reads each shard only once."""
     of_run: dict[str, list[Job]] = {}
     for job in jobs:
         of_run.setdefault(job.run_id, []).append(job)

@@ -1,6 +1,6 @@
-"""Estimates what training one shard will need: memory, with the settings responsible for it, and disk space.
+"""Estimates how much memory and disk space the training of one shard will need, and which settings are responsible.
 
-`fa_sweep/sweep/plan.py` adds this up for a whole sweep.
+`fa_sweep/sweep/plan.py` adds up the estimates for a whole sweep.
 """
 
 from collections.abc import Sequence
@@ -18,17 +18,19 @@ from fa_sweep.settings.schema import RunConfig
 from fa_sweep.settings.structure import widths_of
 from fa_sweep.tasks import task_of
 
-HISTORY_COPIES = 3  # of a shard's histories in memory, while they are put together and written
+HISTORY_COPIES = 3  # how many copies of a shard's histories are in memory while they are put together and written
 LISTED_BYTES = 150  # per evaluation, for its entry in the list of evaluation steps
-PROCESS_BYTES = 2**27  # of memory of an idle Python process with NumPy
+PROCESS_BYTES = 2**27  # the memory of an idle Python process with NumPy
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What one shard needs while it is trained.
+    """The memory and disk space that one shard needs.
 
-    `memory` is in bytes, by the setting that is responsible. `kept` is the size in bytes of the histories, which are written to
-    the disk, and `histories` is the setting that is responsible for it.
+    Attributes:
+        memory: bytes of memory during training, by the setting that is responsible for them.
+        kept: bytes of the histories, which are written to the disk.
+        histories: the setting that is responsible for the size of the histories.
     """
 
     memory: dict[str, int]
@@ -37,7 +39,7 @@ class Needs:
 
     @property
     def total(self) -> int:
-        """The memory in total, in bytes."""
+        """The total memory in bytes."""
         return sum(self.memory.values())
 
     @property
@@ -47,23 +49,27 @@ class Needs:
 
 
 def history_bytes(run: RunConfig) -> int:
-    """Return the size of one run's histories in bytes: one number per evaluation for each metric and for the step."""
+    """Return the size of one run's histories in bytes. For each evaluation they hold its step and all metrics."""
     metrics = len(metric_names(len(run.model.hidden) + 1, task_of(run).targets)) + 1
     return run.train.evaluations() * metrics * 8
 
 
 def needs_of(runs: Sequence[RunConfig]) -> Needs:
-    """Estimate what one shard needs, given its runs, all of one structure. Its parts are trained one after the other."""
+    """Estimate what one shard needs, given its runs, all of one structure.
+
+    The buffers are those of the shard's largest part (see `fa_sweep.engine.parts`), because parts are trained one after the
+    other.
+    """
     run, widths, task = runs[0], widths_of(runs[0]), task_of(runs[0])
     item, lanes = np.dtype(run.dtype).itemsize, lanes_of_part(run, len(runs))
     weights, units, hidden = sum(i * o for i, o in pairwise(widths)), sum(widths[1:]), sum(widths[1:-1])
     largest = max(i * o for i, o in pairwise(widths))
     histories = history_bytes(run)
     examples, batch = len(task.evaluation.inputs), run.train.batch_size
-    # Parameters, their step and the optimiser's state; feedback matrices and their draws; one layer's products; two copies
-    # of the final weights.
+    # Parameters, their updates, the optimiser's state, feedback matrices and their draws, the products of one layer, and two
+    # copies of the final weights.
     of_weights = lanes * (weights * (4 * item + 8) + largest * (16 + 2 * item)) + 2 * len(runs) * weights * item
-    # Inputs and targets for each lane; activations, slopes, deltas and signals; two layers in double precision.
+    # Inputs and targets for each lane, activations, slopes, deltas and signals, and two layers in double precision.
     of_examples = examples * lanes * (item * (widths[0] + 2 * widths[-1] + 8 * hidden) + 16 * max(widths[1:]))
     of_batch = batch * lanes * (item * (2 * widths[0] + 4 * units) + 8)
     if task.training is None:
@@ -81,7 +87,11 @@ def needs_of(runs: Sequence[RunConfig]) -> Needs:
 
 
 def _of_product(runs: Sequence[RunConfig], widths: Sequence[int], item: int) -> dict[str, int]:
-    """Return the memory of product feedback by the setting responsible: two factors, their draws in float64, a step, a mask."""
+    """Return the memory that product feedback needs, by the setting that is responsible for it.
+
+    It holds two factors, their draws in float64, the update of the learnt factor, and a mask. `item` is the size of one number
+    in all lanes.
+    """
     found: dict[str, int] = {}
     for feedback in {id(run.feedback): run.feedback for run in runs}.values():
         if isinstance(feedback, ProductConfig):
@@ -92,16 +102,17 @@ def _of_product(runs: Sequence[RunConfig], widths: Sequence[int], item: int) -> 
 
 
 def _largest(runs: Sequence[RunConfig], name: str) -> int:
-    """Return the largest value of a setting that only some feedback modes have; 0 if none of the runs has it."""
+    """Return the largest value of a feedback setting among the runs; 0 if no run's feedback mode has the setting."""
     settings: list[Any] = list({id(run.feedback): run.feedback for run in runs}.values())
     return max((getattr(feedback, name, 0) for feedback in settings), default=0)
 
 
 def _evaluated_by(run: RunConfig) -> str:
-    """Return the setting that decides the size of the evaluation set, for messages."""
+    """Return the setting that decides the size of the evaluation set. Messages name it."""
     names = ("held_out", "test_path", "examples", "bits")
     return next((f"task.{name}" for name in names if getattr(run.task, name, None)), "model.hidden with the task's examples")
 
 
 def _times(run: RunConfig) -> str:
+    """Return the setting that decides how often a run is evaluated."""
     return "train.eval_every" if run.train.eval_at == "every" else "train.eval_at"

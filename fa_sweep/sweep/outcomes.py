@@ -1,4 +1,4 @@
-"""When a run converged, and estimates for a group of runs: Wilson's interval for proportions and the median time.
+"""Finds when a run converged, and estimates proportions (with Wilson's interval) and median times for a group of runs.
 
 Axes: E evaluations, R runs. The step of an event that never happened is NaN. This module needs only NumPy and the standard
 library, so that a sweep can print its summary without importing SciPy; the tests compare each estimate with SciPy's.
@@ -25,10 +25,15 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Events:
-    """The events of one run, each as the training step at which it happened, or NaN.
+    """When the events of one run happened. An event that never happened has the step NaN. `events` defines all events.
 
-    `at_end` says whether the last evaluation succeeded and the run did not diverge. `horizon_step` is the last step at which
-    convergence could have begun, or NaN if the run had too few evaluations.
+    Attributes:
+        first_reach_step: the step of the first evaluation that succeeded.
+        convergence_step: the step at which the run converged.
+        diverged_at_step: the step at which the run diverged.
+        at_end: whether the last evaluation succeeded and the run did not diverge.
+        outcome: what became of the run.
+        horizon_step: the last step at which the run could still have converged; NaN if it had too few evaluations for that.
     """
 
     first_reach_step: float
@@ -42,9 +47,9 @@ class Events:
 def events(run: RunConfig, steps: Array, history: Array, diverged_at_step: int) -> Events:
     """Find a run's events in the history of its task's success metric.
 
-    An evaluation succeeds if the metric is at least `train.threshold`, or at most that, depending on the task. First reach is
-    the first evaluation that succeeds, even if the run diverges later. Convergence is the first evaluation of the unbroken
-    series of successes at the end, if the series has at least `train.hold` evaluations and the run did not diverge.
+    An evaluation succeeds if the metric is at least `train.threshold` (for some tasks: at most). The first reach is the first
+    evaluation that succeeds, even if the run diverges later. A run that does not diverge converges if its last `train.hold`
+    evaluations succeed. It converges at the first evaluation after its last failure, or at the first of all if none failed.
 
     Args:
         run: the run's settings.
@@ -86,15 +91,17 @@ def wilson_interval(successes: int, n: int, level: float = 0.95) -> tuple[float,
     p = successes / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    # With no success the lower bound is exactly 0, with no failure the upper one is exactly 1, whatever rounding makes of it.
+    # Without successes the lower bound is exactly 0. Without failures the upper bound is exactly 1. The formula may miss these
+    # values by a rounding error.
     return (0.0 if successes == 0 else centre - half), (1.0 if successes == n else centre + half)
 
 
 def median_time(event_steps: Array) -> float:
     """Return the Kaplan-Meier median of the step at which an event happens.
 
-    Every run without the event is censored at the horizon, after all events. If the curve has a flat stretch at one half, the
-    median is the middle of that stretch; if the stretch goes on to the end, it is the step at which the curve reached one half.
+    Runs without the event are censored at the horizon, which lies after all events. If the survival curve is flat at one half
+    for a while, the median is the middle of this stretch. If the curve stays at one half to the end, the median is the step at
+    which it got there.
 
     Args:
         event_steps: the step of the event in each run, (R,); NaN if it never happened.

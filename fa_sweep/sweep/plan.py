@@ -1,4 +1,4 @@
-"""Plans a whole sweep: shards, processes, memory, disk space and time. Refuses a sweep that cannot fit."""
+"""Plans a whole sweep: its shards, processes, memory, disk space and time. Refuses a sweep that needs too much."""
 
 import heapq
 from collections.abc import Sequence
@@ -25,13 +25,13 @@ class Plan:
     """How a sweep will be trained, and what that needs.
 
     Attributes:
-        shards: what is to be trained.
+        shards: the jobs that are to be trained, divided into shards.
         processes: how many processes train at once.
         seconds: the estimated time from the start of the first shard to the end of the last one.
-        memory: bytes of memory on this machine.
-        disk: bytes on the disk.
-        histories: bytes of histories. A report holds them in memory.
-        needs: the needs of the shard that takes most memory; None if nothing is to be trained.
+        memory: bytes of memory that are needed on this machine.
+        disk: bytes of disk space that are needed.
+        histories: bytes of histories. A report holds all of them in memory.
+        needs: the needs of the shard that takes the most memory; None if nothing is to be trained.
     """
 
     shards: list[Shard]
@@ -48,7 +48,7 @@ def plan_sweep(missing: Sequence[Job], jobs: int, n_jobs: str, executor: str) ->
 
     Args:
         missing: the jobs that are to be trained.
-        jobs: the number of all jobs of the sweep.
+        jobs: the number of all jobs of the sweep, including those that are not trained.
         n_jobs: the number of processes, or "auto".
         executor: the name of the executor.
     """
@@ -65,7 +65,7 @@ def plan_sweep(missing: Sequence[Job], jobs: int, n_jobs: str, executor: str) ->
 
 
 def _makespan(shards: Sequence[Shard], processes: int) -> float:
-    """Return the seconds until all shards are trained, if each process takes the next shard when it has finished one."""
+    """Return the seconds until all shards are trained, if each process takes the next shard as soon as it is free."""
     ends = [0.0] * max(1, min(processes, len(shards)))
     for shard in shards:
         heapq.heappush(ends, heapq.heappop(ends) + shard.seconds)
@@ -73,14 +73,14 @@ def _makespan(shards: Sequence[Shard], processes: int) -> float:
 
 
 def require_room(plan: Plan, *, confirmed: bool) -> None:
-    """Refuse a plan if memory, disk space or time do not suffice for it.
+    """Refuse a plan that needs more memory or disk space than is free, or too much time.
 
     Args:
         plan: the plan.
         confirmed: whether the user has confirmed that training may take more than LONGEST_DAYS.
 
     Raises:
-        ConfigError: something does not suffice. The message names the setting, the amount and a remedy.
+        ConfigError: the plan needs too much. The message names the setting that is responsible, the amount and a remedy.
     """
     if plan.needs is None:
         return
@@ -100,7 +100,7 @@ def require_room(plan: Plan, *, confirmed: bool) -> None:
 
 
 def _setting(run: RunConfig, field: str) -> str:
-    """Return a setting with its value, as a user types it."""
+    """Return a setting with its value, in the form in which a user types it."""
     value: Any = run
     for name in field.split("."):
         value = getattr(value, name, None)

@@ -2,7 +2,8 @@
 
 import os
 
-# One more process pays if it takes over this much work: starting it has a cost, and so has waiting in SLURM's queue.
+# Each process should have at least this much work. With less, starting it, or its wait in SLURM's queue, costs more than it
+# saves.
 SECONDS_PER_PROCESS = {"local": 0.4, "dask": 5.0, "slurm": 600.0}
 
 
@@ -10,9 +11,9 @@ def choose_processes(n_jobs: str, estimated_s: float, executor: str = "local") -
     """Return how many processes are to train.
 
     Args:
-        n_jobs: a number, or "auto" for as many processes as pay (see SECONDS_PER_PROCESS). Unless the executor is "slurm",
-            "auto" stops at one process per core.
-        estimated_s: the estimated training time of everything in one process.
+        n_jobs: a number, or "auto" for one process per SECONDS_PER_PROCESS of work. Unless the executor is "slurm", "auto"
+            starts at most one process per core.
+        estimated_s: the estimated training time in seconds, if one process trained everything.
         executor: the name of the executor.
     """
     if n_jobs != "auto":

@@ -1,4 +1,4 @@
-"""A sweep's record, the file `sweep.json`: what is known of the sweep as a whole.
+"""A sweep's record: the file `sweep.json`, which describes the sweep as a whole.
 
 The file may be damaged or written by another program. Reading it checks the type of every entry and, from format 2 on, a
 checksum.
@@ -21,30 +21,31 @@ from fa_sweep.settings.schema import RESUME, AppConfig, TrackingConfig
 from fa_sweep.sweep.storage import digest, json_bytes, read_json
 
 RECORD = "sweep.json"
-FORMAT = 3  # format 1 has no format, resume, started, jobs_sha256 and checksum; 1 and 2 have the command line as one text
+# Format 1 lacks `format`, `resume`, `started`, `jobs_sha256` and `checksum`. In formats 1 and 2 the command line is one text.
+FORMAT = 3
 _ADDED_IN_2 = {"format": 1, "resume": "true", "started": "", "jobs_sha256": ""}
 
 
 @dataclass(frozen=True)
 class SweepRecord:
-    """What is known of a sweep, or of a single run, as a whole.
+    """The record of a sweep, or of a single run.
 
     Attributes:
-        format: the version of the file's format, FORMAT for a new one.
+        format: the version of the file's format. A new record has FORMAT.
         flags: the command line's flags for Hydra.
         overrides: the command line's overrides, without tracking settings.
-        preset: the preset among the overrides; empty if there is none.
+        preset: the name of the preset among the overrides; empty if there is none.
         single: whether this is a single run outside any sweep.
-        created_at_ms: Unix time.
+        created_at_ms: when the sweep was created, in Unix time.
         planned: the number of jobs.
         reused: the number of jobs that were reused.
-        hash: the hash of the set of its jobs' ids.
-        tracking: where MLflow is to keep the sweep. The file has its URI without secrets.
-        environment: the environment of the conducting process.
-        host: the machine of that process.
-        pid: the number of that process.
-        started: what tells it from other processes of that number (see `process_started`).
-        resume: the setting of this name.
+        hash: the hash of the set of all job ids.
+        tracking: where MLflow is to keep the sweep. In the file, secrets in the URI are masked.
+        environment: the environment of the conducting process, the one that runs the command.
+        host: the machine of the conducting process.
+        pid: the process id of the conducting process.
+        started: a text that distinguishes this process from others with the same id (see `process_started`).
+        resume: the value of the setting `resume`.
         jobs_sha256: the SHA-256 of the job table's file; empty in a record of format 1.
     """
 
@@ -77,7 +78,7 @@ class SweepRecord:
 
     @property
     def preset_as_it_stands(self) -> str:
-        """The preset, if the sweep ran it with all settings unchanged; otherwise empty."""
+        """The preset, if all other overrides concern only Hydra or the application (such as `n_jobs`); otherwise empty."""
         own = [text for text in self.overrides if group_of(text) not in ("hydra", *names_with(AppConfig, Role.APPLICATION))]
         return self.preset if own == [f"+{_PRESET}={self.preset}"] else ""
 
@@ -92,7 +93,7 @@ class SweepRecord:
             return False
         except PermissionError:
             pass
-        # Another process may have got the same number in the meantime.
+        # Another process may have got the same id in the meantime.
         return not self.started or process_started(self.pid) == self.started
 
 
@@ -105,7 +106,7 @@ def group_of(override: str) -> str:
 
 
 def preset_of(overrides: Iterable[str]) -> str:
-    """Return the preset among the overrides of a command line; empty if there is none."""
+    """Return the name of the preset among the overrides of a command line; empty if there is none."""
     return next((text.partition("=")[2] for text in overrides if group_of(text) == _PRESET), "")
 
 
@@ -113,7 +114,7 @@ FLAGS_WITH_A_VALUE = ("--config-dir", "-cd", "--config-path", "-cp", "--config-n
 
 
 def split_words(words: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Split the words of a command line into Hydra's flags, with their values, and overrides."""
+    """Split the words of a command line into two lists: Hydra's flags with their values, and the overrides."""
     flags: list[str] = []
     overrides: list[str] = []
     is_value = False
@@ -124,7 +125,7 @@ def split_words(words: Iterable[str]) -> tuple[list[str], list[str]]:
 
 
 def _words(values: dict[str, Any]) -> dict[str, Any]:
-    """Split the command line in a record of format 1 or 2 into flags, overrides and preset, as format 3 has them."""
+    """Replace the command line in a record of format 1 or 2 by the flags, overrides and preset of format 3."""
     command = values.pop("command", None)
     if not isinstance(command, str):
         return values
@@ -144,7 +145,7 @@ def read_record(folder: Path) -> SweepRecord | None:
         if os.path.lexists(path):
             raise Unreadable(f"{path} is empty, or a link to nothing")
         return None
-    # One damaged key must not make a record look like one of format 1, which has no checksum.
+    # A record counts as format 1, which has no checksum, only if all later keys are missing. One damaged key is not enough.
     is_first = not values.keys() & {*_ADDED_IN_2, "checksum"}
     checksum = values.pop("checksum", None)
     if not is_first and checksum != _checksum(values):
@@ -197,10 +198,10 @@ def _shown(value: Any) -> str:
 
 
 def process_started(pid: int) -> str:
-    """Return a text that distinguishes a process from earlier and later ones of the same number.
+    """Return a text that distinguishes a process from earlier and later processes with the same process id.
 
-    On Linux it is the id of the boot and the clock ticks from the boot to the start of the process. On other systems, and if
-    there is no such process, it is empty.
+    On Linux the text consists of the id of the boot and the clock ticks between the boot and the start of the process.
+    It is empty on other systems, and if there is no such process.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()

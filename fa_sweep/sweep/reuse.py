@@ -1,4 +1,4 @@
-"""Runs that the ledger already has: which ones a sweep may reuse, and warnings about reused, changed and missing runs."""
+"""Decides which runs of the ledger a sweep may reuse, and warns about reused, changed and missing runs."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,23 +14,24 @@ from fa_sweep.sweep.shards import Record
 
 
 def reusable(resume: str) -> Usable | None:
-    """Return the test that a record must pass to be reused; None if all records may be.
+    """Return the test that a record must pass to be reused, or None if every record may be reused.
 
     Args:
-        resume: the setting, "true" or "same_environment". With "false" nothing is reused, and the caller does not ask.
+        resume: the value of the setting `resume`, "true" or "same_environment". With "false" nothing is reused; do not call
+            this function then.
     """
     return (lambda record: not differences(record.environment, environment())) if resume == "same_environment" else None
 
 
 def other_environments(jobs: Sequence[Job], places: Mapping[str, Path]) -> str:
-    """Return a warning if reused runs were computed with other libraries or on another kind of processor.
+    """Return a warning if reused runs were trained with other libraries or on another kind of processor.
 
     Args:
         jobs: the jobs of the sweep.
         places: the shard of each reused run, by run id.
 
     Returns:
-        The warning, or an empty text.
+        The warning; empty if there is nothing to warn about.
     """
     other: Counter[str] = Counter()
     for _, record in finished({job.run_id: job for job in jobs}.values(), Records(places, jobs)):
@@ -50,15 +51,15 @@ def _short(text: str) -> str:
 
 
 def changed_numbers(sweep: Sweep, records: Records, outputs: Path) -> str:
-    """Compare the runs that a sweep trained with earlier runs of the same ids, whose numbers should be equal bit for bit.
+    """Compare the runs that a sweep trained with earlier runs of the same ids. Their results should be equal bit for bit.
 
     Args:
         sweep: the sweep.
-        records: its finished runs.
-        outputs: the folder of all outputs, in which earlier runs are found.
+        records: the sweep's finished runs.
+        outputs: the folder of all outputs, in which to look for earlier runs.
 
     Returns:
-        An alarm if any numbers differ, otherwise an empty text.
+        An alarm; empty if no results differ.
     """
     trained = {job.run_id: job for job in sweep.jobs if not job.reused and job.run_id in records}
     places = Ledger(outputs, besides=sweep.folder).find(trained.values(), quiet=True)
@@ -88,15 +89,15 @@ def _equal(one: Record, other: Record) -> bool:
 
 
 def what_is_gone(sweep: Sweep, records: Mapping[str, Record]) -> str:
-    """Return a message about runs of a sweep that are in no shard and did not fail.
+    """Return a message about missing runs of a sweep: those that are in no shard although they did not fail.
 
     Args:
         sweep: the sweep.
-        records: its finished runs.
+        records: the sweep's finished runs.
 
     Returns:
-        How many runs are missing, in which sweeps' shards they should be, and the command that trains them. An empty text if
-        none are missing.
+        A message with the number of missing runs, the sweeps whose shards should hold them, and the command that trains them.
+        Empty if no runs are missing.
     """
     failures = sweep.failures
     absent = [job for job in sweep.jobs if job.run_id not in records and job.run_id not in failures]

@@ -1,8 +1,8 @@
 """Shards: Parquet files with the histories of finished runs, one row per run.
 
-A shard's name contains the SHA-256 of its content. Data and checksum therefore appear together, in one rename, and any later
-change is noticed: every reader checks the content. Shards of the first version have other names and no checksum; only the form
-of their content can be checked.
+A shard's name contains the SHA-256 of its content, so both become visible in one rename. Every reader compares the two and thus
+notices if the content has changed. Shards of the first version have other names, without a checksum. Readers can only check
+whether their content has the right form.
 """
 
 import json
@@ -25,17 +25,22 @@ from fa_sweep.sweep.storage import digest, lists, numbers, of_lists, read_bytes,
 
 SHARDS = "shards"
 _PLAIN = {"run_id": str, "diverged_at_step": int, "finished_at_ms": int, "duration_s": float}
-_DIGITS = 32  # how many digits of the SHA-256 stand in a shard's name
+_DIGITS = 32  # how many hex digits of the SHA-256 a shard's name contains
 _VERIFIED = re.compile(rf"[0-9a-f]{{12}}-([0-9a-f]{{{_DIGITS}}})(-[0-9a-f]+)?\.parquet")
 
 
 @dataclass(frozen=True)
 class Record:
-    """One finished run with E evaluations.
+    """The results of one finished run with E evaluations.
 
-    `metrics[name]` (E,) are its histories, measured at `steps` (E,). `diverged_at_step` is -1 if it did not diverge.
-    `finished_at_ms` is Unix time. `duration_s` is the shard's training time divided by its number of runs. `environment` is
-    what the numbers were computed with.
+    Attributes:
+        run_id: the id of the run.
+        steps: the training steps of the evaluations, (E,).
+        metrics: the history (E,) of each metric, by name.
+        diverged_at_step: the step at which the run diverged; -1 if it did not.
+        finished_at_ms: when the shard was written, in Unix time.
+        duration_s: the shard's training time divided by its number of runs.
+        environment: the environment in which the run was trained (see `fa_sweep.sweep.environment`).
     """
 
     run_id: str
@@ -60,8 +65,8 @@ def write_shard(
         folder: the sweep's folder.
         run_ids: the ids of the R runs.
         histories: their histories, with the runs in the same order.
-        made_with: the environment in which they were computed; this process's if it is None or empty.
-        token: hex digits to put at the end of the shard's name, by which `shards_with_tokens` finds it.
+        made_with: the environment in which the runs were trained. If it is None or empty, that of this process is recorded.
+        token: hex digits to put at the end of the shard's name, so that `shards_with_tokens` finds the shard.
 
     Raises:
         CannotWrite: the file could not be written.
@@ -77,34 +82,34 @@ def write_shard(
     for metric, values in histories.metrics.items():
         columns[metric] = lists(evaluations, numbers(values.T.astype(np.float64, copy=False).ravel()))
     content = table_bytes(columns, {"environment": json.dumps(made_with or environment())})
-    # The time comes first, so that of several shards with the same run the newest has the last name.
+    # Names begin with the time, so that sorting shards by name sorts them by age. The ledger prefers the newest.
     name = f"{now_ms:012x}-{digest(content)[:_DIGITS]}{f'-{token}' if token else ''}.parquet"
     write_bytes(content, folder / SHARDS / name)
 
 
 def shards_with_tokens(folder: Path) -> set[str]:
-    """Return the tokens of the shards that lie in a sweep's folder at this moment."""
+    """Return the tokens in the names of all shards that a sweep's folder holds at this moment."""
     matches = (_VERIFIED.fullmatch(path.name) for path in (folder / SHARDS).glob("*.parquet"))
     return {match[2].lstrip("-") for match in matches if match and match[2]}
 
 
 def is_verifiable(path: Path) -> bool:
-    """Whether a shard's name contains a checksum of its content. Shards of the first version have none."""
+    """Whether a shard's name contains a checksum of its content. The names of the first version's shards do not."""
     return _VERIFIED.fullmatch(path.name) is not None
 
 
 def read_shard(path: Path, jobs: Mapping[str, Job]) -> dict[str, Record]:
-    """Read the records of some jobs from a shard, and check them.
+    """Read and check the records of some jobs in a shard.
 
     Args:
         path: the shard's file.
         jobs: the wanted jobs, by run id. They say which evaluations and metrics a record must have.
 
     Returns:
-        The records by run id; jobs whose runs are not in the shard are missing.
+        The records by run id. Runs that are not in the shard are left out.
 
     Raises:
-        Unreadable: the file is damaged, is not a shard, or lacks something that one of the runs must have.
+        Unreadable: the file is damaged, is not a shard, or lacks an evaluation or metric that one of the wanted runs must have.
     """
     table = table_of(_verified(path), path)
     missing = [name for name in (*_PLAIN, "steps") if name not in table.column_names]
@@ -121,7 +126,7 @@ def read_shard(path: Path, jobs: Mapping[str, Job]) -> dict[str, Record]:
         raise Unreadable(f"{path} is damaged, or is not a shard of a ledger: {error}") from error
     steps = histories.pop("steps")
     records = {}
-    expected: dict[int, Array] = {}  # by the identity of the settings, which many jobs share
+    expected: dict[int, Array] = {}  # by the `id()` of the training settings: many jobs share one such object
     for run_id, row in mine.items():
         train = jobs[run_id].run.train
         if id(train) not in expected:

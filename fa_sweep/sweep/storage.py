@@ -1,10 +1,10 @@
-"""Read and write files, so that a file is either complete or absent.
+"""Reads and writes files in such a way that a file is either complete or absent.
 
-A file is written under a temporary name, flushed to the disk and then renamed. A file that is read may be damaged or written by
-another program; every such fault becomes an `Unreadable` with a message of one line.
+A file is written under a temporary name, flushed to the disk and then renamed. A file that is read may be damaged or come from
+another program. In all such cases the reading functions raise `Unreadable` with a message of one line.
 
-Columns are made from buffers, and Parquet files are read through ParquetFile. `pa.array` and `pq.read_table` would import
-pandas, which takes a fifth of a second, and a sweep without a report does not need it.
+Columns are made from buffers, and Parquet files are read through ParquetFile. The usual `pa.array` and `pq.read_table` would
+import pandas. That takes a fifth of a second, and a sweep without a report does not need pandas.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ LARGEST_JSON = 2**26  # bytes; a larger file was not written by this program
 
 
 def table_bytes(columns: Mapping[str, pa.Array], metadata: Mapping[str, str] | None = None) -> bytes:
-    """Return columns, by name, as the content of a Parquet file with page checksums."""
+    """Return the content of a Parquet file with the given columns, by name, and with page checksums."""
     table = pa.Table.from_arrays(list(columns.values()), names=list(columns)).replace_schema_metadata(metadata)
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
@@ -41,17 +41,17 @@ def table_bytes(columns: Mapping[str, pa.Array], metadata: Mapping[str, str] | N
 
 
 def digest(content: bytes) -> str:
-    """Return the SHA-256 of a file's content, 64 hex digits."""
+    """Return the SHA-256 of a file's content as 64 hex digits."""
     return hashlib.sha256(content).hexdigest()
 
 
 def table_of(content: bytes, path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return the table in the content of a Parquet file, each column in one chunk.
+    """Return the table that a Parquet file's content holds, with each column in one chunk.
 
     Args:
-        content: the content.
+        content: the content of the file.
         path: the file's path, for messages.
-        columns: the names of the columns to read; all if it is None.
+        columns: the names of the columns to read. With None, all are read.
 
     Raises:
         Unreadable: the content is damaged or is not a Parquet file.
@@ -67,20 +67,20 @@ def table_of(content: bytes, path: Path, columns: Sequence[str] | None = None) -
 
 
 def numbers(values: np.ndarray) -> pa.Array:
-    """Return an array of numbers as a column."""
+    """Turn an array of numbers into a column."""
     values = np.ascontiguousarray(values)
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
 
 
 def texts(values: Sequence[str]) -> pa.Array:
-    """Return texts as a column."""
+    """Turn texts into a column."""
     encoded = [value.encode(errors="backslashreplace") for value in values]  # a path may contain bytes that are not UTF-8
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
     return pa.Array.from_buffers(pa.large_string(), len(encoded), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))])
 
 
 def lists(lengths: Sequence[int], flat: pa.Array) -> pa.Array:
-    """Return lists as a column.
+    """Turn lists into a column.
 
     Args:
         lengths: the length of each list.
@@ -90,7 +90,7 @@ def lists(lengths: Sequence[int], flat: pa.Array) -> pa.Array:
 
 
 def of_lists(column: pa.ChunkedArray) -> np.ndarray:
-    """Return a column of equally long lists of numbers as an array with one row per list, without copying.
+    """Turn a column of equally long lists of numbers into an array with one row per list, without copying.
 
     Raises:
         ValueError: the lists differ in length, values are missing, or the column holds anything but lists of numbers.
@@ -99,7 +99,7 @@ def of_lists(column: pa.ChunkedArray) -> np.ndarray:
     if not pa.types.is_large_list(rows.type) or rows.null_count or rows.values.null_count:
         raise ValueError("a column of histories has missing values, or holds no lists")
     first, last = rows.offsets[0].as_py(), rows.offsets[-1].as_py()
-    flat = rows.values.slice(first, last - first)  # as `flatten` does, but that imports pyarrow.compute
+    flat = rows.values.slice(first, last - first)  # `flatten` would give the same, but it imports pyarrow.compute
     if not (pa.types.is_float64(flat.type) or pa.types.is_int64(flat.type)):
         raise ValueError(f"a column of histories holds {flat.type}")
     values = np.frombuffer(
@@ -122,7 +122,7 @@ def json_bytes(values: Mapping[str, Any]) -> bytes:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file; empty if there is no such file. Raises Unreadable."""
+    """Return the JSON object in a file, or an empty dictionary if the file does not exist. Raises Unreadable."""
     try:
         with open_regular(path) as file:
             content = file.read(LARGEST_JSON + 1)
@@ -165,7 +165,7 @@ def open_regular(path: Path) -> Any:
 
 
 def write_bytes(content: bytes, path: Path) -> None:
-    """Write a file in one step: until all of it is on the disk, readers find the earlier file or none.
+    """Write a file in one step. Until all of it is on the disk, readers find the earlier file, or none.
 
     Raises:
         CannotWrite: the file could not be written.
@@ -174,10 +174,10 @@ def write_bytes(content: bytes, path: Path) -> None:
 
 
 def write_and_hold(content: bytes, path: Path) -> IO[bytes]:
-    """Write a file as `write_bytes` does, and return it open and locked.
+    """Write a file in one step, like `write_bytes`, and return it open and locked.
 
-    It is locked before it gets its name, so no other process can lock it first. Without locks in the file system it stays
-    unlocked.
+    The file is locked before it gets its name, so no other process can lock it first. If the file system has no locks, the file
+    is returned unlocked.
 
     Raises:
         CannotWrite: the file could not be written.
@@ -208,7 +208,7 @@ def lock(file: IO[bytes], *, wait: bool = False) -> None:
 
     Args:
         file: the file.
-        wait: wait until the lock is free.
+        wait: wait for as long as another process has the lock.
 
     Raises:
         BlockingIOError: another process has the lock, and `wait` is false.

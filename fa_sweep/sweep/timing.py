@@ -1,4 +1,4 @@
-"""Estimate how long training takes, from the number of calls, products and draws in its steps and evaluations."""
+"""Estimates how long training takes, from the number of calls, products and draws in its steps and evaluations."""
 
 import math
 from collections import Counter
@@ -14,32 +14,32 @@ from fa_sweep.settings.schema import RunConfig
 from fa_sweep.settings.structure import layout_for, widths_of
 from fa_sweep.tasks import TASKS, task_of
 
-COMPILED_IS_FASTER = 2.0  # the compiled engine takes less time than NumPy by this factor
+COMPILED_IS_FASTER = 2.0  # the time of the NumPy engine relative to the compiled one
 FLOAT32 = 0.6  # the time of float32 relative to float64, if there are enough lanes to fill a vector register
-PER_MODE = 0.25  # for each further slice in a stack, the fraction of a step's calls that it adds
+PER_MODE = 0.25  # each further slice in a stack adds this fraction to the calls of a step
 
 
 @dataclass(frozen=True)
 class _Costs:
-    """What the parts of training cost in one layout, in seconds.
+    """How many seconds the elements of training take in one memory layout.
 
     Attributes:
-        call: the calls for one layer in one step of one part of a stack.
+        call: the calls for one layer of one stack in one step.
         product: one weight times one example in one lane, forward and backward.
         inner: the share of a product's cost that does not depend on the number of lanes.
         update: the update of one weight in one lane.
         draw: drawing one entry of a feedback matrix.
         noise: one unit with one noise input, in modes that use noise.
-        evaluation_call: as `call`, for an evaluation.
-        evaluation_product: as `product`, for an evaluation.
-        evaluation_inner: as `inner`, for an evaluation.
-        evaluation_unit: one unit with one example in one lane.
+        evaluation_call: the calls for one layer of one stack in one evaluation.
+        evaluation_product: the counterpart of `product` in an evaluation.
+        evaluation_inner: the counterpart of `inner` in an evaluation.
+        evaluation_unit: one unit with one example in one lane, in an evaluation.
         run: setting up one layer of one run.
         weight: setting up one weight of one run.
         segment: preparing the examples of a series of steps for one run, if each seed has its own task.
         example: copying one number of an example for one lane.
         fresh: drawing one number of a new example.
-        run_call: what one layer of one run adds to the calls of a step.
+        run_call: the time that one layer of one run adds to the calls of a step.
     """
 
     call: float
@@ -60,8 +60,8 @@ class _Costs:
     run_call: float
 
 
-# Fitted to 130 random settings on one core of a 2020s server (benchmarks/estimates.py). Nine in ten estimates are within a
-# factor of 1.7.
+# Fitted to 130 random settings on one core of a 2020s server (benchmarks/estimates.py). Nine in ten estimates differ from the
+# measured time by at most a factor of 1.7.
 _LANES_LAST = _Costs(
     call=1.0e-5, product=1.35e-9, inner=2.1e-8, update=1.4e-9, draw=2.1e-9, noise=1.0e-8,
     evaluation_call=3.2e-4, evaluation_product=1.1e-9, evaluation_inner=2.9e-8, evaluation_unit=3.7e-8,
@@ -111,7 +111,7 @@ def seconds(runs: Sequence[RunConfig]) -> float:
 
 
 def _slice_of(feedback: FeedbackConfig) -> tuple[str, object]:
-    """Return a key of the slice of a stack that holds runs with these settings."""
+    """Return the key of the slice of a stack to which runs with these settings belong."""
     return feedback.mode, MODES[feedback.mode].slice_key(feedback)
 
 

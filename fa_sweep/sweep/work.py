@@ -1,4 +1,4 @@
-"""The code that an executor's workers run. They import this module and the engine alone, so that they start quickly."""
+"""The code that an executor's workers run. They import only this module and the engine, so they start quickly."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,8 @@ from fa_sweep.sweep.jobs import Job
 class Trained:
     """The result of training one shard.
 
-    `histories` are those of its runs. `environment` is that of the process that trained them, perhaps on another machine.
+    `histories` holds the histories of the shard's runs. `environment` describes the process that trained them, which may have
+    run on another machine.
     """
 
     histories: Histories
@@ -25,10 +26,10 @@ class Trained:
 
 @dataclass(frozen=True)
 class Work:
-    """A shard as it is sent to a worker.
+    """A shard in the form in which it is sent to a worker.
 
-    `run_ids` and `runs` are in the same order. `sources` holds the SHA-256 of each unreleased module that decides the runs'
-    numbers; the run ids depend on it.
+    `run_ids` and `runs` are in the same order. `sources` holds the SHA-256 of each module that influences the runs' results and
+    differs from the released code. The run ids depend on these hashes.
     """
 
     run_ids: list[str]
@@ -37,7 +38,7 @@ class Work:
 
 
 def work_of(jobs: Sequence[Job]) -> Work:
-    """Return what a worker needs to know of a shard's jobs. It can be pickled."""
+    """Return what a worker needs to know about a shard's jobs, in a form that can be pickled."""
     runs = [job.run for job in jobs]
     return Work([job.run_id for job in jobs], runs, _sources(runs))
 
@@ -52,10 +53,10 @@ def train_runs(work: Work, progress: Callable[[float], None] | None = None) -> T
 
     Args:
         work: the shard.
-        progress: called now and then with the fraction of the training steps that are done.
+        progress: called now and then with the fraction of the training that is done.
 
     Raises:
-        ConfigError: the code of the runs has changed since they were planned, so their ids no longer stand for it.
+        ConfigError: the code that trains the runs has changed since they were planned, so their ids no longer fit it.
     """
     if (here := _sources(work.runs)) != work.sources:
         changed = sorted({name for name, _ in here.items() ^ work.sources.items()})

@@ -1,4 +1,4 @@
-"""Executors train shards on one backend each: this machine, Dask or SLURM. One file per backend, one contract in `base`."""
+"""Executors: each trains shards on one backend (this machine, Dask or SLURM). Their common contract is `base.Executor`."""
 
 import shutil
 from collections.abc import Callable
@@ -24,15 +24,16 @@ def open_executor(settings: ExecutorSettings, processes: int, folder: Path) -> A
 
     Args:
         settings: the name of the backend and its options.
-        processes: how many processes should train at once. With Dask by address, the scheduler's workers decide instead.
+        processes: how many processes should train at once. It is ignored if a Dask scheduler's address is given, because the
+            scheduler already has its workers.
         folder: the sweep's folder. SLURM's tasks write their shards into it.
 
     Returns:
-        A context manager that yields the executor and ends what it has started.
+        A context manager that yields the executor. On leaving, it ends everything that it has started. On entering, it raises
+        ConfigError if the Dask scheduler does not answer or submitit does not accept an option.
 
     Raises:
-        ConfigError: the settings do not fit the executor, or what it needs is missing. A scheduler that does not answer, or
-            an option that submitit does not know, raises it on entering the context.
+        ConfigError: the settings do not fit the executor, or something that it needs is missing.
     """
     check_executor(settings)
     if settings.name == "dask":
@@ -47,7 +48,7 @@ def open_executor(settings: ExecutorSettings, processes: int, folder: Path) -> A
 
 
 def expect_work(name: str, processes: int) -> None:
-    """Start early what takes a backend some time to start. It costs little if it is not used in the end.
+    """Start early whatever a backend takes some time to start. This costs little, even if nothing is trained in the end.
 
     Args:
         name: the name of the executor.
@@ -58,10 +59,10 @@ def expect_work(name: str, processes: int) -> None:
 
 
 def check_executor(settings: ExecutorSettings) -> None:
-    """Check that an executor is known and available here, and that it uses every option that is set.
+    """Check that an executor is known and available here, and that it uses all options that are set.
 
     Raises:
-        ConfigError: one of these does not hold.
+        ConfigError: the executor is unknown or not available, or it does not use an option.
     """
     name = settings.name
     one_of("hydra.launcher.executor", name, EXECUTORS)

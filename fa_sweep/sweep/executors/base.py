@@ -9,20 +9,20 @@ from fa_sweep.sweep.division import Shard
 from fa_sweep.sweep.failures import Failed
 from fa_sweep.sweep.work import Trained
 
-# Called with the number of a shard and the fraction of it that is done, from 0 to 1.
+# Called with the number of a shard and the fraction of its training that is done, from 0 to 1.
 Progress = Callable[[int, float], None]
 
 
 class InLedger:
-    """Result of a shard that the worker itself has written into the sweep's folder."""
+    """The result for a shard that the worker itself has written into the sweep's folder."""
 
 
 @dataclass(frozen=True)
 class ExecutorSettings:
-    """Where to train.
+    """The settings that say where to train.
 
-    `name` is the name of the backend: "local", "dask" or "slurm". `address` is that of a Dask scheduler; without one, Dask
-    starts a cluster on this machine. `slurm` holds the parameters that submitit passes to SLURM.
+    `name` is the name of the backend: "local", "dask" or "slurm". `address` is the address of a Dask scheduler; without it,
+    the Dask executor starts a cluster on this machine. `slurm` holds the parameters that submitit passes to SLURM.
     """
 
     name: str = "local"
@@ -41,12 +41,12 @@ class Executor(Protocol):
     and cuts the jobs into shards accordingly, so it may differ from the number that was asked for.
 
     Running. `run` yields every shard exactly once, with its result, in any order. It yields each one as soon as it has ended:
-    the caller writes the result to the disk before it asks for the next, and a result that is held back is lost if this
-    process dies. A worker trains a shard with `try_to_train(work_of(shard.jobs))`; `work_of` is called in this process, and
+    the caller writes the result to the disk before it asks for the next. A result that is held back would be lost if this
+    process died. A worker trains a shard with `try_to_train(work_of(shard.jobs))`; `work_of` is called in this process, and
     its value and what `try_to_train` returns can be pickled. `progress` serves the display alone. It may be called at any
     time or never, but only in this process.
 
-    Results. What follows from each kind:
+    Results. There are four kinds:
 
     - `Trained`: the histories of all runs of the shard, in the order of `shard.jobs`, and the environment of the process
       that computed them. The caller writes them into the ledger.
@@ -91,7 +91,7 @@ class Executor(Protocol):
         def open_one_by_one() -> Iterator[Executor]:
             yield OneByOne()
 
-    It is used as the built-in ones are:
+    It is used in the same way as the built-in ones:
 
         with open_one_by_one() as executor:
             shards = make_shards(jobs, executor.processes)
@@ -105,9 +105,9 @@ class Executor(Protocol):
 
         Args:
             shards: what to train; each is one stack of runs.
-            progress: may be called with a shard's number and the fraction of it that is done.
+            progress: may be called with a shard's number and the fraction of its training that is done.
 
         Raises:
-            ConfigError: the backend refuses the work. Only before the first result.
+            ConfigError: the backend refuses the work. This may be raised only before the first result.
         """
         ...

@@ -1,8 +1,8 @@
-"""The Dask executor: trains on any scheduler by its address, or on a cluster of processes on this machine.
+"""The Dask executor: trains on the cluster of a given Dask scheduler, or on a cluster of processes on this machine.
 
-Results travel back to the conducting process, which writes them. If a worker dies, the scheduler gives its shard to another
-worker (up to DEATHS times on this machine's cluster). If the scheduler dies or restarts, or all its workers disappear, the
-shards that have not come back are lost; the same command trains them again.
+Workers send their results to the conducting process, which writes them. If a worker dies, the scheduler gives its shard to
+another worker (up to DEATHS times on a cluster on this machine). If the scheduler dies or restarts, or if all its workers
+disappear, the shards without a result are lost. The same command, run again, trains them.
 """
 
 import math
@@ -22,7 +22,7 @@ from fa_sweep.sweep.executors.local import start_tracker
 from fa_sweep.sweep.failures import Failed, failure
 from fa_sweep.sweep.work import Trained, try_to_train, work_of
 
-DEATHS = 3
+DEATHS = 3  # how many workers may die while training one shard; if another dies, the shard is lost
 CONNECT_S = 10
 POLL_S = 2.0
 WORKERLESS_S = 30.0  # how long to wait for a worker once all have disappeared
@@ -42,12 +42,12 @@ def open_dask(address: str | None, processes: int) -> Iterator[Executor]:
     import dask
     from distributed import Client, LocalCluster
 
-    # A shard is not to be given up because one worker that trained it was lost.
+    # Do not give up a shard just because one worker died while training it.
     with dask.config.set({"distributed.scheduler.allowed-failures": DEATHS, "logging.distributed": "critical"}):
         if address is None:
             start_tracker()
-            # By default the dashboard takes port 8787, and a second sweep on this machine would print a warning about it.
-            # Workers that replace dead ones are covered too: a thread that is created inside this block starts them.
+            # Workers that later replace dead ones are deaf to Ctrl-C too, because a thread that is created in this block starts
+            # them. By default the dashboard takes port 8787, and a second sweep on this machine would print a warning about it.
             with children_deaf_to_ctrl_c():
                 cluster = LocalCluster(
                     n_workers=processes,
@@ -66,7 +66,7 @@ def open_dask(address: str | None, processes: int) -> Iterator[Executor]:
             raise ConfigError(f"hydra.launcher.address is {address}; no scheduler answers there: {error}") from error
         with client:
             threads = sum(worker["nthreads"] for worker in client.scheduler_info(n_workers=-1)["workers"].values())
-            if threads == 0:  # some clusters start workers only when there is work
+            if threads == 0:  # some clusters start workers only once there is work
                 print(f"fa_sweep: the scheduler at {address} has no workers yet; waiting for one", file=sys.stderr)
             yield _Dask(max(1, threads), client, worked=threads > 0)
 
@@ -80,14 +80,14 @@ class _Dask:
     def run(self, shards: Sequence[Shard], progress: Progress) -> Iterator[Result]:
         from distributed import wait
 
-        # Another sweep may train the same runs again. With pure=True, Dask would return the earlier result by its hash.
+        # Another sweep may have trained the same runs. With pure=True, Dask would return its result instead of training them.
         waiting = {self.client.submit(try_to_train, work_of(s.jobs), pure=False): s for s in shards}
         alone_since = math.inf
         while waiting:
             with suppress(TimeoutError, CancelledError):
                 wait(list(waiting), timeout=POLL_S, return_when="FIRST_COMPLETED")
             done = [future for future in waiting if future.status != "pending"]
-            # Results first: if the scheduler has just died, asking it for its workers would block.
+            # Ask for the workers only if there is no result: if the scheduler has just died, the question would block.
             if done or self._has_workers():
                 self.worked, alone_since = True, math.inf
             else:

@@ -1,4 +1,4 @@
-"""The local executor: trains in this process, or in several processes on this machine if there is more than one shard."""
+"""The local executor: trains on this machine, in several processes or, with one process or one shard, in this one."""
 
 import multiprocessing
 import os
@@ -23,27 +23,28 @@ from fa_sweep.sweep.executors.base import Executor, Progress, Result
 from fa_sweep.sweep.failures import Failed, failure
 from fa_sweep.sweep.work import Trained, try_to_train, work_of
 
-# A socket's path may have 107 bytes, and Python appends /pymp-xxxxxxxx/listener-xxxxxxxx to the temporary folder.
+# A socket's path may have at most 107 bytes, and Python appends /pymp-xxxxxxxx/listener-xxxxxxxx to the temporary folder.
 _LONGEST_TEMPORARY = 70
 _KILLED = "a training process was killed, and all others ended with it"
 _BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 
 def start_server() -> None:
-    """Start the server that training processes are forked from, unless it is running. It imports the engine in the background.
+    """Start the server from which training processes are forked, unless it is running. It imports the engine in the background.
 
-    Training processes are not forked from this process, because it has threads (BLAS, rich) and such a fork can hang. For the
-    same reason the server runs BLAS with one thread.
+    Training processes are not forked from this process, because it has threads (BLAS, rich), and forking a process with threads
+    can hang. For the same reason the server runs BLAS with one thread.
     """
     multiprocessing.get_context("forkserver").set_forkserver_preload(["__main__", "fa_sweep.sweep.work"])
-    # The server needs the tracker. Started inside the block below, it would unblock the signals that the block has blocked.
+    # The server needs the tracker. If the tracker were started inside the block below, that would unblock the signals that the
+    # block has blocked.
     start_tracker()
     with _inherited(), _short_socket_path():
         forkserver.ensure_running()
 
 
 def start_tracker() -> None:
-    """Start Python's resource tracker, which removes the semaphores of killed processes, unless it is running."""
+    """Start Python's resource tracker, unless it is running. It removes the semaphores of killed processes."""
     _tidy_up_at_a_signal()
     with _inherited():
         resource_tracker.ensure_running()
@@ -51,9 +52,9 @@ def start_tracker() -> None:
 
 @contextmanager
 def _inherited() -> Iterator[None]:
-    """Give processes that start in this block one BLAS thread, and block the terminal's signals in them.
+    """Give processes that start in this block one BLAS thread, and block SIGINT and SIGHUP in them.
 
-    This process ends them itself.
+    The terminal sends these signals to all of its processes. This process handles them and ends the others.
     """
     before = {name: os.environ.get(name) for name in _BLAS_THREADS}
     os.environ.update(dict.fromkeys(_BLAS_THREADS, "1"))
@@ -83,14 +84,14 @@ def _short_socket_path() -> Iterator[None]:
 
 @cache
 def _tidy_up_at_a_signal() -> None:
-    """Register the removal of shared semaphores and temporary files for when a signal ends the command.
+    """Make sure that semaphores and temporary files are also removed if a signal ends the command.
 
-    At an ordinary end Python removes them itself.
+    If the command ends normally, Python removes them itself.
     """
 
     def tidy_up() -> None:
         tracker: Any = resource_tracker._resource_tracker
-        # All other processes that had this pipe open have been killed. Closing it makes the tracker clean up and end.
+        # The tracker cleans up and ends when no process has its pipe open. All other processes that had it have been killed.
         os.close(tracker._fd)
         shutil.rmtree(multiprocessing.current_process()._config.get("tempdir", ""), ignore_errors=True)  # type: ignore[attr-defined]
         for _ in range(50):
@@ -102,7 +103,7 @@ def _tidy_up_at_a_signal() -> None:
 
 
 def _end_with_parent() -> None:
-    """End this training process when the conducting process ends, for whatever reason: nobody would take its results."""
+    """End this training process when the conducting process ends for any reason, because nobody would take the results."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -115,7 +116,7 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def open_local(processes: int) -> Iterator[Executor]:
-    """Open a local executor with that many processes. `run` starts them and ends them."""
+    """Open a local executor. Its method `run` starts `processes` training processes and ends them."""
     yield _Local(processes)
 
 
@@ -156,13 +157,13 @@ def _in_processes(shards: Sequence[Shard], processes: int, progress: Progress) -
                         yield shard, future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            # A process that was killed while it waited for work leaves the queue locked, and the others would wait for ever.
+            # If a process was killed while it waited for work, the queue stays locked, and the others would wait for ever.
             for worker in set(multiprocessing.active_children()).difference(others):
                 worker.terminate()
 
 
 def _submit(pool: ProcessPoolExecutor, shards: Sequence[Shard]) -> tuple[dict[Future[Trained | Failed], Shard], list[Shard]]:
-    """Submit shards to the pool. Return those that it took, and those that it refused because its processes were killed."""
+    """Submit shards to the pool. Return those that it accepted, and those that it refused because its processes were killed."""
     waiting: dict[Future[Trained | Failed], Shard] = {}
     for number, shard in enumerate(shards):
         try:

@@ -1,8 +1,8 @@
 """The SLURM executor: submits one array job, in which each task trains a few shards.
 
-Every task writes its shards into the sweep's folder, which all machines must be able to see. A task that is cancelled or runs
-out of time therefore loses only the shard that it was training, and nothing finished is lost if the launching process dies.
-The state of a task is read from squeue, which needs no accounting database.
+Every task writes its shards into the sweep's folder, which must be visible on all machines. A task that is cancelled or runs
+out of time therefore loses only the shard that it was training. If the launching process dies, no finished shard is lost. The
+state of a task is read from squeue, because that needs no accounting database.
 """
 
 import secrets
@@ -24,8 +24,8 @@ from fa_sweep.sweep.shards import shards_with_tokens, write_shard
 from fa_sweep.sweep.work import Work, train_runs, work_of
 
 POLL_S = 1.0
-SCANCEL_S = 0.7  # after a signal there is no more time than this
-SETTLE_S = 10.0  # how long a file may take to become visible here after another machine wrote it
+SCANCEL_S = 0.7  # time limit of scancel; after a signal there is no more time than this
+SETTLE_S = 10.0  # how long a file that another machine has written may take to become visible here
 MOST_TASKS = 1000  # SLURM's default limit for one array
 WAITING = ("PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "REQUEUED", "RESIZING", "STOPPED", "REQUEUE_HOLD")
 
@@ -36,8 +36,8 @@ def open_slurm(asked: dict[str, Any], processes: int, folder: Path) -> Iterator[
 
     Args:
         asked: parameters for submitit, such as `timeout_min` or `slurm_partition`.
-        processes: the number of tasks, each with one CPU unless `asked` says otherwise; MOST_TASKS at most.
-        folder: the sweep's folder. The tasks' logs go into its subfolder `slurm`.
+        processes: the number of tasks, at most MOST_TASKS. Each has one CPU unless `asked` says otherwise.
+        folder: the sweep's folder. The tasks' logs are written to its subfolder `slurm`.
 
     Raises:
         ConfigError: submitit does not accept `asked`.
@@ -61,10 +61,10 @@ def train_and_keep(folder: Path, shards: list[tuple[Work, str]]) -> list[Failed 
 
     Args:
         folder: the sweep's folder.
-        shards: each shard's work, and the token that its file's name ends with.
+        shards: for each shard its work, and the token with which the name of its file is to end.
 
     Returns:
-        The error of each shard, or None if it was written.
+        For each shard its error, or None if it was written.
     """
     from submitit.core.utils import UncompletedJobError
 
@@ -96,7 +96,7 @@ class _Slurm:
         work = [[(work_of(shard.jobs), tokens[shard.number]) for shard in bundle] for bundle in bundles]
         submitted: list[Any] = []
         with undone_by_signal(lambda: _cancel(submitted)):
-            with held():  # a signal now would find tasks whose numbers are not known yet, and could not cancel them
+            with held():  # a signal in this block could not cancel the tasks, whose ids are not yet known
                 submitted += self._submit(tasks, work)
             try:
                 yield from self._collect(submitted, bundles, tokens, progress)
@@ -148,7 +148,8 @@ class _Slurm:
 def _cancel(submitted: Sequence[Any]) -> None:
     """Ask SLURM to end an array's tasks.
 
-    If SLURM does not answer within SCANCEL_S, the tasks may go on. What they finish is kept in the sweep's folder.
+    If SLURM does not answer within SCANCEL_S seconds, the tasks may go on. They still write the shards that they finish into
+    the sweep's folder.
     """
     arrays = sorted({str(job.job_id).split("_")[0] for job in submitted})
     if arrays:
@@ -157,7 +158,7 @@ def _cancel(submitted: Sequence[Any]) -> None:
 
 
 def _what_became(job: Any, state: str, left: Sequence[Shard], bundle: Sequence[Shard]) -> Iterator[Result]:
-    """Yield each shard that an ended task has not written, with its error or with `ShardLost`."""
+    """Yield each shard that a task did not write before it ended, with its error or with `ShardLost`."""
     errors: list[Failed | None] = [None] * len(bundle)
     if job.paths.result_pickle.exists():
         outcome, result = job._get_outcome_and_result()
@@ -171,12 +172,12 @@ def _what_became(job: Any, state: str, left: Sequence[Shard], bundle: Sequence[S
 
 
 def _states(job_ids: Sequence[str]) -> dict[str, str] | None:
-    """Return the state of each task that SLURM still knows, by job id; None if SLURM does not answer."""
+    """Return the state of each task that SLURM still knows, by job id, or None if SLURM does not answer."""
     array = job_ids[0].split("_")[0]
     ask = ["squeue", "--jobs", array, "--array", "--states", "all", "--noheader", "--format", "%F_%K %T"]
     done = subprocess.run(ask, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        # SLURM forgets an array some minutes after its end. Any other error means that the controller cannot be reached now.
+        # SLURM forgets an array some minutes after it has ended. Any other error means that SLURM cannot be reached now.
         return {} if "Invalid job id" in done.stderr else None
-    # squeue lists a job N that is not an array as N_N/A.
+    # squeue prints N_N/A for a job N that is not an array.
     return dict(line.replace("_N/A", "").split() for line in done.stdout.splitlines())
