@@ -1,8 +1,8 @@
 """Create the SQLite file in which MLflow keeps runs, or migrate it to MLflow's newest schema.
 
 MLflow creates a database in dozens of steps, which take seconds, and migrates an old database in place. An interruption leaves
-the database half made. Here, MLflow does both in a temporary file, which is renamed once it is complete. A half-made database
-that something else has left holds no runs yet, so it is created anew.
+the database half made. Here, MLflow does both in a temporary file, which is renamed once it is complete. A database that
+MLflow itself has left half made is created anew if it holds no runs.
 """
 
 import atexit
@@ -47,7 +47,7 @@ def why_not(file: Path) -> str | None:
 
 
 def prepare(file: Path, artifacts: Path, say: Say) -> None:
-    """Create a database with the installed MLflow's schema, or migrate an old one. Do nothing if it is up to date.
+    """Create a database with the schema of the installed MLflow, or migrate an old one. Do nothing if it is up to date.
 
     The old file of a migrated database is kept beside the new one.
 
@@ -75,7 +75,7 @@ def prepare(file: Path, artifacts: Path, say: Say) -> None:
 
 
 def require_whole(file: Path) -> None:
-    """Raise TrackingError unless a database has the installed MLflow's schema.
+    """Raise TrackingError unless a database has the schema of the installed MLflow.
 
     Code that only reads a database calls this first, because MLflow would migrate an old one.
     """

@@ -58,7 +58,7 @@ def find_left_over(
     elsewhere: list[Elsewhere] = []
     claims: dict[str, list[Claim]] = {}
     of_claim: dict[str, Sweep] = {}
-    stores: dict[str, str | None] = {}  # by the URI in the record; kept because most sweeps name the same store
+    stores: dict[str, str | None] = {}  # cached by the URI in the record, because most sweeps name the same store
     for sweep, entry in others:
         if entry.uri not in stores:
             stores[entry.uri] = store_of(entry.uri, given.uri, outputs)

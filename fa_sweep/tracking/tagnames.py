@@ -35,7 +35,7 @@ ANEW = "fa_sweep.resume"  # "false" if everything was trained anew, with no earl
 OVERLONG = "fa_sweep.overlong"  # the names of the values that are too long for MLflow's tables and are in an artifact
 COMPLETE = "fa_sweep.complete"  # "true" on a parent that is FINISHED and has all its children
 SUPERSEDED = "fa_sweep.superseded"  # the id of the sweep that counts instead: newly trained, or imported at the same time
-DUPLICATE = "fa_sweep.duplicate"  # "true" on a deleted run that a lost answer had caused to be created twice
+DUPLICATE = "fa_sweep.duplicate"  # "true" on a surplus run that was created because an answer was lost, and then deleted
 
 # MLflow's own.
 PARENT = "mlflow.parentRunId"

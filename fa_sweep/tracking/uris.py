@@ -95,7 +95,7 @@ def _has_databricks() -> bool:
 def _wrong_with_profile(name: str) -> str | None:
     """Return what is wrong with the Databricks profile that a URI names; None if nothing is wrong.
 
-    If the URI names no profile, DATABRICKS_HOST or the file of profiles must exist.
+    If the URI names no profile, it is enough that DATABRICKS_HOST is set or that the file of profiles exists.
     """
     from configparser import ConfigParser, Error
 
@@ -122,9 +122,8 @@ def _is_plugin(scheme: str) -> bool:
 def sqlite_file(uri: str) -> Path | None:
     """Return the absolute path of the file that a SQLite URI names.
 
-    Escapes such as %3F are decoded, and a leading ~ stands for a home folder. Paths in which ? and % are not escaped are also
-    accepted: a ? that no query follows is part of the path, and a path is not decoded if only the folder of the undecoded path
-    exists.
+    Escapes such as %3F are decoded, and a leading ~ stands for a home folder. A path may also contain ? and % unescaped.
+    A ? begins a query only if name=value pairs follow. Escapes are not decoded if only the folder of the undecoded path exists.
 
     Args:
         uri: Any tracking URI.

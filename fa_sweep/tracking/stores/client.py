@@ -3,7 +3,7 @@
 mlflow is imported inside the functions that need it, because the import takes seconds.
 
 A server's answer may be lost, late or garbled. The store therefore reads back what it wrote, and writes again what is missing.
-MLflow's client repeats every failed request by default, even one that creates a run, and may so create a run twice. These
+MLflow's client repeats every failed request by default, even one that creates a run, and may thus create a run twice. These
 retries are switched off. Before this store repeats a request that creates a run, it searches for the run, which the first
 request may have created.
 """

@@ -94,6 +94,6 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _is_out_of_reach(error: BaseException) -> bool:
-    """Whether an error says that a file or a server could not be reached. A server's refusal is no such error."""
+    """Whether an error says that a file or a server could not be reached. A server's refusal does not count."""
     answered = {kind.__name__ for kind in type(error).__mro__} & {"RetryError", "HTTPError"}
     return isinstance(error, OSError) and not answered

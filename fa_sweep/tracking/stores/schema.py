@@ -145,7 +145,7 @@ def table(name: str) -> Any:
 
 
 def is_lost(error: Exception) -> bool:
-    """Whether an error means that the connection was lost. After any other error, the database has refused a statement."""
+    """Whether an error means that the connection was lost, and not that the database refused a statement."""
     from sqlalchemy.exc import DBAPIError
 
     if isinstance(error, DBAPIError):

@@ -2,7 +2,7 @@
 
 This takes a twentieth of the time of MLflow's log_batch and does not import mlflow. It is done only if the tables have exactly
 the columns that the tests cover. For SQLite and PostgreSQL, the tests show that the rows read back as if MLflow's client had
-written them. Other databases that SQLAlchemy supports are written in the same way, without a test.
+written them. Other databases that SQLAlchemy supports are written in the same way, but no test covers them.
 """
 
 import hashlib
