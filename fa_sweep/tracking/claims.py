@@ -1,6 +1,7 @@
 """Check whether MLflow still has the sweeps that were imported into it.
 
-Every sweep's folder notes that MLflow has the sweep. The note is wrong once somebody has deleted the database or purged runs.
+After an import, a note in the sweep's folder says that MLflow has the sweep. The note is wrong if somebody has since deleted
+the database or purged runs.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,14 +38,14 @@ class Claim:
 def store_of(recorded: str, given: str, outputs: Path) -> str | None:
     """Return the store into which this command may import a sweep that another command made.
 
-    Anybody may have written the sweep's record. This command therefore writes to the store in the record only if the user
-    gave it the same store, or if the store is a SQLite file in the working folder's outputs. If the working folder was copied
-    or moved, the record names a file in the original folder; the file at the same place in this folder is used instead.
+    The sweep's record is not trusted, because anybody may have written it. This command writes to the store that the record
+    names only if the user gave the command the same store, or if the store is a SQLite file in `outputs`. If the working folder
+    was copied or moved, the record names a file in the original folder. The file at the same place in this folder is then used.
 
     Args:
         recorded: The URI in the sweep's record, without a password.
         given: The URI that this command was given, with a password if it needs one.
-        outputs: The working folder's outputs.
+        outputs: The folder `outputs/` of the working folder.
 
     Returns:
         The store's URI; None if this command may not write to the store.
@@ -66,18 +67,16 @@ def store_of(recorded: str, given: str, outputs: Path) -> str | None:
 
 
 def lacking(claims: Sequence[Claim], uri: str, timeout_s: float) -> set[str]:
-    """Return the sweeps whose parent run or child runs are missing from a store.
+    """Return the ids of the sweeps that a store should have, but whose parent run or child runs are missing there.
 
     A run that is marked as deleted is not missing. If a SQLite file does not exist or has an unknown schema, all its sweeps
-    count as missing, and the import that follows looks closer.
+    count as missing; the import that follows finds out which runs the store has. Other databases with an unknown schema and
+    MLflow servers are not checked, so none of their sweeps counts as missing.
 
     Args:
-        claims: What the sweeps' folders say about this store.
-        uri: The store's URI. An MLflow server is not asked, so nothing is missing from it.
+        claims: The notes that name this store, from the sweeps' folders.
+        uri: The store's URI.
         timeout_s: How long to wait for the store, in seconds.
-
-    Returns:
-        The ids of these sweeps.
     """
     if not claims or not is_sql(uri):
         return set()
@@ -96,7 +95,7 @@ def lacking(claims: Sequence[Claim], uri: str, timeout_s: float) -> set[str]:
 
 
 def _count(connection: "Connection", run_ids: set[str]) -> dict[str, int]:
-    """Return the number of children of each of these runs that exists; runs marked as deleted are counted."""
+    """Return the number of children of each of these runs. Runs marked as deleted count; a run that is missing has no entry."""
     from sqlalchemy import func, select
 
     runs, tags = table("runs").c, table("tags").c

@@ -1,4 +1,4 @@
-"""What MLflow gets of a sweep and of each of its runs: names, parameters, tags and metrics.
+"""Build what MLflow stores of a sweep and of each of its runs: names, parameters, tags and metrics.
 
 Everything here is a plain value; nothing imports mlflow.
 """
@@ -34,8 +34,8 @@ LONGEST_VALUE = limits.VALUE
 OVERLONG = "overlong.json"
 HISTORIES = ("full", "thin", "none")  # from the fullest to the emptiest
 THIN_POINTS = 11
-BYTES_PER_POINT = 250  # in a SQLite file: one table row and two index entries
-AUTO_BYTES = 2**28  # the most that tracking.history=auto lets a sweep take in the store
+BYTES_PER_POINT = 250  # the size of a point in a SQLite file: one table row and two index entries
+AUTO_BYTES = 2**28  # the most that a sweep's points may take in the store with tracking.history=auto
 ENVIRONMENT_TAGS = (tagnames.GIT_COMMIT, tagnames.GIT_DIRTY)
 
 
@@ -64,7 +64,7 @@ class RunContent:
     overlong: dict[str, str] = field(default_factory=dict)
 
     def within(self, group: Mapping[str, str]) -> "RunContent":
-        """Return the same run with its group's tags added, for example the tag that names its parent."""
+        """Return the same run with the tags of its group added, for example the tag that names its parent."""
         return replace(self, tags={**self.tags, **group})
 
 
@@ -82,13 +82,12 @@ class DatasetContent:
 class HistoryChoice:
     """How much of the metrics' histories MLflow gets.
 
-    MLflow gets the last value of every metric and, unless `history` is "none", the first value of the angles by chance
+    MLflow gets the last value of every metric and, unless `history` is "none", the first value of the chance angles
     (`chance_deg/*`). The ledger always has the whole histories.
 
     Attributes:
-        metrics: Which metrics' histories are sent: "main" (see `is_main_history`) or "all".
-        history: How many points of such a history are sent: "full" (every evaluation), "thin" (`THIN_POINTS` points), or
-            "none".
+        metrics: The metrics whose histories are sent: "main" (see `is_main_history`) or "all".
+        history: How many points of each history are sent: "full" (every evaluation), "thin" (`THIN_POINTS` points), or "none".
     """
 
     metrics: str
@@ -114,12 +113,12 @@ def chosen_history(wanted: str, jobs: Sequence[Job], metrics: str) -> tuple[str,
     """Choose how much of the histories a sweep sends to MLflow.
 
     Args:
-        wanted: The setting tracking.history. With "auto", the fullest choice is taken that needs at most `AUTO_BYTES`.
+        wanted: The setting tracking.history. "auto" takes the fullest choice that needs at most `AUTO_BYTES`, or else "none".
         jobs: The sweep's jobs.
         metrics: The setting tracking.metrics: "main" or "all".
 
     Returns:
-        "full", "thin" or "none"; and a line that tells the user if "auto" leaves points out, otherwise an empty string.
+        "full", "thin" or "none"; and a line that tells the user that "auto" leaves points out, or an empty string.
     """
     if wanted != "auto":
         return wanted, ""
@@ -180,7 +179,7 @@ def job_content(job: Job, sweep: Sweep, record: Record | None, choice: HistoryCh
     Args:
         job: The job.
         sweep: The sweep that the job belongs to.
-        record: The finished run; None if the run failed. The sweep must then know the run's error.
+        record: The record of the finished run; None if the run failed. `sweep.failures` must then hold the run's error.
         choice: How much of the histories is sent.
     """
     tags = {
@@ -210,13 +209,14 @@ def job_content(job: Job, sweep: Sweep, record: Record | None, choice: HistoryCh
 
 
 def is_main_history(metric: str) -> bool:
-    """Whether a metric is one of the main ones, whose history MLflow gets when tracking.metrics is main."""
+    """Whether a metric is a main one. With tracking.metrics=main, MLflow gets the histories of the main metrics only."""
     return metric in MAIN_HISTORIES or metric.startswith(MAIN_PREFIXES)
 
 
 def settings_csv(jobs: Sequence[Job]) -> str:
     """Return the resolved settings of all jobs as one CSV table with one row per job."""
-    kinds = {(type(job.run.task), type(job.run.feedback)): job for job in jobs}  # these types decide which settings a run has
+    # These two types determine which settings a run has.
+    kinds = {(type(job.run.task), type(job.run.feedback)): job for job in jobs}
     names = dict.fromkeys(name for job in kinds.values() for name in run_settings(job.run))
     text = io.StringIO()
     writer = csv.DictWriter(text, ["name", "run_id", *names], lineterminator="\n")
@@ -227,7 +227,7 @@ def settings_csv(jobs: Sequence[Job]) -> str:
 
 @cache
 def _user() -> str:
-    """Return the user's name, or the user's number if it has no name, as in many containers."""
+    """Return the user's name, or the numeric user id if the user has no name, as in many containers."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):
@@ -268,7 +268,7 @@ def overlong_text(content: RunContent) -> str:
 
 
 def _fitted(content: RunContent) -> RunContent:
-    """Make a run fit MLflow's tables: shorten a long name and keep the whole in a tag; move long values to `overlong`."""
+    """Make a run fit MLflow's tables: shorten a long name and keep the full name in a tag; move long values to `overlong`."""
     params = {limits.short(limits.clean(key), limits.KEY): limits.clean(value) for key, value in content.params.items()}
     tags = {key: limits.clean(value) for key, value in content.tags.items()}
     name = limits.clean(content.name)

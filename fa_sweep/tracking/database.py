@@ -1,8 +1,8 @@
 """Create the SQLite file in which MLflow keeps runs, or migrate it to MLflow's newest schema.
 
-MLflow alone creates a database in dozens of steps, which take seconds, and migrates an old database in place; an interruption
-leaves it half made. Here both happen in a temporary file, which is renamed once it is complete. If an interrupted command or
-MLflow itself has left a database half made, the file holds no runs yet, and it is created anew.
+MLflow creates a database in dozens of steps, which take seconds, and migrates an old database in place. An interruption leaves
+the database half made. Here, MLflow does both in a temporary file, which is renamed once it is complete. A database that
+MLflow itself has left half made is created anew if it holds no runs.
 """
 
 import atexit
@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 
 
 def why_not(file: Path) -> str | None:
-    """Return why a path cannot hold a database, with the remedy; None if it can. The check leaves no file behind."""
+    """Return why a path cannot hold a database, and the remedy; None if it can. The check leaves no file behind."""
     try:
         if file.is_dir():
             return "it is a folder: name a file in it"
@@ -47,7 +47,7 @@ def why_not(file: Path) -> str | None:
 
 
 def prepare(file: Path, artifacts: Path, say: Say) -> None:
-    """Create a database with MLflow's newest schema, or migrate an old one. Do nothing if the database is up to date.
+    """Create a database with the schema of the installed MLflow, or migrate an old one. Do nothing if it is up to date.
 
     The old file of a migrated database is kept beside the new one.
 
@@ -57,9 +57,9 @@ def prepare(file: Path, artifacts: Path, say: Say) -> None:
         say: Called with a line for the user before each step that takes time.
 
     Raises:
-        NotWritten: If no database can be kept at this path.
+        NotWritten: If the path cannot hold a database.
         TrackingError: If another program or a newer MLflow made the file, if MLflow cannot migrate it, if another process has
-            it open, or if another command is still creating it.
+            the file open, or if another command is still creating it.
         OSError: If a file cannot be written.
         sqlite3.Error: If the database cannot be read or written.
     """
@@ -75,7 +75,10 @@ def prepare(file: Path, artifacts: Path, say: Say) -> None:
 
 
 def require_whole(file: Path) -> None:
-    """Raise TrackingError unless a database has MLflow's newest schema. For callers that only read and must not migrate it."""
+    """Raise TrackingError unless a database has the schema of the installed MLflow.
+
+    Code that only reads a database calls this first, because MLflow would migrate an old one.
+    """
     if _revision(file, _tables(file)) != _revisions()[0]:
         raise TrackingError(f"{_short(file)} is no database of this MLflow; a sweep that is tracked there makes or migrates it")
 
@@ -154,7 +157,7 @@ def make(new: Path, artifacts: Path) -> None:
 
 @contextmanager
 def _no_writers(file: Path) -> Iterator[None]:
-    """Keep other processes from writing to a database: what they write to the old file would be missing from the new one."""
+    """Keep other processes from writing to a database that is being replaced: the new file would lack what they write."""
     with closing(_open(file)) as guard:
         guard.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         guard.execute("BEGIN IMMEDIATE")
@@ -162,7 +165,7 @@ def _no_writers(file: Path) -> Iterator[None]:
 
 
 def _migrate(file: Path, new: Path) -> None:
-    """Copy a database without other processes' unfinished transactions, and let MLflow migrate the copy."""
+    """Copy a database and let MLflow migrate the copy. Unfinished transactions of other processes are not copied."""
     from fa_sweep.tracking.stores.connection import quiet
 
     quiet()
@@ -203,7 +206,7 @@ def _revision(file: Path, tables: set[str]) -> str | None:
 
 
 def _is_empty(file: Path, tables: set[str]) -> bool:
-    """Whether a database holds no runs and no experiment except MLflow's own."""
+    """Whether a database holds no runs, and no experiment except MLflow's own, Default."""
     most = {"runs": 0, "experiments": 1}
     with closing(_open(file)) as connection:
         counts = {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in most if name in tables}  # noqa: S608
@@ -223,9 +226,9 @@ def _revisions() -> list[str]:
 
 
 def _require_unused(file: Path, state: str) -> None:
-    """Raise TrackingError if another process has a file open: whatever it wrote would be lost with the old file.
+    """Raise TrackingError if another process has a file open: what that process writes would be lost with the old file.
 
-    Processes are found through /proc, so on systems without it nothing is raised.
+    Processes are found through /proc. On systems without /proc, nothing is raised.
     """
     for held in Path("/proc").glob("[0-9]*/fd/*") if file.exists() else ():
         try:
@@ -242,7 +245,7 @@ def _require_unused(file: Path, state: str) -> None:
 
 
 def _beside(file: Path, what: str) -> Path:
-    """Return the path of an auxiliary file beside a database. A hash keeps its name short even if the database's is long."""
+    """Return the path of an auxiliary file beside a database. A hash keeps it short even if the database has a long name."""
     return file.with_name(f".mlflow-{hashlib.sha256(os.fsencode(file.name)).hexdigest()[:12]}.{what}")
 
 
@@ -252,10 +255,10 @@ def _short(file: Path) -> str:
 
 @cache
 def plain(file: Path) -> Path:
-    """Return a path to the same file that needs no quoting in a URI: MLflow does not decode the paths in URIs.
+    """Return a path that leads to a file and needs no quoting in a URI, because MLflow does not decode quoted paths.
 
-    A path with characters that need quoting is replaced by a link in a temporary folder, which is removed when this process
-    exits.
+    If the file's own path needs quoting, the result is a link to the file in a temporary folder. This process removes the
+    folder when it exits.
     """
     if re.fullmatch(r"[\w/.+-]*", str(file), re.ASCII):
         return file

@@ -1,8 +1,8 @@
 """Import a sweep from the ledger into MLflow: one parent run per sweep, one child run per run.
 
-Only the process that launched the sweep imports it, after all its runs are in the ledger; a later command imports whatever was
-left over. An import may be repeated. It asks the store which runs it has and adds the missing ones, whatever an earlier command
-noted. Runs that somebody deleted in MLflow stay deleted and are reported.
+The process that launched the sweep imports it once all runs are in the ledger. If it does not get that far, a later command
+imports the sweep. An import may be repeated: it asks the store which runs are there and adds the missing ones. It does not rely
+on what earlier commands noted. Runs that somebody deleted in MLflow stay deleted and are reported.
 """
 
 import json
@@ -43,9 +43,9 @@ class Imported:
     Attributes:
         run_id: The MLflow id of the sweep's parent run, or of the run itself if the sweep is a single run.
         created: The number of runs that this import added, without the parent.
-        found_complete: Whether the store had every run before the import.
+        found_complete: Whether the store had every run before the import, and none was marked as deleted.
         children: The number of the parent's child runs.
-        deleted: The ids of the runs, children or parent, that somebody deleted in MLflow. They were not added again.
+        deleted: The MLflow ids of the runs, children or parent, that somebody deleted in MLflow. They were not added again.
         superseded_by: The id of the sweep that counts instead of this one, because another command imported the same runs at
             the same time; otherwise empty.
         notices: Lines for the user.
@@ -61,7 +61,7 @@ class Imported:
 
 
 def silent(_: str) -> None:
-    """Ignore a line for the user."""
+    """Do nothing with a line for the user. This is the default for parameters called `say`."""
 
 
 def import_sweep(
@@ -71,7 +71,9 @@ def import_sweep(
     records: Mapping[str, Record] | None = None,
     say: Say = silent,
 ) -> Imported:
-    """Import a sweep into a tracking store and note this in the sweep's folder. After an interruption, call it again.
+    """Import a sweep into a tracking store and note this in the sweep's folder.
+
+    If an import was interrupted, call this function again; it adds what is missing.
 
     Args:
         sweep: The sweep.
@@ -208,7 +210,7 @@ def _import_single(store: Store, sweep: Sweep, records: Mapping[str, Record], ch
 
 
 def _counts(store: Store, run: StoredRun) -> bool:
-    """Whether neither a run nor its parent has been superseded by runs that were trained later."""
+    """Whether neither a run nor its parent is marked as superseded."""
     if tagnames.SUPERSEDED in run.tags:
         return False
     if tagnames.PARENT not in run.tags:
@@ -232,9 +234,10 @@ def _import(store: Store, sweep: Sweep, records: Mapping[str, Record], choice: H
 
 
 def _answer(sweep: Sweep, family: Sequence[StoredRun], choice: HistoryChoice) -> StoredRun | None:
-    """Return the parent run that already stands for a sweep in the store, or None.
+    """Return the parent run that already represents a sweep in the store, or None.
 
-    A complete parent comes first, then this sweep's own parent that an interrupted import left, then one that was deleted.
+    A complete parent with histories that are full enough takes precedence. The next choice is this sweep's own parent, which an
+    interrupted import may have left, and the last one is a parent that is marked as deleted.
     """
     own = [run for run in family if run.tags.get(tagnames.SWEEP) == limits.clean(sweep.id)]
     valid = own if _is_anew(sweep) else [run for run in family if tagnames.SUPERSEDED not in run.tags]
@@ -250,12 +253,12 @@ def _is_anew(sweep: Sweep) -> bool:
 
 
 def _as_full(parent: StoredRun, choice: HistoryChoice) -> bool:
-    """Whether the sweep in the store has histories at least as full as the ones that this import would send."""
+    """Whether the histories of a sweep in the store are at least as full as those that this import would send."""
     return HISTORIES.index(parent.tags.get(tagnames.HISTORY, "full")) <= HISTORIES.index(choice.history)
 
 
 def _mend(store: Store, sweep: Sweep, records: Mapping[str, Record], choice: HistoryChoice, parent: StoredRun) -> Imported:
-    """Add the runs again that have disappeared from a complete sweep. Runs that are marked as deleted stay deleted."""
+    """Add the runs that have disappeared from a complete sweep. Runs that are marked as deleted stay deleted."""
     group = {tagnames.PARENT: parent.run_id}
     there = store.members(group)
     lost = [job.id for job in sweep.jobs if job.id not in there]
@@ -291,7 +294,11 @@ def _add_sweep(
 
 
 def _settle(store: Store, sweep: Sweep, family: Mapping[str, str], before: Sequence[StoredRun], result: Imported) -> Imported:
-    """Mark surplus parents as superseded if several commands created one at once or if the runs were trained anew."""
+    """Mark the parents that no longer count as superseded, and return `result` with the outcome.
+
+    Runs that were trained anew supersede older ones. If several commands imported the same runs at the same time, the parent
+    with the smallest id counts.
+    """
     if result.created == 0 and not _is_anew(sweep):
         return result
     after = store.find(family)
@@ -309,7 +316,10 @@ def _settle(store: Store, sweep: Sweep, family: Mapping[str, str], before: Seque
 
 
 def _supersede(store: Store, family: Sequence[StoredRun]) -> None:
-    """Mark all runs as superseded that are older than the newest complete ones that were trained anew."""
+    """Mark runs without a parent as superseded if they are older than the newest complete one that was trained anew.
+
+    Each run of the family is the parent of a sweep or a single run.
+    """
     alone = [run for run in family if not run.deleted and tagnames.PARENT not in run.tags and run.status == "FINISHED"]
     anew = [run for run in alone if tagnames.ANEW in run.tags and (run.complete or run.tags.get(tagnames.KIND) != "sweep")]
     if not anew:

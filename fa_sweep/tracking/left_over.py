@@ -1,4 +1,4 @@
-"""Find and import sweeps that MLflow does not have, or has lost, although the commands that made them have ended."""
+"""Find and import sweeps that are missing from MLflow although the commands that made them have ended."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from fa_sweep.tracking.uris import public
 
 @dataclass(frozen=True)
 class LeftOver:
-    """A sweep that is to be imported.
+    """A sweep that is missing from MLflow and that this command may import.
 
     Attributes:
         sweep: The sweep.
@@ -44,12 +44,12 @@ class Elsewhere:
 def find_left_over(
     others: Iterable[tuple[Sweep, Entry]], given: TrackingConfig, outputs: Path = OUTPUTS
 ) -> tuple[list[LeftOver], list[Elsewhere]]:
-    """Find the sweeps that are not in MLflow, and split them by whether this command may import them.
+    """Find the sweeps that are missing from MLflow, and split them by whether this command may import them.
 
     Args:
         others: All sweeps except this command's own, each with its entry in the catalogue.
         given: This command's tracking settings.
-        outputs: The working folder's outputs.
+        outputs: The folder `outputs/` of the working folder.
 
     Returns:
         The sweeps that this command may import, and the sweeps that only a command with another tracking.uri may import.
@@ -58,7 +58,7 @@ def find_left_over(
     elsewhere: list[Elsewhere] = []
     claims: dict[str, list[Claim]] = {}
     of_claim: dict[str, Sweep] = {}
-    stores: dict[str, str | None] = {}  # by URI in the record: most sweeps name the same store
+    stores: dict[str, str | None] = {}  # cached by the URI in the record, because most sweeps name the same store
     for sweep, entry in others:
         if entry.uri not in stores:
             stores[entry.uri] = store_of(entry.uri, given.uri, outputs)
@@ -83,13 +83,13 @@ def find_left_over(
 def import_left_over(
     todo: Sequence[LeftOver], timeout_s: float, say: Say = silent
 ) -> Iterator[tuple[LeftOver, Imported | TrackingError]]:
-    """Import sweeps that are left over, one after the other.
+    """Import sweeps that are missing from MLflow, one after the other.
 
     A sweep that is still running, or that another command is importing, is skipped. If a store cannot be opened, it is not
     tried again for the sweeps that follow, because every attempt may last until the time-out.
 
     Args:
-        todo: The sweeps.
+        todo: The sweeps, as `find_left_over` returns them.
         timeout_s: How long to wait for an answer from a store, in seconds.
         say: Called with a line for the user before each step that takes time.
 

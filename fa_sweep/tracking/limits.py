@@ -6,7 +6,7 @@ PostgreSQL refuses longer texts; SQLite stores texts of any length.
 import hashlib
 
 RUN_NAME = 250
-KEY = 250  # of a parameter, a metric or a tag
+KEY = 250  # the name of a parameter, a metric or a tag
 USER = 256
 EXPERIMENT_NAME = 256
 ARTIFACT_LOCATION = 256  # of an experiment
@@ -21,7 +21,7 @@ VALUE = 5000
 def short(text: str, most: int) -> str:
     """Shorten a text to at most `most` characters.
 
-    A text that is too long becomes its beginning and a hash of the whole, so that two different texts stay different.
+    A text that is too long is cut, and a hash of the whole text is appended, so that different texts stay different.
     """
     if len(text) <= most:
         return text

@@ -1,4 +1,7 @@
-"""Locks between commands: files that one process holds at a time. A process that ends in any way releases its locks."""
+"""Locks between commands: files that only one process at a time can hold.
+
+A lock is released when its process ends, even if the process is killed.
+"""
 
 import os
 import time
@@ -12,7 +15,7 @@ except ImportError:  # Windows: there are no locks between commands
     flock = None  # type: ignore[assignment]
 
 POLL_S = 0.05
-NO_LOCKS = -1  # in place of a descriptor
+NO_LOCKS = -1  # stands for the descriptor of a lock file where locking is impossible
 
 
 @contextmanager
@@ -25,8 +28,8 @@ def exclusive(file: Path, wait_s: float, waiting: Callable[[], None] = lambda: N
         waiting: Called once if another process holds the lock.
 
     Yields:
-        Whether the lock was obtained in time. The block runs in either case. Always true without locks: on Windows, on some
-        network file systems, and in a folder that cannot be written.
+        Whether the lock was obtained in time. The block runs in either case. Where locking is impossible,
+        the value is always true: on Windows, on some network file systems, and in a folder that cannot be written.
     """
     held = _hold(file, wait_s, waiting)
     try:
@@ -38,7 +41,7 @@ def exclusive(file: Path, wait_s: float, waiting: Callable[[], None] = lambda: N
 
 
 def _hold(file: Path, wait_s: float, waiting: Callable[[], None]) -> int | None:
-    """Return the descriptor of the locked file, `NO_LOCKS` without locks, or None if another process kept the lock."""
+    """Return the locked file's descriptor, `NO_LOCKS` if locking is impossible, or None if another process kept the lock."""
     deadline, told = time.monotonic() + wait_s, False
     while True:
         try:

@@ -1,6 +1,6 @@
-"""Read a sweep back from MLflow, as the jobs and records that it was imported from.
+"""Read a sweep back from MLflow, and restore the jobs and records that it was imported from.
 
-All calls are paged, so nothing is cut off at MLflow's limits on the length of an answer.
+Searches are read page by page, so MLflow's limit on the length of an answer cuts nothing off.
 """
 
 import json
@@ -65,8 +65,8 @@ def read_sweep(
     Args:
         uri: The store's URI.
         experiment: The experiment's name.
-        sweep_id: The sweep's id; by default the newest sweep is read, and `say` gets a line that lists others.
-        say: Called with a line for the user.
+        sweep_id: The sweep's id; by default the newest sweep is read.
+        say: Called with a line for the user that lists other sweeps, if the newest one is chosen among several.
 
     Raises:
         ConfigError: If the database, the experiment or the sweep does not exist, or if MLflow does not have the full
@@ -106,7 +106,7 @@ def read_sweep(
 
 
 def _require_database(uri: str) -> None:
-    """Raise ConfigError or TrackingError unless a SQLite database exists and is complete: MLflow would create or migrate it."""
+    """Raise an error if a SQLite database is missing or does not have its tables, because MLflow would create or migrate it."""
     file = sqlite_file(uri)
     if file is None:
         return
@@ -169,7 +169,7 @@ def _record(job: Job, run: Any, points: Points) -> Record:
 
 
 def _histories(client: "MlflowClient", uri: str, runs: Sequence[Any]) -> Iterator[Points]:
-    """Yield, for each run in the same order, all points (step, value) that MLflow has of each metric."""
+    """Yield, for each of the runs in turn, all points (step, value) that MLflow has, by metric."""
     engine = open_tables(uri, TIMEOUT_S)
     for start in range(0, len(runs), RUNS_PER_QUERY):
         some = runs[start : start + RUNS_PER_QUERY]
@@ -182,7 +182,10 @@ def _histories(client: "MlflowClient", uri: str, runs: Sequence[Any]) -> Iterato
 
 
 def _from_client(client: "MlflowClient", run: Any) -> Points:
-    """Return a run's points by metric. Each metric is a request of its own: one for many metrics is cut at 25,000 points."""
+    """Return a run's points by metric.
+
+    Each metric takes its own request, because MLflow cuts the answer for several metrics at 25,000 points.
+    """
     names: Mapping[str, float] = run.data.metrics
     histories = {name: client.get_metric_history(run.info.run_id, name) for name in names}
     return {name: [(m.step, m.value) for m in history] for name, history in histories.items()}

@@ -5,7 +5,7 @@ KIND = "fa_sweep.kind"  # "sweep" for the parent of a sweep's runs
 SWEEP = "fa_sweep.sweep"
 SWEEP_HASH = "fa_sweep.sweep_hash"
 PLANNED = "fa_sweep.planned"
-REUSED = "fa_sweep.reused"  # on a parent: how many of its runs an earlier sweep had trained; on such a run: "true"
+REUSED = "fa_sweep.reused"  # on a parent: how many of its runs an earlier sweep had trained; "true" on each of these runs
 RUN_ID = "fa_sweep.run_id"
 JOB_ID = "fa_sweep.job_id"
 NUMBER = "fa_sweep.number"
@@ -31,11 +31,11 @@ VERSIONS = "versions"
 
 # The state of the import.
 HISTORY = "fa_sweep.history"  # how much of the histories MLflow got: "full", "thin" or "none"
-ANEW = "fa_sweep.resume"  # "false" if no earlier runs were reused, that is, everything was trained anew
+ANEW = "fa_sweep.resume"  # "false" if everything was trained anew, with no earlier runs reused
 OVERLONG = "fa_sweep.overlong"  # the names of the values that are too long for MLflow's tables and are in an artifact
 COMPLETE = "fa_sweep.complete"  # "true" on a parent that is FINISHED and has all its children
-SUPERSEDED = "fa_sweep.superseded"  # the id of the later sweep that trained the same runs anew
-DUPLICATE = "fa_sweep.duplicate"  # "true" on a surplus run: it was created twice because an answer was lost, and then deleted
+SUPERSEDED = "fa_sweep.superseded"  # the id of the sweep that counts instead: newly trained, or imported at the same time
+DUPLICATE = "fa_sweep.duplicate"  # "true" on a surplus run that was created because an answer was lost, and then deleted
 
 # MLflow's own.
 PARENT = "mlflow.parentRunId"

@@ -19,7 +19,12 @@ WRITE_ONE = f"write {SQLITE}FILE, http://HOST:PORT or postgresql+psycopg://USER@
 
 @dataclass(frozen=True)
 class Target:
-    """The URI of the store to track in, and the name of the setting, or the default, that it comes from."""
+    """A tracking URI and its origin.
+
+    Attributes:
+        uri: The URI.
+        source: The name of the setting or environment variable that gave the URI; `DEFAULT` if none did.
+    """
 
     uri: str
     source: str
@@ -36,7 +41,7 @@ class Target:
 
 
 def choose(setting: str, name: str = "tracking.uri") -> Target:
-    """Choose the store to track in: an explicit setting, otherwise MLFLOW_TRACKING_URI, otherwise outputs/mlflow.db.
+    """Choose the tracking store: the setting if it names one, otherwise MLFLOW_TRACKING_URI, otherwise outputs/mlflow.db.
 
     Args:
         setting: A URI, or "auto" if the user named none.
@@ -58,7 +63,7 @@ def choose(setting: str, name: str = "tracking.uri") -> Target:
 
 
 def _wrong(uri: str) -> str | None:
-    """Return what is wrong with a URI, with the remedy; None if nothing is."""
+    """Return what is wrong with a URI, and the remedy; None if nothing is wrong."""
     scheme, found, rest = uri.partition("://")
     dialect = scheme.partition("+")[0]
     if scheme in ("databricks", "databricks-uc", "uc"):
@@ -88,7 +93,10 @@ def _has_databricks() -> bool:
 
 
 def _wrong_with_profile(name: str) -> str | None:
-    """Return what is wrong with the Databricks profile that a URI names; without a name the environment may have it all."""
+    """Return what is wrong with the Databricks profile that a URI names; None if nothing is wrong.
+
+    If the URI names no profile, it is enough that DATABRICKS_HOST is set or that the file of profiles exists.
+    """
     from configparser import ConfigParser, Error
 
     file = Path(os.environ.get("DATABRICKS_CONFIG_FILE") or "~/.databrickscfg").expanduser()
@@ -114,14 +122,14 @@ def _is_plugin(scheme: str) -> bool:
 def sqlite_file(uri: str) -> Path | None:
     """Return the absolute path of the file that a SQLite URI names.
 
-    As in any URI, escapes such as %3F stand for characters. A leading ~ stands for a home folder. A pasted path with an
-    unescaped ? or % in it is accepted if it cannot mean anything else.
+    Escapes such as %3F are decoded, and a leading ~ stands for a home folder. A path may also contain ? and % unescaped.
+    A ? begins a query only if name=value pairs follow. Escapes are not decoded if only the folder of the undecoded path exists.
 
     Args:
         uri: Any tracking URI.
 
     Returns:
-        The path; None if the URI is no SQLite URI or names no file.
+        The path; None if the URI is not a SQLite URI or names no file.
 
     Raises:
         ConfigError: If the path begins with the home folder of an unknown user.
@@ -141,7 +149,7 @@ def sqlite_file(uri: str) -> Path | None:
 
 
 def _split(uri: str) -> tuple[str, str]:
-    """Return the path and the query of a SQLite URI, without decoding them."""
+    """Return the path and the query of a SQLite URI, both undecoded. A ? begins a query only if name=value pairs follow."""
     rest = uri.removeprefix(SQLITE)
     path, _, query = rest.partition("?")
     return (path, query) if re.fullmatch(r"(\w+=[^&/]*(&\w+=[^&/]*)*)?", query) else (rest, "")
@@ -182,17 +190,17 @@ def _place(uri: str) -> tuple[object, ...]:
 
 
 def is_sql(uri: str) -> bool:
-    """Whether a tracking URI names an SQL database, which includes SQLite."""
+    """Whether a tracking URI names an SQL database. SQLite files count."""
     return uri.partition("://")[0].partition("+")[0] in SQL_DIALECTS
 
 
 def is_server(uri: str) -> bool:
-    """Whether a tracking URI names anything but a SQLite file, so that it is reached over a network and may never answer."""
+    """Whether a tracking URI names anything but a SQLite file. Such a store is reached over a network and may never answer."""
     return not uri.startswith("sqlite:")
 
 
 def public(uri: str) -> str:
-    """Return a URI as it may be printed: no user, password or query; a relative path if the file is in the working folder."""
+    """Return a URI for printing: without user, password and query, and with a relative path to a file in the working folder."""
     file = sqlite_file(uri) if uri.startswith(SQLITE) else None
     if file is not None:
         return SQLITE + (os.path.relpath(file) if file.is_relative_to(Path.cwd()) else str(file))

@@ -23,8 +23,8 @@ def open_store(uri: str, experiment: str, outputs: Path, timeout_s: float = 30.0
     Args:
         uri: The store's URI.
         experiment: The experiment's name.
-        outputs: The working folder's outputs. A database cannot hold artifacts, so the experiment's artifacts go into this
-            folder; MLflow alone would put them into ./mlruns.
+        outputs: The folder `outputs/` of the working folder. A database cannot hold artifacts, so the artifacts of a new
+            experiment in a database go into this folder. By default, MLflow would put them into ./mlruns.
         timeout_s: How long to wait for an answer, in seconds.
         say: Called with a line for the user before each step that takes time.
 

@@ -1,7 +1,7 @@
 """Decide where the artifacts of an experiment go if MLflow keeps its runs in a database.
 
-MLflow stores an absolute location with every experiment and every run. After a working folder is copied or moved, these
-locations still point into the original folder.
+MLflow stores an absolute location with every experiment and every run. After somebody has copied or moved the working folder,
+these locations still point into the original folder.
 """
 
 import os
@@ -22,7 +22,7 @@ class Home:
     """The place of an experiment's artifacts in this working folder.
 
     Attributes:
-        outputs: The working folder's outputs.
+        outputs: The folder `outputs/` of the working folder.
         experiment: The experiment's name.
     """
 
@@ -41,18 +41,18 @@ class Home:
         return self.folder.as_uri()
 
     def has(self, path: Path) -> bool:
-        """Whether a path lies under this working folder's outputs after links are resolved."""
+        """Whether a path lies in `outputs` once links are resolved."""
         return path.resolve().is_relative_to(self.outputs.resolve())
 
 
 @dataclass(frozen=True)
 class Placing:
-    """The decision where an experiment keeps its artifacts.
+    """The decision about where an experiment keeps its artifacts.
 
     Attributes:
         location: The location for new runs.
-        moved_from: The old location, if the working folder was copied or moved and the locations of the experiment and its
-            runs must be updated; otherwise None.
+        moved_from: The location in the original folder, if the working folder was copied or moved and the tables must be
+            updated; otherwise None.
         notice: A line for the user, or None.
     """
 
@@ -81,7 +81,7 @@ def place(location: str, home: Home, database: Path | None) -> Placing:
         database: The SQLite file that holds the experiment; None for another kind of database.
 
     Returns:
-        The location for new runs, whether older runs must be moved, and a notice for the user.
+        The location for new runs, the old location if the tables must be updated, and a notice for the user.
     """
     who = f"experiment {home.experiment!r}"
     folder = local_folder(location)

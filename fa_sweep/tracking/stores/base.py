@@ -19,10 +19,10 @@ class StoredRun:
     Attributes:
         run_id: The store's id of the run.
         status: MLflow's status: RUNNING, FINISHED, FAILED or KILLED.
-        tags: The run's tags; after `Store.members` perhaps only the one that holds the job's id.
+        tags: The run's tags. `Store.members` may return only the tag that holds the job's id.
         started_at_ms: Start time, Unix time in milliseconds.
         deleted: Whether the run is marked as deleted.
-        fingerprint: Hash of the run's parameters and last metric values, for stores that check what they wrote; may be empty.
+        fingerprint: A hash of the run's parameters and last metric values. Stores that do not compare values leave it empty.
     """
 
     run_id: str
@@ -126,7 +126,7 @@ class Store(ABC):
     def exclusive(self, key: str, wait_s: float, waiting: Callable[[], None]) -> AbstractContextManager[bool]:
         """Keep other imports with the same key out while the block runs.
 
-        A store without locks yields true. The importer then settles afterwards which of several parents counts.
+        A store without locks yields true. If several imports then create parents, the importer decides which parent counts.
 
         Args:
             key: What is imported: the sweep's hash.
@@ -134,13 +134,13 @@ class Store(ABC):
             waiting: Called once if another import holds the lock.
 
         Returns:
-            A context manager that yields whether the lock was obtained in time. The lock must go with the process that holds
-            it, however the process ends.
+            A context manager that yields whether the lock was obtained in time. The lock must be released when the process that
+            holds it ends, however it ends.
         """
 
     @abstractmethod
     def find(self, tags: Mapping[str, str]) -> list[StoredRun]:
-        """Return the experiment's runs that have all these tags, including deleted ones, with the newest start first."""
+        """Return the experiment's runs that have all these tags, newest start first. Deleted runs are included."""
 
     @abstractmethod
     def members(self, group: Mapping[str, str]) -> dict[str, StoredRun]:
@@ -186,8 +186,8 @@ class Store(ABC):
         `fa_sweep.tracking.content.OVERLONG` names.
 
         Args:
-            contents: Returns the runs. A store may call it again to repeat the work, and must read it to the end at least once.
-                It yields one run at a time; collecting all of them may take a gigabyte of memory.
+            contents: Returns an iterable of the runs. A store may call it again to repeat the work, and must read one iterable
+                to the end. The iterable makes one run at a time; a list of all runs may take a gigabyte of memory.
             group: Tags that all these runs get, for example the one that names the parent.
 
         Returns:
@@ -216,11 +216,11 @@ class Store(ABC):
 
     @abstractmethod
     def write_text(self, run_id: str, text: str, name: str) -> None:
-        """Write a text as an artifact called `name`, in UTF-8, and replace an older one."""
+        """Write a text as an artifact called `name`, in UTF-8. An older artifact of this name is replaced."""
 
     @abstractmethod
     def add_file(self, run_id: str, path: Path, folder: str) -> None:
-        """Copy a file into a folder of the run's artifacts under the file's own name, and replace an older one."""
+        """Copy a file into a folder of the run's artifacts, under the file's own name. An older file there is replaced."""
 
     @abstractmethod
     def close(self) -> None:
@@ -228,7 +228,7 @@ class Store(ABC):
 
 
 def one_per_job(runs: Iterable[StoredRun]) -> dict[str, StoredRun]:
-    """Choose one run per job: an active run rather than a deleted one, and among equals the one with the smallest id.
+    """Choose one run per job: active runs come before deleted ones, and then the smallest id wins.
 
     Args:
         runs: The runs. Each must have the tag `tagnames.JOB_ID`.

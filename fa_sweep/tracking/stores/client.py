@@ -3,8 +3,9 @@
 mlflow is imported inside the functions that need it, because the import takes seconds.
 
 A server's answer may be lost, late or garbled. The store therefore reads back what it wrote, and writes again what is missing.
-MLflow's client would repeat every failed request, even one that creates a run, and so create runs twice. These retries are
-switched off. A creation is repeated only after a search for the run that the first request may have created.
+MLflow's client repeats every failed request by default, even one that creates a run, and may thus create a run twice. These
+retries are switched off. Before this store repeats a request that creates a run, it searches for the run, which the first
+request may have created.
 """
 
 import hashlib
@@ -42,7 +43,7 @@ BYTES_PER_BATCH = 400_000  # MLflow accepts a megabyte per request; JSON may tur
 class ClientStore(Store):
     """One experiment, used through MLflow's client. The constructor creates the experiment if it does not exist.
 
-    The artifacts of a new experiment go into the working folder if the store is a database; a server decides itself.
+    If the store is a database, the artifacts of a new experiment go into the working folder. A server chooses the place itself.
     """
 
     def __init__(
@@ -82,13 +83,17 @@ class ClientStore(Store):
 
         try:
             self._ask(lambda: self.client.create_experiment(self._home.experiment, artifact_location=location))
-        except MlflowException as error:  # another command was faster, or an earlier answer was lost
+        except MlflowException as error:  # another command created it first, or an earlier answer was lost
             if getattr(error, "error_code", None) != "RESOURCE_ALREADY_EXISTS":
                 raise
 
     @contextmanager
     def exclusive(self, key: str, wait_s: float, waiting: Callable[[], None]) -> Iterator[bool]:
-        """Keep out imports by the same user on this machine; the importer settles afterwards what other machines did."""
+        """Keep out other imports by this user on this machine.
+
+        Imports by other users or from other machines are not kept out. If they create a second parent, the importer decides
+        afterwards which one counts.
+        """
         who = f"{os.getuid() if hasattr(os, 'getuid') else ''}/{public(self._uri)}/{self.experiment_id}/{key}"
         name = hashlib.sha256(who.encode(errors="backslashreplace")).hexdigest()[:16]
         with exclusive(Path(tempfile.gettempdir()) / f"fa_sweep-{name}.lock", wait_s, waiting) as free:
@@ -135,7 +140,7 @@ class ClientStore(Store):
     def _only(self, own: Mapping[str, str]) -> str:
         """Return the id of the run that has these tags; empty if there is none.
 
-        Late answers may have left several. All but the one with the smallest id are deleted.
+        Late answers may have left several such runs. The one with the smallest id is kept, and the others are deleted.
         """
         there = sorted(run.run_id for run in self.find(own) if not run.deleted)
         for run_id in there[1:]:
@@ -186,7 +191,7 @@ class ClientStore(Store):
     ) -> list[str]:
         """Add the runs that the store lacks, and write again the runs whose values differ. Return the names of these runs.
 
-        The last pass is made without `compare`: values that still differ are accepted, since the store may alter them itself.
+        Without `compare`, values that differ are accepted. The last pass does so, because the store may alter values itself.
         """
         there, lacking = self._members_once(group), []
         for content in contents:
@@ -220,7 +225,7 @@ class ClientStore(Store):
     def _log_values(
         self, run_id: str, metrics: Iterable[tuple[str, float, int]], moment_ms: int, params: Mapping[str, str]
     ) -> None:
-        """Log parameters and metrics. A repetition leaves the same rows, because the timestamp comes from the ledger."""
+        """Log parameters and metrics. Logging them again leaves the same rows, because all points get the time `moment_ms`."""
         from mlflow.entities import Metric, Param
 
         points = [Metric(name, value, moment_ms, step) for name, value, step in metrics]
@@ -234,14 +239,14 @@ class ClientStore(Store):
             def log(some: Any = some, few: Any = few) -> None:
                 self._ask(lambda: self.client.log_batch(run_id, metrics=some, params=few))
 
-            # `add` checks a run's parameters and last values at the end. It cannot see earlier points, so if there are
-            # several batches, each one is checked here.
+            # `add` later checks a run's parameters and last values, but not the earlier points. If there are several batches,
+            # each one is therefore checked here.
             self._patience.until(log, partial(self._has_point, run_id, some), f"values of run {run_id}") if len(
                 batches
             ) > 1 else log()
 
     def _has_point(self, run_id: str, points: "Sequence[Metric]") -> bool:
-        """Whether a run has the first of these points. The store takes a batch as a whole, so it then has all of them."""
+        """Whether a run has the first of these points, and therefore all of them: a store takes a batch as a whole."""
         if not points:
             return True
         point = points[0]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ClientArtifacts:
-    """Writes artifacts of runs until the store refuses one.
+    """Writes the artifacts of runs. Once the store has refused one, nothing more is written.
 
     Attributes:
         taken: Whether the store still accepts artifacts. Once it is false, `write` does nothing.
@@ -37,9 +37,9 @@ class ClientArtifacts:
         return self._patience.ask(call, threaded=self._threaded)
 
     def _artifacts_of(self, run_id: str) -> Any:
-        """Return the repository of a run's artifacts.
+        """Return MLflow's object that reads and writes a run's artifacts.
 
-        MLflow's client is not asked for it, because it would also cache a location that came from a garbled answer.
+        It is not taken from MLflow's client, because the client would cache even a location from a garbled answer.
         """
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
         from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
@@ -53,7 +53,7 @@ class ClientArtifacts:
     def write(self, run_id: str, path: Path, folder: str | None) -> None:
         """Write a file as an artifact, and check that the store lists it afterwards.
 
-        The check is needed because MLflow's client takes every answer with status 200 for success. If the store refuses or
+        The check is needed because MLflow's client regards every answer with status 200 as a success. If the store refuses or
         loses the artifact, `taken` becomes false and the import goes on without artifacts.
 
         Args:
@@ -63,7 +63,7 @@ class ClientArtifacts:
 
         Raises:
             StoreClosed: If the store does not answer in time.
-            Exception: Any error that says that a file or the server could not be reached.
+            Exception: An error which says that a file or the server could not be reached.
         """
         if not self.taken:
             return
@@ -94,6 +94,6 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _is_out_of_reach(error: BaseException) -> bool:
-    """Whether an error says that a file or a server could not be reached, not that the server answered with a refusal."""
+    """Whether an error says that a file or a server could not be reached. A server's refusal does not count."""
     answered = {kind.__name__ for kind in type(error).__mro__} & {"RetryError", "HTTPError"}
     return isinstance(error, OSError) and not answered

@@ -36,12 +36,12 @@ def quiet(timeout_s: float = 30.0) -> None:
     os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(max(1, math.ceil(timeout_s)))
     import mlflow  # noqa: F401
 
-    for name in ("alembic", "mlflow"):  # after the import, because the import sets the levels too
+    for name in ("alembic", "mlflow"):  # after the import, which sets the levels too
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def connect(uri: str, timeout_s: float = 30.0) -> "MlflowClient":
-    """Return MLflow's client for a tracking URI. A SQLite database must already exist, with all its tables."""
+    """Return MLflow's client for a tracking URI. A SQLite database must already exist and have all its tables."""
     quiet(timeout_s)
     from mlflow import MlflowClient
 
@@ -50,7 +50,7 @@ def connect(uri: str, timeout_s: float = 30.0) -> "MlflowClient":
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether a store understood a request and refused it, so that repeating the request is pointless."""
+    """Whether a store understood a request and refused it. Repeating the request is then pointless."""
     return getattr(error, "error_code", None) in REFUSED
 
 

@@ -9,16 +9,17 @@ from typing import Any, TypeVar
 from fa_sweep.errors import StoreClosed, TrackingError
 
 T = TypeVar("T")
-ATTEMPTS = 4  # how often a request that fails is sent
-PASSES = 3  # how often something is written and looked for before the store counts as faulty
+ATTEMPTS = 4  # the most times that a failing request is sent, unless the server is busy
+PASSES = 3  # the most times that something is written and looked for before the store counts as faulty
 PAUSE_S = 0.1  # pause before the second attempt; it doubles before each further one
-SILENCE_S = 2.0  # after this time without an answer the user is told that the program is waiting
+SILENCE_S = 2.0  # after this time without an answer, the user is told that the program is waiting
 
 
 class Patience:
     """Sends requests to a store, repeats the ones that fail, and gives up if no answer comes in time.
 
-    Because a request may be repeated after it was carried out, repeating it must leave the same rows.
+    A request may be repeated although it was carried out, because its answer may have been lost. Every request must therefore
+    leave the same rows if it is made twice.
     """
 
     def __init__(self, who: str, seconds: float, say: Callable[[str], None], *, hopeless: Callable[[Exception], bool]) -> None:
@@ -26,9 +27,9 @@ class Patience:
 
         Args:
             who: The store's name in messages, without a password.
-            seconds: How long one request may take, all its attempts together, in seconds.
+            seconds: How long all attempts at one request may take together, in seconds.
             say: Called once, with a line for the user, when the store is slow to answer.
-            hopeless: Whether an error means that repeating the request cannot help, for example because the store refused it.
+            hopeless: Returns whether an error means that repeating the request cannot help, for example after a refusal.
         """
         self.who, self.seconds = who, seconds
         self._say, self._hopeless, self._told = say, hopeless, False
@@ -37,12 +38,12 @@ class Patience:
     def ask(self, call: Callable[[], T], *, threaded: bool = True) -> T:
         """Make a request and return its result; repeat it if it fails.
 
-        A request is made at most `ATTEMPTS` times, or until the time is over if the server is busy (HTTP status 429 or 503).
+        At most `ATTEMPTS` attempts are made. If the server is busy (HTTP status 429 or 503), they go on until the time is up.
 
         Args:
             call: Makes the request.
-            threaded: Whether each attempt runs in a thread of its own, which is abandoned if no answer comes in time. A request
-                to a local file needs none; without a thread, a call that hangs is not interrupted.
+            threaded: Whether each attempt runs in a thread of its own, which is abandoned if no answer comes in time. Without a
+                thread, a call that hangs is not interrupted. Requests to a local file need no thread.
 
         Raises:
             StoreClosed: If no answer comes in time.
@@ -58,23 +59,22 @@ class Patience:
             except Exception as error:
                 attempt += 1
                 pause = PAUSE_S * 2 ** (attempt - 1)
-                busy = " 429 " in str(error) or " 503 " in str(
-                    error
-                )  # the statuses as in MLflow's messages: a later attempt may succeed
+                # MLflow's messages contain the HTTP status. After these two, a later attempt may succeed.
+                busy = " 429 " in str(error) or " 503 " in str(error)
                 if self._hopeless(error) or (attempt >= ATTEMPTS and not busy) or pause > self._left():
                     raise
                 time.sleep(pause)
 
     def until(self, do: Callable[[], None], done: Callable[[], bool], what: str) -> None:
-        """Write something and check that the store has it; repeat both if it does not.
+        """Write something and check that the store has it. If it is missing, write and check again.
 
         Args:
-            do: Writes it.
-            done: Asks the store whether it has it.
+            do: Writes to the store.
+            done: Returns whether the store has what was written.
             what: What is written, for the error message.
 
         Raises:
-            TrackingError: If the store accepted it `PASSES` times and still does not have it.
+            TrackingError: If the store still does not have it after `PASSES` writes.
         """
         for _ in range(PASSES):
             do()

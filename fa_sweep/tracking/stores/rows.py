@@ -24,7 +24,7 @@ def add_run(rows: Rows, run_id: str, content: RunContent, experiment_id: int, ar
     """Append all rows of a run that has ended.
 
     Args:
-        rows: The rows of other runs, by table; the run's rows are appended.
+        rows: The rows of earlier runs, by table. The run's rows are appended to them.
         run_id: The run's MLflow id.
         content: The run.
         experiment_id: The experiment's id.
@@ -43,7 +43,7 @@ def run_row(
 ) -> tuple[Any, ...]:
     """Return a run's row in the table `runs`. Without `has_ended`, its status is RUNNING and it has no end time."""
     status, ended_at_ms = (content.status, content.ended_at_ms) if has_ended else ("RUNNING", None)
-    # MLflow's create_run writes UNKNOWN too, and keeps the source in tags.
+    # MLflow's own create_run also writes UNKNOWN here. The source stands in tags.
     return (
         run_id, content.name, "UNKNOWN", "", "", short(content.tags[tagnames.USER], USER), status, content.started_at_ms,
         ended_at_ms, None, "", "active", artifact_uri, experiment_id,
@@ -66,10 +66,10 @@ def latest(points: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 
 def mint(group: Mapping[str, str], content: RunContent) -> str:
-    """Derive a run's MLflow id from its parent, sweep and job, so that every import of the run gives the same id.
+    """Derive a run's MLflow id from its parent, sweep and job, so that a repeated import gives the run the same id.
 
-    The id begins with the start time and the job's number, so that new rows go to the end of every index instead of being
-    scattered over it.
+    The id begins with the start time and the job's number, so that new rows go to the end of every index and are not scattered
+    over it.
 
     Args:
         group: The tags of the run's group, which may name a parent.
@@ -82,7 +82,7 @@ def mint(group: Mapping[str, str], content: RunContent) -> str:
 
 
 def insert(connection: "Connection", name: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows into a table in the quickest way that the database's driver offers.
+    """Insert rows into a table by the fastest method that the database's driver offers.
 
     Args:
         connection: A connection within a transaction.

@@ -1,6 +1,6 @@
 """The tables of MLflow's SQL store whose schema the tests cover, and connections to them.
 
-A proved schema is one of which a test shows that rows written directly read back as if MLflow's client had written them.
+A schema is called proved if a test shows that rows written directly read back as if MLflow's client had written them.
 """
 
 from pathlib import Path
@@ -37,13 +37,13 @@ OF_A_RUN = (
     "params",
     "metrics",
     "latest_metrics",
-)  # in the order of insertion: other rows refer to those of runs
+)  # in the order of insertion: rows of the other tables refer to rows of `runs`
 # The schema versions that the tests cover. With another version, a database may have the same columns only because MLflow has
 # not finished creating or migrating it.
 PROVED_REVISIONS = ("dc11669786a5",)
-# SQLite's page cache. It should hold the last pages of five tables and ten indexes and all new pages of a transaction. With
-# SQLite's default of 2 MB, an import takes 1.5 times as long, and readers are locked out whenever pages spill to the disk, not
-# only at the commit.
+# The size of SQLite's page cache. The cache should hold the last pages of five tables and ten indexes, and all new pages of a
+# transaction. With SQLite's default of 2 MB, an import takes 1.5 times as long. Readers are then locked out not only at the
+# commit, but whenever pages spill to the disk.
 SQLITE_CACHE_KIB = 2**16
 MAKING = 4036121  # number of the PostgreSQL advisory lock that a command holds while it creates the tables
 CONNECT_TIMEOUTS = {"postgresql": "connect_timeout", "mysql": "connect_timeout"}
@@ -55,11 +55,12 @@ def open_tables(uri: str, timeout_s: float, *, whole: bool = False) -> "Engine |
     Args:
         uri: The store's URI.
         timeout_s: How long to wait for a connection, or for another process that is writing to SQLite, in seconds.
-        whole: Whether the caller knows that MLflow has finished creating the tables. Otherwise the database must have a proved
-            schema version or hold at least one run.
+        whole: Whether the caller knows that MLflow has finished creating the tables. If not, the database must have a proved
+            schema version or hold at least one run, which shows that the tables are finished.
 
     Returns:
-        An engine; None if the URI names a server, or if the database is missing, empty, unfinished or of an unknown schema.
+        An engine; None if the URI names no SQL database, or if the database is missing, empty, unfinished or has an unknown
+            schema.
     """
     if not is_sql(uri):
         return None
@@ -144,10 +145,10 @@ def table(name: str) -> Any:
 
 
 def is_lost(error: Exception) -> bool:
-    """Whether an error means that the connection was lost, as opposed to a statement that the database refused."""
+    """Whether an error means that the connection was lost, and not that the database refused a statement."""
     from sqlalchemy.exc import DBAPIError
 
     if isinstance(error, DBAPIError):
         return bool(error.connection_invalidated)
     kinds = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
-    return "psycopg.OperationalError" in kinds  # COPY bypasses SQLAlchemy, so psycopg's own errors appear
+    return "psycopg.OperationalError" in kinds  # COPY bypasses SQLAlchemy and raises psycopg's own errors

@@ -1,8 +1,8 @@
 """A store that writes directly into the tables of MLflow's SQL store.
 
-This takes a twentieth of the time of MLflow's log_batch and does not import mlflow. It is used only if the tables have exactly
-the columns for which the tests prove that the rows read back as if MLflow's client had written them. The tests do so for SQLite
-and PostgreSQL; other databases that SQLAlchemy supports are written in the same way.
+This takes a twentieth of the time of MLflow's log_batch and does not import mlflow. It is done only if the tables have exactly
+the columns that the tests cover. For SQLite and PostgreSQL, the tests show that the rows read back as if MLflow's client had
+written them. Other databases that SQLAlchemy supports are written in the same way, but no test covers them.
 """
 
 import hashlib
@@ -58,11 +58,12 @@ class TableStore(Store):
         self.location = self._place(location)
 
     def _place(self, location: str) -> str:
-        """Return the artifact location for new runs. If the working folder was moved, update the experiment's old locations."""
+        """Return the artifact location for new runs. If the working folder was moved, update the locations in the tables."""
         placing = place(location, self._home, self._file)
         require_room(placing.location, self.engine.dialect.name)
         if placing.moved_from is not None:
             old = local_folder(placing.moved_from)
+            # If the database was moved without the artifacts, the locations of its runs are still right.
             with_runs = self._home.folder.exists() or old is None or not old.exists()
             self._run(lambda connection: self._move(connection, location.rstrip("/"), placing.location, with_runs=with_runs))
         if placing.notice is not None:
@@ -99,10 +100,10 @@ class TableStore(Store):
         try:
             self._run(lambda connection: connection.execute(table("experiments").insert(), row))
         except IntegrityError:
-            return  # another command was faster, or an earlier answer was lost
+            return  # another command created it first, or an earlier answer was lost
 
     def _run(self, work: "Callable[[Connection], T]") -> T:
-        """Do work in one transaction. It is repeated if the connection is lost, and must then leave the same rows."""
+        """Do work in one transaction. If the connection is lost, the work is repeated, and must leave the same rows."""
 
         def transaction() -> T:
             with self.engine.begin() as connection:
@@ -124,7 +125,7 @@ class TableStore(Store):
 
     @contextmanager
     def _advisory(self, number: int, wait_s: float, waiting: Callable[[], None]) -> Iterator[bool]:
-        """Hold an advisory lock of PostgreSQL on a connection of its own. The lock ends with the connection."""
+        """Hold a PostgreSQL advisory lock on a connection of its own. Closing the connection releases the lock."""
         from sqlalchemy import func, select
 
         deadline, told = time.monotonic() + wait_s, False
@@ -218,7 +219,7 @@ class TableStore(Store):
         try:
             return self._add(contents(), group)
         except IntegrityError:
-            return self._add(contents(), group)  # another command has just added some of them, and this time they are found
+            return self._add(contents(), group)  # another command has just added some of these runs; now they are found
 
     def _add(self, contents: Iterable[RunContent], group: Mapping[str, str]) -> int:
         there = self.members(group)
@@ -264,7 +265,7 @@ class TableStore(Store):
 
         try:
             self._run(lambda connection: self._log_datasets(connection, run_id, datasets))
-        except IntegrityError:  # another command has just recorded the same data, and this time they are found
+        except IntegrityError:  # another command has just recorded the same data sets; now they are found
             self._run(lambda connection: self._log_datasets(connection, run_id, datasets))
 
     def _log_datasets(self, connection: "Connection", run_id: str, datasets: Sequence[DatasetContent]) -> None:
@@ -303,7 +304,7 @@ class TableStore(Store):
         """Return the folder of a run's artifacts; None if they are not in a folder on this machine.
 
         Raises:
-            TrackingError: If the folder is neither in this working folder nor in the experiment's own location.
+            TrackingError: If the folder lies neither in this working folder's `outputs` nor in the experiment's own location.
         """
         from sqlalchemy import select
 
@@ -326,8 +327,8 @@ class TableStore(Store):
     def _insert(self, rows: Rows, half_made: Sequence[str], run_ids: Sequence[str]) -> None:
         """Insert the rows of runs in one transaction: either all of them or none.
 
-        Existing rows of half-made runs are deleted first. If the transaction is repeated, the rows of all runs are deleted
-        first, because the first attempt may have succeeded and only its answer been lost.
+        Existing rows of the half-made runs are deleted first. If the transaction is repeated, the rows of all these runs are
+        deleted first, because the first attempt may have succeeded although its answer was lost.
         """
         replaced = iter((half_made,))
 
@@ -343,5 +344,5 @@ class TableStore(Store):
 
 
 def _is_there(run: StoredRun | None) -> bool:
-    """Whether a run needs no more work: it has ended, or somebody has deleted it and it is to stay deleted."""
+    """Whether a run needs no more work: it has ended, or somebody has deleted it, and it stays deleted."""
     return run is not None and (run.deleted or run.status in ENDED)
