@@ -15,7 +15,7 @@ from fa_sweep.report.frames import Frames
 from fa_sweep.report.intervals import APPROXIMATE_BELOW
 from fa_sweep.report.trainings import distinct, sets_of_trainings
 
-MOST_GROUPS = 4  # in one sentence; of more groups, only the highest and the lowest are named
+MOST_GROUPS = 4  # most groups that one sentence names (of more, the highest and the lowest), and most comparisons in sentences
 LEVEL = 0.05
 
 
@@ -37,8 +37,8 @@ def share(row: pd.Series, name: str = "converged") -> str:
 def findings(frames: Frames, groups: pd.DataFrame, comparisons: pd.DataFrame, final: pd.DataFrame) -> list[str]:
     """Write the main results of a sweep, one sentence per string, the most informative first.
 
-    If all runs converged or none did, the fraction converged says nothing about differences between groups. The final values
-    come first then, or the times if the final values do not differ either.
+    If all runs converged or none did, the fraction converged says nothing about differences between groups. In that case the
+    final values come first, or the times to convergence if the final values do not differ either.
 
     Args:
         frames: The sweep.
@@ -50,7 +50,7 @@ def findings(frames: Frames, groups: pd.DataFrame, comparisons: pd.DataFrame, fi
     if present.empty:
         return [f"None of the {frames.about.planned} planned runs has finished: there is nothing to report yet."]
     if frames.runs["horizon_step"].isna().all():
-        # With fewer evaluations than train.hold no run can converge. A fraction of 0 would describe the settings, not the runs.
+        # With fewer evaluations than train.hold, no run can converge. A fraction of 0 would describe the settings, not the runs.
         held = "No run could count as converged: there are fewer evaluations than train.hold asks for."
         sentences = [held, _reached(present), *_final(frames, present, final)]
     elif lead := undecided_by_convergence(present):
@@ -73,7 +73,7 @@ def findings(frames: Frames, groups: pd.DataFrame, comparisons: pd.DataFrame, fi
 
 
 def undecided_by_convergence(groups: pd.DataFrame) -> str:
-    """Return the first half of a sentence if all or no runs of several groups converged; otherwise an empty string."""
+    """Return the beginning of a sentence that says that all runs converged or none did; empty if some did, or for one group."""
     if len(groups) < 2:
         return ""
     if (groups["converged"] == groups["n"]).all():
@@ -89,7 +89,7 @@ def _nothing_differs(final: pd.DataFrame) -> bool:
 
 
 def _some(groups: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return all groups if they fit into a sentence, otherwise the highest and the lowest in a column (one if equal)."""
+    """Return all groups if they fit into a sentence, otherwise those with a column's highest and lowest value (one if equal)."""
     known = groups[groups[column].notna()]
     if len(known) <= MOST_GROUPS:
         return known
@@ -98,7 +98,7 @@ def _some(groups: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def _lead(some: pd.DataFrame, groups: pd.DataFrame) -> str:
-    """Return the words that introduce the selection of groups of `_some`; empty if all groups are selected."""
+    """Return the words that introduce the groups selected by `_some`; empty if it selected all groups."""
     if len(some) == len(groups):
         return ""
     return (
@@ -121,7 +121,7 @@ def _reached(groups: pd.DataFrame) -> str:
 
 
 def _three_events(frames: Frames, groups: pd.DataFrame) -> str:
-    """Contrast success at some evaluation, at the last one, and convergence, for the group in which they differ most."""
+    """Contrast three events, for the group in which they differ most: success at some evaluation, at the last, convergence."""
     gap = (groups["reached"] - groups["converged"]) / groups["n"]
     if gap.max() <= 0:
         return ""
@@ -144,7 +144,7 @@ def _design(row: pd.Series) -> str:
 
 
 def _verdict(row: pd.Series, test: str, quantity: str, tests: int) -> str:
-    """Say whether a test told two groups apart in a quantity, and if not, whether it could have with so few runs."""
+    """Say whether a test told two groups apart in a quantity and, if not, whether the runs are too few for the test to do so."""
     suffix = f"_{test}" if test else ""
     p, holm, least = row[f"p{suffix}"], row[f"p{suffix}_holm"], row[f"p{suffix}_least"]
     low, high = (row[f"{'rmst_' if test == 'time' else ''}difference_{end}"] for end in ("low", "high"))
@@ -160,7 +160,7 @@ def _verdict(row: pd.Series, test: str, quantity: str, tests: int) -> str:
 
 
 def _too_few(row: pd.Series, test: str, tests: int) -> str:
-    """Explain why a test cannot reach its level. With m discordant pairs, McNemar's least p value is 2^(1-m)."""
+    """Explain why a test cannot reach its level. With m discordant pairs, McNemar's smallest p value is 2^(1-m)."""
     least = row[f"p_{test}_least" if test else "p_least"]
     if test == "converged" and row["design"] == PAIRED:
         discordant = int(row["discordant"])
@@ -201,7 +201,7 @@ def _fractions(comparisons: pd.DataFrame) -> list[str]:
 
 
 def number_of_tests(comparisons: pd.DataFrame) -> int:
-    """Return the number of p values in a table of comparisons, which is the family of Holm's correction."""
+    """Return the number of p values in a table of comparisons. Holm's correction is made for this number of tests."""
     columns = [c for c in ("p_converged", "p_time", "p") if c in comparisons]
     return int(comparisons[columns].notna().to_numpy().sum())
 
@@ -238,13 +238,13 @@ def _middle(value: float, low: float, high: float) -> str:
 
 
 def _interval(value: float, low: float, high: float, *, approximate: bool = False) -> str:
-    """Write an interval such as "95 % CI +2 to +5", with the same number of decimal places as `_middle`."""
+    """Write an interval such as "95 % CI +2 to +5", with the same number of decimal places as the value in `_middle`."""
     text = estimate(value, low, high, 4, signed=True).partition(" (")[2]
     return f"{'approximate ' if approximate else ''}95 % CI {text.rstrip(')')}" if text else "no interval"
 
 
 def _final(frames: Frames, groups: pd.DataFrame, final: pd.DataFrame) -> list[str]:
-    """Compare the final success metric between groups, or, if no comparison was tested, give it for each group."""
+    """Write the comparisons of the final success metric or, if no comparison was tested, its median in each group."""
     tests = number_of_tests(final)
     parts = []
     tested = final[final["p"].notna()]
@@ -284,7 +284,7 @@ def _final_of_groups(frames: Frames, groups: pd.DataFrame) -> Iterator[str]:
 
 
 def _counted(groups: pd.DataFrame, metric: str, *names: str) -> str:
-    """Say how many runs of some groups diverged and as what they count; empty if none did."""
+    """Say how many runs of the named groups diverged and which value they count as; empty if none diverged."""
     diverged = int(groups.loc[groups["group"].isin(names), "diverged"].sum())
     return f"{counted(diverged, 'diverged run')} counted as {'0' if metric == 'accuracy' else 'infinite'}" if diverged else ""
 
@@ -315,7 +315,7 @@ def _angles(groups: pd.DataFrame) -> str:
 
 
 def _one_set(frames: Frames, groups: pd.DataFrame) -> Iterator[str]:
-    """Name the groups that are the same set of trainings, with the number of converged runs under each name."""
+    """Name the groups that are the same set of trainings, with the number of runs that converged under each group's criterion."""
     rows = groups.set_index("group")
     for names in sets_of_trainings(frames):
         if len(names) > 1:
