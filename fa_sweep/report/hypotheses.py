@@ -18,7 +18,10 @@ TOLERANCE = 1e-9  # statistics that differ by less count as equal, because round
 
 @dataclass(frozen=True)
 class Tested:
-    """The name of a test, its p value, and the smallest p value that it could have given on these runs."""
+    """The name of a test, its p value, and the smallest p value that it could have given on these runs.
+
+    In permutation tests of groups of different sizes, `least_p` may be up to twice the true smallest p value.
+    """
 
     name: str
     p: float
@@ -104,7 +107,7 @@ def wilcoxon(differences: Array, key: tuple[str, ...]) -> Tested:
     Returns:
         The test's result; p is 1 if fewer than two differences are other than zero.
     """
-    # scipy.stats.wilcoxon with a PermutationMethod gives the same p, but is a hundred times slower: it ranks each resample anew.
+    # scipy.stats.wilcoxon with a PermutationMethod gives the same p a hundred times slower, because it ranks each resample anew.
     name = "Wilcoxon signed-rank"
     signed_ranks = np.sign(differences) * stats.rankdata(np.abs(differences))
     signed_ranks = signed_ranks[signed_ranks != 0]
@@ -123,14 +126,15 @@ def wilcoxon(differences: Array, key: tuple[str, ...]) -> Tested:
 
 
 def _resolution(arrangements: float) -> float:
-    """Return the least two-sided p of a permutation test, if each arrangement has a mirror image; `RESAMPLES` at most are drawn."""
+    """Return the smallest two-sided p of a permutation test with this many arrangements, each of which has a mirror image."""
     return 2 / (RESAMPLES + 1) if arrangements > RESAMPLES else 2 / arrangements
 
 
 def logrank_scores(times: Array, has_event: Array) -> Array:
-    """Return each run's score in the log-rank test: 1 if it had the event, otherwise 0, minus the cumulative hazard at its time.
+    """Return each run's score in the log-rank test: its event (1 or 0) minus the cumulative hazard at its time.
 
-    The hazard is that of all runs together. The scores of a group sum to its observed minus its expected number of events.
+    The hazard is estimated from all runs together. The scores of a group sum to its observed minus its expected number of
+    events.
 
     Args:
         times: (n,) step of the event, or of censoring.

@@ -79,8 +79,8 @@ def median_interval(values: Array, level: float = LEVEL) -> Interval:
 def score_interval(values: Array, level: float = LEVEL) -> Interval:
     """Return an interval of the mean of values between 0 and 1.
 
-    It is Wilson's score interval with two changes. A t quantile replaces the normal one, and the variance of the sample replaces
-    mu (1 - mu), the largest possible variance. If all values are 0 or 1, it is nearly Wilson's interval.
+    It is Wilson's score interval with two changes. A t quantile replaces the normal one, and the variance of the sample
+    replaces mu (1 - mu), the largest possible variance. If all values are 0 or 1, it is nearly Wilson's interval.
 
     Args:
         values: (n,) values between 0 and 1; fewer than two give the interval from 0 to 1.
@@ -165,7 +165,7 @@ def correlation(a: Array, b: Array, pairs: tuple[Array, Array]) -> float:
 
 
 def mean_interval(values: Array, level: float = LEVEL) -> Interval:
-    """Return Student's t interval of a mean. There is none if fewer than five values are given, all are equal, or one is infinite."""
+    """Return Student's t interval of a mean. There is none for fewer than five values, or if all are equal or one is infinite."""
     n = len(values)
     if n < FEWEST_FOR_A_MEAN or not np.isfinite(values).all() or _all_equal(values):
         return NONE

@@ -50,7 +50,7 @@ def findings(frames: Frames, groups: pd.DataFrame, comparisons: pd.DataFrame, fi
     if present.empty:
         return [f"None of the {frames.about.planned} planned runs has finished: there is nothing to report yet."]
     if frames.runs["horizon_step"].isna().all():
-        # With fewer evaluations than train.hold, no run can converge. A fraction of 0 would describe the settings, not the runs.
+        # With fewer evaluations than train.hold no run can converge. A fraction of 0 would describe the settings, not the runs.
         held = "No run could count as converged: there are fewer evaluations than train.hold asks for."
         sentences = [held, _reached(present), *_final(frames, present, final)]
     elif lead := undecided_by_convergence(present):
@@ -89,7 +89,7 @@ def _nothing_differs(final: pd.DataFrame) -> bool:
 
 
 def _some(groups: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return all groups if they fit into a sentence, otherwise those with a column's highest and lowest value (one if equal)."""
+    """Return all groups if they fit into a sentence, otherwise those with the column's highest and lowest value (or one)."""
     known = groups[groups[column].notna()]
     if len(known) <= MOST_GROUPS:
         return known
@@ -144,7 +144,7 @@ def _design(row: pd.Series) -> str:
 
 
 def _verdict(row: pd.Series, test: str, quantity: str, tests: int) -> str:
-    """Say whether a test told two groups apart in a quantity and, if not, whether the runs are too few for the test to do so."""
+    """Say whether a test told two groups apart in a quantity and, if not, whether it ever could with so few runs."""
     suffix = f"_{test}" if test else ""
     p, holm, least = row[f"p{suffix}"], row[f"p{suffix}_holm"], row[f"p{suffix}_least"]
     low, high = (row[f"{'rmst_' if test == 'time' else ''}difference_{end}"] for end in ("low", "high"))
@@ -315,7 +315,7 @@ def _angles(groups: pd.DataFrame) -> str:
 
 
 def _one_set(frames: Frames, groups: pd.DataFrame) -> Iterator[str]:
-    """Name the groups that are the same set of trainings, with the number of runs that converged under each group's criterion."""
+    """Name the groups that are the same set of trainings, with how many runs converged by each group's criterion."""
     rows = groups.set_index("group")
     for names in sets_of_trainings(frames):
         if len(names) > 1:
