@@ -130,7 +130,7 @@ class _Pair:
         return np.asarray(what(ours)), np.asarray(what(theirs))
 
     def parted(self, what: Any) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
-        """Apply `what` to each group's runs without a partner, and to each group's runs at the shared seeds (sorted by seed)."""
+        """Apply `what` to each group's runs without a partner, and to its runs at the shared seeds (sorted by seed)."""
         apart = [part[~part["seed"].isin(self.shared)] for part in (self.ours, self.theirs)]
         pairs = [part.set_index("seed").loc[self.shared].reset_index() for part in (self.ours, self.theirs)]
         return what(apart[0]), what(apart[1]), (what(pairs[0]), what(pairs[1]))

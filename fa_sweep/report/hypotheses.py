@@ -107,7 +107,7 @@ def wilcoxon(differences: Array, key: tuple[str, ...]) -> Tested:
     Returns:
         The test's result; p is 1 if fewer than two differences are other than zero.
     """
-    # scipy.stats.wilcoxon with a PermutationMethod gives the same p a hundred times slower, because it ranks each resample anew.
+    # scipy.stats.wilcoxon with a PermutationMethod gives the same p a hundred times slower: it ranks each resample anew.
     name = "Wilcoxon signed-rank"
     signed_ranks = np.sign(differences) * stats.rankdata(np.abs(differences))
     signed_ranks = signed_ranks[signed_ranks != 0]

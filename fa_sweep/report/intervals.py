@@ -165,7 +165,7 @@ def correlation(a: Array, b: Array, pairs: tuple[Array, Array]) -> float:
 
 
 def mean_interval(values: Array, level: float = LEVEL) -> Interval:
-    """Return Student's t interval of a mean. There is none for fewer than five values, or if all are equal or one is infinite."""
+    """Return Student's t interval of a mean. There is none for fewer than five values, or if all are equal or any infinite."""
     n = len(values)
     if n < FEWEST_FOR_A_MEAN or not np.isfinite(values).all() or _all_equal(values):
         return NONE

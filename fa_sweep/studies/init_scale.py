@@ -16,7 +16,7 @@ SHOWN = {"reached": "reached", "at_end": "at the end", "converged": "converged"}
 
 
 def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
-    """Draw the fraction of runs with each event against the scale of the initial weights, one panel per event."""
+    """Draw the fractions of runs against the scale of the initial weights, one panel each: reached, at the end, converged."""
     figure, axes = new_figure(1, 3, height=3.0, sharey=True)
     for here, (event, title) in zip(axes, SHOWN.items(), strict=True):
         columns = {f"{event}_fraction": "median", f"{event}_low": "low", f"{event}_high": "high"}
@@ -32,11 +32,11 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
 
 
 def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
-    """Judge at each scale whether smaller initial weights help fixed feedback, and whether feedback beats the control."""
+    """Judge each scale: does fixed feedback gain from smaller initial weights, and does feedback beat frozen hidden layers?"""
     scales = sorted(table["init.scale"].unique())
     group = {(row["feedback"], row["init.scale"]): row["group"] for _, row in table.iterrows()}
     claims = []
-    for scale in [s for s in scales if s < 1]:  # all scales, so that none is selected for its result
+    for scale in [s for s in scales if s < 1]:  # every scale below 1, so that none is selected for its result
         text = f"More runs with fixed random feedback converge from weights of scale {scale:g} than from N(0, 1)."
         more = beats(frames, group["random", scale], group["random", 1.0])
         claims.append(claim(text, NOTHING, more, above(0, "points")))

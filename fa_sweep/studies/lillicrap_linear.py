@@ -28,7 +28,7 @@ from fa_sweep.studies.drawing import draw_trajectories
 
 ERROR, ANGLE = "normalised_squared_error", "angle_deg/signal_layer_1"
 FINAL, START, EARLY, LATE = "held-out error", "angle at step 0", "angle, steps 200-300", "angle, last 200 steps"
-ALIGNED, SOON = 45.0, 300  # degrees, steps: what the page means by "aligned" and "quickly"
+ALIGNED, SOON = 45.0, 300  # on the page, "aligned" means below 45 degrees, and "quickly" within 300 steps
 
 # Medians over 200 runs of an independent implementation, which shares no code with fa_sweep.
 SOURCE = "tests/support/linear_task.py, median of 200 runs"
@@ -67,7 +67,7 @@ def draw(name: str, frames: Frames, table: pd.DataFrame) -> Drawn:
 
 
 def judge_slow(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
-    """Judge when random feedback aligns, and whether errors and angles agree with an independent implementation."""
+    """Judge whether and when feedback aligns, and whether errors and angles agree with an independent implementation."""
     curves = expected("the curves of the paper show it", "Lillicrap et al., 2016, fig. 1")
     soon = by_seed(frames, first_below(frames, ANGLE, ALIGNED), "random")
     stays = by_seed(frames, stays_below(frames, ANGLE, ALIGNED, SOON), "random")
@@ -112,7 +112,7 @@ def judge_slow(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
 
 
 def judge_fast(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
-    """Judge whether backpropagation is ahead at the fast rate, and whether errors agree with an independent implementation."""
+    """Judge whether backpropagation wins at the fast rate, and whether errors agree with an independent implementation."""
     medians = " against ".join(f"{FAST_ERRORS[mode]:.3g}" for mode in ("symmetric", "random"))
     return [
         claim(
