@@ -1,4 +1,4 @@
-"""The building blocks of studies. The other files of this folder define the studies.
+"""The building blocks of studies. The studies themselves are listed in `fa_sweep.studies.STUDIES`.
 
 A study states a question and the claims to be tested. Its numbers come from a sweep of its preset. The rule in `claims.decide`
 derives the verdicts from the numbers.

@@ -24,7 +24,7 @@ class Kind(StrEnum):
 class Known:
     """What was known about a claim's quantity before this study.
 
-    `published`, `independent` and `expected` make one. NOTHING says that nothing was known.
+    Make one with `published`, `independent` or `expected`, or use NOTHING if nothing was known.
     """
 
     kind: Kind

@@ -32,7 +32,7 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
 
 
 def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
-    """Judge each scale: does fixed feedback gain from smaller initial weights, and does feedback beat frozen hidden layers?"""
+    """Judge whether smaller initial weights help fixed feedback, and at which scales feedback beats frozen hidden layers."""
     scales = sorted(table["init.scale"].unique())
     group = {(row["feedback"], row["init.scale"]): row["group"] for _, row in table.iterrows()}
     claims = []

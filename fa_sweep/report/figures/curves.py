@@ -36,7 +36,7 @@ def draw_learning(frames: Frames, split: list[Panel]) -> Drawn:
 
 
 def draw_angles(frames: Frames, split: list[Panel]) -> Iterator[Drawn]:
-    """Yield one figure per kind of angle, with axes for each panel and layer. Kinds that are undefined everywhere are skipped."""
+    """Yield one figure per kind of angle, with axes for each panel and layer. Kinds that are always undefined are skipped."""
     layers = frames.layers
     kinds = {
         "gradient": ("Gradient angle", ["angle_deg/gradient"]),

@@ -29,7 +29,7 @@ def draw_angle_against_outcome(frames: Frames, present: Sequence[str]) -> Drawn:
         part = data[data["group"] == group]
         for place, (outcome, (marker, color)) in enumerate(styles.items()):
             some = part[part["outcome"] == outcome]
-            # Points are spread around their line so that they overlap less. The seed alone decides by how much, so that the same
+            # Spread the points around their line, so that they overlap less. The seed alone decides where a point goes: the same
             # runs give the same figure.
             spread = row + 0.26 * (place - 1) + 0.1 * (((some["seed"] * 0.618034) % 1.0) - 0.5)
             axes.plot(some["angle_deg"], spread, marker, color=palette[color], markersize=4, alpha=0.75, mew=0)

@@ -64,7 +64,7 @@ class Look:
 
 
 def looks(names: Sequence[str]) -> dict[str, Look]:
-    """Return a look for each name. After ten names, the colours (safe for the colour-blind) repeat with other lines and markers."""
+    """Return a look for each name. After ten names, the colour-blind safe colours repeat with other lines and markers."""
     palette = sns.color_palette("colorblind", 10)
     return {
         name: Look(palette[i % 10], DASHES[(i + i // 10) % len(DASHES)], MARKERS[i % len(MARKERS)])
