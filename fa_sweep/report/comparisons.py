@@ -258,7 +258,7 @@ def _final(pair: _Pair, column: str) -> dict[str, Any]:
 
 
 def paired_times(frames: Frames, comparisons: pd.DataFrame) -> pd.DataFrame:
-    """Count, for each comparison, the shared seeds that converged at the same step in the group and in its reference.
+    """Count each comparison's shared seeds by the steps at which they converged in the group and in its reference.
 
     Args:
         frames: The sweep.
@@ -266,8 +266,8 @@ def paired_times(frames: Frames, comparisons: pd.DataFrame) -> pd.DataFrame:
             trainings, or without a horizon above 0 are skipped.
 
     Returns:
-        One row per comparison and pair of steps (`reference_steps`, `group_steps`), with the number of seeds `n` that
-        converged at these two steps. A step is NaN if the seeds never converged there. `horizon` is the larger horizon of the
+        One row per comparison and pair of steps: `n` seeds converged at step `reference_steps` in the reference and at step
+        `group_steps` in the group. A step is NaN if the seeds never converged there. `horizon` is the larger horizon of the
         two groups, in steps.
     """
     rows = []

@@ -162,9 +162,8 @@ def curve_of(runs: pd.DataFrame, event: str, horizon: float) -> list[dict[str, f
     censored = len(runs) - len(times)
     curve = stats.ecdf(stats.CensoredData(uncensored=times, right=np.full(censored, horizon))).sf
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter(
-            "ignore", RuntimeWarning
-        )  # the band is undefined if all or no runs had the event; Wilson's is used then
+        # The band is undefined if all or no runs had the event. Wilson's interval then takes its place, see below.
+        warnings.simplefilter("ignore", RuntimeWarning)
         bands = curve.confidence_interval(method="log-log")
     rows = []
     for step in sorted({0.0, *times, horizon}):

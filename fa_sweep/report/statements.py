@@ -73,7 +73,7 @@ def findings(frames: Frames, groups: pd.DataFrame, comparisons: pd.DataFrame, fi
 
 
 def undecided_by_convergence(groups: pd.DataFrame) -> str:
-    """Return the beginning of a sentence that says that all runs converged or none did; empty if some did, or for one group."""
+    """Return the beginning of a sentence that says that all runs converged or none did; empty if only some did."""
     if len(groups) < 2:
         return ""
     if (groups["converged"] == groups["n"]).all():
@@ -89,7 +89,7 @@ def _nothing_differs(final: pd.DataFrame) -> bool:
 
 
 def _some(groups: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return all groups if they fit into a sentence, otherwise those with the column's highest and lowest value (or one)."""
+    """Return all groups if they fit into a sentence, otherwise the ones with the highest and lowest value (one if equal)."""
     known = groups[groups[column].notna()]
     if len(known) <= MOST_GROUPS:
         return known

@@ -46,8 +46,8 @@ def recorded(frames: "Frames") -> dict[str, Recorded]:
 def one_set(a: Recorded, b: Recorded) -> bool:
     """Whether the runs of two groups are the same set of trainings.
 
-    This is so if both groups have some seed, and all metrics are equal to the last bit at every seed and evaluated step that
-    both have. At each of these seeds, they must have at least two steps in common.
+    This is so if the groups share at least one seed, and if all metrics are equal to the last bit at every seed and evaluated
+    step that both have. At each shared seed, the two runs must have at least two evaluated steps in common.
 
     The metrics are compared and not the settings, because a mode may ignore a setting, and two modes may be the same rule in a
     small network. A single dead network may equal another one by chance, but not all networks of a group.

@@ -46,7 +46,7 @@ def numbers(frames: Frames) -> pd.DataFrame:
 
 
 def choices(table: pd.DataFrame) -> list[Choice]:
-    """Choose each mode's learning rate: that with the highest median accuracy on the choosing seeds, in a tie the smaller."""
+    """Choose each mode's learning rate: the highest median accuracy on the choosing seeds wins; in a tie, the smaller rate."""
     medians = table[table["quantity"] == CHOOSING].sort_values(RATE, kind="stable")
     ends = {medians[RATE].min(), medians[RATE].max()}
     best = {mode: part.loc[part["median"].idxmax()] for mode, part in medians.groupby("feedback", sort=False)}

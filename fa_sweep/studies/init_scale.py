@@ -16,7 +16,7 @@ SHOWN = {"reached": "reached", "at_end": "at the end", "converged": "converged"}
 
 
 def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
-    """Draw the fractions of runs against the scale of the initial weights, one panel each: reached, at the end, converged."""
+    """Draw three fractions of runs (reached, at the end, converged) against the scale of the initial weights, one per panel."""
     figure, axes = new_figure(1, 3, height=3.0, sharey=True)
     for here, (event, title) in zip(axes, SHOWN.items(), strict=True):
         columns = {f"{event}_fraction": "median", f"{event}_low": "low", f"{event}_high": "high"}

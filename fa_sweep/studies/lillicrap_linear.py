@@ -28,7 +28,7 @@ from fa_sweep.studies.drawing import draw_trajectories
 
 ERROR, ANGLE = "normalised_squared_error", "angle_deg/signal_layer_1"
 FINAL, START, EARLY, LATE = "held-out error", "angle at step 0", "angle, steps 200-300", "angle, last 200 steps"
-ALIGNED, SOON = 45.0, 300  # on the page, "aligned" means below 45 degrees, and "quickly" within 300 steps
+ALIGNED, SOON = 45.0, 300  # degrees, steps: on the page, "aligned" means below this angle, "quickly" before this step
 
 # Medians over 200 runs of an independent implementation, which shares no code with fa_sweep.
 SOURCE = "tests/support/linear_task.py, median of 200 runs"

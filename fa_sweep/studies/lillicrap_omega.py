@@ -50,7 +50,7 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
 
 
 def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
-    """Judge whether the smallest initial weights align better than the largest, and whether the angle never falls between."""
+    """Judge whether the smallest initial weights align better than the largest, and whether the angle never falls as they grow."""
     rows = table[table["quantity"] == LATE].sort_values("init.scale")
     angles = late_angles(frames)
     curves = pd.DataFrame({row["init.scale"]: by_seed(frames, angles, row["group"]) for _, row in rows.iterrows()})

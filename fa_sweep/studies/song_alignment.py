@@ -15,7 +15,7 @@ from fa_sweep.studies.drawing import draw_against
 COSINE, ERROR = "cos(a, b)", "training error"
 WIDTH, DECAY = "model.hidden", "train.output_weight_decay"
 LEARNED = 0.01  # training error as a fraction of the targets' sum of squares; the preset's success threshold is the same
-SMALL = 0.2  # a cosine between -0.2 and 0.2 counts as no alignment
+SMALL = 0.2  # a cosine of smaller absolute value counts as no alignment
 
 
 def cosines(frames: Frames) -> pd.Series:

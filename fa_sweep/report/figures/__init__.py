@@ -1,4 +1,4 @@
-"""Draw the report's figures. Each function draws a table, most of them from `estimates` or `comparisons`, and returns both.
+"""Draw the report's figures. Each function draws a table and returns the figure together with the table.
 
 With more than six groups, curves are split into panels, one per combination of the factors other than the feedback mode.
 """

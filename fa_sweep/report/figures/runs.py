@@ -29,8 +29,8 @@ def draw_angle_against_outcome(frames: Frames, present: Sequence[str]) -> Drawn:
         part = data[data["group"] == group]
         for place, (outcome, (marker, color)) in enumerate(styles.items()):
             some = part[part["outcome"] == outcome]
-            # Spread the points around their line, so that they overlap less. The seed alone decides where a point goes: the same
-            # runs give the same figure.
+            # Spread the points around their line, so that they overlap less. A point's place depends only on its seed, not on
+            # chance, so the same runs give the same figure.
             spread = row + 0.26 * (place - 1) + 0.1 * (((some["seed"] * 0.618034) % 1.0) - 0.5)
             axes.plot(some["angle_deg"], spread, marker, color=palette[color], markersize=4, alpha=0.75, mew=0)
     axes.axvline(90, color="0.35", lw=0.9, linestyle=(0, (2, 2)))
