@@ -20,7 +20,7 @@ TOLERANCE = 1e-9  # statistics that differ by less count as equal, because round
 class Tested:
     """The name of a test, its p value, and the smallest p value that it could have given on these runs.
 
-    In permutation tests of groups of different sizes, `least_p` may be up to twice the true smallest p value.
+    For `logrank` and `means`, `least_p` may be up to twice the true smallest p value.
     """
 
     name: str
@@ -126,7 +126,10 @@ def wilcoxon(differences: Array, key: tuple[str, ...]) -> Tested:
 
 
 def _resolution(arrangements: float) -> float:
-    """Return the smallest two-sided p of a permutation test with this many arrangements, each of which has a mirror image."""
+    """Return the smallest two-sided p of a permutation test with this many arrangements, each of which has a mirror image.
+
+    The test draws at most `RESAMPLES` of them.
+    """
     return 2 / (RESAMPLES + 1) if arrangements > RESAMPLES else 2 / arrangements
 
 
