@@ -34,14 +34,14 @@ def report_and_attach(
 ) -> Path:
     """Write a sweep's report, and log it in MLflow if the sweep is tracked there.
 
-    If MLflow cannot be reached, a message on stderr says so. The report on disk is complete all the same.
+    If the report cannot be logged in MLflow, a message on stderr says why. The report on disk is complete all the same.
 
     Args:
         sweep: The sweep.
         out: The folder to write into.
         tracking: The tracking settings of this command. A sweep's record may name any store, so the report is logged only in
             the store that this command was given, or in a database under the working folder's outputs.
-        reference: The group that every other group is compared with; None as in `comparisons.compare`.
+        reference: The group that every other group is compared with. None lets `comparisons.compare` choose one per group.
         all_pairs: Compare every pair of groups instead.
         formats: The documents to write, some of `FORMATS`.
         first: Draws figures to be shown before all others.

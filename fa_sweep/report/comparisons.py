@@ -1,13 +1,13 @@
 """Compare groups of runs with each other: effect sizes with intervals, and tests. Takes frames and returns frames.
 
-The test depends on the seeds that the two groups share:
+The test depends on how many seeds the two groups share:
 
 - all: paired tests (McNemar exact, Wilcoxon signed-rank);
 - none: Fisher exact, log-rank, and a permutation test of final values;
 - some: permutation tests over all runs.
 
-Each comparison has an effect size with a 95 % interval and a p value, which refer to that comparison alone. Holm's correction
-over all p values of the table stands beside each p value.
+Each comparison has an effect size with a 95 % interval and a p value, which refer to that comparison alone. Beside each p value
+stands the corrected one, after Holm's correction over all p values of the table.
 """
 
 import math
@@ -41,10 +41,13 @@ FINAL_COLUMNS += ["test", "p", "p_holm", "p_least"]
 def compare(frames: Frames, reference: str | None = None, *, all_pairs: bool = False) -> pd.DataFrame:
     """Compare how often and how fast groups converge, one row per comparison.
 
-    Each group is compared with its reference. Without the argument `reference`, this is the group with symmetric feedback at
-    the same levels of all other factors. If no group of the sweep has symmetric feedback, the feedback mode of the first group
-    takes its place. If moreover no two groups differ only in the feedback mode, the reference is the first group. A group that
-    has no reference is not compared (see `without_reference`).
+    Each group is compared with its reference. Unless the argument `reference` names it, the reference is chosen as follows:
+
+    - It is the group with symmetric feedback at the same levels of all other factors.
+    - If no group of the sweep has symmetric feedback, the first group's feedback mode is used instead.
+    - If, in addition, no two groups differ only in the feedback mode, the reference of all groups is the first group.
+
+    A group that has no reference is not compared (see `without_reference`).
 
     Args:
         frames: The sweep.
@@ -53,8 +56,9 @@ def compare(frames: Frames, reference: str | None = None, *, all_pairs: bool = F
 
     Returns:
         A frame with `COLUMNS`. Differences are group minus reference: of fractions, and of restricted mean times (`rmst`) in
-        steps. `p_*_least` is the smallest p value that the test could have given. Values that do not exist are NaN, such as
-        those of times if the two groups have different horizons. Groups that are the same set of trainings are not tested.
+        steps. `p_*_least` is the smallest p value that the test could have given (see `hypotheses`). Values that cannot be
+        computed are NaN. For example, times are not compared if the two groups have different horizons. Two groups that are
+        the same set of trainings are not tested against each other.
 
     Raises:
         ConfigError: If there is no group called `reference`.
@@ -72,8 +76,13 @@ def compare(frames: Frames, reference: str | None = None, *, all_pairs: bool = F
 def compare_final(frames: Frames, reference: str | None = None, *, all_pairs: bool = False) -> pd.DataFrame:
     """Compare the mean of the success metric at the last evaluation, one row per comparison.
 
-    The pairs are those of `compare`, without those in which the groups are the same set of trainings, have different success
-    metrics, or contain a run whose final value is undefined. The arguments are those of `compare`.
+    The groups are paired as in `compare`. A pair is left out if its groups are the same set of trainings, have different
+    success metrics, or contain a run whose final value is undefined.
+
+    Args:
+        frames: The sweep.
+        reference: The name of the group that all others are compared with; None chooses one per group, see `compare`.
+        all_pairs: Compare every pair of groups instead.
 
     Returns:
         A frame with `FINAL_COLUMNS`. `difference` is group minus reference; it is NaN if a mean is infinite.
@@ -97,14 +106,17 @@ def compare_final(frames: Frames, reference: str | None = None, *, all_pairs: bo
 
 
 def without_reference(frames: Frames, reference: str | None = None) -> list[str]:
-    """Return the groups with finished runs whose reference is missing: no such group, or none of its runs finished."""
+    """Return the groups that have finished runs but nothing to be compared with.
+
+    Either the sweep has no reference for them (see `compare`), or none of the reference's runs has finished.
+    """
     present = _present(frames)
     found = _references(frames, reference)
     return [group for group in frames.groups if group in present and found.get(group) not in present]
 
 
 class _Pair:
-    """The runs of two groups, the seeds that both have, and the design of the comparison that follows from these."""
+    """The runs of two groups, the seeds that both have, and the design of the comparison, which follows from the seeds."""
 
     def __init__(self, ours: pd.DataFrame, theirs: pd.DataFrame, key: tuple[str, ...]) -> None:
         self.ours, self.theirs, self.key = ours, theirs, key
@@ -113,12 +125,12 @@ class _Pair:
         self.design = PAIRED if whole else PARTLY if self.shared else UNPAIRED
 
     def values(self, what: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Apply `what` to all runs of each group. In a paired design both results are in the order of the seeds."""
+        """Apply `what` to all runs of each group. In a paired design, both results are in the order of the seeds."""
         ours, theirs = (part.sort_values("seed") if self.design == PAIRED else part for part in (self.ours, self.theirs))
         return np.asarray(what(ours)), np.asarray(what(theirs))
 
     def parted(self, what: Any) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
-        """Apply `what` to the runs without a partner in each group, and to the pairs (first group, second group)."""
+        """Apply `what` to each group's runs without a partner, and to its runs at the shared seeds (sorted by seed)."""
         apart = [part[~part["seed"].isin(self.shared)] for part in (self.ours, self.theirs)]
         pairs = [part.set_index("seed").loc[self.shared].reset_index() for part in (self.ours, self.theirs)]
         return what(apart[0]), what(apart[1]), (what(pairs[0]), what(pairs[1]))
@@ -151,7 +163,7 @@ def _present(frames: Frames) -> dict[str, pd.DataFrame]:
 
 
 def _references(frames: Frames, reference: str | None) -> dict[str, str]:
-    """Return the reference of each group by name, as `compare` describes; groups without a reference are left out."""
+    """Return each group's reference, chosen by the rules in `compare`. Groups without a reference are left out."""
     if reference is not None:
         return dict.fromkeys(frames.groups, reference)
     jobs = {job.group: job for job in frames.jobs}
@@ -231,7 +243,7 @@ def _final(pair: _Pair, column: str) -> dict[str, Any]:
         differences = ours - theirs if pair.design == PAIRED else np.array([])
     if pair.design == PAIRED:
         low, high = intervals.mean_interval(differences)
-        # inf - inf is NaN, but two infinite losses are equal.
+        # inf - inf is NaN, but two infinite losses are equal: their difference counts as 0.
         tested = hypotheses.wilcoxon(np.where(ours == theirs, 0.0, differences), key)
     elif pair.design == PARTLY:
         own = intervals.mean_interval(ours), intervals.mean_interval(theirs)
@@ -246,15 +258,17 @@ def _final(pair: _Pair, column: str) -> dict[str, Any]:
 
 
 def paired_times(frames: Frames, comparisons: pd.DataFrame) -> pd.DataFrame:
-    """Count the shared seeds by the steps at which they converged in a group and in its reference.
+    """Count each comparison's shared seeds by the steps at which they converged in the group and in its reference.
 
     Args:
         frames: The sweep.
-        comparisons: The table of `compare`; comparisons without shared seeds are skipped.
+        comparisons: The table of `compare`. Comparisons without shared seeds, between groups that are the same set of
+            trainings, or without a horizon above 0 are skipped.
 
     Returns:
-        One row per comparison and pair of steps. `reference_steps` and `group_steps` are NaN for seeds that never converged,
-        `n` is the number of seeds, and `horizon` the larger horizon of the two groups, in steps.
+        One row per comparison and pair of steps: `n` seeds converged at step `reference_steps` in the reference and at step
+        `group_steps` in the group. A step is NaN if the seeds never converged there. `horizon` is the larger horizon of the
+        two groups, in steps.
     """
     rows = []
     by_group = {str(group): runs.set_index("seed") for group, runs in frames.runs.groupby("group", observed=True)}

@@ -11,7 +11,7 @@ from typing import Any
 from fa_sweep.settings.schema import GROUPS, RunConfig
 from fa_sweep.sweep.jobs import Job
 
-MOST_LEVELS = 16  # listed in one line; longer lists show the first ones and the number of the others
+MOST_LEVELS = 16  # most levels that a line lists; of a longer list, it shows the first ones and the number of the others
 
 # Readable names of factors. A factor that is not listed here is shown by its key.
 WORDS = {
@@ -47,7 +47,7 @@ SAMPLINGS = {
 def described(jobs: Sequence[Job]) -> list[str]:
     """Describe the settings of a sweep in sentences: task, success, network, weights, training, seeds, differences.
 
-    If the jobs have different values of a setting, its line lists them in the order of the sweep, up to `MOST_LEVELS`.
+    If the jobs have different values of a setting, its line lists up to `MOST_LEVELS` of them in the order of the sweep.
 
     Args:
         jobs: The planned jobs of a sweep, at least one.
@@ -72,7 +72,7 @@ def described(jobs: Sequence[Job]) -> list[str]:
 
 
 def _distinct(jobs: Sequence[Job]) -> list[Job]:
-    """Return one job per combination of settings other than the seed, so that a million jobs are described quickly."""
+    """Return one job per combination of settings other than the seed, because describing a million jobs would take long."""
     found: dict[tuple[Any, ...], Job] = {}
     for job in jobs:
         run = job.run
@@ -89,7 +89,7 @@ def _levels(values: Iterable[str]) -> str:
 
 
 def _joined(values: Iterable[str]) -> str:
-    """Return short levels as "0.1, 0.3 or 1"."""
+    """Join short levels into a text such as "0.1, 0.3 or 1"."""
     levels = list(dict.fromkeys(values))
     if len(levels) > MOST_LEVELS:
         return f"{', '.join(levels[:MOST_LEVELS])} and {len(levels) - MOST_LEVELS} more"
@@ -155,7 +155,7 @@ TASKS: dict[str, Callable[[Any], str]] = {
     "random_labels": _random_labels,
     "spirals": _spirals,
 }
-# Described by other lines, or not worth a mention.
+# Settings of a task that other lines describe, or that are not worth a mention.
 _PROPOSALS = ("name", "loss", "sampling", "success", "split", "split_seed", "content")
 
 
@@ -202,7 +202,7 @@ def _network(job: Job) -> str:
 
 
 def _draws(found: Iterable[tuple[str, float | None, str]]) -> str:
-    """Describe (distribution, scale, remark) triples; those that differ only in their scales are described together."""
+    """Describe (distribution, scale, remark) triples. Triples that differ only in the scale share one description."""
     scales: dict[tuple[str, str], list[float]] = {}
     for distribution, scale, more in found:
         scales.setdefault((distribution, more), []).extend([] if scale is None else [scale])

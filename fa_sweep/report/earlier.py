@@ -1,4 +1,4 @@
-"""Find earlier looks at the same question: sweeps in the ledger that ran some of a sweep's groups with other seeds.
+"""Find earlier looks at the same question: sweeps in the ledger that ran some of a sweep's groups with different seeds.
 
 Intervals and p values are valid if the number of runs was decided beforehand. Looking at the results, adding seeds and looking
 again gives "significant" results too often. The report cannot correct for this, but it can tell the reader about earlier looks.
@@ -19,14 +19,14 @@ MOST_LOOKED_AT = 50  # only the newest of the earlier sweeps are searched
 
 @dataclass(frozen=True)
 class EarlierLook:
-    """An earlier sweep that ran some groups of the present sweep with other seeds.
+    """An earlier sweep that ran some groups of the present sweep with a different set of seeds.
 
     Attributes:
         id: The id of the earlier sweep.
-        groups: The number of groups that both sweeps have. The counts below are of the runs of these groups.
-        runs: The number of runs in the earlier sweep.
-        shared: The number of runs that both sweeps have.
-        here: The number of runs in the present sweep.
+        groups: The number of groups that both sweeps have.
+        runs: The number of runs that the earlier sweep has in these groups.
+        shared: The number of runs in these groups that both sweeps have.
+        here: The number of runs that the present sweep has in these groups.
     """
 
     id: str
@@ -43,7 +43,7 @@ class EarlierLook:
 
 
 def earlier_looks(sweep: Sweep, jobs: Sequence[Job], outputs: Path = OUTPUTS) -> list[EarlierLook]:
-    """Return the earlier sweeps that ran some of this sweep's groups with other seeds, oldest first.
+    """Return the earlier sweeps that ran some of this sweep's groups with a different set of seeds, oldest first.
 
     Args:
         sweep: The present sweep.
@@ -68,7 +68,7 @@ def earlier_looks(sweep: Sweep, jobs: Sequence[Job], outputs: Path = OUTPUTS) ->
 
 
 def _seeds_by_group(jobs: Sequence[Job]) -> dict[str, set[int]]:
-    """Return the seeds by a hash of the training's settings, so that a group's name and success criterion do not matter."""
+    """Return each group's seeds, keyed by a hash of what decides its training, not by its name or success criterion."""
     names: dict[str, str] = {}
     seeds: dict[str, set[int]] = {}
     for job in jobs:

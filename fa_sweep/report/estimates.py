@@ -1,7 +1,8 @@
 """Estimate quantities of each group of runs. Takes frames and returns frames with n in every row.
 
 All intervals are 95 %: Wilson's for fractions, log-log bands for Kaplan-Meier curves (Wilson's where these are undefined),
-Brookmeyer and Crowley's for the median time, order statistics for other medians. `intervals` documents the others.
+Brookmeyer and Crowley's for the median time, and order statistics for other medians. The module `intervals` documents the
+others.
 """
 
 import math
@@ -40,8 +41,8 @@ def restricted(runs: pd.DataFrame, event: str = "convergence") -> np.ndarray:
 
     Args:
         runs: Rows of `Frames.runs`.
-        event: "convergence" or "first_reach". A run without the event, diverged or not, counts as the horizon, which is the
-            last step at which the event can begin.
+        event: "convergence" or "first_reach". The time of a run without the event is the horizon, whether the run diverged or
+            not. The horizon is the last step at which the event can begin.
     """
     times: np.ndarray = runs[TIMES[event]].fillna(runs[_horizon(event)]).to_numpy(float)
     return times
@@ -55,9 +56,13 @@ def group_table(frames: Frames) -> pd.DataFrame:
     """Estimate event fractions, times to convergence and final values, one row per planned group.
 
     Returns:
-        A frame with `group` and `n`. For each of reached, at_end, converged and diverged there is the count, the fraction
-        (`*_fraction`) and its interval (`*_low`, `*_high`). Then come the columns of `times`, and for each quantity of `FINAL`
-        the median and the interquartile mean (`*_iqm`) with their intervals, and the number of runs with an undefined value.
+        A frame with `group` and `n`, and these columns:
+
+        - for each of reached, at_end, converged and diverged: the count, the fraction (`*_fraction`) and its interval (`*_low`,
+          `*_high`);
+        - the columns of `times`;
+        - for each quantity of `FINAL`: the median (`*_median`) and the interquartile mean (`*_iqm`) with their intervals, and
+          the number of runs in which the value is undefined (`*_undefined`).
     """
     rows = []
     for group, runs in frames.runs.groupby("group", observed=False, sort=True):
@@ -89,7 +94,7 @@ def times(runs: pd.DataFrame) -> dict[str, float]:
 
     Returns:
         `median_steps` (infinite if fewer than half of the runs converged), `rmst_steps` (the restricted mean), the interval of
-        each (`*_low`, `*_high`), and `horizon_steps`, at which the times are cut. NaN where there is no value.
+        each (`*_low`, `*_high`), and `horizon_steps`, at which the times are cut. Values that cannot be computed are NaN.
     """
     horizon = float(runs["horizon_step"].max()) if len(runs) else math.nan
     row = {"horizon_steps": horizon, "median_steps": median_time(runs["convergence_step"].to_numpy(float))}
@@ -128,8 +133,10 @@ def survival(frames: Frames, event: str = "convergence") -> pd.DataFrame:
         event: "convergence" or "first_reach".
 
     Returns:
-        One row per group and step at which the curve may fall; groups without a horizon are left out. `survival` is the curve,
-        `low` and `high` are its 95 % band at that step alone. `at_risk`, `events` and `censored` count runs.
+        One row per group and step, for step 0, every step at which a run had the event, and the horizon. Groups without a
+        horizon are left out. `survival` is the curve; `low` and `high` are its 95 % band, each for its step alone. `at_risk`,
+        `events` and `censored` count runs: those without the event before the step, those with the event at the step, and
+        those censored at it.
     """
     rows = []
     for group, runs in frames.runs.groupby("group", observed=True, sort=True):
@@ -149,13 +156,14 @@ def curve_of(runs: pd.DataFrame, event: str, horizon: float) -> list[dict[str, f
         horizon: The step at which runs without the event are censored.
 
     Returns:
-        One row per step at which the curve may fall, and rows for step 0 and the horizon, with the columns of `survival`.
+        The rows that `survival` describes, without `group` and `n`.
     """
     times = runs[TIMES[event]].dropna().to_numpy(float)
     censored = len(runs) - len(times)
     curve = stats.ecdf(stats.CensoredData(uncensored=times, right=np.full(censored, horizon))).sf
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore", RuntimeWarning)  # undefined if all or no runs converged; see below
+        # The band is undefined if all or no runs had the event. Wilson's interval then takes its place, see below.
+        warnings.simplefilter("ignore", RuntimeWarning)
         bands = curve.confidence_interval(method="log-log")
     rows = []
     for step in sorted({0.0, *times, horizon}):
@@ -201,7 +209,7 @@ def fraction_converged(frames: Frames) -> pd.DataFrame:
 
 
 def numeric_factors(frames: Frames) -> list[str]:
-    """Return the swept factors that are numbers (not booleans) and have at least two levels."""
+    """Return the factors that have at least two levels, all of them numbers (not booleans)."""
     found = []
     for name in frames.factors:
         levels = frames.runs[f"factor.{name}"]
@@ -211,7 +219,7 @@ def numeric_factors(frames: Frames) -> list[str]:
 
 
 def by_level(frames: Frames) -> pd.DataFrame:
-    """Return `group_table_counts` with one more column per swept factor, for factor curves and phase diagrams."""
+    """Return the table of `group_table_counts` with one more column per factor, which gives the group's level."""
     columns = [f"factor.{name}" for name in frames.factors]
     levels = frames.runs[["group", *columns]].drop_duplicates("group").astype({"group": str})
     table = group_table_counts(frames)

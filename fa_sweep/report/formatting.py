@@ -8,14 +8,18 @@ from decimal import ROUND_HALF_UP, Decimal
 
 
 def rounded(value: float, places: int = 0) -> str:
-    """Return a number with `places` decimal places, and without a minus sign if it rounds to zero."""
-    # Twelve significant digits first, because 100 * 0.145 is 14.499999999999998 and has to be rounded as 14.5.
+    """Write a number with `places` decimal places, and without a minus sign if it rounds to zero."""
+    # Round to twelve significant digits first: 100 * 0.145 is 14.499999999999998, but has to be rounded as 14.5.
     text = str(Decimal(f"{value:.12g}").quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP))
     return text.lstrip("-") if float(text) == 0 else text
 
 
 def number(value: float, digits: int = 3) -> str:
-    """Return a number with `digits` significant digits, or with all its integer digits below a million; "-" if it is NaN."""
+    """Write a number with `digits` significant digits, without trailing zeros after the point.
+
+    Below a million, all digits before the point are kept. Larger numbers, and those below 0.00001, are in scientific notation.
+    NaN is "-".
+    """
     if math.isnan(value):
         return "-"
     if math.isinf(value):
@@ -30,21 +34,23 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def steps(value: float) -> str:
-    """Return a number of steps, with one decimal place if it is not whole; "never" if it is infinite, "-" if it is NaN."""
+    """Write a number of steps, with one decimal place if it is not whole; "never" if it is infinite, "-" if it is NaN."""
     if math.isinf(value):
         return "never"
     return "-" if math.isnan(value) else rounded(value, 0 if value == round(value) else 1)
 
 
 def estimate(value: float, low: float, high: float, digits: int = 3, between: str = " to ", *, signed: bool = False) -> str:
-    """Return an estimate with its interval, such as "0.15 (0.09 to 0.21)", or the value alone if there is no interval.
+    """Write an estimate with its interval, such as "0.15 (0.09 to 0.21)", or the value alone if there is no interval.
+
+    The decimal places of all three numbers are chosen so that the width of the interval shows two significant digits.
 
     Args:
         value: The estimate.
         low: The lower end of its interval; NaN if there is none.
         high: The upper end.
-        digits: Significant digits where the width of the interval does not decide. Otherwise all three numbers have as many
-            decimal places as show the width with two significant digits.
+        digits: Significant digits if the width cannot decide: the interval is missing, empty or infinite, its width is below
+            0.00001, or an end is 10 million or more.
         between: What stands between the ends of the interval.
         signed: Write "+" before positive numbers.
     """
@@ -65,7 +71,10 @@ def estimate(value: float, low: float, high: float, digits: int = 3, between: st
 
 
 def median_steps(value: float, low: float, high: float) -> str:
-    """Return a median time with its interval in steps; an infinite median is "not reached", an infinite upper end "or more"."""
+    """Write a median time with its interval in steps, such as "200 (180 to 230)".
+
+    An infinite median is "not reached". If only the upper end is infinite, the interval is written as "180 or more".
+    """
     text = "not reached" if math.isinf(value) else steps(value)
     if math.isnan(low) or math.isinf(low):
         return text
@@ -73,12 +82,12 @@ def median_steps(value: float, low: float, high: float) -> str:
 
 
 def percent(fraction: float) -> str:
-    """Return a fraction in whole percent, with decimal places if it is close to 0 or 100 %."""
+    """Write a fraction in whole percent, with decimal places if it would otherwise be rounded to 0 or 100 %."""
     return f"{_hundredths(fraction)} %"
 
 
 def percent_range(low: float, high: float) -> str:
-    """Return an interval of fractions in percent, such as "24-41"; an end is written as 0 or 100 only if it is exactly that."""
+    """Write an interval of fractions in percent, such as "24-41". An end is written as 0 or 100 only if it is exactly that."""
     return f"{_hundredths(low)}-{_hundredths(high)}"
 
 
@@ -92,18 +101,18 @@ def _hundredths(fraction: float, fewest: int = 0) -> str:
 
 
 def points(difference: float) -> str:
-    """Return a difference of fractions in percentage points with its sign, and with decimal places if it is below one point."""
+    """Write a difference of fractions in percentage points with its sign, and with decimal places if it is below one point."""
     text = _hundredths(difference, 0 if abs(difference) >= 0.01 else 1)
     return "0" if difference == 0 else f"{'-' if difference < 0 else '+'}{text}"
 
 
 def p_value(p: float) -> str:
-    """Return a p value as "= 0.012" or "< 0.001"."""
+    """Write a p value in the form "= 0.012" or "< 0.001"."""
     if p < 0.001:
         return "< 0.001"
     return "= 1" if p >= 0.9995 else f"= {number(p, 2)}"
 
 
 def counted(n: int, one: str, many: str = "") -> str:
-    """Return a number with its noun, such as "1 run" or "2 runs"; `many` is the plural if it is not `one` with an "s"."""
+    """Write a number with its noun, such as "1 run" or "2 runs". Without `many`, the plural is `one` with an "s"."""
     return f"{n} {one}" if n == 1 else f"{n} {many or f'{one}s'}"

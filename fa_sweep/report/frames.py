@@ -34,11 +34,11 @@ class About:
         preset: The name of the preset, if the sweep is a preset with its settings unchanged; otherwise empty.
         source: Where the frames were read from.
         planned: The number of planned runs.
-        reused: How many of them an earlier sweep had already trained.
-        missing: How many of them have neither finished nor failed.
-        failed: The error message of each failed run, by the name of the run.
+        reused: The number of planned runs that an earlier sweep had already trained.
+        missing: The number of planned runs that have neither finished nor failed.
+        failed: The error messages of the failed runs, by the name of the run.
         environments: The distinct environments in which runs were trained, each with its number of runs.
-        earlier: Earlier sweeps that ran some of the groups with other seeds.
+        earlier: Earlier sweeps that ran some of the groups with a different set of seeds.
     """
 
     id: str
@@ -62,9 +62,9 @@ class Frames:
         about: Facts about the sweep as a whole.
         factors: The names of the settings that were swept, without the seed.
         runs: One row per finished run. `factor.NAME` is the level of a factor. `final.METRIC` is a metric at the last
-            evaluation; a diverged run counts there as the worst possible result. `chance_deg/ANGLE` is an angle by chance at
-            the first evaluation: the angle that freshly drawn feedback, with which the network was not trained, would give.
-            `chance_deg_at_end/ANGLE` is the same at the last evaluation.
+            evaluation; the losses, errors and accuracies of a diverged run are the worst possible values.
+            `chance_deg/ANGLE` is an angle by chance at the first evaluation: the angle that newly drawn feedback, which the
+            network was not trained with, would give. `chance_deg_at_end/ANGLE` is the same at the last evaluation.
         histories: One row per run and evaluation, with one column per metric.
         jobs: The planned jobs, in the order of the sweep.
 
@@ -89,7 +89,7 @@ class Frames:
 
 
 def from_sweep(sweep: Sweep) -> Frames:
-    """Read a sweep's frames from its folder and from the ledger, which may hold runs that other sweeps trained."""
+    """Read a sweep's frames from its folder and from the ledger. Other sweeps may have trained some of its runs."""
     records = sweep.records(quiet=True)
     record = sweep.record
     errors = sweep.failures
@@ -186,7 +186,7 @@ def _histories(finished: Sequence[tuple[Job, Record]], groups: Sequence[str]) ->
 
 
 def environments(records: Iterable[Record]) -> list[tuple[dict[str, str], int]]:
-    """Return the distinct environments in which runs were trained, each with its number of runs."""
+    """Return the distinct environments in which the runs were trained, each with its number of runs."""
     counted: dict[tuple[tuple[str, str], ...], int] = {}
     for record in records:
         key = tuple(record.environment.items())

@@ -13,12 +13,15 @@ from scipy import stats
 from fa_sweep._typing import Array
 from fa_sweep.report.intervals import BATCH_VALUES, RESAMPLES, generator
 
-TOLERANCE = 1e-9  # statistics that differ by less count as equal: the difference is rounding
+TOLERANCE = 1e-9  # statistics that differ by less count as equal, because rounding alone can cause such a difference
 
 
 @dataclass(frozen=True)
 class Tested:
-    """The name of a test, its p value, and the smallest p value that it could have given on these runs."""
+    """The name of a test, its p value, and the smallest p value that it could have given on these runs.
+
+    For `logrank` and `means`, `least_p` may be up to twice the true smallest p value.
+    """
 
     name: str
     p: float
@@ -29,7 +32,7 @@ def mcnemar(a: Array, b: Array) -> Tested:
     """Test whether the fractions of two groups with the same seeds differ: McNemar's exact test.
 
     Args:
-        a: (n,) which runs of the first group had the event.
+        a: (n,) whether each run of the first group had the event.
         b: (n,) the same for the second group, in the same order of seeds.
 
     Returns:
@@ -45,7 +48,7 @@ def fisher(a: Array, b: Array) -> Tested:
     """Test whether the fractions of two independent groups differ: Fisher's exact test.
 
     Args:
-        a: (n,) which runs of the first group had the event.
+        a: (n,) whether each run of the first group had the event.
         b: (m,) the same for the second group.
     """
     (k1, n1), (k2, n2) = (int(a.sum()), len(a)), (int(b.sum()), len(b))
@@ -64,13 +67,13 @@ def exchange(a: Array, b: Array, pairs: tuple[Array, Array]) -> Tested:
     """Test whether the fractions of two groups differ if some of their seeds are shared: an exact permutation test.
 
     Under the null hypothesis, the two runs of a pair may be swapped, and the runs without a partner may be dealt anew to the
-    two groups. The statistic is the difference between the fractions of all runs. The p value is the probability of a
-    difference that is at least as large in absolute value.
+    two groups. The statistic is the difference between the fractions of the two groups. The p value is the probability of a
+    difference that is at least as large as the observed one in absolute value.
 
     Args:
-        a: (n,) which runs of the first group had the event, without the runs of shared seeds.
-        b: (m,) the same for the second group.
-        pairs: Which runs of the shared seeds had the event, (p,) for the first group and (p,) for the second.
+        a: (n,) whether each run of the first group had the event, for seeds that the second group lacks.
+        b: (m,) the same for the second group, for seeds that the first group lacks.
+        pairs: Whether each run had the event, for the shared seeds: (p,) for the first group and (p,) for the second.
     """
     first, second = pairs
     both, discordant = int((first & second).sum()), int((first ^ second).sum())
@@ -94,17 +97,17 @@ def exchange(a: Array, b: Array, pairs: tuple[Array, Array]) -> Tested:
 def wilcoxon(differences: Array, key: tuple[str, ...]) -> Tested:
     """Test whether paired differences are centred on zero: Wilcoxon's signed-rank test by permutation of signs.
 
-    Zeros take part in the ranking and are then dropped (Pratt, 1959). The test is exact if 2^n is at most the number of
-    resamples, for n differences other than zero.
+    Zeros are ranked with the other differences, and are then dropped (Pratt, 1959). With n differences other than zero, the
+    test is exact if 2^n is at most `RESAMPLES`; otherwise it draws random permutations.
 
     Args:
         differences: (p,) first group minus second, one per shared seed.
         key: Seeds the random permutations, see `intervals.generator`.
 
     Returns:
-        The test's result; p is 1 if at most one difference is not zero.
+        The test's result; p is 1 if fewer than two differences are other than zero.
     """
-    # scipy.stats.wilcoxon with a PermutationMethod gives the same p, but ranks anew in each resample: a hundred times slower.
+    # scipy.stats.wilcoxon with a PermutationMethod gives the same p a hundred times slower: it ranks each resample anew.
     name = "Wilcoxon signed-rank"
     signed_ranks = np.sign(differences) * stats.rankdata(np.abs(differences))
     signed_ranks = signed_ranks[signed_ranks != 0]
@@ -123,14 +126,18 @@ def wilcoxon(differences: Array, key: tuple[str, ...]) -> Tested:
 
 
 def _resolution(arrangements: float) -> float:
-    """Return the smallest p value that this number of arrangements can give, of which at most `RESAMPLES` are drawn."""
+    """Return the smallest two-sided p of a permutation test with this many arrangements, each of which has a mirror image.
+
+    The test draws at most `RESAMPLES` of them.
+    """
     return 2 / (RESAMPLES + 1) if arrangements > RESAMPLES else 2 / arrangements
 
 
 def logrank_scores(times: Array, has_event: Array) -> Array:
-    """Return each run's score in the log-rank test: its event (1 or 0) minus its cumulated hazard.
+    """Return each run's score in the log-rank test: its event (1 or 0) minus the cumulative hazard at its time.
 
-    The scores of a group sum to its observed minus its expected number of events.
+    The hazard is estimated from all runs together. The scores of a group sum to its observed minus its expected number of
+    events.
 
     Args:
         times: (n,) step of the event, or of censoring.
@@ -153,7 +160,7 @@ def logrank(a: tuple[Array, Array], b: tuple[Array, Array], key: tuple[str, ...]
     The chi-squared form of the test is not used, because it rejects too often in small groups.
 
     Args:
-        a: (n,) times of the first group, and (n,) whether each is an event or censored.
+        a: (n,) times of the first group, and (n,) whether each is the time of an event (otherwise of censoring).
         b: (m,) and (m,), the same for the second group.
         key: Seeds the random permutations, see `intervals.generator`.
     """
@@ -168,8 +175,8 @@ def means(
     """Test whether the means of two groups differ if some or none of their seeds are shared: a permutation test.
 
     Args:
-        a: (n,) values of the first group, without the runs of shared seeds.
-        b: (m,) the same for the second group.
+        a: (n,) values of the first group, for seeds that the second group lacks.
+        b: (m,) values of the second group, for seeds that the first group lacks.
         pairs: Values at the shared seeds, (p,) of the first group and (p,) of the second.
         key: Seeds the random permutations, see `intervals.generator`.
         name: The name of the test in the result.
@@ -181,7 +188,7 @@ def means(
 
 
 def _permuted(name: str, a: Array, b: Array, first: Array, second: Array, key: tuple[str, ...]) -> Tested:
-    """Compare the difference of means with that in `RESAMPLES` random arrangements: pairs swapped, other runs dealt anew."""
+    """Test a difference of means against `RESAMPLES` random arrangements, which swap pairs and deal the other runs anew."""
     alone, n1, n2 = np.concatenate([a, b]), len(a) + len(first), len(b) + len(second)
     if not np.isfinite(np.concatenate([alone, first, second])).all():
         return Tested(name, math.nan, math.nan)
@@ -198,12 +205,12 @@ def _permuted(name: str, a: Array, b: Array, first: Array, second: Array, key: t
     extreme = int((sizes >= observed * (1 - TOLERANCE) - TOLERANCE * np.abs(alone).max(initial=0.0)).sum())
     differing = int((first != second).sum())
     arrangements = 2.0**differing * (math.comb(len(alone), len(a)) if len(np.unique(alone)) > 1 else 1)
-    # Plus one, because the observed arrangement is itself one of the possible ones (Phipson and Smyth, 2010).
+    # Count the observed arrangement too, because it is one of the possible ones (Phipson and Smyth, 2010).
     return Tested(name, (extreme + 1) / (RESAMPLES + 1), min(1.0, _resolution(arrangements)))
 
 
 def holm(p_values: Array) -> Array:
-    """Return p values of any shape after Holm's step-down correction (Holm, 1979); NaN stays NaN and does not count."""
+    """Correct p values of any shape by Holm's step-down method (Holm, 1979). NaN stays NaN and does not count as a test."""
     p = np.asarray(p_values, dtype=float)
     flat = p.ravel()
     adjusted = np.full(flat.shape, np.nan)

@@ -19,7 +19,7 @@ Interval = tuple[float, float]
 
 LEVEL = 0.95
 NONE: Interval = (math.nan, math.nan)
-FEWEST_FOR_A_MEDIAN = 6  # the smallest and the largest of five values enclose the median with a probability of only 94 %
+FEWEST_FOR_A_MEDIAN = 6  # with five, even the smallest and the largest value enclose the median with only 94 % probability
 FEWEST_FOR_A_MEAN = 5
 FEWEST_TO_RESAMPLE = 20
 APPROXIMATE_BELOW = 30
@@ -30,7 +30,7 @@ BATCH_VALUES = 4_000_000  # resampled values in memory at once
 def generator(*key: str) -> np.random.Generator:
     """Return the random generator of one bootstrap or permutation test.
 
-    The generator depends only on its key, such as (sweep, group, quantity), and never on the order in which tests are computed.
+    Its numbers depend only on its key, such as (sweep, group, quantity), and never on the order in which tests are computed.
     """
     digest = hashlib.sha256("|".join(key).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8], "big"))
@@ -43,8 +43,8 @@ def _all_equal(values: Array) -> bool:
 def interquartile_mean(values: Any, axis: int = -1) -> Any:
     """Return the mean of the middle half of the values along an axis.
 
-    A value that lies across a quartile is weighted with the part that is inside. Of ten values, the fourth to the seventh count
-    fully, and the third and the eighth count half.
+    A value at the edge of the middle half counts in part. Of ten values, the fourth to the seventh count fully, and the third
+    and the eighth count half.
     """
     ordered = np.sort(np.moveaxis(np.asarray(values, dtype=float), axis, -1), axis=-1)
     n = ordered.shape[-1]
@@ -55,20 +55,20 @@ def interquartile_mean(values: Any, axis: int = -1) -> Any:
 
 
 def median_interval(values: Array, level: float = LEVEL) -> Interval:
-    """Return an interval of the median whose ends are two order statistics.
+    """Return a confidence interval of the median. Its ends are two of the values.
 
-    It covers at least `level` for any population, and more than that if values tie.
+    For any population, it contains the median with a probability of at least `level`, and with a higher one if values tie.
 
     Args:
         values: (n,) values, which may be infinite. At a level of 95 %, fewer than six give no interval.
-        level: The smallest coverage.
+        level: The coverage that is guaranteed.
 
     Source: Thompson (1936), Ann. Math. Statist. 7:122.
     """
     ordered, n = np.sort(np.asarray(values, dtype=float)), len(values)
     if n == 0 or np.isnan(ordered).any():
         return NONE
-    rank = int(stats.binom.ppf((1 - level) / 2, n, 0.5))  # rank - 1 values may lie outside at either end
+    rank = int(stats.binom.ppf((1 - level) / 2, n, 0.5))  # the interval leaves out rank - 1 values at either end
     while rank > 0 and 2 * stats.binom.cdf(rank - 1, n, 0.5) > 1 - level:
         rank -= 1
     if rank == 0 or 2 * stats.binom.cdf(rank - 1, n, 0.5) > 1 - level:
@@ -79,8 +79,8 @@ def median_interval(values: Array, level: float = LEVEL) -> Interval:
 def score_interval(values: Array, level: float = LEVEL) -> Interval:
     """Return an interval of the mean of values between 0 and 1.
 
-    It is Wilson's score interval with two changes: a t quantile, and the variance of the sample in place of mu (1 - mu), which
-    is the largest possible variance. For values that are all zeros and ones, it is nearly Wilson's interval.
+    It is Wilson's score interval with two changes. A t quantile replaces the normal one, and the variance of the sample
+    replaces mu (1 - mu), the largest possible variance. If all values are 0 or 1, it is nearly Wilson's interval.
 
     Args:
         values: (n,) values between 0 and 1; fewer than two give the interval from 0 to 1.
@@ -98,7 +98,7 @@ def score_interval(values: Array, level: float = LEVEL) -> Interval:
 
 
 def restricted_mean_interval(times: Array, horizon: float, level: float = LEVEL) -> Interval:
-    """Return an interval of the restricted mean time to an event.
+    """Return an interval of the restricted mean time to an event: the mean of the times, cut at the horizon.
 
     It combines two intervals: Wilson's for the fraction of runs without the event, and `score_interval` for the mean time of
     the other runs. A bootstrap or a t interval of all times would be too narrow whenever a small sample happens to contain no
@@ -106,7 +106,7 @@ def restricted_mean_interval(times: Array, horizon: float, level: float = LEVEL)
 
     Args:
         times: (n,) steps, cut at the horizon. Fewer than five give no interval.
-        horizon: The time of runs without the event, in steps. The mean cannot be larger.
+        horizon: The time that counts for runs without the event, in steps. The mean cannot be larger.
         level: The nominal coverage.
 
     Source: the combination is MOVER (Zou and Donner, 2008, Stat. Med. 27:1693).
@@ -137,7 +137,7 @@ def difference_of_means(a: Array, a_interval: Interval, b: Array, b_interval: In
         a_interval: The interval of their mean.
         b: (m,) values of the second group.
         b_interval: The interval of their mean.
-        correlation: The correlation of the two means.
+        correlation: The correlation between the two means; 0 if no seeds are shared.
 
     Returns:
         The interval of the first mean minus the second.
@@ -149,7 +149,7 @@ def difference_of_means(a: Array, a_interval: Interval, b: Array, b_interval: In
 def correlation(a: Array, b: Array, pairs: tuple[Array, Array]) -> float:
     """Estimate the correlation between the means of two groups that share some of their seeds.
 
-    It is the correlation of the pairs times p / sqrt(n m), which allows for the runs without a partner.
+    It is the correlation within the pairs times p / sqrt(n m). The factor accounts for the runs without a partner.
 
     Args:
         a: (n,) values of the first group.
@@ -157,7 +157,7 @@ def correlation(a: Array, b: Array, pairs: tuple[Array, Array]) -> float:
         pairs: Values at the shared seeds, (p,) of the first group and (p,) of the second.
 
     Returns:
-        The correlation; 0 for fewer than three pairs, or if all values of a group's pairs are equal.
+        The correlation; 0 if there are fewer than three pairs, or if one group has the same value in all pairs.
     """
     if len(pairs[0]) < 3 or _all_equal(pairs[0]) or _all_equal(pairs[1]):
         return 0.0
@@ -165,7 +165,7 @@ def correlation(a: Array, b: Array, pairs: tuple[Array, Array]) -> float:
 
 
 def mean_interval(values: Array, level: float = LEVEL) -> Interval:
-    """Return Student's t interval of a mean; there is none for fewer than five, all equal or infinite values."""
+    """Return Student's t interval of a mean. There is none for fewer than five values, or if all are equal or any infinite."""
     n = len(values)
     if n < FEWEST_FOR_A_MEAN or not np.isfinite(values).all() or _all_equal(values):
         return NONE
@@ -176,7 +176,7 @@ def mean_interval(values: Array, level: float = LEVEL) -> Interval:
 def unpaired_mean_interval(a: Array, b: Array, level: float = LEVEL) -> Interval:
     """Return Welch's interval of the difference of two means, first minus second.
 
-    There is none if either sample has fewer than five values or infinite ones, or if both have no spread.
+    There is no interval if either sample has fewer than five values or an infinite one, or if both are constant.
     """
     if min(len(a), len(b)) < FEWEST_FOR_A_MEAN or not (np.isfinite(a).all() and np.isfinite(b).all()):
         return NONE
@@ -194,8 +194,8 @@ def brookmeyer_crowley(steps: Array, low: Array, high: Array) -> Interval:
 
     Args:
         steps: (s,) steps of the curve, in increasing order.
-        low: (s,) lower end of the band from each step on.
-        high: (s,) upper end of the band.
+        low: (s,) lower end of the band at each step, up to the next one.
+        high: (s,) upper end of the band at each step.
 
     Returns:
         The first step at which the lower end is at most one half, and the first step at which the upper end is below one half.
@@ -214,14 +214,14 @@ def bootstrap_interval(samples: Sequence[Array], statistic: Callable[..., Any], 
     """Return the percentile bootstrap interval of a statistic.
 
     Args:
-        samples: The samples, (n,) each. There is no interval if one has fewer than twenty values, or if each is constant.
+        samples: The samples, (n,) each. There is no interval if a sample has fewer than twenty values, or if all are constant.
         statistic: A vectorised function of the samples and `axis`, as scipy.stats.bootstrap calls it.
         key: Seeds the resampling, see `generator`.
     """
     smallest = min(len(sample) for sample in samples)
     if smallest < FEWEST_TO_RESAMPLE or all(map(_all_equal, samples)):
         return NONE
-    # Infinite losses of diverged runs make SciPy's interpolation compute inf - inf. The result, NaN, is what we want.
+    # If diverged runs have infinite losses, SciPy's interpolation computes inf - inf. NaN is the right result then.
     with np.errstate(invalid="ignore"):
         result = stats.bootstrap(
             tuple(samples),
@@ -240,16 +240,16 @@ def difference_of_fractions(a: Array, b: Array, pairs: tuple[Array, Array], leve
     """Return a score interval of the difference of two fractions, if all, some or none of the runs are paired.
 
     Args:
-        a: (n,) which runs of the first group had the event.
+        a: (n,) whether each run of the first group had the event.
         b: (m,) the same for the second group.
-        pairs: The values at the shared seeds, (p,) of the first group and (p,) of the second; p may be 0 up to n and m.
+        pairs: The values at the shared seeds, (p,) of the first group and (p,) of the second. There may be none.
         level: The nominal coverage.
 
     Returns:
         The interval of the first fraction minus the second.
 
-    Source: Newcombe (1998), Stat. Med. 17:2635, method 10, for pairs, and 17:873, method 10, for independent samples. If some
-    of the runs are paired, the correlation of the fractions is that of the pairs times p / sqrt(n m).
+    Source: Newcombe (1998), Stat. Med. 17:2635, method 10, for pairs, and 17:873, method 10, for independent samples. If only
+    some of the runs are paired, the correlation between the fractions is that within the pairs times p / sqrt(n m).
     """
     (k1, n1), (k2, n2) = (int(a.sum()), len(a)), (int(b.sum()), len(b))
     correlation = _correlation_of_pairs(*pairs) * len(pairs[0]) / math.sqrt(n1 * n2)
@@ -258,7 +258,7 @@ def difference_of_fractions(a: Array, b: Array, pairs: tuple[Array, Array], leve
 
 
 def _correlation_of_pairs(a: Array, b: Array) -> float:
-    """Return phi with the continuity correction in which Newcombe's method 10 differs from method 8; 0 if undefined."""
+    """Return the phi coefficient with the continuity correction of Newcombe's method 10 (method 8 has none); 0 if undefined."""
     n = len(a)
     both, only_a, only_b = int((a & b).sum()), int((a & ~b).sum()), int((b & ~a).sum())
     neither = n - both - only_a - only_b

@@ -1,4 +1,7 @@
-"""Read a sweep's frames from MLflow. For a finished sweep they are the same as those from the ledger."""
+"""Read a sweep's frames from MLflow. For a finished sweep, they hold the same runs and histories as those from the ledger.
+
+MLflow does not say which earlier sweeps ran the same groups, so `About.earlier` is empty.
+"""
 
 from collections.abc import Callable
 
@@ -15,10 +18,10 @@ def from_mlflow(uri: str, experiment: str, sweep_id: str | None = None, say: Cal
         uri: The URI of MLflow's store.
         experiment: The name of the experiment.
         sweep_id: The id of the sweep; None for the newest.
-        say: Called with a message to the user if the experiment holds other sweeps and no id was given.
+        say: Called with a message to the user if no id was given and the experiment holds several sweeps.
 
     Raises:
-        ConfigError: If there is no such sweep, or if MLflow holds only a part of its histories.
+        ConfigError: If there is no such sweep, or if MLflow holds only part of its histories.
         TrackingError: If the store cannot be read.
     """
     with reported(uri):

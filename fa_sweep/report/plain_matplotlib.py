@@ -1,8 +1,8 @@
 """Import matplotlib even if the user's configuration of it is broken.
 
 Import this module before any other that imports matplotlib. The environment variable MPLBACKEND may name a backend that is not
-installed here (notebooks set it for the programs that they start), and matplotlib reads a file `matplotlibrc` in the working
-folder first. Either may make the import of matplotlib fail. A report needs neither.
+installed here (notebooks set it for the programs that they start). Matplotlib also reads the file `matplotlibrc` in the working
+folder, if there is one. Either may make the import fail. A report needs neither, so matplotlib is then imported without them.
 """
 
 import importlib.util
@@ -17,7 +17,7 @@ def _import() -> None:
     """Import matplotlib with the user's configuration, or with its own defaults if that fails."""
     logger = logging.getLogger("matplotlib")
     level = logger.level
-    logger.setLevel(logging.CRITICAL)  # it warns of each line of matplotlibrc that it does not know
+    logger.setLevel(logging.CRITICAL)  # silence the warning about each line of matplotlibrc that matplotlib does not know
     try:
         importlib.import_module("matplotlib")
     except Exception:
@@ -33,7 +33,7 @@ def _import_as_installed() -> None:
     spec = importlib.util.find_spec("matplotlib")
     folder = Path(spec.origin).parent if spec is not None and spec.origin else Path()
     try:
-        with chdir(folder / "mpl-data"):  # matplotlib prefers the matplotlibrc in the working folder: here, its own
+        with chdir(folder / "mpl-data"):  # the matplotlibrc of the working folder is used: in this folder, matplotlib's own
             importlib.import_module("matplotlib")
     finally:
         if backend is not None:

@@ -1,6 +1,6 @@
-"""Write a sweep's report: report.html (self-contained), report.md, and the tables and figures as files of their own.
+"""Write a sweep's report: report.html (self-contained), report.md, and the tables and figures as separate files.
 
-The same ledger gives the same files byte for byte, except for the time in the footer of the two documents.
+The same ledger gives the same files byte for byte, except for the time in the footer of report.html and report.md.
 """
 
 import base64
@@ -89,13 +89,13 @@ def write_report(
     Args:
         sweep: The sweep, or its frames.
         out: The folder to write into. It is created if it does not exist.
-        reference: The group that every other group is compared with; None as in `comparisons.compare`.
+        reference: The group that every other group is compared with. None lets `comparisons.compare` choose one per group.
         all_pairs: Compare every pair of groups instead.
         formats: The documents to write, some of `FORMATS`. "tex" writes each table for LaTeX into `tables/`.
         first: Draws figures to be shown before all others.
 
     Returns:
-        The path of the first document.
+        The path of the first document; the folder `tables/` if `formats` is empty.
 
     Raises:
         ConfigError: If there is no group called `reference`.
@@ -150,7 +150,7 @@ def _write_documents(
         "varied": [*frames.factors, "seed"] if frames.runs["seed"].nunique() > 1 else frames.factors,
         "environment": {**_reader_environment(), "written": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"},
     }
-    # Jinja escapes HTML by itself; the Markdown template uses the filter `cell`.
+    # Jinja escapes text only in the HTML template. The Markdown template escapes with the filter `cell`.
     templates = Environment(
         loader=PackageLoader("fa_sweep.report"),
         autoescape=select_autoescape(["html.j2"]),
@@ -175,7 +175,7 @@ def _write_documents(
 
 
 def criterion(frames: Frames) -> str:
-    """Describe in words when an evaluation counts as a success, and for how many evaluations it has to hold."""
+    """Say when an evaluation counts as a success, and how many evaluations in a row have to succeed for convergence."""
     found: dict[str, None] = {}
     for job in frames.jobs:
         success, train = job.run.task.success, job.run.train

@@ -15,7 +15,7 @@ from fa_sweep.report.frames import Frames
 from fa_sweep.report.intervals import APPROXIMATE_BELOW
 from fa_sweep.report.trainings import distinct, sets_of_trainings
 
-MOST_GROUPS = 4  # in one sentence; of more groups, only the highest and the lowest are named
+MOST_GROUPS = 4  # most groups that one sentence names (of more, the highest and the lowest), and most comparisons in sentences
 LEVEL = 0.05
 
 
@@ -37,8 +37,8 @@ def share(row: pd.Series, name: str = "converged") -> str:
 def findings(frames: Frames, groups: pd.DataFrame, comparisons: pd.DataFrame, final: pd.DataFrame) -> list[str]:
     """Write the main results of a sweep, one sentence per string, the most informative first.
 
-    If all runs converged or none did, the fraction converged says nothing about differences between groups. The final values
-    come first then, or the times if the final values do not differ either.
+    If all runs converged or none did, the fraction converged says nothing about differences between groups. In that case the
+    final values come first, or the times to convergence if the final values do not differ either.
 
     Args:
         frames: The sweep.
@@ -78,7 +78,7 @@ def findings(frames: Frames, groups: pd.DataFrame, comparisons: pd.DataFrame, fi
 
 
 def undecided_by_convergence(groups: pd.DataFrame) -> str:
-    """Return a sentence without its full stop if all or no runs of several groups converged; otherwise an empty string."""
+    """Return the beginning of a sentence that says that all runs converged or none did; empty if only some did."""
     if len(groups) < 2:
         return ""
     if (groups["converged"] == groups["n"]).all():
@@ -94,7 +94,7 @@ def _nothing_differs(final: pd.DataFrame) -> bool:
 
 
 def _some(groups: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return all groups if they fit into a sentence, otherwise the highest and the lowest in a column (one if equal)."""
+    """Return all groups if they fit into a sentence, otherwise the ones with the highest and lowest value (one if equal)."""
     known = groups[groups[column].notna()]
     if len(known) <= MOST_GROUPS:
         return known
@@ -103,7 +103,7 @@ def _some(groups: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def _lead(some: pd.DataFrame, groups: pd.DataFrame) -> str:
-    """Return the words that introduce the selection of groups of `_some`; empty if all groups are selected."""
+    """Return the words that introduce the groups selected by `_some`; empty if it selected all groups."""
     if len(some) == len(groups):
         return ""
     if len(some) == 2:
@@ -124,7 +124,7 @@ def _reached(groups: pd.DataFrame) -> str:
 
 
 def _three_events(frames: Frames, groups: pd.DataFrame) -> str:
-    """Contrast success at some evaluation, at the last one, and convergence, for the group in which they differ most."""
+    """Contrast three events, for the group in which they differ most: success at some evaluation, at the last, convergence."""
     gap = (groups["reached"] - groups["converged"]) / groups["n"]
     if gap.max() <= 0:
         return ""
@@ -210,7 +210,7 @@ def _fractions(comparisons: pd.DataFrame) -> list[str]:
 
 
 def number_of_tests(comparisons: pd.DataFrame) -> int:
-    """Return the number of p values in a table of comparisons, which is the family of Holm's correction."""
+    """Return the number of p values in a table of comparisons. Holm's correction is made for this number of tests."""
     columns = [c for c in ("p_converged", "p_time", "p") if c in comparisons]
     return int(comparisons[columns].notna().to_numpy().sum())
 
@@ -247,13 +247,13 @@ def _middle(value: float, low: float, high: float) -> str:
 
 
 def _interval(value: float, low: float, high: float, *, approximate: bool = False) -> str:
-    """Write an interval such as "95 % CI +2 to +5", with the same number of decimal places as `_middle`."""
+    """Write an interval such as "95 % CI +2 to +5", with the same number of decimal places as the value in `_middle`."""
     text = estimate(value, low, high, 4, signed=True).partition(" (")[2]
     return f"{'approximate ' if approximate else ''}95 % CI {text.rstrip(')')}" if text else "no interval"
 
 
 def _final(frames: Frames, groups: pd.DataFrame, final: pd.DataFrame) -> list[str]:
-    """Compare the final success metric between groups, or, if no comparison was tested, give it for each group."""
+    """Write the comparisons of the final success metric or, if no comparison was tested, its median in each group."""
     tests = number_of_tests(final)
     parts = []
     tested = final[final["p"].notna()]
@@ -294,7 +294,7 @@ def _final_of_groups(frames: Frames, groups: pd.DataFrame) -> Iterator[str]:
 
 
 def _counted(groups: pd.DataFrame, metric: str, *names: str) -> str:
-    """Say how many runs of some groups diverged and as what they count; empty if none did."""
+    """Say how many runs of the named groups diverged and which value they count as; empty if none diverged."""
     diverged = int(groups.loc[groups["group"].isin(names), "diverged"].sum())
     return f"{counted(diverged, 'diverged run')} counted as {'0' if metric == 'accuracy' else 'infinite'}" if diverged else ""
 
@@ -326,7 +326,7 @@ def _angles(groups: pd.DataFrame) -> str:
 
 
 def _one_set(frames: Frames, groups: pd.DataFrame) -> Iterator[str]:
-    """Name the groups that are the same set of trainings, with the number of converged runs under each name."""
+    """Name the groups that are the same set of trainings, with how many runs converged by each group's criterion."""
     rows = groups.set_index("group")
     for names in sets_of_trainings(frames):
         if len(names) > 1:

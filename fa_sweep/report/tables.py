@@ -1,4 +1,4 @@
-"""Write tables of numbers as text and for LaTeX. The CSV and Parquet files of a report hold the unrounded numbers."""
+"""Turn tables of numbers into readable text and LaTeX. The CSV and Parquet files of a report hold the unrounded numbers."""
 
 import math
 
@@ -140,7 +140,8 @@ def readable_final_comparisons(final: pd.DataFrame) -> pd.DataFrame:
 def runs_to_look_at(frames: Frames, most: int = 5) -> pd.DataFrame:
     """List runs worth a closer look, with the command that reproduces each.
 
-    For each group these are the run that converged first, and up to `most` runs each that diverged or did not converge.
+    For each group, these are the run that converged first, up to `most` runs that diverged, and up to `most` runs that did not
+    converge.
     """
     parts = []
     for _, runs in frames.runs.groupby("group", observed=True, sort=True):

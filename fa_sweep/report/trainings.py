@@ -20,9 +20,9 @@ Recorded = dict[int, tuple[np.ndarray, np.ndarray]]
 
 
 def trajectory_of(run: RunConfig) -> str:
-    """Return a hash of the settings on which the weights of a run depend at each step.
+    """Return a hash of the settings that decide a run's weights at each step, and of the paths of its data files.
 
-    Two runs with the same hash may be trained for different numbers of steps, or be judged by different criteria.
+    Two runs with the same hash may still be trained for different numbers of steps, or be judged by different criteria.
     """
     roles = roles_of(run)
     deciding = (Role.SCIENTIFIC, Role.FREE, Role.LOCATION)
@@ -31,7 +31,7 @@ def trajectory_of(run: RunConfig) -> str:
 
 
 def recorded(frames: "Frames") -> dict[str, Recorded]:
-    """Return what each group's runs recorded at E evaluations of M metrics: by group and seed, steps (E,) and metrics (E, M).
+    """Return each run's evaluated steps (E,) and its M metrics at these steps (E, M), by group and seed.
 
     Metrics that depend on random draws outside the training are left out.
     """
@@ -46,11 +46,11 @@ def recorded(frames: "Frames") -> dict[str, Recorded]:
 def one_set(a: Recorded, b: Recorded) -> bool:
     """Whether the runs of two groups are the same set of trainings.
 
-    They are if all metrics are equal to the last bit, at every seed and evaluated step that both groups have. At each shared
-    seed, at least two steps have to be shared.
+    This is so if the groups share at least one seed, and if all metrics are equal to the last bit at every seed and evaluated
+    step that both have. At each shared seed, the two runs must have at least two evaluated steps in common.
 
-    The numbers decide and not the settings, because a mode may ignore a setting, and two modes may be the same rule in a small
-    network. A single dead network may equal another one by chance, but not all networks of a group.
+    The metrics are compared and not the settings, because a mode may ignore a setting, and two modes may be the same rule in a
+    small network. A single dead network may equal another one by chance, but not all networks of a group.
     """
     shared = a.keys() & b.keys()
     return bool(shared) and all(_agree(*a[seed], *b[seed]) for seed in shared)
@@ -62,7 +62,7 @@ def _agree(steps: np.ndarray, values: np.ndarray, other_steps: np.ndarray, other
 
 
 def sets_of_trainings(frames: "Frames") -> list[list[str]]:
-    """Return the names of the groups in the order of the sweep, one list per distinct set of trainings."""
+    """Return the names of the groups that have runs, in the order of the sweep: one list per distinct set of trainings."""
     found = recorded(frames)
     sets: list[list[str]] = []
     for group in (name for name in frames.groups if name in found):

@@ -1,4 +1,7 @@
-"""Studies repeat published experiments with many seeds. Each study has a preset and a findings page."""
+"""The studies of this project, most of which repeat a published experiment with many seeds.
+
+Each study has a preset, which runs its sweep, and a findings page.
+"""
 
 from fa_sweep.report.figures import Drawn
 from fa_sweep.report.frames import Frames
@@ -31,7 +34,8 @@ def study_of(preset: str) -> Study | None:
     """Return the study that belongs to a preset, or None.
 
     Args:
-        preset: The name of the preset, if the sweep ran it with its settings unchanged (`SweepRecord.preset_as_it_stands`).
+        preset: The name of the preset; empty if the sweep is not a preset with its settings unchanged (see
+            `SweepRecord.preset_as_it_stands`).
     """
     return next((study for study in STUDIES if study.name == preset), None)
 
@@ -40,7 +44,7 @@ def figures_of_study(frames: Frames) -> list[Drawn]:
     """Draw the figure of the study that a sweep belongs to, to be shown first in the sweep's report.
 
     Returns:
-        One figure; none if the sweep belongs to no study, or if some of its runs are missing or have failed.
+        A list of one figure; empty if the sweep belongs to no study, or if some of its runs are missing or have failed.
     """
     study = study_of(frames.about.preset)
     if study is None or frames.about.missing or frames.about.failed:

@@ -1,4 +1,4 @@
-"""The command `python -m fa_sweep.studies`: write one findings page per study from its newest sweep, and the index."""
+"""The command `python -m fa_sweep.studies`: write one findings page per study from its newest sweep, and an index."""
 
 from fa_sweep.process import signals
 
@@ -32,7 +32,7 @@ SHOWN = ("fa_sweep", "numerics", "python", "numpy", "blas", "simd")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write the findings pages of the studies that are named on the command line.
+    """Write the findings pages of the studies that the command line names, or of all studies if it names none.
 
     The index is written only if all studies are chosen.
 
@@ -111,7 +111,7 @@ def _quantities(table: pd.DataFrame) -> pd.DataFrame:
     text = table.apply(lambda r: "undefined" if r["n"] == 0 else _interval(r["median"], r["low"], r["high"]), axis=1)
     wide = table.assign(text=text).pivot(index="group", columns="quantity", values="text")
     order = list(dict.fromkeys(table["group"])), list(dict.fromkeys(table["quantity"]))
-    # The number of runs behind the quantities: "20", or "10, 20" if the quantities have different numbers of runs.
+    # The number of runs of each group: "20", or "10, 20" if its quantities have different numbers of runs.
     counts = table[table["n"] > 0].groupby("group")["n"].agg(lambda n: ", ".join(str(count) for count in dict.fromkeys(n)))
     wide = wide.loc[order[0], order[1]].reset_index()
     wide.insert(1, "n", wide["group"].map(counts).fillna("0"))
@@ -137,7 +137,7 @@ def _events(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _interval(middle: float, low: float, high: float, form: str = "plain") -> str:
-    """Write a value with its interval, such as "28.4 (27.1 to 29.9)"; alone if both ends are infinite or one is undefined."""
+    """Write a value with its interval, or alone if both ends of the interval are infinite or one of them is undefined."""
     if math.isnan(low) or math.isnan(high) or (math.isinf(low) and math.isinf(high)):
         return shown(middle, form)
     return f"{shown(middle, form)} ({shown(low, form)} to {shown(high, form)})"
@@ -157,7 +157,7 @@ def _counts(claims: dict[str, list[Claim]]) -> dict[str, str]:
 
 def _template(name: str) -> Template:
     loader = PackageLoader("fa_sweep.report")
-    # The templates are Markdown, so jinja must not escape HTML; they escape with the filter `cell`.
+    # The templates are Markdown, so Jinja must not escape HTML. They escape text with the filter `cell`.
     templates = Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701
     templates.filters["cell"] = markdown_cell
     return templates.get_template(name)

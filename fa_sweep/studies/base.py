@@ -1,7 +1,7 @@
-"""The building blocks of studies. Each study is a file of its own beside this one, with one preset per study.
+"""The building blocks of studies. The studies themselves are listed in `fa_sweep.studies.STUDIES`.
 
-A study states a question and the claims to be tested. Its numbers come from a sweep, and the rule in `claims.decide` derives
-the verdicts from the numbers.
+A study states a question and the claims to be tested. Its numbers come from a sweep of its preset. The rule in `claims.decide`
+derives the verdicts from the numbers.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,11 +31,11 @@ class Study:
         name: The name of the study, which is also the name of its preset.
         title: The title of its findings page.
         question: What the study asks.
-        source: Where the experiment comes from, and how it differs from there.
-        numbers: From the frames, compute the table of the page (see `summarise` and `outcomes`).
-        draw: From the frames and the table, draw the figure.
-        judge: From the frames and the table, return the claims with their verdicts.
-        remarks: From the frames and the table, return further sentences for the page.
+        source: Where the experiment comes from, and how this one differs from the original.
+        numbers: Computes the table of the page from the frames (see `summarise` and `outcomes`).
+        draw: Draws the figure of the page from the frames and the table.
+        judge: Returns the claims with their verdicts, given the frames and the table.
+        remarks: Returns further sentences for the page, given the frames and the table.
     """
 
     name: str
@@ -53,9 +53,10 @@ def median_estimate(quantity: str, values: Any, form: str = "plain", note: str =
 
     Args:
         quantity: What is estimated, in words.
-        values: (R,) one value per run; NaN is left out. If there are too few for an interval, the note gives their range.
+        values: (R,) one value per run; NaN is left out. If there are too few values for an interval, the estimate's note gives
+            their range.
         form: How the numbers are written, see `claims.shown`.
-        note: More to say beside the number of values.
+        note: What the estimate's note says in addition to the number of values.
     """
     known = np.asarray(values, dtype=float)
     known = known[~np.isnan(known)]
@@ -68,7 +69,7 @@ def median_estimate(quantity: str, values: Any, form: str = "plain", note: str =
 
 
 def _median(values: np.ndarray) -> float:
-    """Return the median. If one of two middle values is infinite, it is the lower one, as in a Kaplan-Meier estimate."""
+    """Return the median: of two middle values the mean, or the lower one if the upper is infinite (as in Kaplan-Meier)."""
     if len(values) == 0:
         return np.nan
     ordered = np.sort(values)
@@ -77,7 +78,7 @@ def _median(values: np.ndarray) -> float:
 
 
 def fraction_estimate(quantity: str, flags: Any) -> Estimate:
-    """Estimate the fraction of runs whose flag is true, with Wilson's interval; `flags` (R,)."""
+    """Estimate the fraction of runs whose flag is true, with Wilson's interval. `flags` (R,) holds one flag per run."""
     known = np.asarray(flags, dtype=bool)
     count, n = int(known.sum()), len(known)
     return Estimate(quantity, count / n if n else np.nan, *wilson_interval(count, n), f"{count} of {n}", "percent")
@@ -102,7 +103,15 @@ def fraction_difference(quantity: str, ours: pd.Series, theirs: pd.Series) -> Es
 
 
 def median_difference(quantity: str, ours: pd.Series, theirs: pd.Series, form: str = "signed", note: str = "") -> Estimate:
-    """Estimate the median over shared seeds of `ours` minus `theirs`, both indexed by seed; otherwise as `median_estimate`."""
+    """Estimate the median difference between two groups over the seeds that they share.
+
+    Args:
+        quantity: What is estimated, in words.
+        ours: Values of the first group, indexed by seed.
+        theirs: Values of the second group, indexed by seed. They are subtracted from the values of the first group.
+        form: How the numbers are written, see `claims.shown`.
+        note: What the estimate's note says in addition to the number of values.
+    """
     pairs = ours - theirs
     return median_estimate(quantity, pairs.dropna(), form, "; ".join(part for part in ("same seeds", note) if part))
 
@@ -125,21 +134,22 @@ def by_seed(frames: Frames, values: pd.Series, group: str) -> pd.Series:
 
 
 def converged(frames: Frames, group: str) -> pd.Series:
-    """Return flags that tell which runs of a group converged, indexed by seed."""
+    """Return whether each run of a group converged, indexed by seed."""
     runs = frames.runs[frames.runs["group"] == group]
     return pd.Series((runs["outcome"] == Outcome.CONVERGED).to_numpy(), index=runs["seed"].to_numpy())
 
 
 def summarise(frames: Frames, quantities: Mapping[str, pd.Series]) -> pd.DataFrame:
-    """Summarise quantities over the runs of each group by their medians.
+    """Estimate the median of each quantity over the runs of each group, with its interval.
 
     Args:
         frames: The sweep.
-        quantities: By name, one value per run, indexed by run id. NaN is left out.
+        quantities: The values of each quantity, by its name: one value per run, indexed by run id. NaN is left out.
 
     Returns:
         One row per group and quantity, with the group's level of each factor, `n`, `median`, `low` and `high`. The column
-        `interval` says what low and high are: an interval, the range of the values if they are too few for one, or undefined.
+        `interval` says what `low` and `high` are: the ends of an interval (`ORDER_STATISTICS`), the smallest and the largest
+        value if there are too few for an interval ("range"), or NaN because there are no values ("undefined").
     """
     rows = []
     factors = [f"factor.{name}" for name in frames.factors]
@@ -165,10 +175,14 @@ def outcomes(frames: Frames) -> pd.DataFrame:
     """Summarise the outcomes of each group, one row per group.
 
     Returns:
-        The group's level of each factor, and `n`. For each of reached, at_end, converged and diverged, the number of runs, the
-        fraction, and Wilson's interval (`*_low`, `*_high`). The median step of convergence (`steps_*`), where a run that never
-        converged counts as infinite. The median gradient angle at the end (`angle_deg_*`), and the number of runs in which this
-        angle is undefined.
+        A table with the group's level of each factor, `n`, and these columns:
+
+        - for each of reached, at_end, converged and diverged: the number of runs, the fraction (`*_fraction`), and Wilson's
+          interval (`*_low`, `*_high`);
+        - the median step of convergence (`steps_*`), for which a run that never converged counts as infinite;
+        - the median gradient angle at the end (`angle_deg_*`), and the number of runs in which it is undefined.
+
+        If there are fewer than six values, `*_low` and `*_high` of a median are the smallest and the largest value.
     """
     rows = []
     factors = [f"factor.{name}" for name in frames.factors]
@@ -221,7 +235,7 @@ def first_below(frames: Frames, metric: str, bound: float) -> pd.Series:
 
 
 def stays_below(frames: Frames, metric: str, bound: float, first: int) -> pd.Series:
-    """Return flags: whether each run's metric is below a bound at every evaluation from step `first` on, by run id."""
+    """Return whether each run's metric is below a bound at every evaluation from step `first` on, indexed by run id."""
     part = frames.histories[frames.histories["step"] >= first]
     return (part[metric] < bound).groupby(part["run_id"]).all().reindex(frames.runs["run_id"])
 
@@ -240,7 +254,7 @@ def cell(table: pd.DataFrame, group: str, quantity: str) -> pd.Series:
 
 
 def estimate_of(row: pd.Series, name: str, form: str = "plain") -> Estimate:
-    """Return a row of `summarise` as an estimate called `name`. A range of too few runs becomes a note, not an interval."""
+    """Turn a row of `summarise` into an estimate called `name`. If the row has a range, the estimate's note gives it."""
     if row["interval"] == ORDER_STATISTICS:
         return Estimate(name, row["median"], row["low"], row["high"], f"n = {row['n']}", form)
     spread = f"range {shown(row['low'], form)} to {shown(row['high'], form)}"

@@ -12,7 +12,7 @@ _PLACE = re.compile(r"\b(fig|figure|table|section|sec|eq|equation|theorem|p)\b\.
 
 
 class Kind(StrEnum):
-    """The kind of source from which a prior expectation comes."""
+    """The kind of source from which knowledge about a claim comes."""
 
     PUBLISHED = "published"
     INDEPENDENT = "an independent implementation"
@@ -22,7 +22,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Known:
-    """What was known about a claim's quantity before: the result of `published`, `independent` or `expected`, or NOTHING."""
+    """What was known about a claim's quantity before this study.
+
+    Make one with `published`, `independent` or `expected`, or use NOTHING if nothing was known.
+    """
 
     kind: Kind
     value: str = ""
@@ -65,7 +68,7 @@ def independent(value: str, source: str) -> Known:
 
 
 def expected(value: str, source: str = "") -> Known:
-    """Return an expectation without a number for this quantity, such as a statement, a theorem or a curve in a figure."""
+    """Return an expectation that gives no number for the quantity, such as a statement, a theorem or a curve in a figure."""
     return Known(Kind.EXPECTED, value, source)
 
 
@@ -147,7 +150,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Check:
-    """An estimate, and the region in which the quantity has to lie."""
+    """An estimate of a quantity, and the region in which the quantity has to lie."""
 
     estimate: Estimate
     region: Region
@@ -160,7 +163,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim, what was known before, and the checks that all have to hold. The verdict follows from the checks alone."""
+    """A claim, what was known before, and the checks that must all hold. The verdict follows from the checks alone."""
 
     text: str
     known: Known
@@ -197,8 +200,8 @@ def shown(value: float, form: str) -> str:
 
     Args:
         value: The number; NaN is written as "undefined".
-        form: "plain", "signed" (with a sign), "steps" (infinite means "not reached"), or for fractions "percent" and "points"
-            (percentage points with a sign).
+        form: "plain", "signed" (with a sign), or "steps" (infinity is written as "not reached"). For fractions also "percent"
+            and "points" (percentage points with a sign).
     """
     if math.isnan(value):
         return "undefined"

@@ -20,7 +20,10 @@ RATE = "train.lr"
 
 @dataclass(frozen=True)
 class Choice:
-    """The learning rate that was chosen for a mode; `edge` tells whether it is the smallest or the largest of the grid."""
+    """The learning rate that was chosen for a mode, and the group that has it.
+
+    `edge` says whether the rate is the smallest or the largest of the grid.
+    """
 
     mode: str
     rate: float
@@ -29,13 +32,13 @@ class Choice:
 
 
 def choosing_seeds(frames: Frames) -> list[int]:
-    """Return the seeds on which learning rates are chosen: the first third. The other seeds judge the modes."""
+    """Return the seeds on which learning rates are chosen: the first third. The modes are judged on the other seeds."""
     seeds = sorted(frames.runs["seed"].unique())
     return [int(seed) for seed in seeds[: max(1, len(seeds) // 3)]]
 
 
 def numbers(frames: Frames) -> pd.DataFrame:
-    """Return the accuracy on the choosing seeds, and accuracy and angle on the judging seeds, by group and quantity."""
+    """Return accuracy on the choosing seeds, and accuracy and angle on the judging seeds, one row per group and quantity."""
     chooses = frames.runs.set_index("run_id")["seed"].isin(choosing_seeds(frames))
     accuracy, angle = final(frames, "accuracy"), final(frames, "angle_deg/gradient")
     judged = {ACCURACY: accuracy[~chooses], ANGLE: angle[~chooses]}
@@ -43,7 +46,7 @@ def numbers(frames: Frames) -> pd.DataFrame:
 
 
 def choices(table: pd.DataFrame) -> list[Choice]:
-    """Choose each mode's learning rate: the highest median accuracy on the choosing seeds wins, the smaller rate in a tie."""
+    """Choose each mode's learning rate: the highest median accuracy on the choosing seeds wins; in a tie, the smaller rate."""
     medians = table[table["quantity"] == CHOOSING].sort_values(RATE, kind="stable")
     ends = {medians[RATE].min(), medians[RATE].max()}
     best = {mode: part.loc[part["median"].idxmax()] for mode, part in medians.groupby("feedback", sort=False)}
@@ -52,7 +55,7 @@ def choices(table: pd.DataFrame) -> list[Choice]:
 
 
 def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
-    """Draw the choice of the learning rates, and each mode's accuracy and angle at its own learning rate."""
+    """Draw how the learning rates were chosen, and each mode's accuracy and angle at its chosen rate."""
     figure, axes = new_figure(1, 3, height=4.2, sharey=True, width_ratios=(1.25, 1, 1))
     chosen = choices(table)
     _draw_choice(axes[0], table, chosen)
@@ -126,7 +129,7 @@ def remarks(frames: Frames, table: pd.DataFrame) -> Sequence[str]:
 
 
 def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
-    """Judge for each mode whether it beats frozen hidden layers on the judging seeds, each at its own learning rate."""
+    """Judge for each mode whether it beats frozen hidden layers on the judging seeds, both at their own learning rates."""
     accuracy = final(frames, "accuracy")
     chosen = {choice.mode: choice for choice in choices(table)}
     choosing = choosing_seeds(frames)

@@ -10,11 +10,11 @@ from fa_sweep.report.figures.style import log_scale, looks
 
 
 def draw_trajectories(axes: Axes, data: pd.DataFrame, label: str, *, log: bool = False, log_steps: bool = False) -> None:
-    """Draw the medians and quartile bands of a table of `estimates.trajectories`, one line per group.
+    """Draw medians and quartile bands over steps, one line per group.
 
     Args:
         axes: Where to draw.
-        data: The table, of one metric.
+        data: The table of `estimates.trajectories` for one metric.
         label: The label of the vertical axis.
         log: Make the vertical axis logarithmic.
         log_steps: Make the axis of steps logarithmic. It then shows step + 1, because steps begin at 0.
@@ -45,7 +45,7 @@ def draw_against(axes: Axes, table: pd.DataFrame, x: str, by: str, labels: tuple
         axes: Where to draw.
         table: A table with the columns `median`, `low` and `high`.
         x: The column on the horizontal axis.
-        by: The column that has one line per level.
+        by: The column whose levels get one line each.
         labels: The labels of the horizontal and of the vertical axis.
         log: Make the horizontal axis logarithmic.
     """
@@ -63,13 +63,13 @@ def draw_against(axes: Axes, table: pd.DataFrame, x: str, by: str, labels: tuple
 
 
 def draw_fractions(axes: Axes, table: pd.DataFrame, groups: Sequence[str], name: Callable[[str], str]) -> None:
-    """Draw the fractions of runs that succeeded at some evaluation, at the end, and converged, with Wilson's intervals.
+    """Draw the fractions of runs that ever succeeded, that succeeded at the end, and that converged, with Wilson's intervals.
 
     Args:
         axes: Where to draw.
         table: The table of `base.outcomes`.
         groups: The groups to draw, in this order.
-        name: Gives the label of a group from its name.
+        name: Returns the label of a group, given its name.
     """
     events = {"reached": "reached", "at_end": "at the end", "converged": "converged"}
     for place, (event, look) in enumerate(looks(list(events)).items()):

@@ -16,7 +16,7 @@ SHOWN = {"reached": "reached", "at_end": "at the end", "converged": "converged"}
 
 
 def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
-    """Draw the fraction of runs with each event against the scale of the initial weights, one panel per event."""
+    """Draw three fractions of runs (reached, at the end, converged) against the scale of the initial weights, one per panel."""
     figure, axes = new_figure(1, 3, height=3.0, sharey=True)
     for here, (event, title) in zip(axes, SHOWN.items(), strict=True):
         columns = {f"{event}_fraction": "median", f"{event}_low": "low", f"{event}_high": "high"}
@@ -34,7 +34,7 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
 
 
 def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
-    """Judge at each scale whether smaller initial weights help fixed feedback, and whether feedback beats the control."""
+    """Judge whether smaller initial weights help fixed feedback, and at which scales feedback beats frozen hidden layers."""
     scales = sorted(table["init.scale"].unique())
     group = {(row["feedback"], row["init.scale"]): row["group"] for _, row in table.iterrows()}
     claims = []

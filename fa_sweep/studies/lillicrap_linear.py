@@ -29,7 +29,7 @@ from fa_sweep.studies.drawing import draw_trajectories
 
 ERROR, ANGLE = "normalised_squared_error", "angle_deg/signal_layer_1"
 FINAL, START, EARLY, LATE = "held-out error", "angle at step 0", "angle, steps 200-300", "angle, last 200 steps"
-ALIGNED, SOON = 45.0, 300  # degrees, steps: what the page means by "aligned" and "quickly"
+ALIGNED, SOON = 45.0, 300  # degrees, steps: on the page, "aligned" means below this angle, "quickly" before this step
 
 # Medians over 200 runs of an independent implementation, which shares no code with fa_sweep.
 SOURCE = "tests/support/linear_task.py, median of 200 runs"
@@ -131,7 +131,7 @@ def judge_slow(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
 
 
 def judge_fast(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
-    """Judge whether backpropagation is ahead at the fast rate, and whether errors agree with an independent implementation."""
+    """Judge whether backpropagation wins at the fast rate, and whether errors agree with an independent implementation."""
     medians = " against ".join(f"{FAST_ERRORS[mode]:.3g}" for mode in ("symmetric", "random"))
     return [
         claim(

@@ -24,7 +24,7 @@ def numbers(frames: Frames) -> pd.DataFrame:
 
 
 def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
-    """Draw error over steps, one panel per depth."""
+    """Draw the held-out error over steps, one panel per number of hidden layers."""
     figure, axes = new_figure(1, 2, height=3.0, sharey=True)
     data = trajectories(frames, ERROR)
     for here, hidden in zip(axes, ("[20]", "[20,10]"), strict=True):
@@ -43,7 +43,7 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
 
 
 def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
-    """Judge by median error ratios whether depth helps, and whether random feedback beats backpropagation and the control."""
+    """Judge by median error ratios whether depth helps, and whether random feedback beats backpropagation and frozen layers."""
     errors = final(frames, ERROR)
 
     def lower(text: str, group: str, reference: str, known: Known = PAPER) -> Claim:

@@ -22,22 +22,22 @@ from fa_sweep.studies.claims import NOTHING, Claim, above, claim, expected
 from fa_sweep.studies.drawing import draw_against
 
 ANGLE, LATE, ERROR = "angle_deg/signal_layer_1", "angle, last 200 steps", "held-out error"
-SLACK = 0.5  # degrees: a smaller fall does not count, because it is too small to see
+SLACK = 0.5  # degrees: a fall of the angle by less than this is too small to see, and does not count
 
 
 def late_angles(frames: Frames) -> pd.Series:
-    """Return each run's mean signal angle over the last 200 steps."""
+    """Return each run's mean signal angle over the last 200 steps, indexed by run id."""
     last = last_step(frames)
     return mean_between(frames, ANGLE, last - 199, last)
 
 
 def numbers(frames: Frames) -> pd.DataFrame:
-    """Return the late angle and the error at the end, one row per limit of the initial weights and quantity."""
+    """Return the angle over the last 200 steps and the error at the end, one row per group and quantity."""
     return summarise(frames, {LATE: late_angles(frames), ERROR: final(frames, "normalised_squared_error")})
 
 
 def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
-    """Draw late angle and error against the limit of the initial weights."""
+    """Draw the angle over the last 200 steps and the error at the end against the limit of the initial weights."""
     figure, axes = new_figure(1, 2, height=2.8)
     for here, quantity, label in ((axes[0], LATE, "signal angle, last 200 steps (degrees)"), (axes[1], ERROR, ERROR)):
         part = table[table["quantity"] == quantity]
@@ -50,7 +50,7 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
 
 
 def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
-    """Judge whether small initial weights align better than large ones, and whether the angle never falls as they grow."""
+    """Judge whether the smallest initial weights align better than the largest, and whether the angle never falls as they grow."""
     rows = table[table["quantity"] == LATE].sort_values("init.scale")
     angles = late_angles(frames)
     curves = pd.DataFrame({row["init.scale"]: by_seed(frames, angles, row["group"]) for _, row in rows.iterrows()})

@@ -18,7 +18,7 @@ POST = expected("the blog post says so, based on one run")
 
 
 def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
-    """Draw the fractions of runs that reached success, had it at the end, and converged, for each feedback mode."""
+    """Draw the fractions of runs that ever succeeded, that succeeded at the end, and that converged, per feedback mode."""
     figure, (axes,) = new_figure(height=3.0)
     draw_fractions(axes, table, frames.groups, lambda group: group)
     legend(figure, axes, 3)
@@ -34,8 +34,8 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
 def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
     """Judge the post's three claims, and whether feedback beats frozen hidden layers.
 
-    Each claim that a feedback mode learns is judged in two senses: a run reaches 100 % at some evaluation, and it stays there
-    to the end. For symmetric weights, the speed is judged as well.
+    Each claim that a feedback mode learns is judged in two senses: most runs reach 100 % at some evaluation, and most runs stay
+    there to the end. For symmetric weights, the speed is judged as well.
     """
     tenth = last_step(frames) / 10
     claims = [*_learns(frames, "symmetric", "With symmetric weights, the network")]

@@ -16,7 +16,7 @@ RATES = ("0.01", "0.001")
 
 
 def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
-    """Draw the fractions of runs that reached success, had it at the end, and converged, one panel per learning rate."""
+    """Draw the fractions of runs that ever succeeded, that succeeded at the end, and that converged, per learning rate."""
     figure, axes = new_figure(1, 2, height=3.2, sharey=True)
     for here, rate in zip(axes, RATES, strict=True):
         draw_fractions(here, table, [g for g in frames.groups if g.endswith(f"={rate}")], lambda group: group.split(",")[0])
@@ -28,7 +28,7 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
 
 
 def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
-    """Judge at each learning rate whether most runs converge, and whether more do than with frozen hidden layers."""
+    """Judge at each learning rate whether most runs converge, and whether more converge than with frozen hidden layers."""
     claims = []
     for rate in RATES:
         for mode in ("symmetric", "random", "rerandom"):

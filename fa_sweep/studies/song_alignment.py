@@ -1,4 +1,4 @@
-"""Study: whether a network that learns by feedback alignment also aligns (Song, Xu and Lafferty, 2021)."""
+"""Study: whether a network that learns by random feedback also aligns with it (Song, Xu and Lafferty, 2021)."""
 
 from collections.abc import Sequence
 
@@ -14,8 +14,8 @@ from fa_sweep.studies.drawing import draw_against
 
 COSINE, ERROR = "cos(a, b)", "training error"
 WIDTH, DECAY = "model.hidden", "train.output_weight_decay"
-LEARNED = 0.01  # as a fraction of the targets' sum of squares; the task has the same criterion of success
-SMALL = 0.2  # a cosine closer to zero than this counts as no alignment
+LEARNED = 0.01  # training error as a fraction of the targets' sum of squares; the preset's success threshold is the same
+SMALL = 0.2  # a cosine of smaller absolute value counts as no alignment
 
 
 def cosines(frames: Frames) -> pd.Series:
@@ -29,7 +29,7 @@ def numbers(frames: Frames) -> pd.DataFrame:
 
 
 def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
-    """Draw cosine and training error against the hidden width, one line per weight decay of the output layer."""
+    """Draw the cosine and the training error against the hidden width, one line per weight decay of the output layer."""
     figure, axes = new_figure(1, 2, height=3.0)
     table = table.assign(width=table[WIDTH].str.strip("[]").astype(int), decay="lambda = " + table[DECAY].astype(str))
     for here, quantity in zip(axes, (COSINE, ERROR), strict=True):
@@ -45,7 +45,7 @@ def draw(frames: Frames, table: pd.DataFrame) -> Drawn:
 
 
 def judge(frames: Frames, table: pd.DataFrame) -> Sequence[Claim]:
-    """Judge whether wide networks learn without alignment, and whether weight decay of the output layer brings alignment."""
+    """Judge whether wide networks learn without alignment, and whether weight decay of the output layer causes alignment."""
 
     def rows(quantity: str, decay: float) -> dict[int, pd.Series]:
         part = table[(table["quantity"] == quantity) & (table[DECAY] == decay)]

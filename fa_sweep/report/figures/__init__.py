@@ -1,7 +1,6 @@
-"""Draw the report's figures. Each figure draws a frame of `estimates` or `comparisons` and returns it with the drawing.
+"""Draw the report's figures. Each function draws a table and returns the figure together with the table.
 
-The figures compute no statistics. With more than six groups, curves are split into panels, one per combination of the factors
-other than the feedback mode.
+With more than six groups, curves are split into panels, one per combination of the factors other than the feedback mode.
 """
 
 import fa_sweep.report.plain_matplotlib  # noqa: F401, I001 (before any import of matplotlib)
@@ -24,7 +23,7 @@ __all__ = ["Drawn", "draw_all", "save", "split_into_panels"]
 
 
 def draw_all(frames: Frames, comparisons: pd.DataFrame, final: pd.DataFrame) -> Iterator[Drawn]:
-    """Yield every figure for which the sweep has data, in the order of the report.
+    """Yield every figure for which the sweep has data, in the order in which the report shows them.
 
     Args:
         frames: The sweep.

@@ -12,11 +12,11 @@ from fa_sweep.report.figures.style import legend, log_scale, new_figure
 from fa_sweep.report.frames import CHANCE, CHANCE_AT_END, Frames
 
 _DEGREES_PER_RADIAN = 57.3
-FEWEST_DRAWS = 40  # 2.5 % is one run in forty: with fewer runs, the 2.5 and 97.5 % quantiles are just the extremes
+FEWEST_DRAWS = 40  # 2.5 % is one run in forty: with fewer runs, the 2.5 and 97.5 % quantiles are just the extreme runs
 
 
 def draw_learning(frames: Frames, split: list[Panel]) -> Drawn:
-    """Draw loss, and accuracy or normalised squared error, over steps: one row per panel, one column per metric."""
+    """Draw the accuracy or normalised squared error, and the loss, over steps: one row per panel, one column per metric."""
     metrics = [m for m in ("accuracy", "normalised_squared_error", "loss") if m in frames.histories]
     data = pd.concat([trajectories(frames, metric) for metric in metrics], ignore_index=True)
     figure, axes = new_figure(len(split), len(metrics), height=2.6 * len(split))
@@ -37,7 +37,7 @@ def draw_learning(frames: Frames, split: list[Panel]) -> Drawn:
 
 
 def draw_angles(frames: Frames, split: list[Panel]) -> Iterator[Drawn]:
-    """Yield one figure per kind of angle, with axes for each panel and layer; kinds that are always undefined are skipped."""
+    """Yield one figure per kind of angle, with axes for each panel and layer. Kinds that are always undefined are skipped."""
     layers = frames.layers
     kinds = {
         "gradient": ("Gradient angle", ["angle_deg/gradient"]),
@@ -90,10 +90,10 @@ def draw_angles(frames: Frames, split: list[Panel]) -> Iterator[Drawn]:
 
 
 def _draw_chance(axes: Axes, frames: Frames, panel: Panel, metric: str) -> float:
-    """Draw bars at the first and the last step where 95 % of a group's angles by chance lie, and return the highest end.
+    """Draw bars at the first and the last step that contain 95 % of a group's angles by chance, and return the highest end.
 
-    An angle by chance is that of freshly drawn feedback. A group whose feedback learns or is not random has no such angles at
-    the last step, and gets no bars.
+    An angle by chance is the angle that newly drawn feedback would give. If a group's feedback learns or is not random, it has
+    no such angles at the last step, and gets no bars.
     """
     highest = 0.0
     name = metric.removeprefix("angle_deg/")
@@ -114,8 +114,8 @@ def _draw_chance(axes: Axes, frames: Frames, panel: Panel, metric: str) -> float
 def _draw_independent(axes: Axes, frames: Frames, panel: Panel, metric: str) -> None:
     """Draw the band that contains 95 % of the angles between a weight matrix and an independent random matrix.
 
-    The band is 90 +- 1.96 * 57.3 / sqrt(n) degrees for matrices with n entries. It is valid at every step for feedback that is
-    drawn independently of the weights.
+    The band is 90 +- 1.96 * 57.3 / sqrt(n) degrees for matrices with n entries. It holds at every step for feedback that is
+    drawn independently of the weights. It is drawn only if some group has such feedback and all networks have the same widths.
     """
     sizes = {job.widths for job in frames.jobs if job.group in panel.groups}
     modes = {job.run.feedback.mode for job in frames.jobs if job.group in panel.groups}

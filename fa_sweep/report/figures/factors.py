@@ -1,4 +1,4 @@
-"""Draw convergence against swept numbers: a curve for one number, a phase diagram for two."""
+"""Draw the fraction converged against numeric factors: a curve for one factor, a phase diagram for two."""
 
 from collections.abc import Sequence
 
@@ -12,11 +12,11 @@ from fa_sweep.report.frames import Frames
 
 
 def draw_factor_curve(levels: pd.DataFrame, factor: str, frames: Frames) -> Drawn:
-    """Draw the fraction converged against one swept number, one curve per combination of the other factors.
+    """Draw the fraction converged against a numeric factor, one curve per combination of the other factors.
 
     Args:
         levels: The table of `estimates.by_level`.
-        factor: The swept number on the horizontal axis.
+        factor: The factor on the horizontal axis.
         frames: The sweep.
     """
     others = [name for name in frames.factors if name != factor]
@@ -46,11 +46,11 @@ def draw_factor_curve(levels: pd.DataFrame, factor: str, frames: Frames) -> Draw
 
 
 def draw_phase_diagram(levels: pd.DataFrame, factors: Sequence[str], frames: Frames) -> Drawn:
-    """Draw the fraction converged over two swept numbers, one panel per combination of the other factors.
+    """Draw the fraction converged over two numeric factors, one panel per combination of the other factors.
 
     Args:
         levels: The table of `estimates.by_level`.
-        factors: The swept numbers on the horizontal and on the vertical axis.
+        factors: The factor on the horizontal axis, and the one on the vertical axis.
         frames: The sweep.
     """
     x, y = factors

@@ -10,7 +10,12 @@ from fa_sweep.report.figures.style import legend, new_figure
 
 
 def draw_survival(curve: pd.DataFrame, split: list[Panel]) -> Drawn:
-    """Draw the table of `estimates.survival`: one panel of curves per entry of `split`, with the runs at risk below it."""
+    """Draw the survival curves, one panel per entry of `split`, with the numbers of runs at risk below each panel.
+
+    Args:
+        curve: The table of `estimates.survival`.
+        split: The panels and their groups, from `split_into_panels`.
+    """
     columns = min(3, len(split)) if len(split) > 1 else 1
     rows = -(-len(split) // columns)
     most = max(len(panel.groups) for panel in split)
@@ -56,7 +61,7 @@ def _draw_steps(axes: Axes, curve: pd.DataFrame, panel: Panel) -> None:
 
 
 def _draw_at_risk(axes: Axes, curve: pd.DataFrame, panel: Panel, main: Axes) -> None:
-    """Write below each tick how many runs have not converged before it."""
+    """Write below each tick, for each group, how many runs had not converged before that step."""
     horizon = float(curve.loc[curve["group"].isin(panel.groups), "step"].max())
     ticks = [t for t in MaxNLocator(3 if panel.title else 6, integer=True).tick_values(0, horizon) if 0 <= t <= horizon]
     main.set_xticks(ticks)

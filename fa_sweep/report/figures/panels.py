@@ -16,7 +16,16 @@ PANEL_GROUPS = 6
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure with its file name, the frame that it shows, title, caption, and `alt`, a text for those who cannot see it."""
+    """A figure, and what a report needs to show it.
+
+    Attributes:
+        name: The name of its files, without the ending.
+        figure: The drawing.
+        data: The table that the figure shows.
+        title: Its title.
+        caption: Its caption.
+        alt: A description in words, for readers who cannot see the figure.
+    """
 
     name: str
     figure: Figure
@@ -28,7 +37,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Panel:
-    """A panel of curves: its title and its groups, with the label and the look of each group."""
+    """A panel of curves: its title, its groups, and the label and the look of each group."""
 
     title: str
     groups: list[str]
@@ -37,14 +46,14 @@ class Panel:
 
 
 def split_into_panels(frames: Frames, present: Sequence[str]) -> list[Panel]:
-    """Split groups into panels, so that each shows few curves.
+    """Split groups into panels, so that no panel shows too many curves.
 
     Up to six groups share one panel. More groups get one panel per combination of the factors other than the feedback mode. If
-    the feedback mode is not a factor or is the only one, all groups stay in one panel.
+    the feedback mode is not a factor, or is the only factor, all groups stay in one panel.
 
     Args:
         frames: The sweep.
-        present: The groups to draw.
+        present: The names of the groups to draw.
     """
     factors = {job.group: job.factors for job in frames.jobs}
     others = {g: ", ".join(f"{k}={v}" for k, v in factors[g].items() if k != "feedback") for g in present}
@@ -70,7 +79,7 @@ def grid(count: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:
 
 
 def draw_curves(axes: Axes, frame: pd.DataFrame, panel: Panel) -> None:
-    """Draw the medians and quartile bands of one metric, one curve per group; bands only for up to `PANEL_GROUPS` groups."""
+    """Draw the medians of one metric, one curve per group, with quartile bands if there are at most `PANEL_GROUPS` groups."""
     for group in panel.groups:
         part, look = frame[frame["group"] == group], panel.looks[group]
         every = max(1, len(part) // 6)

@@ -1,4 +1,4 @@
-"""Draw single runs: angle against outcome, differences per seed, times of one seed in two groups, and all outcomes."""
+"""Draw single runs: their angles by outcome, differences at each seed, times of one seed in two groups, and all outcomes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ OUTCOMES = {"converged": 0, "not converged": 1, "diverged": 2, "missing": 3}
 
 
 def draw_angle_against_outcome(frames: Frames, present: Sequence[str]) -> Drawn:
-    """Draw each run at its gradient angle at the end: one row per group, with one line per outcome in it."""
+    """Draw one point per run at its final gradient angle. Each group has a row, with one line of points per outcome."""
     data = frames.runs[["group", "seed", "outcome", "final.angle_deg/gradient"]].rename(
         columns={"final.angle_deg/gradient": "angle_deg"}
     )
@@ -29,7 +29,8 @@ def draw_angle_against_outcome(frames: Frames, present: Sequence[str]) -> Drawn:
         part = data[data["group"] == group]
         for place, (outcome, (marker, color)) in enumerate(styles.items()):
             some = part[part["outcome"] == outcome]
-            # One line per outcome. The seed alone decides the spread around it, so that the same runs give the same figure.
+            # Spread the points around their line, so that they overlap less. A point's place depends only on its seed, not on
+            # chance, so the same runs give the same figure.
             spread = row + 0.26 * (place - 1) + 0.1 * (((some["seed"] * 0.618034) % 1.0) - 0.5)
             axes.plot(some["angle_deg"], spread, marker, color=palette[color], markersize=4, alpha=0.75, mew=0)
     axes.axvline(90, color="0.35", lw=0.9, linestyle=(0, (2, 2)))
@@ -56,12 +57,12 @@ def draw_angle_against_outcome(frames: Frames, present: Sequence[str]) -> Drawn:
 
 
 def draw_final_differences(frames: Frames, final: pd.DataFrame, most: int = 12) -> Drawn:
-    """Draw the difference of mean final values of each comparison with its interval, and the difference at each shared seed.
+    """Draw each comparison's difference of mean final values with its interval, and the difference at each shared seed.
 
     Args:
         frames: The sweep.
         final: The table of `compare_final`, without undefined differences.
-        most: How many comparisons to draw.
+        most: How many comparisons to draw at most.
     """
     shown = final.head(most)
     data = pd.concat([_differences(frames, row) for _, row in shown.iterrows()], ignore_index=True)
@@ -90,7 +91,7 @@ def draw_final_differences(frames: Frames, final: pd.DataFrame, most: int = 12) 
 
 
 def _differences(frames: Frames, row: pd.Series) -> pd.DataFrame:
-    """Return the difference of means of a comparison in the first row (its seed is NaN), then that at each shared seed."""
+    """Return a comparison's difference of means in the first row (with seed NaN), then the difference at each shared seed."""
     runs = frames.runs.set_index("seed")[["group", f"final.{row['metric']}"]]
     ours, theirs = (runs.loc[runs["group"] == row[name], f"final.{row['metric']}"] for name in ("group", "reference"))
     pairs = (ours - theirs).dropna().rename("difference").reset_index()
@@ -101,17 +102,17 @@ def _differences(frames: Frames, row: pd.Series) -> pd.DataFrame:
 
 
 def draw_paired(pairs: pd.DataFrame) -> Drawn:
-    """Draw the time to convergence of each shared seed in a group against that in its reference.
+    """Draw each shared seed's time to convergence in a group against its time in the reference.
 
     Args:
-        pairs: The table of `paired_times`. Its first six comparisons are drawn.
+        pairs: The table of `paired_times`. Only its first six comparisons are drawn.
     """
     shown = list(dict.fromkeys(zip(pairs["group"], pairs["reference"], strict=True)))[:6]
     figure, axes = grid(len(shown), 3 if len(shown) > 2 else 2, 2.6)
     for here, (group, reference) in zip(axes, shown, strict=False):
         part = pairs[(pairs["group"] == group) & (pairs["reference"] == reference)]
         horizon = float(part["horizon"].max())
-        # Axes are square roots, because most runs converge early and would overlap on a linear axis.
+        # The axes show square roots, because most runs converge early and would overlap on a linear axis.
         x, y = (np.sqrt(part[c] / horizon).fillna(1.12) for c in ("reference_steps", "group_steps"))
         here.axvspan(1.05, 1.2, color="0.93", lw=0)
         here.axhspan(1.05, 1.2, color="0.93", lw=0)
@@ -188,5 +189,5 @@ def draw_outcomes(frames: Frames) -> Drawn:
 
 
 def _every(count: int) -> Any:
-    """Return how many of `count` ticks to step from one label to the next, so that labels do not overlap."""
+    """Return n: only every n-th of `count` ticks gets a label, so that the labels do not overlap."""
     return max(1, count // 15)
