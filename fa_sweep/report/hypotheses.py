@@ -20,7 +20,7 @@ TOLERANCE = 1e-9  # statistics that differ by less count as equal, because round
 class Tested:
     """The name of a test, its p value, and the smallest p value that it could have given on these runs.
 
-    For `logrank` and `means`, `least_p` may be up to twice the true smallest p value.
+    For tests that draw arrangements at random, `p` is an estimate and may be slightly below `least_p`.
     """
 
     name: str
@@ -206,7 +206,9 @@ def _permuted(name: str, a: Array, b: Array, first: Array, second: Array, key: t
     differing = int((first != second).sum())
     arrangements = 2.0**differing * (math.comb(len(alone), len(a)) if len(np.unique(alone)) > 1 else 1)
     # Count the observed arrangement too, because it is one of the possible ones (Phipson and Smyth, 2010).
-    return Tested(name, (extreme + 1) / (RESAMPLES + 1), min(1.0, _resolution(arrangements)))
+    # Groups of equal size can change places: every arrangement then has a mirror image that is just as extreme.
+    least = max(1 / (RESAMPLES + 1), (2 if n1 == n2 else 1) / arrangements)
+    return Tested(name, (extreme + 1) / (RESAMPLES + 1), min(1.0, least))
 
 
 def holm(p_values: Array) -> Array:

@@ -18,7 +18,7 @@ from support.simulated import DIVERGED, HORIZON, NEVER, simulate
 from fa_sweep.errors import ConfigError
 from fa_sweep.report.comparisons import compare
 from fa_sweep.report.estimates import fraction_converged, group_table, survival, trajectories
-from fa_sweep.report.hypotheses import fisher, holm, logrank, mcnemar, wilcoxon
+from fa_sweep.report.hypotheses import RESAMPLES, fisher, holm, logrank, mcnemar, means, wilcoxon
 from fa_sweep.report.intervals import bootstrap_interval, difference_of_fractions, interquartile_mean
 
 SAMPLES = {
@@ -224,7 +224,17 @@ def test_log_rank_by_permutation_is_observed_minus_expected():
 
     dealt = [distance(chosen) >= distance(range(3)) - 1e-9 for chosen in combinations(range(7), 3)]
     assert logrank(a, b, ("t",)).p == pytest.approx(np.mean(dealt), abs=0.01)
-    assert logrank(a, b, ("t",)).least_p == pytest.approx(2 / 35)
+    assert logrank(a, b, ("t",)).least_p == pytest.approx(1 / 35)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(1, 20), (3, 4), (4, 4), (2, 9), (20, 20)])
+def test_no_p_is_below_the_least_one(ours, theirs):
+    """The most extreme arrangement of skewed values: those of one group are above all values of the other."""
+    values = 1.5 ** np.arange(ours + theirs)
+    tested = means(values[theirs:], values[:theirs], (np.zeros(0), np.zeros(0)), ("t",))
+    exact = max(1 / (RESAMPLES + 1), (2 if ours == theirs else 1) / math.comb(ours + theirs, ours))
+    assert tested.least_p == pytest.approx(exact)
+    assert tested.p == pytest.approx(exact, rel=0.25)
 
 
 @pytest.mark.parametrize("times", [[NEVER] * 12, [DIVERGED] * 12], ids=["none", "diverged"])
