@@ -20,12 +20,12 @@ Recorded = dict[int, tuple[np.ndarray, np.ndarray]]
 
 
 def trajectory_of(run: RunConfig) -> str:
-    """Return a hash of the settings that decide a run's weights at each step, and of the paths of its data files.
+    """Return a hash of the settings that decide a run's weights at each step.
 
     Two runs with the same hash may still be trained for different numbers of steps, or be judged by different criteria.
     """
     roles = roles_of(run)
-    deciding = (Role.SCIENTIFIC, Role.FREE, Role.LOCATION)
+    deciding = (Role.SCIENTIFIC, Role.FREE)
     settings = {name: value for name, value in run_settings(run).items() if roles[name] in deciding}
     return hashlib.sha256(repr(sorted(settings.items())).encode()).hexdigest()[:16]
 
