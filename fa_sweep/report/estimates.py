@@ -52,6 +52,28 @@ def _horizon(event: str) -> str:
     return "horizon_step" if event == "convergence" else "last_step"
 
 
+def event_fractions(runs: pd.DataFrame) -> dict[str, Any]:
+    """Count the events of one group's runs.
+
+    Returns:
+        For each of reached, at_end, converged and diverged: the number of runs, the fraction (`*_fraction`), and Wilson's
+        interval of the fraction (`*_low`, `*_high`).
+    """
+    flags = {
+        "reached": runs["first_reach_step"].notna(),
+        "at_end": runs["at_end"].astype(bool),
+        "converged": runs["outcome"] == Outcome.CONVERGED,
+        "diverged": runs["outcome"] == Outcome.DIVERGED,
+    }
+    found: dict[str, Any] = {}
+    for name, flag in flags.items():
+        count = int(flag.sum())
+        low, high = wilson_interval(count, len(runs))
+        share = count / len(runs) if len(runs) else np.nan
+        found |= {name: count, f"{name}_fraction": share, f"{name}_low": low, f"{name}_high": high}
+    return found
+
+
 def group_table(frames: Frames) -> pd.DataFrame:
     """Estimate event fractions, times to convergence and final values, one row per planned group.
 
@@ -67,17 +89,7 @@ def group_table(frames: Frames) -> pd.DataFrame:
     rows = []
     for group, runs in frames.runs.groupby("group", observed=False, sort=True):
         row: dict[str, Any] = {"group": str(group), "n": len(runs)}
-        flags = {
-            "reached": runs["first_reach_step"].notna(),
-            "at_end": runs["at_end"].astype(bool),
-            "converged": runs["outcome"] == Outcome.CONVERGED,
-            "diverged": runs["outcome"] == Outcome.DIVERGED,
-        }
-        for name, flag in flags.items():
-            count = int(flag.sum())
-            low, high = wilson_interval(count, len(runs))
-            share = count / len(runs) if len(runs) else np.nan
-            row |= {name: count, f"{name}_fraction": share, f"{name}_low": low, f"{name}_high": high}
+        row |= event_fractions(runs)
         row |= times(runs)
         for name, column in FINAL.items():
             if column in runs:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fa_sweep.report.estimates import event_fractions
 from fa_sweep.report.figures.panels import Drawn
 from fa_sweep.report.frames import Frames
 from fa_sweep.report.intervals import FEWEST_FOR_A_MEDIAN as FEWEST
@@ -189,16 +190,7 @@ def outcomes(frames: Frames) -> pd.DataFrame:
     for group, runs in frames.runs.groupby("group", observed=True, sort=True):
         row: dict[str, Any] = {"group": str(group), **{f.removeprefix("factor."): runs[f].iloc[0] for f in factors}}
         row["n"] = len(runs)
-        flags = {
-            "reached": runs["first_reach_step"].notna(),
-            "at_end": runs["at_end"].astype(bool),
-            "converged": runs["outcome"] == Outcome.CONVERGED,
-            "diverged": runs["outcome"] == Outcome.DIVERGED,
-        }
-        for name, flag in flags.items():
-            count = int(flag.sum())
-            low, high = wilson_interval(count, len(runs))
-            row |= {name: count, f"{name}_fraction": count / len(runs), f"{name}_low": low, f"{name}_high": high}
+        row |= event_fractions(runs)
         steps = _row(runs["convergence_step"].fillna(np.inf).to_numpy(float))
         angles = _row(runs["final.angle_deg/gradient"].dropna().to_numpy(float))
         for name, found in (("steps", steps), ("angle_deg", angles)):
