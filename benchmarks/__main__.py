@@ -11,12 +11,8 @@ from pathlib import Path
 
 def main() -> None:
     """Run the chosen parts (all by default), and print each result as soon as it is known."""
-    from benchmarks import (
-        engines,
-        items,
-        page,
-        sweeps,
-    )  # imported here, because training processes import this file too and do not need them
+    # Imported here, because training processes import this file too and do not need these modules.
+    from benchmarks import engines, items, page, sweeps
 
     parts = {
         "main": (sweeps.against_others,),

@@ -42,9 +42,8 @@ def listed() -> dict[str, sources.Listed]:
     return dict(sorted(found.items()))
 
 
-Hash = tuple[
-    str, dict[str, int]
-]  # a hash of all results of two runs, and the versions of the numerics that are part of their ids
+# A hash of all results of an entry's two runs, and the versions of the numerics that are part of their ids.
+Hash = tuple[str, dict[str, int]]
 
 
 def hashes_of(tree: Path) -> dict[str, Hash]:

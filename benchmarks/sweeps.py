@@ -157,7 +157,7 @@ def processes(rounds: int) -> Iterator[Row]:
                 assert found is not None, done.stdout
                 return float(found[1])
 
-            trained(1)  # so that making the database is not timed
+            trained(1)  # so that every timed command finds a database that already has these runs
             pairs = pairs_of(rounds, lambda: trained(2), lambda: trained(1))
         mine, theirs = (median(column) for column in zip(*pairs, strict=True))
         what = f"two processes against one, {count:,} runs, in a command"

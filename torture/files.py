@@ -118,7 +118,7 @@ class Files(Common):
         return [self.task(number, partial(run, number=number)) for number, run in enumerate(groups)]
 
     def _shards(self) -> list[Plant]:
-        """Return hostile files for shards/. Each content comes under a foreign name, and under the name that its digest gives a shard."""
+        """Return hostile files for shards/. Each content comes under a foreign name, and under a shard's name."""
         (shard,) = self.leftovers.bare.glob("outputs/sweeps/*/shards/*.parquet")
         contents = [*variations(shard), *ANY.items()]
         plants = [

@@ -46,7 +46,7 @@ class Ended:
         return f"{self.out}\n{self.err}"
 
     def lines(self, *words: str) -> list[str]:
-        """Return the lines of standard error that contain any of the lower-case words. Without words, return all non-empty lines."""
+        """Return the lines of standard error that contain any of the (lower-case) words. Without words: all non-empty lines."""
         lines = [line for line in self.err.replace("\r", "\n").splitlines() if line.strip()]
         return [line for line in lines if any(word in line.lower() for word in words)] if words else lines
 
@@ -259,9 +259,7 @@ class Driver:
 
     def _answer(self) -> bytes:
         assert self.process.stdout is not None
-        return (
-            self.process.stdout.readline()
-        )  # the pipe is unbuffered, so the next line stays in it and `select` sees that line
+        return self.process.stdout.readline()  # unbuffered: the next line stays in the pipe, where `select` sees it
 
     def close(self) -> None:
         """Stop the driver, and kill all processes that its commands left behind."""

@@ -14,8 +14,7 @@ def make(runs: int, steps: int) -> tuple[Callable[[], object], float]:
         steps: the number of training steps per run.
 
     Returns:
-        A function that draws all runs' initial weights from their seeds and trains the runs, and the seconds that its compilation
-        took.
+        A function that draws the initial weights and trains all runs, and the seconds that compiling it took.
     """
     import jax
     import jax.numpy as jnp
