@@ -1,1 +1,1 @@
-"""Timings of fa_sweep, of its parts and of other ways to do the same work (`make bench`)."""
+"""Times fa_sweep, its components and other ways to do the same work (`make bench`)."""

@@ -1,6 +1,7 @@
 """`make bench`: time fa_sweep and other ways to do the same work side by side, and print ratios. Not part of the tests.
 
-Shared machines are noisy. Each pair is therefore timed in turn, several times, and the median of the ratios is what counts.
+Shared machines are noisy. fa_sweep and the other way are therefore timed in turn, several times. The median of the ratios is
+the result.
 """
 
 import argparse
@@ -10,7 +11,8 @@ from pathlib import Path
 
 def main() -> None:
     """Run the chosen parts (all by default), and print each result as soon as it is known."""
-    from benchmarks import engines, items, page, sweeps  # here, because training processes import this file too
+    # Imported here, because training processes import this file too and do not need these modules.
+    from benchmarks import engines, items, page, sweeps
 
     parts = {
         "main": (sweeps.against_others,),

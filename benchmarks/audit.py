@@ -1,7 +1,7 @@
 """`make audit`: measure how often a report's intervals cover the truth, and how often its tests reject without a difference.
 
-The runs are simulated from known populations, five per quantity, with n = 5, 10, 20 and 50 runs per group. The simulation is
-seeded, so that the table can be reproduced. A quantity that a report does not show at some n is not counted there.
+The runs are drawn from known populations, five per quantity, with n = 5, 10, 20 and 50 runs per group. The simulation is
+seeded, so the table can be reproduced. Samples for which a report would show no interval are left out.
 """
 
 import argparse
@@ -24,17 +24,17 @@ Array = np.ndarray
 Quantile = Callable[[Array], Array]
 SIZES = (5, 10, 20, 50)
 HORIZON = 4600.0
-RESAMPLES = 999  # instead of 9,999; this changes no rate by more than the simulation's own error
-CORRELATION = 0.5  # of the normal scores of the two runs with the same seed
+RESAMPLES = 999  # a report uses 9,999; the difference changes no rate by more than the simulation's own error
+CORRELATION = 0.5  # between the normal scores of two runs with the same seed
 
 
 def _times(never: float, quantile: Quantile) -> Quantile:
     """Return the quantile function of restricted times.
 
     Args:
-        never: the fraction of runs that have no event; their time is the horizon.
-        quantile: the quantile function of the other times, as fractions of the horizon; they are rounded up to whole hundreds
-            of steps, since a run is evaluated every 100 steps.
+        never: the fraction of runs that have no event. The time of these runs is the horizon.
+        quantile: the quantile function of the other runs' times, as fractions of the horizon. The times are rounded up to
+            multiples of 100 steps, since a run is evaluated every 100 steps.
     """
 
     def whole(u: Array) -> Array:
@@ -78,7 +78,7 @@ class Row:
     nominal: float
 
     def cells(self) -> list[str]:
-        """Return the lowest and the highest rate over the populations at each n, in percent; "-" if a report shows nothing."""
+        """Return the lowest and the highest rate over the populations at each n, in percent; "-" if no rate is known."""
         return [_range(list(self.rates.get(n, {}).values())) for n in SIZES]
 
 
@@ -97,22 +97,22 @@ def _median_of(quantile: Quantile) -> float:
 
 
 def _pairs(generator: np.random.Generator, n: int) -> tuple[Array, Array]:
-    """Return two arrays (n,) of uniform scores, for the runs of n seeds under two modes. They are correlated by seed."""
+    """Return two arrays (n,) of uniform scores, one per mode. Scores at the same index share a seed and are correlated."""
     first, second = generator.normal(size=(2, n))
     other = CORRELATION * first + math.sqrt(1 - CORRELATION**2) * second
     return stats.norm.cdf(first), stats.norm.cdf(other)
 
 
 def _coverage(draws: int, interval: Callable[[int], intervals.Interval], truth: float) -> float:
-    """Return the fraction of intervals that cover the truth, among draws that have an interval.
+    """Return the fraction of intervals that cover the truth. Samples without an interval are left out.
 
     Args:
-        draws: the number of draws.
-        interval: returns the interval of the draw with a given number; NaN if a report would show none.
+        draws: the number of samples to draw.
+        interval: draws a sample, given its index, and returns its interval; NaN if a report would show none.
         truth: the true value.
 
     Returns:
-        The coverage; NaN if fewer than 5 % of the draws have an interval.
+        The coverage; NaN if fewer than 5 % of the samples have an interval.
     """
     bounds = np.array([interval(draw) for draw in range(draws)])
     shown = ~np.isnan(bounds[:, 0])
@@ -123,10 +123,11 @@ def _coverage(draws: int, interval: Callable[[int], intervals.Interval], truth: 
 
 
 class Audit:
-    """Runs the simulations.
+    """Simulates the coverage of all intervals and the rates of rejections of all tests.
 
     Args:
-        draws: the number of samples per population and size. The bootstrap, which is slow, gets half as many, at least 200.
+        draws: the number of samples per population and size. The bootstrap is slow, so it gets half as many,
+            but at least 200.
         sizes: the numbers of runs per group.
     """
 
@@ -134,7 +135,7 @@ class Audit:
         self.draws, self.sizes = draws, sizes
 
     def rows(self) -> Iterator[Row]:
-        """Yield the rows of the intervals, and then those of the tests."""
+        """Yield one row per interval, and then one row per test."""
         yield from self._fractions()
         yield from self._of_times()
         yield from self._of_finals()
@@ -274,7 +275,7 @@ class Audit:
             yield self._each(f"difference of final means, {title}", names, difference)
 
     def tests(self) -> Iterator[Row]:
-        """Yield the rows of the tests: how often each gives p <= 0.05 although the two groups are exchangeable."""
+        """Yield one row per test: how often it gives p <= 0.05 although both groups come from the same population."""
 
         def fractions(test: str) -> Callable[[str, int], float]:
             def rate(name: str, n: int) -> float:
@@ -342,7 +343,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="a Markdown page to put the tables into")
     options = parser.parse_args()
     rows = []
-    # Each module has a name of its own for the number of resamples.
+    # Each module holds its own reference to RESAMPLES, so it must be replaced in both.
     with patch.object(intervals, "RESAMPLES", RESAMPLES), patch.object(hypotheses, "RESAMPLES", RESAMPLES):
         for row in Audit(options.draws).rows():
             rows.append(row)

@@ -1,6 +1,6 @@
-"""Timings of training alone: the stacked engine against other ways to train the same networks, and against bare arithmetic.
+"""Times training alone: the stacked engine against other ways to train the same networks, and against bare matrix products.
 
-A run-step is one training step of one run. "Narrow" networks are the main job's (2-10-10-1, one example per step).
+A run-step is one training step of one run. "Narrow" networks are those of the main job (2-10-10-1, one example per step).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,16 +23,16 @@ from fa_sweep.sweep.timing import seconds as expected_seconds
 
 STEPS = 5001
 BLAS_SIZE = 512
-FLOP = 2 * 130 + 2 * 110 + 2 * 130  # of one run-step of the 2-10-10-1 network: forward, backward, update
+FLOP = 2 * 130 + 2 * 110 + 2 * 130  # per run-step of the 2-10-10-1 network: forward, backward, update
 TRAINING_ONLY = "train.eval_every=5000"
 
 
 def runs_of(modes: Sequence[str], count: int, *overrides: str) -> list[RunConfig]:
-    """Return the settings of runs, with the same number of runs per mode.
+    """Return the settings of `count` runs, with equally many runs per mode.
 
     Args:
         modes: the names of the feedback modes.
-        count: the number of runs of all modes together.
+        count: the total number of runs, a multiple of the number of modes.
         overrides: further settings, as on the command line.
     """
     base = [compose(f"feedback={mode}", *overrides) for mode in modes]
@@ -48,7 +48,7 @@ def _us(seconds: float, runs: int) -> float:
 
 
 def narrow(rounds: int) -> Iterator[Row]:
-    """Time the training of narrow networks, for different modes, sizes of the stack and engines."""
+    """Time the training of narrow networks, for different modes, numbers of runs and engines."""
     both, engines = ("symmetric", "random"), ["numpy"] + ["numba"] * bool(find_spec("numba"))
     targets: dict[tuple[tuple[str, ...], int, str], str] = {
         (both, 150, "numpy"): "0.40",
@@ -89,7 +89,7 @@ def narrow(rounds: int) -> Iterator[Row]:
 
 
 def against_others(rounds: int) -> Iterator[Row]:
-    """Compare training with fixed random feedback with JAX, PyTorch, per-sample NumPy and bare matrix products."""
+    """Compare fa_sweep's training with fixed random feedback to JAX, PyTorch, per-sample NumPy and bare matrix products."""
     compiled = ["numba"] * bool(find_spec("numba"))
     for count in (150, 1000):
         for engine in [*compiled, "numpy"]:
@@ -127,7 +127,7 @@ def _compared(
     share: float = 1.0,
     note: str = "",
 ) -> Row:
-    """Compare the cost of a run-step.
+    """Compare what a run-step costs with fa_sweep and in another way.
 
     Args:
         what: the name of the comparison.
@@ -135,7 +135,7 @@ def _compared(
         other: does the work in the other way.
         runs: the number of runs that `ours` trains.
         rounds: the number of pairs to time.
-        share: the fraction of the work of `ours` that a call of `other` does.
+        share: how much work one call of `other` does, as a fraction of the work of one call of `ours`.
         note: a remark, printed after the cost of the other way.
     """
     pairs = pairs_of(rounds, lambda: _us(seconds_of(ours), runs), lambda: _us(seconds_of(other), runs) / share)
@@ -145,7 +145,7 @@ def _compared(
 
 
 def _steps_of(runs: Sequence[RunConfig]) -> Callable[[], object]:
-    """Return a function that trains stacks for STEPS steps, with the drawing of examples but without making the stacks."""
+    """Make the stacks, and return a function that trains them for STEPS steps. Drawing the examples is part of the steps."""
     stacks = [_Training(Stack([runs[i] for i in part])) for part in parts_of(runs)]
 
     def steps() -> None:
@@ -156,7 +156,7 @@ def _steps_of(runs: Sequence[RunConfig]) -> Callable[[], object]:
 
 
 def _multiplied() -> Callable[[], object]:
-    """Return a function that multiplies two matrices, which stay in the processor's cache, with one BLAS thread."""
+    """Return a function that multiplies two matrices with one BLAS thread. They are small enough for the processor's cache."""
     a, b, out = (np.ones((BLAS_SIZE, BLAS_SIZE)) for _ in range(3))
 
     def multiply() -> None:
@@ -171,7 +171,7 @@ def _multiplied() -> Callable[[], object]:
 
 
 def estimates(rounds: int) -> Iterator[Row]:
-    """Compare the training time that a plan estimates with the time taken, for every mode; one-hot modes train on digits."""
+    """Compare estimated with measured training times for every mode. Modes that need one-hot targets train on digits."""
     short = ("train.steps=1001", "train.eval_every=100")
     for count in (20, 200):
         shares = []
@@ -184,7 +184,7 @@ def estimates(rounds: int) -> Iterator[Row]:
 
 
 def wide(rounds: int) -> Iterator[Row]:
-    """Compare training 64-100-100-10 networks on batches of 32 with their stacked matrix products alone.
+    """Compare training 64-100-100-10 networks on batches of 32 with computing only their matrix products.
 
     Each product has its matrices in the memory layout that is fastest for BLAS.
     """

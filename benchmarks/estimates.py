@@ -1,8 +1,8 @@
-"""Compares the estimated training time with the time taken, for random settings.
+"""Compares the estimated training time with the measured time, for random settings.
 
     python -m benchmarks.estimates [HOW_MANY [SEED]]
 
-Processor time is measured, so that other work on the machine disturbs it little.
+It measures processor time, which other work on the machine disturbs little.
 """
 
 import random
@@ -52,10 +52,10 @@ TASKS = [
 
 
 def random_settings(generator: random.Random) -> Iterator[tuple[list[str], list[RunConfig]]]:
-    """Yield random overrides and the runs of a stack that they give, without end.
+    """Yield random overrides, and runs that have these settings and differ only in their seeds. Never ends.
 
-    Left out are settings that contradict each other, stacks that are estimated to train for less than 0.02 s or more than
-    LONGEST_S, and stacks that need more than MOST_BYTES of memory.
+    Settings that the program refuses are left out. So are runs that are estimated to train for less than 0.02 s or more than
+    LONGEST_S altogether, or to need more than MOST_BYTES of memory.
     """
     while True:
         overrides = [*generator.choice(TASKS), f"feedback={generator.choice(list(MODES))}"]
@@ -72,7 +72,7 @@ def random_settings(generator: random.Random) -> Iterator[tuple[list[str], list[
 
 
 def main() -> None:
-    """Print one line per setting, and how many estimates are within a factor of two of the time taken."""
+    """Print one line per setting, and how many estimates are within a factor of two of the measured time."""
     count, seed = [*map(int, sys.argv[1:]), *(40, 0)[len(sys.argv) - 1 :]]
     found = random_settings(random.Random(seed))  # noqa: S311  no secret
     ratios = []

@@ -1,4 +1,4 @@
-"""Timings per job and per run: composing jobs against Hydra's own composition, and tracking runs against MLflow's client."""
+"""Times composing jobs against Hydra's own composition, and tracking runs against MLflow's client."""
 
 import shutil
 import sqlite3
@@ -18,7 +18,7 @@ from unittest.mock import patch
 from benchmarks.measure import QUIET, Row, median, pairs_of, seconds_of
 from benchmarks.sweeps import MAIN, MODES, MORE, MOST, command
 
-HYDRA_JOBS = 15  # how many jobs Hydra composes for the comparison: it is slow, and takes equally long for each job
+HYDRA_JOBS = 15  # how many jobs Hydra composes: a few suffice, because it is slow and takes equally long for each job
 
 
 class Import(Protocol):
@@ -28,7 +28,7 @@ class Import(Protocol):
         """Import a sweep into a new experiment, and return the seconds per run.
 
         Args:
-            seeds: the number of the sweep's seeds.
+            seeds: the number of seeds in the sweep; this chooses which of the prepared sweeps is imported.
             uri: the store; by default the SQLite database in the sweep's folder.
             by_client: whether MLflow's client writes the runs.
         """
@@ -55,12 +55,12 @@ def composition(rounds: int) -> Iterator[Row]:
         master = hydra.compose_config(config_name="config", overrides=[], run_mode=RunMode.MULTIRUN)
 
         def ours(lines: Lines) -> float:
-            """Return the seconds per job of what a sweep does."""
+            """Return the seconds per job that fa_sweep takes to compose and check jobs."""
             composer, place = Composer(loader, master), lines.place_of_seed
             return seconds_of(lambda: make_jobs([composer.candidate(line, place) for line in lines])) / len(lines)
 
         def hydra_s_own(lines: Lines) -> float:
-            """Return the seconds per job of Hydra's own composition."""
+            """Return the seconds per job that Hydra's own composition takes."""
             some = [list(line) for line in islice(lines, HYDRA_JOBS)]
             return seconds_of(lambda: [loader.load_sweep_config(master, line) for line in some]) / len(some)
 
@@ -79,7 +79,7 @@ def composition(rounds: int) -> Iterator[Row]:
 
 
 def tracking(rounds: int) -> Iterator[Row]:
-    """Time imports of whole histories into SQLite and PostgreSQL: per run 8 metrics x 51 points, and 32 last values."""
+    """Time imports of whole histories into SQLite and PostgreSQL. Each run has 8 metrics x 51 points, and 32 last values."""
     from fa_sweep.sweep.folder import all_sweeps
     from fa_sweep.tracking.importer import import_sweep
 
@@ -94,7 +94,7 @@ def tracking(rounds: int) -> Iterator[Row]:
             (sweep,) = all_sweeps(folders[seeds] / "outputs")
             known = sweep.record.tracking
             tracking = replace(known, uri=uri or known.uri, experiment=f"e{time.time_ns()}", history="full")
-            # A store whose tables cannot be opened is written by MLflow's client.
+            # If a store's tables cannot be opened, fa_sweep writes with MLflow's client instead.
             with patch("fa_sweep.tracking.stores.open_tables", return_value=None) if by_client else nullcontext():
                 return seconds_of(lambda: import_sweep(sweep, tracking, folders[seeds] / "outputs")) / (3 * seeds)
 
@@ -136,9 +136,9 @@ def _postgresql(import_once: Import, stack: ExitStack, rounds: int) -> Iterator[
 
 
 def _rows_alone(database: Path) -> float:
-    """Return the seconds to insert the rows of the last 150 runs again, under new ids, into a copy of the database.
+    """Return the seconds that SQLite takes to insert the rows of the newest sweep's runs again.
 
-    All rows are inserted in one transaction.
+    The rows get new ids and are inserted into a copy of the database, in one transaction.
     """
     tables = ("runs", "tags", "params", "metrics", "latest_metrics")
     with tempfile.TemporaryDirectory() as name:

@@ -1,8 +1,8 @@
-"""`make manifest`: write the list of the sources that decide a run's numbers, after a check that no number has changed.
+"""`make manifest`: check that no run's results have changed, then list the sources that determine them.
 
-The commit that last wrote the manifest and the working tree both train a broad set of runs. Every metric and every weight must
-be equal, bit for bit. The only exceptions are runs whose ids have changed, because `NUMERICS_VERSION` or the version of their
-feedback mode or optimiser was raised (`fa_sweep.settings.identity.numerics_of`).
+A broad set of runs is trained twice: with the sources of the commit that last wrote the manifest, and with the working tree.
+Every metric and every weight must be equal, bit for bit. The only exceptions are runs whose ids have changed, because
+`NUMERICS_VERSION` or the version of their feedback mode or optimiser was raised (`fa_sweep.settings.identity.numerics_of`).
 """
 
 import json
@@ -25,7 +25,7 @@ HASHES = [sys.executable, str(ROOT / "benchmarks/run_hashes.py")]
 def listed() -> dict[str, sources.Listed]:
     """Return the manifest of the working tree, by module name.
 
-    It lists the two engines, every feedback mode and every task of fa_sweep's own, and all modules of fa_sweep that these
+    It lists the two engines, all feedback modes and tasks that are part of fa_sweep, and all modules of fa_sweep that these
     import, directly or not. Modules in `sources.INDIFFERENT`, which change no number, are left out.
     """
     found: dict[str, sources.Listed] = {}
@@ -42,17 +42,18 @@ def listed() -> dict[str, sources.Listed]:
     return dict(sorted(found.items()))
 
 
-Hash = tuple[str, dict[str, int]]  # the hash of a run's numbers, and the versions of the numerics that are part of its id
+# A hash of all results of an entry's two runs, and the versions of the numerics that are part of their ids.
+Hash = tuple[str, dict[str, int]]
 
 
 def hashes_of(tree: Path) -> dict[str, Hash]:
     """Return the hashes of the broad set of runs, trained with the sources of one tree.
 
     Args:
-        tree: the folder of a checkout. The set of runs is always the working tree's.
+        tree: the folder of a checkout. The set of runs is always that of the working tree.
 
     Returns:
-        The hash of each entry of the set, by its settings.
+        The hash of each entry of the set, by the entry's overrides.
 
     Raises:
         subprocess.CalledProcessError: if the training fails.
@@ -66,15 +67,15 @@ def hashes_of(tree: Path) -> dict[str, Hash]:
 def compared(before: Mapping[str, Hash], now: Mapping[str, Hash]) -> tuple[list[str], list[str], list[str]]:
     """Compare the hashes of two trees.
 
-    Runs whose settings are refused or unknown in either tree are left out.
+    Entries that either tree lacks or refuses are left out.
 
     Args:
         before: the hashes of the older tree.
         now: the hashes of the working tree.
 
     Returns:
-        The names of the runs with the same numbers, of those with other numbers and another id, and of those with other numbers
-        under the same id.
+        Three lists of names: the entries with equal results, those whose results and ids both differ, and those whose results
+        differ under the same ids.
     """
     equal: list[str] = []
     renamed: list[str] = []
@@ -89,7 +90,7 @@ def compared(before: Mapping[str, Hash], now: Mapping[str, Hash]) -> tuple[list[
 
 
 def main() -> int:
-    """Compare the numbers and write the manifest. If numbers differ under the same id, return 1 and write nothing."""
+    """Compare the results and write the manifest. If results differ under the same id, return 1 and write nothing."""
     last = subprocess.run(
         ["git", "-C", str(ROOT), "log", "-1", "--format=%H", "--", str(sources.MANIFEST)],
         capture_output=True,

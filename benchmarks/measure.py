@@ -1,4 +1,4 @@
-"""Measures the time of calls and commands, and defines a row of the table of results."""
+"""Times calls and commands, and defines a row of the table of results."""
 
 import os
 import statistics
@@ -25,11 +25,11 @@ class Row:
     """One row of the table: a comparison, or a single cost.
 
     Attributes:
-        part: the part of the benchmarks.
+        part: the section of the results, such as "engine" or "tracking".
         what: what was timed, and what it was compared with.
         ours: fa_sweep's cost, as a text.
         other: the cost of the other way, as a text; empty if there is none.
-        ratios: the other's cost divided by ours, for each pair of timings.
+        ratios: the cost of the other way divided by fa_sweep's, for each pair of timings.
         target: the ratio or the cost to reach; empty if there is none.
     """
 
@@ -42,7 +42,7 @@ class Row:
 
     @property
     def ratio(self) -> str:
-        """The median of the ratios and their range, as a text; empty without ratios."""
+        """The median of the ratios and their range, as a text; empty if there are no ratios."""
         if not self.ratios:
             return ""
         low, high = min(self.ratios), max(self.ratios)
@@ -68,18 +68,18 @@ def seconds_of(function: Callable[[], object]) -> float:
 
 
 def pairs_of(rounds: int, ours: Callable[[], float], other: Callable[[], float]) -> list[tuple[float, float]]:
-    """Time two things in turn, round after round, so that other work on a shared machine disturbs both alike.
+    """Time two ways in turn, round after round, so that other work on a shared machine disturbs both equally.
 
     Args:
         rounds: the number of pairs.
-        ours: returns a cost, such as seconds.
-        other: returns the cost of the other way in the same unit.
+        ours: does the work with fa_sweep and returns its cost, such as seconds.
+        other: does it in the other way and returns the cost in the same unit.
     """
     return [(ours(), other()) for _ in range(rounds)]
 
 
 def whole_process(command: Sequence[str], folder: Path) -> float:
-    """Run a command in a folder and return how many seconds it takes, with the start of the interpreter.
+    """Run a command in a folder and return how many seconds it takes, including the start of the interpreter.
 
     Raises:
         subprocess.CalledProcessError: if the command fails.
@@ -89,5 +89,5 @@ def whole_process(command: Sequence[str], folder: Path) -> float:
 
 
 def median(values: Sequence[float]) -> float:
-    """Return the median."""
+    """Return the median of some values."""
     return statistics.median(values)

@@ -1,4 +1,4 @@
-"""Writes the results as a page and a figure, benchmarks/RESULTS.md and RESULTS.png."""
+"""Writes the results as a page, RESULTS.md, and a figure, RESULTS.png."""
 
 import os
 import platform
@@ -23,7 +23,7 @@ LIBRARIES = ("hydra-core", "mlflow", "sqlalchemy", "numba", "jax", "torch", "opt
 
 
 def machine() -> str:
-    """Return a description of the machine, of the versions of the libraries and of the commit."""
+    """Describe the machine, the versions of the libraries and the commit in one sentence."""
     env = environment()
     cpus = [
         line.partition(":")[2].strip()

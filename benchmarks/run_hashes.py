@@ -1,7 +1,7 @@
-"""Print one hash of all metrics and weights per entry of a broad set of runs: all modes, layouts, number types and engines.
+"""Trains a broad set of runs (all modes, layouts, number types and engines), and prints a hash of all metrics and weights.
 
-Each hash comes with the versions of the numerics that are part of the run's id. `make manifest` runs this file also with the
-sources of an earlier commit, so it imports the public names wherever there are any.
+There is one hash per entry of the set, with the versions of the numerics that are part of the runs' ids. `make manifest` also
+runs this file with the sources of an earlier commit. It therefore uses public names of fa_sweep where it can.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Timings of whole commands, from the start of the interpreter to the last row in MLflow: fa_sweep's and others'.
+"""Times whole commands of fa_sweep and of others, from the start of the interpreter to the last row in MLflow.
 
 The main job trains narrow networks on XOR under three feedback modes, with 50 seeds each: 150 runs.
 """
@@ -19,38 +19,38 @@ from benchmarks.measure import QUIET, Row, median, pairs_of, whole_process
 
 OTHERS = Path(__file__).with_name("others")
 MODES = "symmetric,random,rerandom"
-FEW, MAIN, MORE, MOST = 8, 50, 500, 3334  # numbers of seeds; there are three runs per seed, one per mode
+FEW, MAIN, MORE, MOST = 8, 50, 500, 3334  # numbers of seeds; each seed has three runs, one per mode
 
 
 def stock(folder: Path, seeds: int) -> float:
-    """Return the seconds of the stock way: Hydra's BasicLauncher, and log_metrics at every evaluation."""
+    """Time the stock way, in seconds: Hydra's BasicLauncher, and log_metrics at every evaluation."""
     arguments = ["-m", f"+mode={MODES}", f"+seed=range({seeds})", f"+uri={_uri(folder)}"]
     return whole_process([sys.executable, str(OTHERS / "stock.py"), *arguments], folder)
 
 
 def joblib_batches(folder: Path, seeds: int) -> float:
-    """Return the seconds of Hydra's joblib launcher on all cores, with one log_batch per run."""
+    """Time Hydra's joblib launcher on all cores with one log_batch per run, in seconds."""
     launcher = ["hydra/launcher=joblib", f"hydra.launcher.n_jobs={os.cpu_count()}"]
     arguments = ["-m", *launcher, f"+mode={MODES}", f"+seed=range({seeds})", f"+uri={_uri(folder)}"]
     return whole_process([sys.executable, str(OTHERS / "joblib_batches.py"), *arguments], folder)
 
 
 def optuna_grid(folder: Path, seeds: int) -> float:
-    """Return the seconds of Optuna's grid sampler with its MLflow callback."""
+    """Time Optuna's grid sampler with its MLflow callback, in seconds."""
     return whole_process([sys.executable, str(OTHERS / "optuna_grid.py"), str(seeds), _uri(folder)], folder)
 
 
 def ray_tune(folder: Path, seeds: int) -> float:
-    """Return the seconds of Ray Tune's grid search on all cores with its MLflow callback."""
+    """Time Ray Tune's grid search on all cores with its MLflow callback, in seconds."""
     command = [sys.executable, str(OTHERS / "ray_tune.py"), str(seeds), _uri(folder), str(folder / "ray")]
     return whole_process(command, folder)
 
 
 def ours(folder: Path, seeds: int, *more: str) -> float:
-    """Return the seconds of fa_sweep: every run is trained anew, and imported into a new experiment.
+    """Time fa_sweep, in seconds. Every run is trained anew and imported into a new experiment.
 
     Args:
-        folder: the working folder. If it holds a database, making one is not timed.
+        folder: the working folder. If it has no database yet, making one is timed too.
         seeds: the number of seeds.
         more: further arguments.
     """
@@ -58,7 +58,7 @@ def ours(folder: Path, seeds: int, *more: str) -> float:
 
 
 def command(seeds: int, *more: str) -> list[str]:
-    """Return the command line of fa_sweep for a number of seeds, without a report."""
+    """Return fa_sweep's command line for the main job with `seeds` seeds, without a report."""
     arguments = [f"feedback={MODES}", f"seed=range({seeds})", "resume=false", "report=false", *more]
     return [sys.executable, "-m", "fa_sweep", "-m", *arguments]
 
@@ -69,7 +69,7 @@ def _uri(folder: Path) -> str:
 
 @contextmanager
 def warm_folder() -> Iterator[Path]:
-    """Make a temporary folder that already holds both databases, the stock way's and fa_sweep's."""
+    """Make a temporary folder in which the databases of the stock way and of fa_sweep already exist."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         stock(folder, 1)
@@ -77,7 +77,7 @@ def warm_folder() -> Iterator[Path]:
         yield folder
 
 
-# The name, the function that times it, the number of seeds, the greatest number of rounds, and the modules that it needs.
+# The other way's name, the function that times it, the number of seeds, the most rounds, and the modules that it needs.
 Comparison = tuple[str, Callable[[Path, int], float], int, int, tuple[str, ...]]
 COMPARED: list[Comparison] = [
     ("the stock way (BasicLauncher, log_metrics)", stock, MAIN, 3, ()),
@@ -102,14 +102,14 @@ def against_others(rounds: int) -> Iterator[Row]:
 
 
 def other_seconds(other: Callable[[Path, int], float], seeds: int) -> float:
-    """Return the seconds of another way in a new folder with a new database, since a growing database would slow it down."""
+    """Time another way in a new folder with a new database, since a growing database would slow it down."""
     with tempfile.TemporaryDirectory() as name:
         stock(Path(name), 1)
         return other(Path(name), seeds)
 
 
 def by_size(rounds: int) -> Iterator[Row]:
-    """Time whole sweeps of 150 to 100,020 runs, and compare the cost of one more run with the stock way's."""
+    """Time whole sweeps of 150 to 100,020 runs. Compare what one more run costs here and with stock Hydra and MLflow."""
     with warm_folder() as folder:
         sizes = {MAIN: rounds, MORE: rounds, MOST: 1}
         ours_s = {seeds: median([ours(folder, seeds) for _ in range(times)]) for seeds, times in sizes.items()}
@@ -135,7 +135,7 @@ def by_size(rounds: int) -> Iterator[Row]:
 
 
 def _measured(folder: Path, seeds: int, *more: str) -> tuple[float, float]:
-    """Return the seconds of a sweep, and the peak memory in GB of its largest process."""
+    """Run a sweep, and return its seconds and the peak memory of its largest process in GB."""
     started = time.perf_counter()
     process = subprocess.Popen(command(seeds, f"tracking.experiment=e{time.time_ns()}", *more), cwd=folder, **QUIET)
     _, status, usage = os.wait4(process.pid, 0)
@@ -144,7 +144,7 @@ def _measured(folder: Path, seeds: int, *more: str) -> tuple[float, float]:
 
 
 def processes(rounds: int) -> Iterator[Row]:
-    """Compare the training time of two processes with that of one, in commands that differ in nothing else."""
+    """Compare the training time with two processes to that with one, in otherwise equal commands."""
     for count in (1000, 4000):
         with tempfile.TemporaryDirectory() as name:
 
@@ -157,7 +157,7 @@ def processes(rounds: int) -> Iterator[Row]:
                 assert found is not None, done.stdout
                 return float(found[1])
 
-            trained(1)  # so that the timed commands find the database, with these runs in it
+            trained(1)  # so that every timed command finds a database that already has these runs
             pairs = pairs_of(rounds, lambda: trained(2), lambda: trained(1))
         mine, theirs = (median(column) for column in zip(*pairs, strict=True))
         what = f"two processes against one, {count:,} runs, in a command"
@@ -165,7 +165,7 @@ def processes(rounds: int) -> Iterator[Row]:
 
 
 def starts(rounds: int) -> Iterator[Row]:
-    """Time two commands that end at once: one prints the help, and one is refused."""
+    """Time two commands that do no work: one prints the help, and one is refused."""
     with tempfile.TemporaryDirectory() as name:
         for what, arguments, status in (("--help", ["--help"], 0), ("a refused setting", ["train.lr=-1"], 2)):
             seconds = []

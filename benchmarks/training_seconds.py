@@ -1,4 +1,7 @@
-"""Run a command line of fa_sweep, and print how long it trained: from the composed jobs to the last shard in the ledger."""
+"""Runs a command line of fa_sweep, and prints how long it trained.
+
+The time begins when the jobs are composed, and ends when the last shard is in the ledger.
+"""
 
 import sys
 import time
@@ -7,7 +10,7 @@ from typing import Any
 
 def main() -> int:
     """Run fa_sweep with this process's arguments, and print the training time."""
-    from fa_sweep.cli import application  # here, because training processes import this file too
+    from fa_sweep.cli import application  # imported here, because training processes import this file too and do not need it
     from fa_sweep.cli.entry import main as fa_sweep
 
     train_all = application.train_all

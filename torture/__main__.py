@@ -25,7 +25,7 @@ from torture.program import Program
 from torture.secrets import Secrets
 from torture.stores import Stores
 
-# What the whole torture takes on two cores, and what its preparation takes of that.
+# The minutes that the whole torture takes on two cores, and how many of them the preparation takes.
 WHOLE_MINUTES, PREPARING_MINUTES = 20.0, 0.8
 PARTS = (Kills, Flips, Files, FullDisks, Stores, Secrets, Inputs)
 
@@ -46,18 +46,21 @@ class Torture:
         self.seconds = {part.name: 0.0 for part in parts}
         self.deadline = time.monotonic() + 60 * options.minutes
         self.certain: set[str] = set()
-        """Tasks that run even after the deadline: one per part, so that a slow machine tests each part at least once."""
+        """Tasks that run even after the deadline. There is one per part, so that each part is tested even on a slow machine."""
         self._lock = Lock()
 
     def run(self) -> None:
-        """Prepare all parts, then run their tasks in turn, so that all parts lose tasks if time runs short."""
+        """Prepare all parts, then run their tasks in rounds, with one task of each part per round.
+
+        If time runs short, every part therefore loses some tasks, and none loses all.
+        """
         with ThreadPoolExecutor(self.options.workers) as pool:
             try:
                 list(pool.map(self._prepare, self.parts))
                 turns = list(zip_longest(*(self._chosen(part) for part in self.parts)))
                 self.certain = {task.name for turn in turns[:1] for task in turn if task is not None}
                 list(pool.map(self._one, [task for turn in turns for task in turn if task is not None]))
-            except BaseException:  # interrupted: running tasks end by themselves, and no further task starts
+            except BaseException:  # after an interrupt, running tasks still finish, but no further task starts
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
@@ -98,7 +101,7 @@ class Torture:
         print(f"FAILED {outcome.kind} ({outcome.case}): {' '.join(outcome.problem.split())} | {recipe}", flush=True)
 
     def _timed(self, part: str, work: Callable[[], object]) -> None:
-        """Run a piece of work and add its time to the part. An error of the torture itself counts as a failure."""
+        """Call `work` and add its time to the part's. An error in the torture's own code counts as a failure."""
         started = time.monotonic()
         try:
             work()
@@ -132,9 +135,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 1 if anything failed, 3 if nothing failed but some tasks were skipped for lack of time, otherwise 0.
     """
     options = arguments().parse_args(argv)
-    # Background jobs of a shell ignore SIGINT, and the commands started here would inherit that.
+    # A shell's background jobs ignore SIGINT. Without this line, the commands started here would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped and disks unmounted on the way out
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # runs the `finally` blocks, which stop servers and unmount disks
     program = Program(options.python)
     wanted = {name.partition("/")[0] for name in options.only}
     parts: list[Part] = [part(program, options.seed) for part in PARTS if not wanted or part.name in wanted]

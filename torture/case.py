@@ -18,7 +18,7 @@ class Outcome:
     Attributes:
         kind: the row of the table that counts the case.
         case: what was done to the program.
-        problem: what went wrong; empty if the program held.
+        problem: what went wrong; empty if nothing did.
     """
 
     kind: str
@@ -28,10 +28,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Task:
-    """A piece of work for one core. It covers one or more cases.
+    """A piece of work for one thread. It covers one or more cases.
 
     Attributes:
-        name: PART/NUMBER.
+        name: the part's name and the task's number, as PART/NUMBER.
         run: the function that does the work in a given new folder.
     """
 
@@ -46,17 +46,17 @@ class Part(Protocol):
 
     @property
     def held(self) -> Mapping[str, str]:
-        """What the program must hold for each kind of outcome, in the order of the table's rows."""
+        """What the program must guarantee in each kind of case, in the order of the table's rows."""
 
     def prepare(self, folder: Path) -> None:
-        """Make what all tasks share, such as an undisturbed sweep or a server.
+        """Make what the part's tasks share, such as an undisturbed sweep or a server.
 
         Args:
             folder: a new folder that exists until all tasks have ended.
         """
 
     def tasks(self) -> Sequence[Task]:
-        """Return all tasks of this part. A shorter torture runs an evenly spaced sample of them."""
+        """Return all tasks of this part. If the torture is given less time, it runs an evenly spaced sample of them."""
 
     def close(self) -> None:
         """Stop the servers that this part started."""
@@ -71,7 +71,7 @@ class Common:
     name = ""
 
     def random(self, what: object) -> random.Random:
-        """Return a random generator that depends on the seed, the part and a key only, not on what ran before.
+        """Return a random generator that depends only on the seed, the part and a key, not on what ran before.
 
         Args:
             what: the key, such as a task's number.
@@ -95,9 +95,9 @@ def traceback_in(said: str) -> str:
 
 
 def attributed(cases: Sequence[T], attempt: Callable[[Sequence[T]], Sequence[str] | str]) -> list[str]:
-    """Return the problem of each case when one command meets many cases.
+    """Run one command on many cases, and return the problem of each case.
 
-    If the command fails as a whole, each half of the cases is tried alone, and so on, until the responsible case is found.
+    If the whole command fails, it is run again on each half of the cases, and so on, until the responsible case is found.
 
     Args:
         cases: the cases that one command meets.

@@ -1,10 +1,10 @@
-"""Contents of presets that the program must refuse: broken YAML, and valid YAML with a meaning that no preset may have."""
+"""Contents of presets that the program must refuse: broken YAML, and valid YAML that is no valid preset."""
 
 DEPTH = 5000
 
 
 def _laughs(first: bytes, level: bytes, reference: bytes) -> bytes:
-    """Return a "billion laughs" file: ten levels of nine members each, which are aliases of the level before."""
+    """Return a "billion laughs" file: ten levels, of which each refers nine times to the level before it."""
     lines = [b"a: &a " + first]
     for letter in range(ord("b"), ord("k")):
         lines.append(b"%c: &%c " % (letter, letter) + level % b",".join([reference % (letter - 1)] * 9))

@@ -1,4 +1,4 @@
-"""Contents of hostile files: contents for any file (ANY), for a JSON file (JSON), and values for a JSON field (FIELDS)."""
+"""Hostile contents: of any file (ANY), of a JSON file (JSON), and of a single JSON field (FIELDS)."""
 
 import hashlib
 import json
@@ -73,9 +73,9 @@ FIELDS: Mapping[str, Any] = {
 
 
 def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record with the right checksum; a record that has no checksum is returned as it is.
+    """Return a copy of a record in which the checksum, if there is one, fits the other fields.
 
-    The checksum is the one that the program writes: the SHA-256 of the other fields as JSON with sorted keys.
+    The program computes the checksum as the SHA-256 of the other fields, written as JSON with sorted keys.
     """
     if "checksum" not in record:
         return dict(record)
@@ -84,16 +84,17 @@ def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def altered(whole: dict[str, Any], chance: random.Random) -> Iterator[tuple[str, bytes]]:
-    """Yield variants of a JSON object: each field in turn is replaced by each value of FIELDS, or left out.
+    """Yield variants of a JSON object: in each, one field has a value from FIELDS or is left out.
 
-    About half of the variants get a checksum that fits the change, because a reader must not rely on the checksum alone.
+    If the object has a checksum, about half of its variants get one that fits the change, because a reader must not rely on
+    the checksum alone.
 
     Args:
         whole: the undamaged record.
         chance: decides which variants get a fitting checksum.
 
     Yields:
-        What was changed, and the content of the file.
+        A description of the change, and the content of the changed file.
     """
     for path in _paths(whole):
         for name, value in (*FIELDS.items(), ("missing", ...)):
@@ -108,7 +109,7 @@ def altered(whole: dict[str, Any], chance: random.Random) -> Iterator[tuple[str,
 def _paths(node: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     for key, value in node.items():
         yield (*above, key)
-        if isinstance(value, dict) and key != "environment":  # which has many members alike: it is only replaced as a whole
+        if isinstance(value, dict) and key != "environment":  # it has many similar members, so it is only replaced as a whole
             yield from _paths(value, (*above, key))
 
 

@@ -1,6 +1,7 @@
-"""Full disks: a command runs with its outputs, sweeps or reports on a small tmpfs; with more room, it must then complete.
+"""Full disks: runs a command with its outputs, sweeps or reports on a small tmpfs, and again after the tmpfs was enlarged.
 
-If this user may not mount a tmpfs, the length of files is limited instead (RLIMIT_FSIZE). Writes then fail in the same places.
+The second time, the command must complete. If this user may not mount a tmpfs, the length of files is limited instead
+(RLIMIT_FSIZE). Writes then fail in the same places.
 """
 
 import os
@@ -40,14 +41,14 @@ HELD = {
 
 @dataclass(frozen=True)
 class Disk:
-    """A small disk at a place in the working folder, and the sizes to try.
+    """A small disk to mount in the working folder, and the sizes to try.
 
     Attributes:
         kind: the row of the table that counts the cases.
         place: where the disk is mounted, relative to the working folder.
-        sizes: the free room to try, in KiB; for the disk that limits names, the number of free inodes.
+        sizes: the free space to try, in KiB; for a disk that limits the number of files, the free inodes.
         used: whether a command has run in the working folder before, so that the database exists.
-        options: the mount options of the limit, with the size to be filled in.
+        options: the mount options that set the limit; {} stands for the size.
         command: the arguments of the command.
     """
 
@@ -72,7 +73,7 @@ DISKS = (
 
 @dataclass
 class FullDisks(Common):
-    """About 65 sizes, chosen so that each kind of file is the one that does not fit in some case."""
+    """About 65 disk sizes. For each kind of file that the program writes, there is a size at which that file does not fit."""
 
     name = "disk"
     truth: Truth = field(default_factory=lambda: Truth({}, {}))
@@ -81,7 +82,7 @@ class FullDisks(Common):
     held: ClassVar[Mapping[str, str]] = HELD
 
     def prepare(self, folder: Path) -> None:
-        """Run the sweep on a disk with room, and make the working folder that has been used before."""
+        """Run the sweep on a disk with enough space, and make a working folder in which a command has run before."""
         self.mounts = may_mount(folder / "mount")
         if not self.mounts:
             print("disk: this user may not mount; files are limited in length instead")
@@ -100,7 +101,7 @@ class FullDisks(Common):
         return [self.task(n, partial(one, disk=disk, size=size)) for n, (disk, size) in enumerate(sizes)]
 
     def _short(self, folder: Path, disk: Disk, size: int) -> list[Outcome]:
-        """Run the case without mounting: no file of the first command may be longer than `size` KiB."""
+        """Run a case without mounting: limit the files of the first command to `size` KiB each."""
         if disk.options != Disk.options:
             return []
         cwd = folder / "work"
@@ -124,7 +125,7 @@ class FullDisks(Common):
         return [Outcome(disk.kind, f"{disk.options.format(size)} at {disk.place}", "; ".join(problems))]
 
     def _wrong_before(self, first: Ended, disk: Disk) -> list[str]:
-        """Return what is wrong with the exit status and the messages of a command that ran out of room."""
+        """Return what is wrong with the exit status and the messages of a command that ran out of disk space."""
         if first.status is None:
             return [f"still there after {SECONDS:.0f} s"]
         if found := traceback_in(first.said):
@@ -148,12 +149,12 @@ class FullDisks(Common):
 
 @contextmanager
 def small_disk(place: Path, disk: Disk, size: int):  # type: ignore[no-untyped-def]
-    """Mount a small disk at a place, with the files that are there already and a limited amount of free room.
+    """Mount a small disk over a folder. The folder's files are copied onto it, and only a little free space is left.
 
     Args:
-        place: the folder to mount the disk at; made if it does not exist.
-        disk: says what is limited.
-        size: the free room, in KiB or inodes.
+        place: the folder; made if it does not exist.
+        disk: what is limited on the disk.
+        size: the free space, in KiB or inodes.
 
     Yields:
         A function that enlarges the disk.
@@ -174,7 +175,7 @@ def small_disk(place: Path, disk: Disk, size: int):  # type: ignore[no-untyped-d
 
 
 def remount(place: Path, disk: Disk, size: int) -> None:
-    """Shrink a mounted disk until only the free room of the case is left, or make it read-only."""
+    """Shrink a mounted disk until only `size` KiB or inodes are free, or make it read-only."""
     room = os.statvfs(place)
     used_kib = (room.f_blocks - room.f_bfree) * room.f_frsize // 1024
     used_names = room.f_files - room.f_ffree

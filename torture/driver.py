@@ -1,14 +1,14 @@
-"""Runs each command in a forked process, because thousands of new interpreters would spend their time importing libraries.
+"""Runs each command in a forked process, because a new interpreter would spend half its time importing libraries.
 
-This file is started as a program. It reads one command in JSON per line of its input. It answers each command with two lines:
-the process's id, and, when the process has ended, its exit status. Only third-party libraries are imported here. Each forked
-process imports fa_sweep itself, with `runpy`, as `python -m` does. Its modules, signal handlers and caches are therefore new
-for every command.
+This file is started as a program. Each line of its input is one command in JSON. It answers each command with two lines: first
+the id of the forked process, and, when that process has ended, its exit status. The driver imports only third-party libraries.
+Each forked process imports fa_sweep itself, with `runpy`, as `python -m` does. The modules, signal handlers and caches of
+fa_sweep are therefore new for every command.
 """
 
 import sys
 
-sys.path.pop(0)  # this file's own folder, so that the modules beside it are not imported in place of libraries
+sys.path.pop(0)  # remove this file's folder, so that the modules in it are not imported in place of libraries
 
 import gc
 import importlib
@@ -32,7 +32,7 @@ def main() -> None:
         with suppress(ImportError):
             importlib.import_module(name)
     gc.collect()
-    gc.freeze()  # otherwise the collector of a forked process touches, and so copies, the memory of every object
+    gc.freeze()  # otherwise the garbage collector of each forked process touches every object, and so copies its memory
     answers = os.fdopen(os.dup(1), "w")
     for line in sys.stdin:
         command = json.loads(line)

@@ -1,6 +1,6 @@
-"""Foreign and damaged files, and things that are not regular files, in the places of the program's own files.
+"""Puts foreign files, damaged files, FIFOs, links and other special files in the places of the program's own files.
 
-No such file may stop a command or make it hang, and the command must name it in one line.
+No such file may crash a command or make it hang. The command must report the file in one line.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ class Plant:
         what: what the file is or contains.
         file: the name of the file.
         make: the function that makes the file at a given path.
-        said: whether the command must name the file in any case. Otherwise it may also use the file, if its numbers are true.
+        said: whether the command must report the file. If not, it may instead use the file, but the numbers must be true.
     """
 
     kind: str
@@ -59,7 +59,7 @@ def written(data: bytes) -> Callable[[Path], object]:
 
 
 def _socket(path: Path) -> None:
-    """Leave a socket at a path. It is bound elsewhere and moved there, since a socket's address must be short."""
+    """Make a socket at a path. It is bound at a shorter path and then moved, since a socket's address must be short."""
     with socket.socket(socket.AF_UNIX) as left:
         here = path.parent.with_name("s")
         left.bind(str(here)) if len(str(here)) < 100 else os.mknod(here, 0o140600)
@@ -99,7 +99,7 @@ SPECIAL: Mapping[str, Callable[[Path], object]] = {
 
 @dataclass
 class Files(Common):
-    """About 900 hostile files. Each command meets up to ten of them, each in a different place."""
+    """About 900 hostile files. Most commands meet ten of them at once, in different left-over sweeps or in one folder."""
 
     name = "files"
     leftovers: Leftovers = field(init=False)
@@ -110,7 +110,7 @@ class Files(Common):
         self.leftovers = leftovers_of(self.program, folder / "leftovers")
 
     def tasks(self) -> Sequence[Task]:
-        """Return one task per ten files in sweeps, and one task per file that stands in outputs itself."""
+        """Return one task per ten hostile files in sweeps, and one task per hostile file directly in outputs/."""
         groups = [partial(self._group, plants=some) for some in _tens(self._shards())]
         groups += [partial(self._group, plants=some) for some in _tens(self._records())]
         groups += [partial(self._alone, plant=plant) for plant in self._in_outputs()]
@@ -118,7 +118,7 @@ class Files(Common):
         return [self.task(number, partial(run, number=number)) for number, run in enumerate(groups)]
 
     def _shards(self) -> list[Plant]:
-        """Return files for shards/, each under a foreign name and under a name like a shard's own, with a true digest."""
+        """Return hostile files for shards/. Each content comes under a foreign name, and under a shard's name."""
         (shard,) = self.leftovers.bare.glob("outputs/sweeps/*/shards/*.parquet")
         contents = [*variations(shard), *ANY.items()]
         plants = [
@@ -133,7 +133,7 @@ class Files(Common):
         return self.random("shards").sample(plants, len(plants))
 
     def _records(self) -> list[Plant]:
-        """Return files that replace those of a left-over sweep: its job table and its records, whole or one field at a time."""
+        """Return hostile job tables and records of a left-over sweep. In some records only one field is changed."""
         folder = self.leftovers.tracked / "outputs/sweeps" / self.leftovers.names[0]
         records = {path.name: path.read_bytes() for path in sorted(folder.glob("*.json"))} | {"failures.json": b'{"0123": "E"}'}
         plants: list[Plant] = []
@@ -149,7 +149,7 @@ class Files(Common):
         return self.random("records").sample(plants, len(plants))
 
     def _in_outputs(self) -> list[Plant]:
-        """Return files that replace the entries of outputs, such as the database and the folder of reports."""
+        """Return hostile files to put in place of the entries of outputs/, such as the database or the folder of reports."""
         entries = [*sorted(path.name for path in (self.leftovers.bare / "outputs").iterdir()), "reports", "runs"]
         makes = {what: make for what, make in SPECIAL.items() if what not in ("3 GB of nothing", "a folder with files")}
         makes |= {what: written(ANY[what]) for what in ("nothing", "64 zeros", "a page of HTML")}
@@ -161,7 +161,7 @@ class Files(Common):
         ]
 
     def _group(self, folder: Path, number: int, plants: list[Plant]) -> list[Outcome]:
-        """Plant each file in a different place, and run two commands that meet them all."""
+        """Plant several files in one working folder, and run the command there twice."""
         cwd, later = folder / "work", ""
 
         def attempt(some: Sequence[Plant]) -> Sequence[str] | str:
@@ -184,7 +184,7 @@ class Files(Common):
         return [*outcomes, Outcome("later command", f"after {plants[0].what} and others", later)]
 
     def _plant(self, plant: Plant, cwd: Path, position: int) -> Path:
-        """Plant a file in shards/, or in place of a file of the position-th left-over, and return its path."""
+        """Plant a file in shards/, or in place of a file of the left-over with index `position`. Return its path."""
         sweeps = cwd / "outputs/sweeps"
         if plant.file.endswith(".parquet") and plant.file != "jobs.parquet":
             (shards,) = (path for path in sweeps.glob("*/shards") if path.is_dir())
@@ -213,7 +213,7 @@ class Files(Common):
         return self.leftovers.verdict(cwd, place.parent.name, done.said)
 
     def _alone(self, folder: Path, number: int, plant: Plant) -> list[Outcome]:
-        """Plant a file in outputs and run the command; then remove the file and run the same command again."""
+        """Plant a file in outputs/ and run the command. Then remove the file and run the same command again."""
         cwd = folder / "work"
         move(self.leftovers.bare, cwd)
         place = cwd / "outputs" / plant.file
@@ -238,7 +238,7 @@ def _remove(path: Path) -> None:
 
 
 def _broken(done: Ended, statuses: Sequence[int] = (0,)) -> str:
-    """Return how a command broke: it hung, failed or printed a traceback; empty if it did none of these."""
+    """Return how a command failed: it hung, had a wrong status or printed a traceback. Empty if it did none of these."""
     if done.status is None:
         return f"hangs: ended after {done.seconds:.0f} s"
     if done.status not in statuses:
@@ -247,12 +247,12 @@ def _broken(done: Ended, statuses: Sequence[int] = (0,)) -> str:
 
 
 def named_like(shard: Path, data: bytes, number: int) -> str:
-    """Return a file name like a shard's own, but with the digest of another content.
+    """Return the file name that a shard with another content would have.
 
     Args:
-        shard: a true shard, whose name shows the form.
-        data: the content that the digest is of.
-        number: makes the name differ from those of other files with the same content.
+        shard: a true shard, whose name shows the pattern.
+        data: the content; its digest is part of the name.
+        number: a number that makes the names of files with the same content differ.
     """
     digest = hashlib.sha256(data).hexdigest()
     if found := re.fullmatch(r"([0-9a-f]{12})-([0-9a-f]{32})", shard.stem):

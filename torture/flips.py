@@ -1,8 +1,8 @@
-"""Single flipped bits in shards, job tables and records. The program must report each flip, unless it changes nothing.
+"""Flips single bits in shards, job tables and records. The program must report each flip that changes what a reader sees.
 
-Shards: a sweep of many network structures has one shard per structure. One bit is flipped in each shard, and one command meets
-them all. Tables and records: one bit is flipped in each of many left-over sweeps, and one command imports all of them, each
-into its own experiment.
+A sweep of many network structures has one shard per structure. One bit is flipped in each shard, and one command then reads
+all the shards. For job tables and records, one bit is flipped in each of many left-over sweeps, and one command then imports
+all these sweeps, each into its own experiment.
 """
 
 import os
@@ -37,7 +37,7 @@ class Flip:
         path: the file.
         byte: the position of the byte in the file.
         bit: the bit of that byte, 0 to 7.
-        quiet: whether the file keeps its time of modification.
+        quiet: whether the file's time of modification is restored after the flip.
     """
 
     path: Path
@@ -98,7 +98,7 @@ class Flips(Common):
         self.leftovers = leftovers_of(self.program, folder / "leftovers")
 
     def tasks(self) -> Sequence[Task]:
-        """Return the tasks. About one in eight of those for shards starts a new interpreter; the others use a driver."""
+        """Return the tasks. About one in eight of the tasks for shards starts a new interpreter. All others use a driver."""
         kinds: list[Callable[..., list[Outcome]]] = [self._shards] * SHARD_TASKS
         for name, count in TASKS_OF.items():
             kinds += [partial(self._records, name=name)] * count
@@ -147,7 +147,7 @@ class Flips(Common):
         return Outcome("afterwards", "the same command again", "; ".join(problems))
 
     def _records(self, folder: Path, number: int, name: str) -> list[Outcome]:
-        """Flip one bit in one file of each left-over sweep, and run one command that meets all of them."""
+        """Flip one bit in the file `name` of each left-over sweep, and run one command that imports all of them."""
         cwd, chance = folder / "work", self.random(number)
         sweeps = self.leftovers.copy_to(cwd, tracked=name == "tracked.json")
         flips = [draw(chance, cwd / "outputs/sweeps" / sweep / name) for sweep in sweeps]

@@ -1,6 +1,7 @@
 """Bad input that a command must refuse, and large sweeps that it must plan quickly.
 
-A refusal has status 2, prints one line, comes within two seconds and writes nothing. A plan has a limit of time and memory.
+To refuse, a command must end with status 2 within two seconds, print one line and write nothing. A plan must stay within
+30 seconds and 1 GiB of memory.
 """
 
 import resource
@@ -32,7 +33,7 @@ HELD |= {"large plan": "planned in 30 s and 1 GB"}
 
 @dataclass
 class Inputs(Common):
-    """Runs every refusal of torture/refusals.py, and a few large plans."""
+    """Runs every command in torture/refusals.py, all of which the program must refuse, and lets it plan a few large sweeps."""
 
     name = "inputs"
     held: ClassVar[Mapping[str, str]] = HELD
@@ -41,7 +42,7 @@ class Inputs(Common):
         """Do nothing: the tasks share nothing."""
 
     def tasks(self) -> Sequence[Task]:
-        """Return one task per dozen refusals, and one task per plan."""
+        """Return one task per dozen commands to refuse, and one task per large plan."""
         cases = refusals()
         self.random("order").shuffle(cases)
         groups = [cases[start : start + PER_TASK] for start in range(0, len(cases), PER_TASK)]
@@ -53,7 +54,7 @@ class Inputs(Common):
         return [self._refusal(folder / str(place), case, place % 4 == number % 4) for place, case in enumerate(cases)]
 
     def _refusal(self, folder: Path, case: Refusal, truly: bool) -> Outcome:
-        """Run one command that must be refused. If it is only too slow, try twice more, since the machine may be busy."""
+        """Run one command that must be refused. If it is merely slow, try up to twice more, as the machine may be busy."""
         run = self.program.run if truly else self.program.quick
         problems: list[str] = []
         for attempt in range(3):
@@ -69,7 +70,7 @@ class Inputs(Common):
         return Outcome(case.kind, str(case), "; ".join(problems))
 
     def _plan(self, folder: Path, arguments: Sequence[str]) -> list[Outcome]:
-        """Let a command plan a large sweep, and watch its time and memory."""
+        """Let a command plan a large sweep, and check its time and memory."""
         cwd = folder / "work"
         cwd.mkdir(parents=True)
         started, most = self.program.start(arguments, cwd), 0
@@ -100,7 +101,7 @@ def _make(cwd: Path, case: Refusal) -> set[Path]:
 
 
 def wrong(ended: Ended) -> list[str]:
-    """Return what is wrong with a refusal; empty if it has status 2, one printable line, and was quick enough."""
+    """Return what is wrong with a refusal. Empty if it had status 2, printed one clean line and was quick enough."""
     if ended.status is None:
         return [f"hangs: ended after {ended.seconds:.0f} s"]
     if found := traceback_in(ended.said):

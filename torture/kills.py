@@ -1,8 +1,8 @@
-"""Kills a command at random moments of every phase; the same command, run again, must then complete everything.
+"""Kills a command at random moments of every phase. The same command, run again, must then complete everything.
 
 A signal is sent once or twice, to one process or to its group. Kills come in chains: the same command is started and killed
-several times in one folder, in earlier phases first. Then the command runs undisturbed, and the folder is compared with one
-that was never disturbed.
+several times in one folder, in earlier phases first. Then the command runs undisturbed, and the folder is compared with a
+folder in which no command was ever killed.
 """
 
 import random
@@ -22,7 +22,7 @@ from torture.truth import Truth, wrong_in
 PER_CHAIN = {"report": 10}
 CHAINS = ["one process", "two processes", "one process", "two processes", "single run", "report"] * 6
 END_S, TWICE_END_S = 2.0, 1.0
-SETTLE_S = 0.5  # the longest wait for the handler of SIGTERM: a program without one is killed in its imports nevertheless
+SETTLE_S = 0.5  # the longest wait for a handler of SIGTERM; a program that has none by then is killed all the same
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
 SWEEP = [
@@ -47,7 +47,7 @@ class Kill:
         share: the share of the phase's usual length that passes before the signal is sent.
         number: the signal.
         twice: whether the signal is sent a second time.
-        group: whether the whole process group gets the signal, as from a terminal.
+        group: whether the whole process group gets the signal, as after Ctrl-C in a terminal.
         gap_s: the seconds between the two signals.
     """
 
@@ -73,9 +73,9 @@ HELD = {
 
 @dataclass
 class Kills(Common):
-    """Chains of kills over all phases of a sweep, in one and in two processes, and of a single run.
+    """Chains of kills in all phases of a single run, and of a sweep with one or two processes.
 
-    Each chain begins in an empty folder, so that the first use of the program is killed too.
+    Each chain begins in an empty folder. The first use of the program in a folder is therefore killed too.
     """
 
     name = "kills"
@@ -84,7 +84,7 @@ class Kills(Common):
     held: ClassVar[Mapping[str, str]] = HELD
 
     def prepare(self, folder: Path) -> None:
-        """Run each command undisturbed: measure its phases, and read its results for comparison."""
+        """Run each command undisturbed. Measure its phases, and read the results to compare others with."""
         for number, (name, arguments) in enumerate(COMMANDS.items()):
             cwd = folder / str(number) / "work"
             cwd.mkdir(parents=True)
@@ -112,14 +112,14 @@ class Kills(Common):
         return [*outcomes, self._completed(cwd, name, since)] if since else outcomes
 
     def _completed(self, cwd: Path, name: str, kills: int) -> Outcome:
-        """Run the command undisturbed, and compare the folder with one that was never disturbed."""
+        """Run the command undisturbed, and compare the folder with one in which no command was killed."""
         last = self.program.run(COMMANDS[name], cwd)
         failed = "" if last.status == 0 else f"status {last.status}: {last.err.strip()[-200:]}"
         problems = [wrong for wrong in (failed, traceback_in(last.said)) if wrong] or wrong_in(cwd, self.truths[name])
         return Outcome("same command again", f"{name}, after {kills} kills", "; ".join(problems))
 
     def _kill(self, kill: Kill, cwd: Path, name: str) -> list[Outcome]:
-        """Start the command and kill it; return no outcome if it ended before the signal."""
+        """Start the command and kill it. Return no outcome if it ended before the signal."""
         timeline = self.timelines[name]
         started = self.program.start(COMMANDS[name], cwd)
         watch = Watch(cwd, started, timeline["imports"])
@@ -146,9 +146,10 @@ def new_folder(folder: Path) -> Path:
 
 
 def kills_of(chance: random.Random, phases: Sequence[str], count: int) -> list[Kill]:
-    """Draw the kills of one chain, in earlier phases first.
+    """Draw the kills of one chain, sorted by phase.
 
-    When a later phase is killed, the folder then holds what an unfinished command leaves, such as trained runs or a database.
+    When the command is killed in a later phase, the folder already holds what earlier kills left, such as trained runs or a
+    database.
 
     Args:
         chance: the chain's random generator.
@@ -166,7 +167,10 @@ def kills_of(chance: random.Random, phases: Sequence[str], count: int) -> list[K
 
 
 def after(kill: Kill, started: Started) -> list[str]:
-    """Wait for a command that was sent its signals; return what is wrong with its end, its processes and its messages."""
+    """Wait for a command to end after its signals were sent, and return what is wrong.
+
+    It may have ended late, left processes behind, or ended with a wrong status or wrong messages.
+    """
     sent, delayed_s = time.monotonic(), started.delayed_s
     ended = started.wait(10)
     took = time.monotonic() - sent - (started.delayed_s - delayed_s)
@@ -186,7 +190,7 @@ def after(kill: Kill, started: Started) -> list[str]:
 def wrong_words(kill: Kill, ended: Ended) -> list[str]:
     """Return what is wrong with the exit status and the messages of a killed command.
 
-    Status 0 is right if the command had already printed its last lines.
+    Status 0 is accepted if the command had already printed its last lines.
     """
     problems = [found] if (found := traceback_in(ended.said)) else []
     if ended.status == 0 and kill.phase in ("import", "report", "ending") and "Look further" in ended.out:

@@ -1,6 +1,6 @@
-"""Left-over sweeps: trained, but not yet imported into MLflow. The next command imports all of them.
+"""Makes left-over sweeps, which were trained but not yet imported into MLflow. The next command imports all of them.
 
-Each left-over has its own experiment, so that one command can meet many of them and each can be judged separately.
+Each left-over has its own experiment. One command can therefore import many of them, and each can be judged separately.
 """
 
 import json
@@ -24,7 +24,7 @@ _LOCK = Lock()
 
 
 def leftovers_of(program: Program, folder: Path) -> "Leftovers":
-    """Return the left-overs that all parts share; the first part that asks makes them in its folder."""
+    """Return the left-overs that all parts share. The first call makes them in the folder that it names."""
     with _LOCK:
         if id(program) not in _MADE:
             _MADE[id(program)] = Leftovers(program, folder)
@@ -33,11 +33,11 @@ def leftovers_of(program: Program, folder: Path) -> "Leftovers":
 
 @dataclass
 class Leftovers:
-    """Two folders with COUNT copies of one sweep: left-overs in `bare`, and the same imported into MLflow in `tracked`.
+    """Two working folders with COUNT copies of one sweep: in `bare` they are left-overs, in `tracked` MLflow has them.
 
     Attributes:
         program: the program under attack.
-        folder: the folder that holds both.
+        folder: the folder that holds both working folders.
         truth: the results of the undisturbed sweep.
         next_truth: the results of the command NEXT.
     """
@@ -71,13 +71,13 @@ class Leftovers:
         return done
 
     def _spread(self, fresh: Path) -> None:
-        """Copy one tracked sweep COUNT times; the copies have its jobs, no shards, no note of tracking, and own experiments."""
+        """Make COUNT left-overs from one sweep: copies without shards and `tracked.json`, each with its own experiment."""
         move(fresh, self.bare)
         (original,) = (self.bare / "outputs/sweeps").iterdir()
         for number, name in enumerate(self.names):
             copy = original.with_name(name)
             shutil.copytree(original, copy, symlinks=True)
-            shutil.rmtree(copy / "shards")  # the runs are found in the original's shards
+            shutil.rmtree(copy / "shards")  # the program finds the runs in the original's shards
             (copy / "tracked.json").unlink()
             record = json.loads((copy / "sweep.json").read_text())
             record["tracking"]["experiment"] = experiment_of(name)
@@ -93,14 +93,14 @@ class Leftovers:
         return Truth({run: bits[run] for run in children}, children)
 
     def copy_to(self, cwd: Path, *, tracked: bool = False) -> list[str]:
-        """Copy the folder of left-overs (or of tracked sweeps) to a working folder; return the names of the sweeps."""
+        """Copy the left-overs, or the tracked sweeps, to a new working folder. Return the names of the sweeps."""
         move(self.tracked if tracked else self.bare, cwd)
         return self.names
 
     def verdict(self, cwd: Path, sweep: str, said: str) -> str:
-        """Return what is wrong with one left-over after a command.
+        """Return what is wrong with one left-over after a command has run.
 
-        The left-over must be in the store, once and with its true numbers. Otherwise the command must name it.
+        The left-over must be in the store once, with its true numbers. Otherwise the command must have named it.
 
         Args:
             cwd: the working folder of the command.
@@ -119,9 +119,9 @@ class Leftovers:
 
 
 def move(template: Path, cwd: Path) -> None:
-    """Copy a working folder, and change the paths in its records so that they name the copy's own database.
+    """Copy a working folder, and change the paths in its records to those of the copy.
 
-    Otherwise the program would notice that the folder was moved, and these attacks are not about that.
+    Otherwise the program would notice that the folder was moved. These attacks do not test that.
     """
     shutil.copytree(template, cwd, symlinks=True)
     for path in cwd.glob("outputs/*/*/sweep.json"):

@@ -17,7 +17,7 @@ def table(parts: Sequence[Part], outcomes: Mapping[str, Sequence[Outcome]], skip
     Args:
         parts: the parts that ran.
         outcomes: the outcomes of each part, by its name.
-        skipped: how many tasks of each part were not reached in time.
+        skipped: how many tasks of each part were skipped for lack of time, by the part's name.
     """
     lines = ["| attack | case | cases | failures | what is held |", "| --- | --- | ---: | ---: | --- |"]
     for part in parts:
@@ -46,7 +46,7 @@ def heading(seed: int, minutes: float, took_s: float) -> str:
 def write(text: str, page: Path, target: str = "torture") -> None:
     """Write the table of a `make` target into a page, between the two marks of that target.
 
-    If the page has no such marks, the marked table is appended to it; if there is no page, it is made.
+    If the page has no such marks, the table and the marks are appended. If there is no page, it is made.
     """
     begin = BEGIN.format(target)
     before, _, rest = page.read_text().partition(begin) if page.exists() else ("", "", "")

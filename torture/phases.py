@@ -1,4 +1,4 @@
-"""Recognises the phases of a running command from outside, and measures how long each phase takes undisturbed."""
+"""Recognises from outside which phase a command is in, and measures how long each phase of an undisturbed command takes."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,12 +13,12 @@ SIGTERM_BIT = 1 << 14
 
 @dataclass
 class Watch:
-    """Tells which phases one command has reached, from files that are new or changed since the watch began."""
+    """Tells which phases a command has reached, mostly by the files that have been made or changed since the watch began."""
 
     cwd: Path
     started: Started
     composing_s: float
-    """When composing begins, in seconds after the start. It is given, because nothing on the disk shows it."""
+    """When the command begins to compose its jobs, in seconds after its start. The caller states it, as no file shows it."""
     before: frozenset[Path] = field(init=False)
     database: tuple[int, int] | None = field(init=False)
 
@@ -39,7 +39,7 @@ class Watch:
             return catches_sigterm(self.started.process.pid)
         if phase == "composing":
             return time.monotonic() - self.started.since >= self.composing_s
-        if phase == "database":  # the database, or the temporary file that becomes it
+        if phase == "database":  # either the database or the temporary file that is later renamed to it
             return any("mlflow" in path.name and path.suffix != ".lock" for path in self.cwd.glob("outputs/*"))
         if phase == "import":
             return self._database() not in (None, self.database)
@@ -91,7 +91,7 @@ def measure(program: Program, arguments: Sequence[str], cwd: Path) -> Mapping[st
         cwd: a new working folder.
 
     Returns:
-        The seconds of each phase that the command was seen to reach, in the order of their beginnings.
+        The seconds of each phase that the command was seen to reach, in the order in which the phases began.
 
     Raises:
         RuntimeError: if the command fails.

@@ -1,4 +1,4 @@
-"""Starts the program under attack by its command line, watches it, and kills whatever is left of it."""
+"""Runs commands of the program under attack, watches them, and kills the processes that they leave."""
 
 import json
 import os
@@ -16,9 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MARKER = "FA_SWEEP_TORTURE"  # an environment variable of every process that is started here, inherited by its children
+MARKER = "FA_SWEEP_TORTURE"  # an environment variable that marks every process started here; its children inherit it
 POLL_S = 0.005
-MEMORY_BYTES = 4 * 2**30  # the address space of a command, so that a command that wants more cannot harm the machine
+MEMORY_BYTES = 4 * 2**30  # the limit of a command's address space, which protects the machine
 _FOREIGN = ("MLFLOW_", "PG", "HYDRA_", "MPL", "PYTHONOPT", "PYTHONIO")
 
 
@@ -27,12 +27,12 @@ class Ended:
     """A command that has ended.
 
     Attributes:
-        status: the exit status; minus the number of the signal if a signal ended the command; None if it ran past its limit and
-            was killed here.
+        status: the exit status. It is minus the signal's number if a signal ended the command, and None if the command took too
+            long and was killed here.
         out: its standard output.
         err: its standard error.
-        seconds: how long it took, without the time that it waited for a core. Other work on the machine therefore does not
-            count.
+        seconds: how long it took, without the time for which it waited for a core. Other work on the machine therefore does
+            not count.
     """
 
     status: int | None
@@ -46,14 +46,14 @@ class Ended:
         return f"{self.out}\n{self.err}"
 
     def lines(self, *words: str) -> list[str]:
-        """Return the lines of standard error that contain any of the words (lower case); without words, all non-empty lines."""
+        """Return the lines of standard error that contain any of the (lower-case) words. Without words: all non-empty lines."""
         lines = [line for line in self.err.replace("\r", "\n").splitlines() if line.strip()]
         return [line for line in lines if any(word in line.lower() for word in words)] if words else lines
 
 
 @dataclass
 class Started:
-    """A running command, in a session of its own. It writes into files, since reading a pipe would wait for orphans too.
+    """A running command in its own session. It writes into files, because a pipe stays open while orphans still hold it.
 
     Attributes:
         process: the command's first process.
@@ -70,7 +70,7 @@ class Started:
     """The seconds that the process has waited for a core so far."""
 
     def send(self, number: int, *, group: bool = False) -> bool:
-        """Send a signal to the process, or to its whole group as a terminal does; return whether it was still running."""
+        """Send a signal to the process or to its whole group. Return whether the process was still running."""
         if self.process.poll() is not None:
             return False
         if group:
@@ -85,7 +85,7 @@ class Started:
         return self.process.poll() is not None
 
     def wait(self, limit: float) -> Ended:
-        """Wait for the command to end; after `limit` seconds (without its waits for a core), kill all its processes."""
+        """Wait for the command to end. After `limit` seconds, not counting its waits for a core, kill all its processes."""
         deadline = time.monotonic() + limit
         while not self.ended() and time.monotonic() < deadline + self.delayed_s:
             time.sleep(POLL_S)
@@ -97,20 +97,20 @@ class Started:
 
 
 def delay_of(pid: int) -> float:
-    """Return the seconds that a process has waited for a core; 0 if the system does not tell."""
+    """Return the seconds that a process has waited for a core; 0 if the system does not report it."""
     with suppress(OSError, IndexError, ValueError):
         return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
     return 0.0
 
 
 def read_log(log: Path, status: int | None, seconds: float) -> Ended:
-    """Return an ended command, with the output that it wrote into `log` with the suffixes .out and .err."""
+    """Return an ended command. Its output is read from the files `log` with the suffixes .out and .err."""
     out, err = (log.with_suffix(end).read_text(errors="replace") for end in (".out", ".err"))
     return Ended(status, out, err, seconds)
 
 
 def left_over(marker: str) -> list[int]:
-    """Return the ids of the processes, other than zombies, that have a marker in their environment."""
+    """Return the ids of all processes with a given marker in their environment. Zombies do not count."""
     wanted = f"{MARKER}={marker}".encode()
     found = []
     for entry in Path("/proc").iterdir():
@@ -122,7 +122,7 @@ def left_over(marker: str) -> list[int]:
 
 
 def end_all(marker: str) -> None:
-    """Kill all processes that have a marker in their environment, which shows that they were started here."""
+    """Kill all processes with a given marker in their environment: a command, or all commands of a driver."""
     for _ in range(50):
         pids = left_over(marker)
         for pid in pids:
@@ -186,7 +186,7 @@ class Program:
         module: str = "fa_sweep",
         limit: float = 120,
     ) -> Ended:
-        """Run a command in a new interpreter until it ends; after `limit` seconds, kill it. See `start` for the arguments."""
+        """Run a command in a new interpreter, and kill it after `limit` seconds. See `start` for the arguments."""
         return self.start(arguments, cwd, extra, module).wait(limit)
 
     def quick(
@@ -197,7 +197,7 @@ class Program:
         module: str = "fa_sweep",
         limit: float = 30,
     ) -> Ended:
-        """Run a command as `run` does, but forked from a driver that has imported the libraries; this takes half the time."""
+        """Run a command in a fork of a driver that has imported the libraries. This takes half as long as `run`."""
         driver = self._take()
         log = cwd.parent / f"log-{uuid.uuid4().hex}"
         command = {"module": module, "arguments": list(arguments), "cwd": str(cwd), "log": str(log)}
@@ -220,7 +220,7 @@ class Program:
 
 
 class Driver:
-    """A process that has imported the program's libraries, and forks one process per command (see driver.py)."""
+    """A process that has imported the program's libraries. It forks one process per command (see driver.py)."""
 
     def __init__(self, program: Program) -> None:
         self.marker = uuid.uuid4().hex
@@ -234,12 +234,12 @@ class Driver:
         """Run one command.
 
         Args:
-            command: its module, arguments, working folder and output files, as driver.py expects them.
+            command: the module, arguments, working folder and log path, in the form that driver.py expects.
             extra: further environment variables.
-            limit: the seconds after which it is killed, not counting its waits for a core.
+            limit: the seconds after which the command is killed, not counting its waits for a core.
 
         Returns:
-            Its exit status (None if it was killed after the limit), and how many seconds it took.
+            The command's exit status (None if it was killed after the limit), and the seconds that it took.
         """
         assert self.process.stdin is not None
         assert self.process.stdout is not None
@@ -259,10 +259,10 @@ class Driver:
 
     def _answer(self) -> bytes:
         assert self.process.stdout is not None
-        return self.process.stdout.readline()  # unbuffered, so that the next line stays in the pipe, where `select` sees it
+        return self.process.stdout.readline()  # unbuffered: the next line stays in the pipe, where `select` sees it
 
     def close(self) -> None:
-        """Stop the driver, and kill any process that its commands have left."""
+        """Stop the driver, and kill all processes that its commands left behind."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         with suppress(subprocess.TimeoutExpired):

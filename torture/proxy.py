@@ -1,4 +1,4 @@
-"""A proxy in front of an HTTP server that plants a fault in the n-th request."""
+"""An HTTP proxy in front of a server. It plants a fault in a chosen request."""
 
 import http.client
 import socket
@@ -48,14 +48,14 @@ class Proxy:
         return f"http://127.0.0.1:{self.server.server_address[1]}"
 
     def arm(self, fault: str = "", at: int = 0) -> None:
-        """Choose the fault of the at-th request from now on, and count requests from zero again.
+        """Choose a fault and the request that gets it, and start counting requests anew.
 
         Args:
-            fault: one of FAULTS; without one, every request is forwarded. "reset" closes the connection, and "dead" does so for
-                all later requests too. "500", "503" and "429" answer with that status, and "garbage" answers with HTML; none of
-                these forwards the request. "half" forwards the request and sends half of the answer; "lost" forwards the
-                request and sends no answer.
-            at: the number of the request, from 1.
+            fault: one of FAULTS; if empty, every request is forwarded. "reset" closes the connection, and "dead" also closes
+                that of every later request. "500", "503" and "429" answer with that status, and "garbage" answers with HTML.
+                None of these five forwards the request. "half" forwards the request and sends half of the answer. "lost"
+                forwards the request and sends no answer.
+            at: which request gets the fault, counted from 1.
         """
         with self.lock:
             self.fault, self.at, self.count, self.struck = fault, at, 0, False
@@ -101,7 +101,7 @@ class Proxy:
 
 
 def answer(request: BaseHTTPRequestHandler, status: int, body: bytes, claimed: int | None = None) -> None:
-    """Send an answer; `claimed` is the length that its header states, by default the true one."""
+    """Send an answer. Its header states the length `claimed`, or the true length by default."""
     request.send_response(status)
     request.send_header("Content-Type", "application/json")
     request.send_header("Content-Length", str(len(body) if claimed is None else claimed))

@@ -1,4 +1,4 @@
-"""All cases that the program must refuse: command lines, and the files that they name."""
+"""Collects all cases that the program must refuse: command lines, and the files that they name."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -19,9 +19,9 @@ class Refusal:
     Attributes:
         kind: the row of the table that counts the case.
         arguments: the command's arguments.
-        what: what is wrong with the files, if there are any.
-        files: the files to make first, by their path in the working folder. Each is a content, or a function that makes the
-            file at a path.
+        what: which file is wrong and how; empty if only the command line is wrong.
+        files: the files to make first, by their path in the working folder. A value is the file's content, or a function that
+            makes the file at a given path.
         environment: further environment variables.
         module: the module to run.
     """
@@ -49,7 +49,7 @@ SPECIAL: Mapping[str, Content] = {
 
 
 def refusals() -> list[Refusal]:
-    """Return all refusals."""
+    """Return all cases that the program must refuse."""
     cases = [Refusal("override", [text]) for text in lines.GRAMMAR]
     cases += [Refusal("sweep", ["-m", text]) for text in lines.SWEPT]
     cases += [Refusal("value", [text]) for text in lines.VALUES] + [Refusal("value", words) for words in lines.TOGETHER]

@@ -1,6 +1,6 @@
-"""Gives the program a password in every way in which a tracking URI can be given, and searches all its output for it.
+"""Gives the program a password in every way in which a tracking URI can be given, and searches its output for the password.
 
-Everything that a command prints or writes is searched.
+The search covers everything that a command prints or writes.
 """
 
 import base64
@@ -42,17 +42,17 @@ HELD = {
 
 @dataclass(frozen=True)
 class Way:
-    """One way to give a password to a command. {uri} and {password} in its texts are placeholders.
+    """One way to give a password to a command. Its texts may contain the placeholders {uri} and {password}.
 
     Attributes:
         kind: the row of the table that counts the case.
         arguments: the command's arguments.
-        uri: the tracking URI, with {password} and perhaps {address}, the address of a real server.
+        uri: the tracking URI. It contains {password}, and may contain {address}, the address of a real server.
         password: the password to plant.
         files: files to write first, by their path in the working folder.
         environment: further environment variables.
         module: the module to run.
-        then: the arguments of a later command in the same folder, which is not given the password; empty for none.
+        then: the arguments of a second command in the same folder, which does not get the password; empty for no such command.
     """
 
     kind: str
@@ -169,7 +169,7 @@ class Secrets(Common):
     held: ClassVar[Mapping[str, str]] = HELD
 
     def prepare(self, folder: Path) -> None:
-        """Note the folder for the server, which the first task that needs it starts."""
+        """Note the folder for the server. The first task that needs the server starts it."""
         self.folder = folder
 
     def _server(self) -> Server:
@@ -235,7 +235,8 @@ def forms(password: str) -> list[bytes]:
     texts |= {json.dumps(password)[1:-1], repr(password)[1:-1]}
     found = {text.encode() for text in texts}
     for data in (password.encode(), quote(password, safe="").encode()):
-        # Base64 text depends on the alignment, of which there are three. Its ends depend on the bytes around: they are cut off.
+        # In base64, a password has three forms, depending on its position modulo 3. Both ends also depend on the
+        # neighbouring bytes, so they are cut off.
         for before in (b"", b"a", b"ab", b"alice:"):
             found.add(base64.b64encode(before + data)[4 * ((len(before) + 2) // 3) : -4])
     return [form for form in found if len(form) >= 8]

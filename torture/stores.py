@@ -1,6 +1,6 @@
-"""Imports to a tracking server, with a fault in the n-th request, for every n.
+"""Imports runs to a tracking server many times, each time with a fault in another request.
 
-In the end every run must be in the store once, under a parent that is FINISHED.
+In the end, every run must be in the store once, under a parent that is FINISHED.
 """
 
 import os
@@ -33,7 +33,7 @@ HELD |= {"silent": "ended within 45 s, which it says; every run once, its parent
 
 @dataclass
 class Server:
-    """An `mlflow server` with a database of its own, and a proxy in front of it. It is started when the object is made.
+    """An `mlflow server` with a database of its own, and a proxy in front of it. Both start when the object is made.
 
     Attributes:
         program: the program under attack, whose installation runs the server.
@@ -71,7 +71,7 @@ class Server:
 
 @dataclass
 class Stores(Common):
-    """Each of eight faults at each request of an import, and a server that never answers."""
+    """Plants each of eight faults in each request of an import, and also tries a server that never answers."""
 
     name = "stores"
     servers: list[Server] = field(default_factory=list)
@@ -82,7 +82,7 @@ class Stores(Common):
     held: ClassVar[Mapping[str, str]] = HELD
 
     def prepare(self, folder: Path) -> None:
-        """Train the sweep, start two servers, and read what an undisturbed import writes and how many requests it makes."""
+        """Train the sweep, start two servers, and note the results and the number of requests of an undisturbed import."""
         self.trained = folder / "trained/work"
         self.trained.mkdir(parents=True)
         done = self.program.run(SWEEP, self.trained)
@@ -124,11 +124,11 @@ class Stores(Common):
         return outcomes
 
     def _wrong(self, server: Server, cwd: Path, experiment: str, first: Ended) -> str:
-        """Return what is wrong with the store in the end. If the first command reports a failure, run it again, up to twice."""
+        """Return what is wrong in the store. While the command reports a failed import, run it again first, at most twice."""
         if wrong := traceback_in(first.said) or ("" if first.status is not None else "the first command hangs"):
             return wrong
         again = 0
-        while "did not take" in first.said + first.err and again < 2:  # as the user is told to do
+        while "did not take" in first.said + first.err and again < 2:  # the program tells the user to run the command again
             first, again = self._import(server, cwd, experiment), again + 1
             if wrong := traceback_in(first.said):
                 return wrong

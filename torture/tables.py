@@ -1,4 +1,4 @@
-"""Hostile Parquet files: variants of a true shard, most of them with its run ids."""
+"""Hostile Parquet files: variants of a true shard, most of which contain its run ids."""
 
 import io
 import json
@@ -18,7 +18,7 @@ METADATA: Mapping[str, dict[str, str] | None] = {
     "a lone surrogate in its environment": {"environment": '{"numpy": "\\ud800"}'},
     "an environment of 3 MB": {"environment": json.dumps({"numpy": "x" * 3_000_000})},
 }
-# Files that the program may accept as a shard. It need not report them, but the numbers that it uses must be true.
+# Files that the program may accept as a shard. It need not report these files, but the numbers that it uses must be true.
 NEARLY = frozenset(METADATA) | {
     "a further column of texts", "a column whose name is a path", "times beyond the end of years", "a run id twice",
     "times that are timestamps",
@@ -29,7 +29,7 @@ Change = Callable[[pa.Table], pa.Table]
 
 
 def variations(shard: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield variants of a shard that are not quite valid, as (what was changed, content of the file)."""
+    """Yield damaged or unusual variants of a shard, as pairs of a description and the file's content."""
     with pq.ParquetFile(shard) as file:
         table = file.read()
     yield "a foreign table", _bytes(pa.table({"a": [1, 2], "b": ["x", "y"]}))
@@ -60,17 +60,17 @@ def variations(shard: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _set(name: str, make: Callable[[pa.Table], pa.Array]) -> Change:
-    """Return a function that replaces a column of a table by the one that `make` returns for that table."""
+    """Return a function that takes a table and replaces one column by what `make` returns for that table."""
     return lambda table: table.set_column(table.column_names.index(name), name, make(table))
 
 
 def _lists(name: str, change: Callable[[list[float]], object], kind: pa.DataType | None = None) -> Change:
-    """Return a function that applies `change` to every list in a column; the new column has the type `kind`, if given."""
+    """Return a function that applies `change` to every list in a column. `kind` is the new type (default: inferred)."""
     return _set(name, lambda table: pa.array([change(row) for row in table[name].to_pylist()], kind))
 
 
 def _shorter(table: pa.Table) -> pa.Table:
-    """Return the table with every history cut short by one evaluation."""
+    """Return the table without the last evaluation of every history."""
     for name in table.column_names:
         if pa.types.is_large_list(table.schema.field(name).type):
             table = _lists(name, lambda row: row[:-1], table.schema.field(name).type)(table)

@@ -1,6 +1,6 @@
-"""Reads the runs in shards and in MLflow's tables directly, with pyarrow and sqlite3, and compares them with a true sweep.
+"""Reads runs from shards and from MLflow's tables, and compares them with those of an undisturbed sweep.
 
-None of the program's own readers is used, since these are under attack.
+It reads with pyarrow and sqlite3, because the program's own readers are under attack.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ OF_THE_MOMENT = frozenset({"run_id", "finished_at_ms", "duration_s"})
 
 
 def digests_in(shard: Path) -> dict[str, str]:
-    """Return a hash of the numbers of each run in a shard, by run id. Columns with times are left out.
+    """Return a hash of the results of each run in a shard, by run id. Columns with times are left out.
 
     Raises:
         OSError, pa.ArrowException: if the shard cannot be read.
@@ -35,19 +35,19 @@ def digests_in(shard: Path) -> dict[str, str]:
 
 
 def _exact(value: Any) -> Any:
-    """Return a value with all floats as hexadecimal texts, which are equal only if the bits are."""
+    """Return a value with each float replaced by its hexadecimal text, so that only equal bits compare equal."""
     if isinstance(value, list):
         return [_exact(member) for member in value]
     return value.hex() if isinstance(value, float) else value
 
 
 def shards_of(outputs: Path) -> list[Path]:
-    """Return every file of sweeps and single runs that may be a shard, links included, temporary files excluded."""
+    """Return every file of sweeps and single runs that may be a shard. Links are included, temporary files are not."""
     return sorted(path for path in outputs.glob("*/*/shards/*.parquet") if not path.name.startswith("."))
 
 
 def ledger(outputs: Path) -> list[tuple[str, str]]:
-    """Return (run id, hash of its numbers) for every run in every shard that can be read."""
+    """Return (run id, hash of its results) for every run in every shard that can be read."""
     rows: list[tuple[str, str]] = []
     for shard in shards_of(outputs):
         try:
@@ -63,13 +63,13 @@ class Stored:
 
     Attributes:
         id: MLflow's id of the run.
-        name: its name.
-        experiment: the name of its experiment.
+        name: the run's name.
+        experiment: the name of the run's experiment.
         status: MLflow's status, such as FINISHED or RUNNING.
-        active: whether it has not been deleted.
-        tags: its tags.
-        params: its parameters.
-        numbers: a hash of all points of its metrics.
+        active: whether the run has not been deleted.
+        tags: the run's tags.
+        params: the run's parameters.
+        numbers: a hash of all points of the run's metrics.
     """
 
     id: str
@@ -130,17 +130,17 @@ def _by_run(tables: sqlite3.Connection, query: str) -> dict[str, dict[str, str]]
 
 @dataclass(frozen=True)
 class Truth:
-    """The results of an undisturbed sweep or single run, to compare others with.
+    """The results of an undisturbed sweep or single run, with which other results are compared.
 
     Attributes:
-        ledger: the hash of each run's numbers in the ledger, by run id.
+        ledger: the hash of each run's results in the ledger, by run id.
         store: the content of each run in MLflow (see `content`), by run id.
     """
 
     ledger: Mapping[str, str]
     store: Mapping[str, tuple[str, str]]
     single: bool = False
-    """Whether this is one run outside any sweep, which has no parent in MLflow."""
+    """Whether this is a single run outside any sweep. Such a run has no parent in MLflow."""
 
     @classmethod
     def of(cls, cwd: Path, database: str = "outputs/mlflow.db") -> "Truth":
@@ -154,12 +154,12 @@ class Truth:
 
 
 def content(run: Stored) -> tuple[str, str]:
-    """Return what must be the same in every store: the hash of a run's numbers, and its parameters as a text."""
+    """Return what must be equal in every store: the hash of a run's metrics, and its parameters as a text."""
     return run.numbers, repr(sorted(run.params.items()))
 
 
 def wrong_in_ledger(outputs: Path, truth: Truth) -> list[str]:
-    """Return what is wrong with the runs in all shards: each must be there once, with the bits of the undisturbed sweep."""
+    """Return what is wrong with the runs in the shards. Each must be there once, with the bits of the undisturbed sweep."""
     rows = ledger(outputs)
     times = Counter(run for run, _ in rows)
     problems = []
@@ -175,7 +175,8 @@ def wrong_in_ledger(outputs: Path, truth: Truth) -> list[str]:
 def wrong_in_store(runs: list[Stored], truth: Truth) -> list[str]:
     """Return what is wrong with the runs of a store.
 
-    There must be exactly one complete parent with every run under it once. No run may be RUNNING, doubled or changed.
+    There must be exactly one FINISHED parent with all runs under it, or, for a single run, that run once. No run may be
+    RUNNING, doubled or changed.
 
     Args:
         runs: the runs to judge.
@@ -207,13 +208,13 @@ def wrong_in_store(runs: list[Stored], truth: Truth) -> list[str]:
 
 
 def changed(runs: list[Stored], truth: Truth) -> list[str]:
-    """Return the names of stored runs whose numbers or parameters differ from those of the undisturbed sweep."""
+    """Return the names of stored runs whose metrics or parameters differ from those of the undisturbed sweep."""
     known = [(run, truth.store.get(run.tags.get("fa_sweep.run_id", ""))) for run in runs if run.active]
     return [run.name for run, true in known if true is not None and content(run) != true]
 
 
 def untracked(outputs: Path) -> list[str]:
-    """Return the names of the sweeps and single runs that have a record, but no note that they were imported into MLflow."""
+    """Return the names of recorded sweeps and single runs without a `tracked.json`, which notes their import into MLflow."""
     records = [path.parent for path in outputs.glob("*/*/sweep.json")]
     return sorted(folder.name for folder in records if not (folder / "tracked.json").exists())
 

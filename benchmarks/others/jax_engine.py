@@ -1,4 +1,4 @@
-"""The main job's training in JAX: each run starts from its seed; scan over steps, vmap over runs, float64, compiled."""
+"""The main job's training in JAX, compiled, in float64: `scan` over the steps and `vmap` over the runs."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ def make(runs: int, steps: int) -> tuple[Callable[[], object], float]:
         steps: the number of training steps per run.
 
     Returns:
-        A function that trains all runs from their seeds, and the seconds that compiling it took.
+        A function that draws the initial weights and trains all runs, and the seconds that compiling it took.
     """
     import jax
     import jax.numpy as jnp

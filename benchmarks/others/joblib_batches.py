@@ -1,4 +1,4 @@
-"""Hydra's joblib launcher on all cores, and one log_batch per run: the stock way with the improvements from the manuals.
+"""The stock way, improved as the manuals advise: Hydra's joblib launcher on all cores, and one log_batch per run.
 
 Run as `python joblib_batches.py -m hydra/launcher=joblib +mode=... +seed=... +uri=...`.
 """

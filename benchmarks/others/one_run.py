@@ -1,4 +1,7 @@
-"""One run of the main job in per-sample NumPy, with its evaluations. All other ways to run the whole sweep use it."""
+"""Trains and evaluates one run of the main job in NumPy, one example at a time.
+
+The other ways to run the whole sweep (stock, joblib, Optuna, Ray) all train with this function.
+"""
 
 from collections.abc import Iterator
 
@@ -13,12 +16,12 @@ def train(mode: str, seed: int) -> Iterator[tuple[int, dict[str, float]]]:
     """Train one 2-10-10-1 network on XOR, and yield its evaluations.
 
     Args:
-        mode: "symmetric" feeds errors back through the forward weights, "rerandom" through matrices that are drawn anew at each
-            step, and any other mode through fixed random matrices.
+        mode: "symmetric" feeds errors back through the forward weights, "rerandom" through matrices that are drawn anew at
+            each step. Any other mode feeds them back through fixed random matrices.
         seed: the seed of everything random.
 
     Yields:
-        The step and the eight metrics of each evaluation; undefined values are left out.
+        The step and the eight metrics of each evaluation. Undefined values are left out.
     """
     rng = np.random.default_rng(seed)
     w1, w2, w3 = rng.standard_normal((10, 2)), rng.standard_normal((10, 10)), rng.standard_normal((1, 10))
@@ -42,7 +45,7 @@ def train(mode: str, seed: int) -> Iterator[tuple[int, dict[str, float]]]:
 
 
 def backward(w2, w3, x, h1, h2, error):
-    """Return the pseudo-gradients of both hidden layers' weights, and the deltas of both layers.
+    """Return the pseudo-gradients of the weights into both hidden layers, and the deltas of these layers.
 
     Args:
         w2: the matrix (10, 10) that feeds back from the second hidden layer to the first.
@@ -50,7 +53,7 @@ def backward(w2, w3, x, h1, h2, error):
         x: the input (2,).
         h1: the activity (10,) of the first hidden layer.
         h2: the activity (10,) of the second hidden layer.
-        error: the derivative (1,) of the loss by the output.
+        error: the derivative (1,) of the loss with respect to the output.
     """
     d2 = w3.T @ error * (h2 > 0)
     d1 = w2.T @ d2 * (h1 > 0)
@@ -64,7 +67,7 @@ def angle(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def evaluate(w1, w2, w3, b2, b3, rng) -> dict[str, float]:
-    """Return the eight metrics of an evaluation over the four patterns; undefined values are left out."""
+    """Evaluate the network on the four patterns. Return the eight metrics, without undefined values."""
     right, losses, signals, mode, true = [], [], ([], []), 0.0, 0.0
     for x, y in zip(X, Y, strict=True):
         h1 = np.maximum(w1 @ x, 0)

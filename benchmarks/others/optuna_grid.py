@@ -1,4 +1,7 @@
-"""Optuna's grid sampler with its MLflow callback, one trial after the other. Run as `python optuna_grid.py SEEDS URI`."""
+"""The main job with Optuna's grid sampler and its MLflow callback, one trial after the other.
+
+Run as `python optuna_grid.py SEEDS URI`.
+"""
 
 import os
 import sys
@@ -14,7 +17,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def main(seeds: int, uri: str) -> None:
-    """Train and log all runs."""
+    """Train all runs and log them to MLflow."""
     mlflow.set_tracking_uri(uri)
     callback = MLflowCallback(tracking_uri=uri, metric_name="final accuracy", create_experiment=False)
     mlflow.set_experiment("stock")

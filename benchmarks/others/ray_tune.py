@@ -1,4 +1,7 @@
-"""Ray Tune's grid on all cores with its MLflow callback. Run as `python ray_tune.py SEEDS URI FOLDER`."""
+"""The main job with Ray Tune's grid search on all cores and its MLflow callback.
+
+Run as `python ray_tune.py SEEDS URI FOLDER`.
+"""
 
 import os
 import sys
@@ -22,7 +25,7 @@ def trainable(config: dict) -> None:
 
 
 def main(seeds: int, uri: str, folder: str) -> None:
-    """Train and log all runs."""
+    """Train all runs and log them to MLflow."""
     ray.init(num_cpus=os.cpu_count(), include_dashboard=False, log_to_driver=False, _node_ip_address="127.0.0.1")
     grid = {"mode": tune.grid_search(["symmetric", "random", "rerandom"]), "seed": tune.grid_search(list(range(seeds)))}
     callback = MLflowLoggerCallback(tracking_uri=uri, experiment_name="stock")

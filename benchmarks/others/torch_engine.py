@@ -1,4 +1,4 @@
-"""The main job's training in PyTorch: torch.func.vmap over the runs, a Python loop over the steps, float64."""
+"""The main job's training in PyTorch, in float64: `torch.func.vmap` over the runs and a Python loop over the steps."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ LR = 0.01
 
 
 def make(runs: int, steps: int) -> Callable[[], object]:
-    """Return a function that trains runs with fixed random feedback; their initial weights are drawn beforehand.
+    """Draw initial weights and fixed random feedback, and return a function that trains all runs with them.
 
     Args:
         runs: the number of runs.
