@@ -34,7 +34,7 @@ from fa_sweep.sweep.folder import fresh_id
 # Makes the modules of tests/support importable by their bare names too.
 sys.path.append(str(Path(__file__).parent / "support"))
 
-# In a suite that a shell started in the background Ctrl-C is ignored, and every command that a test starts would inherit that.
+# A shell that starts the suite in the background makes it ignore Ctrl-C. Every command that a test starts would inherit that.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -43,7 +43,8 @@ IMPATIENT = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 hypothesis_settings.register_profile("suite", derandomize=True, deadline=None, database=None, suppress_health_check=IMPATIENT)
 hypothesis_settings.load_profile("suite")
 
-# All tests whose address contains the same one of these words run on one worker, because they share an expensive fixture.
+# Each word stands for a group of tests: those whose address contains it. A group shares an expensive fixture, so it runs on
+# one worker.
 TOGETHER = ("test_slurm.py", "test_compiled.py", "test_external_pieces.py", "postgresql", "the_wheel")
 
 Settings = Callable[..., AppConfig]
@@ -75,7 +76,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test whose service is not installed, or fail it where all services are required, as in .ci/run."""
+    """Skip a test whose service is not installed. If all services are required, as in .ci/run, fail it instead."""
     for marker in item.iter_markers("service"):
         for name in marker.args:
             if not services.INSTALLED[name]():
@@ -109,7 +110,7 @@ def hydra_master() -> tuple[ConfigLoader, DictConfig]:
 
 @pytest.fixture
 def composer(hydra_master: tuple[ConfigLoader, DictConfig]) -> Composer:
-    """The composer that a sweep uses, over conf/."""
+    """The composer that a sweep uses, which reads the configuration in conf/."""
     return Composer(*hydra_master)
 
 
@@ -121,7 +122,7 @@ def composed() -> dict[tuple[str, ...], Any]:
 
 @pytest.fixture
 def settings(composer: Composer, composed: dict[tuple[str, ...], Any]) -> Settings:
-    """A function from overrides to checked settings: settings("seed=3", "train.lr=0.1")."""
+    """A function that turns overrides into checked settings: settings("seed=3", "train.lr=0.1")."""
     composer._bases = composed
     return lambda *overrides: composer.settings(overrides)
 
@@ -167,7 +168,7 @@ def fa_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Pa
 
 @pytest.fixture
 def few_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw only the last figure of each report, since drawing takes most of the time; for tests that do not look at figures."""
+    """Draw only the last figure of each report, to save time in tests that do not look at figures."""
     from fa_sweep.report import report
 
     whole = report.draw_all
@@ -176,6 +177,6 @@ def few_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gate:
-    """The gate at which `feedback=gated` waits in commands that get its environment; in this process `gated` is `random`."""
+    """The gate at which `feedback=gated` waits in commands that get `gate.environment`; in this process it does not wait."""
     monkeypatch.setitem(MODES.foreign, "gated", EntryPoint("gated", "fa_sweep.feedback.random:Random", "fa_sweep.feedback"))
     return Gate(tmp_path / "gate")

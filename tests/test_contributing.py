@@ -1,4 +1,4 @@
-"""The examples in CONTRIBUTING.md are complete files: copied out of the page, they train."""
+"""The examples in CONTRIBUTING.md are complete files: a copy of the program trains with them."""
 
 import os
 import re

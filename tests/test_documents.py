@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 from support.places import ROOT
 
-# Written by `make findings`, and checked by its own tests.
+# `make findings` writes these files, and tests of their own check them.
 GENERATED = ROOT / "analysis/findings"
 # CONTRIBUTING.md tells readers to create these files.
 EXAMPLES = {"fa_sweep/feedback/shrunk.py", "conf/feedback/shrunk.yaml", "fa_sweep/tasks/majority.py", "conf/task/majority.yaml"}

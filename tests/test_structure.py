@@ -12,7 +12,7 @@ import pytest
 from support.places import ROOT
 from support.waiting import PATIENCE
 
-# Lowest layer first. A module may import its own package and the packages of the lines above its own.
+# The layers, lowest first. A module may import its own package and all packages in lower layers.
 LAYERS = (
     ("_typing", "errors"),
     ("checks", "registry", "roles"),
@@ -87,7 +87,7 @@ def package_of(name: str) -> str:
 
 
 def upward(name: str, names: Iterable[str]) -> list[str]:
-    """List the packages that a module imports from its own layer or a higher one, its own package aside."""
+    """List the packages, other than its own, that a module imports from its own layer or a higher one."""
     own = package_of(name)
     others = {package_of(n) for n in names if n.startswith("fa_sweep.")} - {own, "__version__"}
     return [f"{name} imports {other}" for other in sorted(others) if FLOOR[other] >= FLOOR[own]]
@@ -117,7 +117,7 @@ def test_libraries_are_imported_in_their_packages_alone():
 
 
 def test_every_library_has_its_packages():
-    """Every imported library is listed in ALLOWED; one that is not listed could be imported anywhere."""
+    """ALLOWED lists every imported library; the test above does not notice a library that is missing there."""
     known = {*ALLOWED, *sys.stdlib_module_names, "fa_sweep", "numpy"}
     found = {each.partition(".")[0] for _, tree in modules() for each in imported(tree)}
     assert found <= known
@@ -183,7 +183,7 @@ SMALL = ["-m", "feedback=symmetric,random", "seed=0,1", "train.steps=51", "train
 
 @pytest.fixture(params=["editable", pytest.param("wheel", marks=pytest.mark.slow)])
 def run(request, with_database):
-    """A function that runs `python ARGUMENTS` in a folder with a database, with the program installed in one of two ways."""
+    """A function that runs `python ARGUMENTS` in a folder with a database; the program is an editable install or the wheel."""
     environment = dict(os.environ)
     if request.param == "wheel":
         # PYTHONPATH comes before an editable install on the path, so the wheel is loaded. Python's -I would ignore PYTHONPATH.

@@ -187,7 +187,7 @@ def test_every_launcher_gives_the_same_numbers(fa_sweep, launcher):
 
 
 def assert_same_numbers(one: Sweep, other: Sweep) -> None:
-    """Assert that two sweeps hold the same runs with the same numbers; each keeps its own shards."""
+    """Assert that two sweeps hold the same runs with the same numbers, each sweep in its own shards."""
     tables = []
     for sweep in (one, other):
         rows = [row for path in sweep.folder.glob("shards/*") for row in pq.read_table(path).to_pylist()]
@@ -209,7 +209,7 @@ def test_runs_judged_in_two_ways_are_trained_once_and_stay_apart(fa_sweep, capfd
     client = MlflowClient(f"sqlite:///{Path('outputs/mlflow.db').absolute()}")
     experiment = client.get_experiment_by_name("fa_sweep").experiment_id
     assert len(client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{sweep.tracked['run_id']}'")) == 6
-    # The same runs with another train.hold are another sweep, which leaves the first sweep's record in MLflow unchanged.
+    # With another train.hold, the same runs form a new sweep. The first sweep's record in MLflow stays unchanged.
     assert fa_sweep(*short("seed=range(3)", "train.hold=3")) == 0
     assert "nothing to train" in capfd.readouterr().out
     assert len(client.search_runs([experiment], "tags.`fa_sweep.kind` = 'sweep'")) == 2

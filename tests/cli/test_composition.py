@@ -1,4 +1,4 @@
-"""The fast composer, which composes once and sets plain values on copies, gives the settings and job order of Hydra."""
+"""The fast composer gives the same settings and job order as Hydra. It composes once and sets plain values on copies."""
 
 import random
 
@@ -55,7 +55,7 @@ def test_equals_hydras_own_composition(composer, part):
         hydras = outcome(lambda o=overrides: hydras_own(composer, o))
         theirs = ("ok", described(hydras[1])) if hydras[0] == "ok" else hydras
         assert ours == theirs, overrides
-        # Setting values on a copy of resolved settings gives the same settings, or a refusal where the slow way refuses too.
+        # The fast way sets values on a copy of resolved settings. It gives the same settings, or refuses if the slow way does.
         fast = outcome(lambda o=overrides: composer.settings(o))
         slow = outcome(lambda h=hydras: resolve(h[1])) if hydras[0] == "ok" else hydras
         assert fast[0] == slow[0], overrides
@@ -67,8 +67,8 @@ def test_equals_hydras_own_composition(composer, part):
 
 
 def test_values_that_others_follow_are_followed(composer):
-    """Settings that refer to another setting change with it, such as train.loss with task.loss."""
-    for _ in range(2):  # the second time on a copy of what was composed the first time
+    """A setting that refers to another setting changes with it: train.loss changes with task.loss, for example."""
+    for _ in range(2):  # the second time, the composer copies what it composed the first time
         assert composer.settings(["task.loss=squared", "seed=1"]).train.loss == "squared"
         assert composer.settings(["init.distribution=he", "seed=2"]).feedback.distribution == "he"
         assert composer.settings(["train.weight_decay=0.5", "seed=3"]).train.output_weight_decay == 0.5

@@ -54,7 +54,7 @@ COMMAND_LINES = {
     "=3": ["'=3'", "NAME=VALUE"],
     "": ["NAME=VALUE"],
     "seed": ["'seed'", "NAME=VALUE"],
-    # What was probably meant
+    # Slips for which the refusal names what was probably meant
     "lr=0.1": ["did you mean train.lr=0.1"],
     "hidden=[3]": ["did you mean model.hidden=[3]"],
     "step=5": ["did you mean train.steps=5"],

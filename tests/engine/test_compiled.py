@@ -50,7 +50,7 @@ def assert_same_bits(ours, theirs):
 
 
 def is_slow(name):
-    """Return the mark that leaves a float32 structure to `make test-all`: each number type takes half a minute to compile."""
+    """Return the mark `slow` for float32, because the engine takes half a minute to compile for another number type."""
     return [pytest.mark.slow] if "float32" in name else []
 
 
@@ -108,6 +108,6 @@ def test_numba_is_not_imported_unless_asked_for(settings):
 
 
 def test_both_engines_stand_under_one_id(settings):
-    """Their bits are the same, so what one of them has trained need not be trained by the other."""
+    """Both engines give the same bits, so a run that one engine has trained is reused by the other."""
     for overrides in ((), ("feedback=rerandom",), ("model.hidden=[4]",)):
         assert identify(settings(*overrides, "engine=numba")) == identify(settings(*overrides, "engine=numpy"))

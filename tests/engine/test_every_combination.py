@@ -1,4 +1,4 @@
-"""Every mode, task, activation, loss and bias together: trains in a stack as it does alone, or is refused by name."""
+"""Every combination of mode, task, activation, loss and bias trains in a stack as it does alone, or is refused by name."""
 
 import itertools
 
@@ -57,7 +57,7 @@ def test_the_tables_are_those_of_the_field():
     }  # fmt: skip
 
 
-# A Latin square: `make test` runs each task with one activation, and each activation with one or two tasks.
+# `make test` runs a Latin square of them: each task with one activation, and each activation with one or two tasks.
 COMBINATIONS = [
     pytest.param(task, activation, marks=[] if (row + column) % len(ACTIVATIONS) == 0 else [pytest.mark.slow])
     for row, task in enumerate(TASKS)
@@ -101,7 +101,7 @@ def assert_alone(runs):
         for name, values in together.metrics.items():
             assert np.array_equal(values[:, number], alone.metrics[name][:, 0], equal_nan=True), (run.feedback.mode, name)
         changed += alone.metrics["loss"][0, 0] != alone.metrics["loss"][-1, 0]
-    assert changed >= len(runs) - 3  # all units of a small ReLU network without biases may be dead from the start
+    assert changed >= len(runs) - 3  # in a small ReLU network without biases, all units may be dead from the start
 
 
 def test_cross_entropy_on_one_output_is_refused(fa_sweep, capfd):

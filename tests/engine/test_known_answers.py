@@ -44,9 +44,9 @@ def compare(settings, monkeypatch, mode: str, loss: str, steps: int, seeds: rang
 
     Returns:
         For each seed that did not diverge: the engine's error, the reference's own error, and whether any hidden unit was
-        active in one and inactive in the other. Both errors are relative to the run's largest weight. The reference's own
-        error is how far it moves when its initial weights move by one unit in the last place. An unstable run amplifies
-        every rounding error, the engine's as well as the reference's.
+        active in one implementation while inactive in the other. Both errors are relative to the run's largest weight.
+        The reference's own error is how far its final weights move if its initial weights move by one unit in the last
+        place. An unstable run amplifies every rounding error, in the engine and in the reference.
     """
     chosen = [f"feedback={mode}", *(["feedback.draws=literal"] if mode == "rerandom" else [])]
     runs = [settings(*chosen, f"train.loss={loss}", f"train.steps={steps}", f"seed={s}") for s in seeds]

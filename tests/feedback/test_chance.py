@@ -1,4 +1,4 @@
-"""Angles by chance follow each mode's own distribution at the first and the last evaluation, and change no other number."""
+"""Angles by chance follow each mode's own distribution, and measuring them changes no other number."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def test_a_single_evaluation_is_the_first(settings, mode):
 
 
 def fresh(purpose, seed, weights, initial, text):
-    """Draw the feedback in place of W_2 and W_3 (direct modes: B_1^T and B_2^T) as the mode's documentation describes it."""
+    """Draw the matrices used in place of W_2 and W_3 (direct modes: B_1^T and B_2^T) as the mode's documentation says."""
     found = []
     for layer, (weight, start) in enumerate(zip(weights[1:], initial[1:], strict=True), start=2):
         shape = (10, weight.shape[1]) if text in ("direct", "sign_direct", "target_projection") else weight.shape
@@ -113,7 +113,7 @@ def test_the_angles_are_those_of_the_mode_s_own_law(settings, text):
     whole = train([run])
     found = chance_of(whole)
     ends = {0: (after_one, "chance_at_first"), -1: (whole, "chance_at_last")}
-    if text in LEFT:  # modes without feedback of their own: unit draws at the first evaluation only
+    if text in LEFT:  # modes without random matrices of their own: unit draws, at the first evaluation only
         ends = {0: (after_one, "evaluation")}
     for row, (histories, purpose) in ends.items():
         weights = [w[..., 0] for w in histories.weights]

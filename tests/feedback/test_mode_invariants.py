@@ -113,7 +113,11 @@ def lanes(seed, config, distribution="normal"):
 @pytest.mark.parametrize("distribution", ["uniform", "normal"])
 @pytest.mark.parametrize("mode", ["uniform_sign", "fixed_sign", "batch_sign"])
 def test_closed_form_angles_of_sign_modes(settings, mode, distribution):
-    """On 1000 x 1000 weights cos = E|W| / SD(W) for one common magnitude, E|W| E|M| / (SD(W) SD(M)) for random ones M."""
+    """The angle between B and W^T, for 1000 x 1000 weights, follows from the moments of their distributions.
+
+    Its cosine is E|W| / SD(W) if all entries of B have the same magnitude, and E|W| E|M| / (SD(W) SD(M)) if their magnitudes
+    |M| are random.
+    """
     expected = {"uniform_sign": {"uniform": 30.00, "normal": 37.07}}.get(mode, {"uniform": 41.41, "normal": 50.46})
     assert weight_angle(settings, mode, distribution) == pytest.approx(expected[distribution], abs=0.3)
 
@@ -272,7 +276,7 @@ def test_the_learning_factor_meets_its_path_to_the_weights(settings, optimiser, 
 
 
 def test_factors_are_drawn_as_the_authors_draw_them(settings):
-    """B is uniform in +-sqrt(3 / k), with k ten times the units above; R is Xavier with the fans of its own shape."""
+    """B is uniform in +-sqrt(3 / k), where k is ten times the number of units above; R is Xavier with its own shape's fans."""
     run = settings("feedback=product", "task=digits", "model.hidden=[80,60]", "init=xavier")
     ((_, mode),) = Stack([run]).parts
     for fixed, learnt, (above, below) in zip(mode._fixed, mode._learnt, ((60, 80), (10, 60)), strict=True):
@@ -302,9 +306,10 @@ DIGITS = ("task=digits", "model.hidden=[30,20]", "init=xavier", "train=batch", "
 
 @pytest.mark.parametrize("expansion", [1, 10, 50])
 def test_product_feedback_approaches_backpropagation_in_digits(settings, expansion):
-    """The published claim: feedback paths align with the weights, better with more units between, and so do gradients.
+    """Feedback paths align with the weights, and gradients with true gradients, the better the more units a path has.
 
-    The angle that remains is the one between B B^T W and W. Its tangent is about sqrt(n_{l+1} / k).
+    This is the published claim. The angle that remains is the one between B B^T W and W. Its tangent is about
+    sqrt(n_{l+1} / k).
     """
     decay = ("feedback.decay=3e-3", f"feedback.expansion={expansion}", "train.epochs=20")
     metrics = trained(settings, "product", *DIGITS, *decay).metrics
@@ -316,7 +321,7 @@ def test_product_feedback_approaches_backpropagation_in_digits(settings, expansi
 
 
 def test_product_feedback_learns_digits_nearly_as_well_as_backpropagation_does(settings):
-    """Both modes have the same decay of the weights per step, d = lr * weight_decay."""
+    """The accuracies are comparable, because weights decay equally per step in both modes: d = lr * weight_decay."""
     product = trained(settings, "product", *DIGITS, "feedback.decay=1e-3", "train.epochs=60")
     symmetric = trained(settings, "symmetric", *DIGITS, "train.weight_decay=1e-2", "train.epochs=60")
     ours, theirs = (np.mean(h.metrics["accuracy"][-1]) for h in (product, symmetric))
@@ -412,7 +417,10 @@ def test_runs_of_one_mode_and_different_shapes_share_a_stack(settings):
 @pytest.mark.parametrize("mode", ["direct", "sign_direct", "target_projection"])
 @pytest.mark.parametrize("hidden", [[7, 5], [40, 30]], ids=["narrow", "wide"])
 def test_the_step_and_the_signal_are_the_documented_rule(settings, mode, parametrisation, hidden):
-    """s_l = B_l sign(e) or -B_l y*, whatever factor multiplies the output, both in training and in the evaluation."""
+    """The signals are B_l e (`direct`), B_l sign(e) or -B_l y*, both in training and in the evaluation.
+
+    A factor on the output scales the signals of `direct`, and leaves those of the other two modes unscaled.
+    """
     lr, examples = 0.1, 8
     run = settings(f"feedback={mode}", "task=digits", f"model.hidden={hidden}", f"model.parametrisation={parametrisation}",
                    "model.activation=tanh", f"train.batch_size={examples}", f"train.lr={lr}", "train.steps=1")  # fmt: skip
@@ -498,7 +506,7 @@ EXTREME = [1e-200, 1e-300, 1e200]
 @pytest.mark.parametrize("angle", [30, 90, 120])
 @pytest.mark.parametrize("structure", [DEEP, WIDE], ids=["narrow", "wide"])
 def test_partial_at_scales_whose_squares_leave_the_range(settings, scale, angle, structure):
-    """The matrix at any init.scale is the matrix at scale 1 times that scale, even where its squares under- or overflow."""
+    """The matrix at any init.scale is the matrix at scale 1 times that scale, even if its squares under- or overflow."""
 
     def matrices(*scales):
         run = settings("feedback=partial", f"feedback.angle_deg={angle}", *structure, *scales)
@@ -523,7 +531,11 @@ def test_tiny_weights_do_not_diverge(settings, mode):
 @pytest.mark.parametrize("scale", EXTREME)
 @pytest.mark.parametrize("mode", ["random", "rerandom", "direct", "fixed_sign", "batch_sign", "kolen_pollack", "product"])
 def test_norms_are_matched_at_extreme_scales(settings, mode, scale):
-    """One hidden layer only: with more, a direct matrix replaces a product of weights, and 1e200 squared overflows."""
+    """Matched norms scale with the weights, even if the squares of the weights under- or overflow.
+
+    The networks have only one hidden layer. With more, a direct matrix replaces a product of weights, and 1e200 squared
+    overflows.
+    """
 
     def matrices(init):
         run = settings(f"feedback={mode}", "feedback.match_norm=true", "model.hidden=[6]", f"init.scale={init}")

@@ -1,4 +1,4 @@
-"""Projected draws have the same distribution as whole matrices: samples of runs drawn either way cannot be told apart."""
+"""Runs with projected draws have the same distribution as runs with whole matrices, by two-sample tests."""
 
 from dataclasses import replace
 

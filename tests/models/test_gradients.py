@@ -96,7 +96,7 @@ class Case:
         return np.array(rows)
 
     def disagreement(self, lane, gradient):
-        """Return the larger relative error of a gradient: of the whole, or along one random direction; None near a kink."""
+        """Return the larger of two relative errors, of the whole gradient and along a random direction, or None near a kink."""
         numerical = self.numerical(lane)
         if numerical is None:
             return None
@@ -147,7 +147,7 @@ def test_a_corrupted_gradient_is_rejected(settings, loss):
 
 
 def test_absolute_loss_takes_the_sign_of_zero_as_minus_one(settings):
-    """Where y_hat == y, here with all weights and targets 0, the output's bias rises by lr, as in the blog post."""
+    """If y_hat == y, here because all weights and targets are 0, the output's bias rises by lr, as in the blog post."""
     run = settings("model.bias=true", "train.loss=absolute", "train.lr=0.25")
     training = _Training(Stack([run]))
     stack = training.stack

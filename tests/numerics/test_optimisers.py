@@ -1,4 +1,4 @@
-"""Optimisers, decay, reduction and parametrisation, recomputed for one network; gradients against PyTorch if installed."""
+"""Updates equal those recomputed for one network in plain NumPy, and gradients equal PyTorch's if it is installed."""
 
 import itertools
 
@@ -74,7 +74,10 @@ PARITY = ("task=parity", "task.bits=4", "train.batch_size=16", "train.loss=absol
 
 
 def all_parities(training):
-    """Make a stack train on all four-bit inputs at every step, with targets of +-10, far from any output."""
+    """Make a stack train on all 16 four-bit inputs at every step, so that all exact gradients of a linear network are 0.
+
+    The targets are the parities as +-10. Outputs are much smaller, so the absolute loss takes its sign from the target.
+    """
     x = np.array(list(itertools.product((0.0, 1.0), repeat=4))).T
     y = np.where(x.sum(0) % 2, 10.0, -10.0)[None]
     layout, runs = training.stack.layout, training.update.block.shape[1]
@@ -91,7 +94,10 @@ def all_parities(training):
 @pytest.mark.parametrize("layout", [LanesLast, RunsFirst])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_manhattan_does_not_follow_the_sign_of_a_rounding_error(settings, monkeypatch, layout, dtype):
-    """A parity over all inputs is uncorrelated with any linear function: exact gradients are 0, but computed ones are not."""
+    """Weights do not move if exact gradients are 0 and computed ones are rounding errors.
+
+    A parity over all inputs is uncorrelated with any linear function, so the exact gradients are 0.
+    """
     monkeypatch.setattr(structure, "layout_of", lambda widths, batch, dtype: layout(dtype))
     runs = [settings("feedback=symmetric", *PARITY, "model.hidden=[6,5]", f"dtype={dtype}", f"seed={s}") for s in range(8)]
     training = all_parities(_Training(Stack(runs)))
@@ -105,7 +111,7 @@ def test_manhattan_does_not_follow_the_sign_of_a_rounding_error(settings, monkey
 
 
 def test_manhattan_steps_where_the_gradient_is_small_but_not_zero(settings):
-    """A gradient of thousands of rounding units is no rounding error: inputs that nearly cancel still cause a full step."""
+    """A gradient of thousands of rounding units is no rounding error, so inputs that nearly cancel still cause a full step."""
     run = settings("feedback=symmetric", "model.hidden=[]", "task=xor", "train.batch_size=4", "train.sampling=in_order",
                    "train.optimiser=manhattan", "train.lr=0.5", "train.loss=absolute", "init.scale=1e-3")  # fmt: skip
     for distance, moves in ((1e-12, True), (1e-15, False)):
@@ -122,7 +128,7 @@ def test_manhattan_steps_where_the_gradient_is_small_but_not_zero(settings):
 
 @pytest.mark.parametrize("mode", ["symmetric", "random", "direct", "product"])
 def test_manhattan_in_either_layout_and_in_any_company(settings, monkeypatch, mode):
-    """Rounding differs between the two layouts, so whole steps would differ if gradients that cancel were not exactly 0."""
+    """A run trains the same in a stack as alone, in both layouts, although rounding errors of gradients differ."""
     rest = ("model.hidden=[6,5]", "feedback.decay=0") if mode == "product" else ("model.hidden=[6,5]",)
     runs = [settings(f"feedback={mode}", *PARITY, *rest, f"seed={s}") for s in range(9)]
 

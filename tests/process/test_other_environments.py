@@ -34,7 +34,7 @@ FOREIGN = {
     "MLFLOW_EXPERIMENT_NAME": "theirs", "MLFLOW_EXPERIMENT_ID": "77", "MLFLOW_RUN_ID": "0123456789abcdef0123456789abcdef",
     "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": "true", "MLFLOW_REGISTRY_URI": "sqlite:////proc/x", "MLFLOW_WORKSPACE": "theirs",
     "MLFLOW_ENABLE_ASYNC_LOGGING": "true", "MLFLOW_DEFAULT_ARTIFACT_ROOT": "/proc/x", "MLFLOW_LOGGING_LEVEL": "DEBUG",
-    # numerical libraries; git, as a hook sets it
+    # numerical libraries, and git's variables as set in a hook
     "OMP_NUM_THREADS": "garbage", "OPENBLAS_NUM_THREADS": "3", "MKL_NUM_THREADS": "0", "NUMEXPR_MAX_THREADS": "garbage",
     "GIT_DIR": "/nonexistent", "GIT_WORK_TREE": "/", "GIT_INDEX_FILE": "/nonexistent", "SOURCE_DATE_EPOCH": "1",
 }  # fmt: skip

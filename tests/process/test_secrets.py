@@ -1,4 +1,4 @@
-"""A password given in any way that a user may give one appears in no byte that the program writes or prints."""
+"""However a user gives a password, it appears in no byte that the program writes or prints."""
 
 import base64
 import os
@@ -96,7 +96,7 @@ MODES = {
 }
 
 
-# Passwords where none belongs: in settings of a run, or in the name of an experiment.
+# Passwords in places where none belongs: settings of a run, and the name of an experiment.
 MISPLACED = ["tracking.experiment", "task.path", "task.target", "task.content"]
 
 

@@ -32,7 +32,8 @@ def run(arguments, folder, at, *, before=None):
     Args:
         arguments: Arguments of Python.
         folder: The working folder.
-        at: (name of the audit event, word in its arguments, which of these events, *signals); see startup/sitecustomize.py.
+        at: (name of the audit event, word in its arguments, number of the event among these, from 1, *signals); see
+            startup/sitecustomize.py.
         before: Function to call in the new process before it becomes Python.
 
     Returns:
@@ -58,7 +59,7 @@ def run(arguments, folder, at, *, before=None):
 
 
 def nobody_left(session):
-    """Wait until no process of a session is left, since killed processes take a moment to disappear; fail after 5 s."""
+    """Wait up to 5 s until no process of a session is left, because killed processes take a moment to disappear."""
     for _ in range(500):
         if not of_session(session):
             return True
@@ -196,7 +197,7 @@ class Trap:
         # The main thread blocks the signal and waits for ever.
         "import threading; signal.pthread_sigmask(signal.SIG_BLOCK, [2]); a = threading.Lock(); a.acquire()\n"
         "os.kill(os.getpid(), signal.SIGINT); a.acquire()",
-        # The child traps these signals and goes on, and has a child of its own.
+        # The child ignores these signals, and has a child of its own.
         "import subprocess; c = subprocess.Popen(['sh', '-c', 'trap : INT TERM HUP; sleep 1000; sleep 1000'], stdout=-1)\n"
         "os.kill(os.getpid(), signal.SIGINT); c.wait()",
         "from fa_sweep.process.signals import held\n"
@@ -227,7 +228,7 @@ def test_what_is_finished_keeps_its_status():
 
 
 def test_children_that_are_not_ours_are_left_alone():
-    """A child that a shell started before it replaced itself by the command survives, as under a container's entry point."""
+    """A child that the command inherits survives: a shell, such as a container's entry point, started it before its exec."""
     code = f"{SWALLOWED}\nos.kill(os.getpid(), signal.SIGTERM)"
     shell = 'sleep 1000 >/dev/null 2>&1 & echo $!; exec "$@"'
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""A short run of `make audit`: within the error of a small simulation, intervals cover and tests keep their level."""
+"""In a short run of `make audit`, intervals cover and tests keep their level, within the error of a small simulation."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 from benchmarks.audit import Audit, Row, table
 from fa_sweep.report import hypotheses, intervals
 
-# Means of strongly skewed values, which no interval covers in small samples (see docs/statistics.md).
+# In small samples, no interval covers the mean of strongly skewed values as often as it claims (see docs/statistics.md).
 SKEWED = "difference of final means"
 
 
@@ -41,7 +41,7 @@ def test_a_sample_of_the_audit(draws, sizes):
 
 
 def test_the_audit_sees_an_interval_that_does_not_cover(monkeypatch):
-    """The audit detects that a t interval of all times, as for a plain mean, covers too rarely."""
+    """The audit detects that a t interval, as for a plain mean, covers the restricted mean time too rarely."""
     monkeypatch.setattr(intervals, "restricted_mean_interval", lambda times, horizon: intervals.mean_interval(times))
     row = next(row for row in Audit(200, (10,)).rows() if row.what.startswith("restricted mean time"))
     assert min(row.rates[10].values()) < 0.85

@@ -60,7 +60,7 @@ def test_exchange_of_pairs_alone_is_mcnemar_s_and_of_equal_groups_fisher_s():
 
 
 def test_one_shared_pair_among_fifty_runs_each(settings):
-    """All runs of one group converged and none of the other, so a test of the only pair, with p = 1, would be absurd."""
+    """The test uses all runs, because one group always converges and the other never. The only pair alone would give p = 1."""
     frames = simulate(
         settings,
         {"symmetric": [100] * 50, "random": [NEVER] * 50},
@@ -126,7 +126,7 @@ def test_one_group_is_not_told_from_others(settings):
     ],
 )
 def test_what_no_test_could_tell_is_said(settings, pairs, said):
-    """With two p values in the table, 2^(1-m) must be at most 0.025 for m differing pairs, so 7 pairs are needed."""
+    """The table has two p values, so the test needs p <= 0.025. m differing pairs reach 2^(1-m) at best, so it takes 7."""
     times = [100 * (1 + k % 4) for k in range(20)]
     frames = simulate(settings, {"symmetric": times, "random": [NEVER] * pairs + times[pairs:]})
     (line,) = (line for line in told(frames).splitlines() if line.startswith("Fraction converged"))
@@ -173,7 +173,10 @@ def test_without_backpropagation_the_first_mode_is_the_reference_at_each_level(s
 
 
 def test_runs_are_not_tested_against_themselves(fa_sweep):
-    """Groups that differ only in threshold, hold, number of steps or a setting that the mode ignores share their trainings."""
+    """No test compares groups that consist of the same trainings.
+
+    Such groups differ only in the threshold, the hold, the number of steps or a setting that the mode ignores.
+    """
     assert fa_sweep(*short("train.threshold=0.75,1.0", "train.hold=2,3", "seed=range(6)")) == 0
     assert fa_sweep(*short("feedback=symmetric", "feedback.scale=0.5,1.0,2.0", "seed=range(6)")) == 0
     assert fa_sweep(*short("feedback=random", "train.steps=101,201", "seed=range(6)")) == 0
@@ -208,7 +211,7 @@ def test_an_extension_after_a_look_is_said(fa_sweep):
         f"not the first look at these groups: {first.id} had 8 of the 16 runs of 2 of these groups, and this sweep adds" in text
     )
     assert "the intervals are too narrow and the p values too small" in text
-    # `second` is no earlier look: it has the same seeds as `part`.
+    # `second` does not count as an earlier look, because it has the same seeds as `part`.
     assert [look.id for look in from_sweep(part).about.earlier] == [first.id]
     assert from_sweep(other).about.earlier == []
 

@@ -98,7 +98,7 @@ def test_wilcoxon_keeps_its_level(monkeypatch, n):
 
 
 def test_planted_rates_are_found(settings):
-    """Where runs converge with probability 0.3, the table's interval covers that rate as often as it claims."""
+    """If runs converge with probability 0.3, the table's interval covers that rate as often as it claims."""
     generator = np.random.default_rng(6)
     hits = 0
     for number in range(30):

@@ -1,4 +1,4 @@
-"""The report: the same from ledger and MLflow, stable to the byte, safe with hostile names, clear about missing runs."""
+"""The report is the same from ledger and MLflow, stable to the byte, safe with hostile names, and names missing runs."""
 
 import shutil
 from itertools import pairwise
@@ -58,7 +58,8 @@ def test_ledger_and_mlflow_give_the_same_frames_and_report(fa_sweep, tmp_path):
     tracked = from_mlflow("sqlite:///outputs/mlflow.db", "fa_sweep")
     assert ledger.groups == tracked.groups
     assert ledger.factors == tracked.factors == ["feedback", "init.scale"]
-    # Where MLflow has no history it has the last defined value and its step, so a metric that ends as NaN is NaN in both.
+    # MLflow keeps no history of some metrics, only the last defined value and its step. A metric that ends as NaN is still NaN
+    # in both.
     pd.testing.assert_frame_equal(ledger.runs, tracked.runs)
     pd.testing.assert_frame_equal(ledger.histories, tracked.histories)
     for name, frames in (("ledger", ledger), ("mlflow", tracked)):
@@ -70,7 +71,7 @@ def test_ledger_and_mlflow_give_the_same_frames_and_report(fa_sweep, tmp_path):
 
 @pytest.mark.slow
 def test_mlflow_is_read_through_all_its_pages(fa_sweep):
-    """MLflow's pages end at 1,000 runs and its bulk call at 25,000 points; a sweep beyond both limits is read whole."""
+    """A sweep is read whole even if it exceeds MLflow's limits of 1,000 runs per page and 25,000 points per bulk call."""
     arguments = ("-m", "feedback=symmetric,random", "seed=range(520)", "train.steps=26", "train.eval_every=10", "train.hold=1")
     assert fa_sweep(*arguments, "report=false") == 0
     frames = from_mlflow("sqlite:///outputs/mlflow.db", "fa_sweep")

@@ -56,7 +56,7 @@ def test_group_table(settings, times):
     ordered = sorted(t if h else math.inf for t, h in zip(waits, happened, strict=True))
     lower, upper = ordered[(n - 1) // 2], ordered[n // 2]
     assert lower == fitter.median_survival_time_
-    # Where the curve is flat at one half, lifelines takes the start of that stretch, and R's survfit its middle, as we do.
+    # If the curve is flat at one half, lifelines takes the start of that stretch. R's survfit takes its middle, as we do.
     assert row["median_steps"] == (lower if math.isinf(upper) else (lower + upper) / 2)
     np.testing.assert_allclose(row["rmst_steps"], restricted_mean_survival_time(fitter, t=HORIZON), rtol=1e-12)
     finals = [0.0 if t == DIVERGED else 1.0 if h else 0.75 for t, h in zip(times, happened, strict=True)]
@@ -100,7 +100,7 @@ def test_diverged_runs_are_censored_at_the_horizon_and_not_where_they_diverged(s
 
 
 def table(a, b, c, d):
-    """Return paired outcomes: a pairs with both true, b only the first, c only the second, d neither."""
+    """Return paired outcomes: in a pairs both are true, in b only the first, in c only the second, in d neither."""
     first = np.array([True] * (a + b) + [False] * (c + d))
     second = np.array([True] * a + [False] * b + [True] * c + [False] * d)
     return first, second

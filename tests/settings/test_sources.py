@@ -64,12 +64,12 @@ EDITS = {  # the edited file, and the runs whose ids change
 
 
 def test_the_manifest_has_the_engines():
-    """The manifest lists these modules; a mistyped module name would have no imports, and edits would go unnoticed."""
+    """The manifest lists these modules. If a name in `sources` were mistyped, edits of that module would go unnoticed."""
     assert {sources.ENGINE, sources.COMPILED, "fa_sweep.engine.stack", "fa_sweep.numerics.streams"} <= sources.manifest().keys()
 
 
 def test_the_manifest_lists_the_sources_as_they_are():
-    """After an edit of a listed source, `make manifest` must first prove that the numbers stay the same."""
+    """The manifest matches the sources. After an edit, run `make manifest`, which first checks that no number has changed."""
     from benchmarks.manifest import listed
 
     assert json.loads(sources.MANIFEST.read_text()) == listed(), "sources that decide numbers were edited: run make manifest"

@@ -1,7 +1,7 @@
-"""Sends signals to its own process at a moment that the environment chooses; Python imports this module when it starts.
+"""Sends signals to its own process at a moment that SIGNAL_AT specifies. Python imports this module when it starts.
 
 SIGNAL_AT is "EVENT,WORD,NUMBER,SIGNAL...". The signals are sent at the NUMBER-th audit event named EVENT that has WORD in its
-arguments, counted from the first import of fa_sweep. The file that SIGNAL_SENT names is written at that moment.
+arguments, counted from the first import of fa_sweep. The hook then also writes the file that SIGNAL_SENT names.
 """
 
 import os

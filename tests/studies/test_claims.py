@@ -37,7 +37,7 @@ from fa_sweep.studies.claims import (
     [
         (0.1, 0.4, above(0), CONFIRMED),
         (-0.1, 0.4, above(0), NOT_DECIDED),
-        (0.0, 0.4, above(0), NOT_DECIDED),  # the bound itself does not lie above it
+        (0.0, 0.4, above(0), NOT_DECIDED),  # an interval that starts at the bound does not lie above it
         (-0.4, 0.0, above(0), REFUTED),
         (0.0, 0.0, above(0), REFUTED),
         (1.0, 2.0, below(3), CONFIRMED),

@@ -60,7 +60,7 @@ class Page:
         self.call("Emulation.setDeviceMetricsOverride", width=1000, height=height, deviceScaleFactor=1, mobile=False)
 
     def run(self, script: str) -> Any:
-        """Run a script, wait for its promise and return the value; None while one document replaces another."""
+        """Run a script, wait for its promise and return the value, or None while one document replaces another."""
         message = self._ask("Runtime.evaluate", {"expression": script, "returnByValue": True, "awaitPromise": True})
         assert "error" not in message or "context" in message["error"]["message"], message
         return message.get("result", {}).get("result", {}).get("value")
@@ -71,7 +71,7 @@ class Page:
 
     @contextmanager
     def frame(self) -> Iterator["Page"]:
-        """Yield the sandboxed frame inside the page, which runs in its own process; it repeats its earlier console messages."""
+        """Yield the sandboxed frame inside the page as a `Page`; it repeats the console messages from before the connection."""
         frames = until(lambda: targets(self._port, "iframe"), "a frame")
         with connect(frames[0]["webSocketDebuggerUrl"], max_size=None) as socket:
             yield Page(socket, self._port)

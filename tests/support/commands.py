@@ -1,4 +1,4 @@
-"""Command lines of sweeps that finish at once, and of those that are refused."""
+"""Command lines: of sweeps that finish at once, and those that the program must refuse."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

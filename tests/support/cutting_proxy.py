@@ -1,4 +1,4 @@
-"""A TCP proxy that cuts a connection at a chosen message, either before forwarding it or after, so that the answer is lost."""
+"""A TCP proxy that cuts a connection at a chosen message, before or after forwarding it; in both cases no answer arrives."""
 
 import socket
 import threading

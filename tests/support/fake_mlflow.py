@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 Json = dict[str, Any]
 
-# What can go wrong with one request. "before": the request is not carried out. "after": it is, and only its answer is spoilt.
+# The faults of a request. "before": the server does not carry it out. "after": it does, and only the answer is spoilt.
 FAULTS = (
     "closed before", "closed after", "reset before", "reset after", "500 before", "500 after", "429 before", "503 before",
     "garbage before", "garbage after", "foreign json before", "foreign json after", "a page before", "truncated after",
@@ -42,7 +42,7 @@ class FakeMlflow:
     runs: dict[str, Json] = field(default_factory=dict)
     artifacts: dict[str, bytes] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
-    faulty: range = range(0)  # numbers of the requests that go wrong
+    faulty: range = range(0)  # which requests get the fault, counted from 0
     fault: str = ""
     url: str = ""
     lock: Any = field(default_factory=threading.RLock)
@@ -123,7 +123,7 @@ class FakeMlflow:
             and wanted.items() <= run["tags"].items()
         ]  # fmt: skip
         first = int(given.get("page_token") or 0)
-        some = found[first : first + 3]  # pages of 3 runs, where a real server has pages of 1,000
+        some = found[first : first + 3]  # pages have 3 runs here; those of a real server have 1,000
         more = {"next_page_token": str(first + 3)} if len(found) > first + 3 else {}
         return {"runs": [self._shown(run_id) for run_id in some], **more}
 

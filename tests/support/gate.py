@@ -13,9 +13,9 @@ PIECES = Path(__file__).parent / "pieces"
 
 
 class Gate:
-    """A folder through which a test and its stacks talk.
+    """A folder through which a test holds stacks at their first step.
 
-    A stack that reaches its first step writes a file into it, and goes on once the test has written another.
+    A stack that reaches its first step writes a file into the folder, and waits until the test writes another file there.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -21,7 +21,7 @@ def angle_deg(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def run(mode: str, rate: float, seed: int, steps: int = STEPS) -> dict[str, float]:
-    """Train one network and return its held-out error in two definitions, and the signal angle at the start, early and late.
+    """Train one network; return its held-out error by two definitions, and its signal angle at the start, early and late.
 
     Returns:
         `ratio_of_sums`: the sum of all squared errors divided by the sum of all squared targets. `mean_of_ratios`: the mean

@@ -31,7 +31,7 @@ INSTALLED: dict[str, Callable[[], bool]] = {
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on, and reserve it for this process among all tests until the process ends.
+    """Return a port that nobody listens on. Until this process ends, no other process of the tests gets the same port.
 
     Ports are chosen below the range from which the system serves outgoing connections.
     """

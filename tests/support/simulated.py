@@ -1,4 +1,4 @@
-"""Simulated sweeps whose true results are known, in the form in which the ledger returns real ones."""
+"""Simulated sweeps whose true results are known, in the form in which the ledger returns real sweeps."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

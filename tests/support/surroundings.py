@@ -1,4 +1,4 @@
-"""Resets what a shell, a desktop or a git hook has set in the process; import it before anything reads the environment."""
+"""Resets variables and signals that a shell, a desktop or a git hook has set. Import it before the environment is read."""
 
 import os
 import signal

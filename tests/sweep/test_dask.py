@@ -1,4 +1,4 @@
-"""The Dask executor gives the numbers of this process, and copes with lost workers and schedulers."""
+"""The Dask executor gives the same numbers as training in this process, and copes with lost workers and schedulers."""
 
 import contextlib
 import os
@@ -194,7 +194,7 @@ def test_a_scheduler_that_dies_costs_what_it_had_not_handed_back(with_database, 
 
 @with_dask
 def test_a_scheduler_that_is_restarted(with_database, gate):
-    """A scheduler that restarts loses the running shard; the shard that had already come back is kept."""
+    """If the scheduler restarts, the shard in training is lost, and the shard that had already come back is kept."""
     with cluster(gate, 2) as (dask, client):
         arguments = command(dask.address, "feedback=gated", "seed=range(80)")
         with started(arguments, with_database, gate.environment) as sweep:

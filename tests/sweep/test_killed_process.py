@@ -55,7 +55,7 @@ def test_a_killed_server_of_training_processes_is_said(tmp_path, gate):
 
 @contextlib.contextmanager
 def endless_sweep(folder, gate):
-    """Run a sweep in two processes that never ends by itself, and yield its process."""
+    """Run a sweep that never ends by itself, in two training processes, and yield its main process."""
     arguments = line("-m", "report=false", "n_jobs=2", "feedback=gated", "seed=range(400)", *ENDLESS)
     with started(arguments, folder, gate.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as sweep:
         yield sweep

@@ -11,7 +11,7 @@ from fa_sweep.sweep.folder import Sweep, all_sweeps
 
 
 def test_a_left_over_of_another_store_is_named_and_left(fa_sweep, capfd, tmp_path):
-    """A sweep.json may come from anybody, so a command writes to the store that it names only if it was given that store."""
+    """A command writes to the store in a sweep.json, which anybody may have made, only if the user gives that store too."""
     assert fa_sweep(*FOUR) == 0
     (left,) = all_sweeps()
     (left.folder / "tracked.json").unlink()

@@ -1,4 +1,4 @@
-"""Folders that earlier versions wrote can still be read: one sweep and one single run for each record format."""
+"""Folders that earlier versions wrote can still be read: for each record format, one or two sweeps and a single run."""
 
 import shutil
 
@@ -15,7 +15,7 @@ SWEEP = "-m feedback=symmetric,random seed=0,1 train.steps=61 train.eval_every=2
 
 @pytest.fixture(params=["format_1", "format_2"])
 def older(request, tmp_path, monkeypatch) -> dict[bool, list[Sweep]]:
-    """The sweeps (key False) and single runs (key True) of a format, copied into a new working folder."""
+    """The sweeps (key False) and the single run (key True) of a format, copied into a new working folder."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(LEDGERS / request.param, "outputs")
     found = all_sweeps()

@@ -71,7 +71,7 @@ def test_median_time_against_kaplan_meier():
         expected = reached[0] if len(reached) else np.inf
         if not event.any():
             expected = np.inf
-        # Where the curve is flat at one half, R's survfit takes the middle of that stretch, SciPy's quantile its start.
+        # If the curve is flat at one half, R's survfit takes the middle of that stretch, and SciPy's quantile takes its start.
         after = np.unique(times[event & (times > expected)])
         if np.isclose(curve.evaluate(expected), 0.5) and len(after):
             expected = (expected + after[0]) / 2

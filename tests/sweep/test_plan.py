@@ -140,7 +140,7 @@ def test_ids_are_what_they_were(settings):
 
 
 def test_the_limit_of_a_control_group_counts(tmp_path, monkeypatch):
-    """A limit of this control group (version 2) or of one above it counts; its inactive file cache counts as free."""
+    """The memory limit of this control group (version 2) or a parent group counts. Its inactive file cache counts as free."""
     group = tmp_path / "a" / "b"
     group.mkdir(parents=True)
     for folder, limit, used in ((tmp_path / "a", "5000", "1000"), (group, "max", "1000")):

@@ -1,4 +1,4 @@
-"""Damaged records of sweeps and damaged files beside them cost one line each, and everything else goes on."""
+"""A damaged record of a sweep, or a damaged file beside it, causes one line of warning; all other sweeps still work."""
 
 import json
 import os
@@ -80,7 +80,7 @@ def test_a_record_reads_back(sweep):
 def test_a_damaged_record_is_one_line(sweep, capfd, content):
     path = sweep.folder / RECORD
     path.write_bytes(CONTENTS[content])
-    for _ in range(2):  # the second time the catalogue answers
+    for _ in range(2):  # the second time, the answer comes from the catalogue
         begin_command()
         assert all_sweeps() == []
         (line,) = capfd.readouterr().err.splitlines()

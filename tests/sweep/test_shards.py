@@ -1,4 +1,4 @@
-"""Every changed byte of a shard file is noticed, and whatever does not belong in a shards folder counts as absent."""
+"""Every changed byte of a shard file is noticed, and anything in a shards folder that is no shard is ignored."""
 
 import json
 import os

@@ -1,4 +1,7 @@
-"""The SLURM executor on a real one-node SLURM: same numbers as in this process, lost tasks and a lost launcher."""
+"""The SLURM executor gives the same numbers as training in this process, and copes with lost tasks and a lost launcher.
+
+The tests use a real SLURM with one node.
+"""
 
 import os
 import re
@@ -102,7 +105,7 @@ def asked(tmp_path, cluster):
 
 @needs_slurm
 def test_a_single_task_is_waited_for_in_the_queue_and_at_work(with_database, gate, cluster, asked):
-    """The launcher waits for a single task, which squeue names unlike an array, both in the queue and at work."""
+    """The launcher waits for a single task while it is queued and while it runs; squeue names it differently from an array."""
     subprocess.run(["scontrol", "update", "PartitionName=p", "State=DOWN"], env=cluster, check=True)
     with started(command("seed=range(40)", "n_jobs=1", SETTLE_S=0), with_database, cluster) as sweep:
         until(lambda: asked() > 2 or sweep.poll() is not None, "its patience in the queue")
@@ -118,7 +121,7 @@ def test_a_single_task_is_waited_for_in_the_queue_and_at_work(with_database, gat
 
 @needs_slurm
 def test_tasks_out_of_time(with_database, gate, cluster):
-    """Tasks end when SLURM's signal warns them of the time limit; their runs are missing, but do not count as failed."""
+    """Tasks end when SLURM's signal warns them of the time limit. Their runs count as missing, not as failed."""
     limit = "hydra.launcher.slurm={timeout_min: 1, slurm_signal_delay_s: 59}"
     with started(command("seed=range(40)", limit), with_database, cluster) as sweep:
         running(sweep, gate)
@@ -175,7 +178,7 @@ def test_what_nobody_can_give_is_refused(tmp_path, cluster, asked, words):
 
 
 def test_a_shard_that_fails_costs_its_own_runs_alone(settings, tmp_path, monkeypatch):
-    """A task that runs in this process returns an error for the failed shard and keeps the other one."""
+    """A task returns an error for the shard that fails, and keeps the other shard. It runs in this process here."""
     runs = [settings("train.steps=21"), settings("train.steps=21", "seed=1")]
     tokens = ["a" * 12, "b" * 12]
     shards = [(work_of(make_jobs([(run, {}, ())])), token) for run, token in zip(runs, tokens, strict=True)]

@@ -62,13 +62,13 @@ def replaced(path):
 def test_a_file_that_was_replaced_after_planning_is_not_trained_on(settings, data, overrides, path):
     run = settings(*overrides, "train.steps=5")
     replaced(path)
-    _made.clear()  # a worker process has no task in memory either
+    _made.clear()  # as in a worker process, which has no task in memory yet
     with pytest.raises(ConfigError, match=r"task\.content is .*changed since"):
         train_runs(Work([run_id(run)], [run], {}))
 
 
 def test_a_file_that_is_replaced_while_it_is_read_is_not_taken(settings, data, monkeypatch):
-    """A file that changes between the hash in the settings and the parsing is refused, since the parsed bytes are hashed."""
+    """A file that changes after its hash was recorded is refused even if it changes during the reading."""
     run = settings(*CSV)
     _made.clear()
     original = files_module.csv.reader

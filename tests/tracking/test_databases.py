@@ -101,7 +101,7 @@ def test_a_command_makes_a_half_made_one_anew_and_tracks(fa_sweep, empty_databas
 
 
 def test_a_kill_before_the_last_step_leaves_nothing_that_matters(file, empty_database):
-    """If the process dies just before the rename, there is no database yet, and the next process creates it."""
+    """If the process dies just before it renames the finished file, no database exists, and the next process creates it."""
     code = (
         "import os, sys; from pathlib import Path; from fa_sweep.tracking import database\n"
         "database.make = lambda new, _: new.write_bytes(b'not all of it')\n"

@@ -1,4 +1,4 @@
-"""A store whose n-th answer is lost or nonsense, for every n, holds every run exactly once in the end."""
+"""A store holds every run exactly once in the end, even if any one of its answers is lost or nonsense."""
 
 import shutil
 import sqlite3
@@ -83,8 +83,8 @@ def test_a_server_with_a_fault_at_any_request(sweep, fault):
                 failed[requests[n]] += 1
                 import_sweep(sweep, replace(TRACKING, uri=store.url))  # as the next command does
             assert what_is_there(store) == right, (n, requests[n])
-    # The import recovers by itself from any single fault but one. A 404 without MLflow's own error code, as garbage in the
-    # answer about the missing experiment, means that there is no tracking server at this address.
+    # The import recovers by itself from any single fault but one: garbage in the answer about the missing experiment. It is a
+    # 404 without MLflow's own error code, which means that there is no tracking server at this address.
     assert set(failed) <= {"GET /api/2.0/mlflow/experiments/get-by-name"}
 
 
@@ -131,7 +131,7 @@ def rows(uri):
 
 
 def test_tables_whose_connection_breaks_at_any_statement(sweep, tmp_path, empty_database, monkeypatch):
-    """Whichever SQLite statement fails, or the commit, the next import completes the store."""
+    """Whichever SQLite statement fails, the commit included, the next import completes the store."""
     import sqlalchemy
 
     from fa_sweep.tracking import stores
@@ -174,7 +174,10 @@ def test_tables_whose_connection_breaks_at_any_statement(sweep, tmp_path, empty_
 @pytest.mark.xdist_group("postgresql")
 @pytest.mark.parametrize("after", [False, True])
 def test_postgresql_whose_connection_is_cut_at_any_message(sweep, database, after):
-    """A cut connection leaves every run once after at most one more import, whether or not the server got the message."""
+    """After a cut connection and at most one more import, the store holds every run once.
+
+    This holds whether or not the server got the message at which the connection was cut.
+    """
     from urllib.parse import urlsplit
 
     parts = urlsplit(database)

@@ -213,7 +213,7 @@ def test_a_server_that_does_not_answer_is_asked_once_for_all_left_over(fa_sweep,
     monkeypatch.setattr(stores, "connect", lambda uri, *more: asked.append(uri) or original(uri, *more))
     capfd.readouterr()
     assert fa_sweep(*short("seed=7,8", *away)) == 0
-    assert asked.count(nobody) == 2  # once for all left-over sweeps, once for its own
+    assert asked.count(nobody) == 2  # once for all left-over sweeps, once for the command's own sweep
     assert f"fa_sweep: {ids[0]}, {ids[1]}, {ids[2]} and 2 more are still not in MLflow: " in capfd.readouterr().err
 
 
@@ -238,7 +238,7 @@ def test_nothing_is_cut_silently(fa_sweep, monkeypatch):
 
 
 def test_a_long_command_is_kept_whole_on_the_parent(fa_sweep, monkeypatch):
-    """What the tag of a sweep's parent has no room for is in the parent's artifact, as it is for a run."""
+    """A command that is too long for the parent's tag is kept whole in the parent's artifact."""
     monkeypatch.setattr(content, "LONGEST_VALUE", 100)
     assert fa_sweep(*short("seed=0,1", "train.lr=0.01,0.02,0.03")) == 0
     (parent,), _ = read()

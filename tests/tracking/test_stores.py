@@ -1,4 +1,7 @@
-"""Writing tables directly and using MLflow's client give the same in MLflow: client, REST interface, searches and UI."""
+"""Writing the tables directly leaves the same in MLflow as writing with its client.
+
+The client, the REST interface, searches and the UI show no difference.
+"""
 
 import json
 import sys
@@ -128,7 +131,7 @@ def shown_by_the_ui(client, page, url, experiment):
 
 
 def all_there(page, script, names):
-    """Return what a script finds on a page, or None while any of `names` is missing, since a page fills gradually."""
+    """Return what a script finds on a page, or None while any of `names` is missing, because MLflow fills a page gradually."""
     found = page.run(script) or []
     there = {one if isinstance(one, str) else next(iter(one), None) for one in found}
     return found if names <= there else None
@@ -203,7 +206,8 @@ def test_two_sweeps_at_once_on_a_server_over_postgresql(tmp_path, database):
 def test_mlflow_is_not_imported_where_the_database_is_there(tmp_path):
     sweep = [sys.executable, "-X", "importtime", "-m", "fa_sweep", *short("seed=0,1")]
     loaded = []
-    for experiment in ("one", "two"):  # the second experiment is new too
+    # The second command also has to create its experiment, but it finds the database there.
+    for experiment in ("one", "two"):
         done = finished([*sweep, f"tracking.experiment={experiment}"], tmp_path)
         assert done.returncode == 0, done.stderr
         lines = done.stderr.splitlines()
@@ -259,7 +263,7 @@ def test_histories_as_full_as_asked_for(fa_sweep, monkeypatch, history, capfd):
     whole = list(zip(record.steps.tolist(), record.metrics["loss"].tolist(), strict=True))
     assert points == {"full": whole, "thin": whole[::2], "none": whole[-1:]}[history]
     assert run.data.metrics["loss"] == whole[-1][1]
-    # An import with a fuller history is done again; one with the same or a shorter history has nothing to do.
+    # If a command asks for a fuller history, the sweep is imported again. Otherwise the import has nothing to do.
     capfd.readouterr()
     assert fa_sweep(*short("seed=0,1", "tracking.history=thin")) == 0
     assert ("already holds this sweep" in capfd.readouterr().out) == (history in ("full", "thin"))

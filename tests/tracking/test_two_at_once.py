@@ -56,7 +56,7 @@ def test_of_two_identical_sweeps_at_once_one_makes_the_parent(fa_sweep, monkeypa
 
 
 def test_without_locks_one_of_two_parents_counts(fa_sweep, monkeypatch):
-    """Without a common lock, as on two machines, each import looks at the store before the other has begun."""
+    """Without a common lock, as on two machines, two imports may make two parents; one is then marked as superseded."""
     one, other = two_identical(fa_sweep, monkeypatch)
     tracking = replace(one.record.tracking, experiment="shared")
     with fake_mlflow() as store:

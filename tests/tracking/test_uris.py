@@ -1,4 +1,4 @@
-"""Tracking URIs: what they name, where they were chosen, and folders whose names contain a URI's special characters."""
+"""Tracking URIs: what they name, which setting they come from, and folders with a URI's special characters in their names."""
 
 import os
 import re

@@ -42,7 +42,7 @@ def test_runs_that_were_purged_come_back(fa_sweep, capfd):
     assert len(children()) == 4
     assert parents() == [parent]
     purge(children()[0])
-    assert fa_sweep(*TWO) == 0  # the command of another sweep restores it too
+    assert fa_sweep(*TWO) == 0  # a command for another sweep restores the lost run too
     assert len(children(parent)) == 4
     purge(parent)
     assert fa_sweep(*TWO) == 0
@@ -155,7 +155,7 @@ def test_a_single_run_that_was_trained_anew(fa_sweep, capfd):
 
 
 def test_a_parent_is_complete_only_when_it_has_ended(fa_sweep, monkeypatch):
-    """An older version that was cut off could leave the `complete` tag on a parent without an end time."""
+    """A parent without an end time is not complete, even with the `complete` tag: older versions could leave it so."""
     assert fa_sweep(*FOUR) == 0
     sql("UPDATE runs SET status = 'RUNNING', end_time = NULL WHERE run_uuid = ?", parents()[0])
     for sweep in all_sweeps():
