@@ -140,7 +140,7 @@ def _measured(folder: Path, seeds: int, *more: str) -> tuple[float, float]:
     process = subprocess.Popen(command(seeds, f"tracking.experiment=e{time.time_ns()}", *more), cwd=folder, **QUIET)
     _, status, usage = os.wait4(process.pid, 0)
     assert status == 0
-    return time.perf_counter() - started, usage.ru_maxrss / 1e6
+    return time.perf_counter() - started, usage.ru_maxrss * 1024 / 1e9
 
 
 def processes(rounds: int) -> Iterator[Row]:

@@ -7,7 +7,6 @@ from support import surroundings  # must come first: it cleans the environment b
 import logging
 import os
 import random
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
@@ -33,10 +32,6 @@ from fa_sweep.sweep.folder import fresh_id
 
 # Makes the modules of tests/support importable by their bare names too.
 sys.path.append(str(Path(__file__).parent / "support"))
-
-# A shell that starts the suite in the background makes it ignore Ctrl-C. Every command that a test starts would inherit that.
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Hypothesis uses the same examples every time and sets no time limit, so results do not depend on the machine's speed.
 IMPATIENT = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]

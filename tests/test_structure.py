@@ -169,14 +169,14 @@ def installed(tmp_path_factory):
 
 # Files in a user's working folder whose names also exist in this program. The program must not load any of them.
 THEIRS = {
-    "analysis.py": "raise SystemExit('the user's own analysis')",
-    "report.py": "raise SystemExit('the user's own report')",
-    "settings.py": "raise SystemExit('the user's own settings')",
+    "analysis.py": "raise SystemExit('their own analysis')",
+    "report.py": "raise SystemExit('their own report')",
+    "settings.py": "raise SystemExit('their own settings')",
     "conf/config.yaml": "defaults: [nothing\n",
     "conf/feedback/random.yaml": "mode: nobody\n",
     "hydra_plugins/__init__.py": "",
     "hydra_plugins/theirs.py": "",
-    "tests/support/__init__.py": "raise SystemExit('the user's own tests')",
+    "tests/support/__init__.py": "raise SystemExit('their own tests')",
 }
 SMALL = ["-m", "feedback=symmetric,random", "seed=0,1", "train.steps=51", "train.eval_every=10"]
 
