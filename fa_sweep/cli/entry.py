@@ -41,7 +41,7 @@ def job(config: DictConfig) -> None:
     from fa_sweep.cli.single import run_single
 
     composed = HydraConfig.get()
-    os.chdir(composed.runtime.cwd)  # hydra.job.chdir=true has changed it to the run's folder
+    os.chdir(composed.runtime.cwd)  # in case hydra.job.chdir=true moved to the run's folder
     overrides = [override for override in composed.overrides.task if is_public(override)]
     if composed.mode is RunMode.MULTIRUN:
         train_job(resolve(config), overrides, Path(composed.sweep.dir))

@@ -50,7 +50,7 @@ def track(sweep: Sweep, app: AppConfig, records: Mapping[str, Record] | None = N
         records: The finished runs by run id; by default they are read from the ledger.
 
     Returns:
-        (message, failure). `message` tells the user where the sweep is in MLflow. `failure` says why a database on this machine
+        (message, failure). `message` tells the user what MLflow has of the sweep. `failure` says why a database on this machine
         could not be written; the command should then fail at its end, with this message. Either may be "".
     """
     tracking = tracking_of(app)
