@@ -33,7 +33,7 @@ def open_sweep(folder: Path, jobs: Sequence[Job], app: AppConfig) -> Sweep:
 
     Args:
         folder: The folder, already created by `make_folder`.
-        jobs: All jobs of the sweep, with the reused ones marked.
+        jobs: All jobs of the sweep. Those that are reused are marked as such.
         app: The application's settings, the same for all jobs.
 
     Raises:
@@ -105,7 +105,7 @@ def train_job(app: AppConfig, overrides: Sequence[str], folder: Path) -> None:
 
     Args:
         app: The settings of the job.
-        overrides: The job's overrides that concern the run.
+        overrides: The job's overrides, without those that concern only the command.
         folder: The sweep's folder.
 
     Raises:
@@ -120,7 +120,7 @@ def require_job_table(folder: Path) -> None:
     """Check that a sweep's folder has a job table, which only our sweeper (`hydra/sweeper=stack`) writes.
 
     Raises:
-        ConfigError: There is no table, so the runs would belong to no sweep.
+        ConfigError: There is no table. Without it the runs would belong to no sweep.
     """
     if not (folder / TABLE).exists():
         raise ConfigError("hydra/sweeper is not stack; leave it out, because other sweepers write no table of the sweep's jobs")

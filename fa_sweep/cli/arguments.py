@@ -1,6 +1,6 @@
 """Check a command line before Hydra reads it, and prepare it for a sweep's record.
 
-Refused are flags that have no use here and overrides that Hydra would misread.
+It refuses flags that have no use here, and overrides that Hydra would misread.
 """
 
 import os
@@ -25,8 +25,8 @@ from fa_sweep.settings.build import plain_text
 from fa_sweep.settings.messages import kind_of
 from fa_sweep.sweep.record import group_of, split_words
 
-MOST_WORDS = 1000  # of a command line; Hydra parses each of them three times
-LONGEST_WORD = 10_000  # characters between two commas
+MOST_WORDS = 1000  # that a command line may have; Hydra parses each of them three times
+LONGEST_WORD = 10_000  # the most characters that a word may have between two commas
 _FOLDER_FLAGS = ("--config-dir", "-cd", "--config-path", "-cp")
 _REFUSED_FLAGS = {
     "run": "--run changes nothing here: leave it out (hydra.mode=RUN makes a single run of a preset that sweeps)",
@@ -37,7 +37,7 @@ _REFUSED_FLAGS = {
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
-    """Refuse a command line that Hydra would reject, or would read in a way that nobody intends.
+    """Refuse a command line that Hydra would reject, or would understand in a way that nobody intends.
 
     Args:
         arguments: The words of the command line after the program's name.
@@ -52,7 +52,7 @@ def check_arguments(arguments: Sequence[str]) -> None:
         )
     for argument in arguments:
         plain_text("an argument", argument)
-        if len(max(argument.split(","), key=len)) > LONGEST_WORD:  # Hydra's parser takes seconds for it
+        if len(max(argument.split(","), key=len)) > LONGEST_WORD:  # Hydra's parser would take seconds
             raise ConfigError(
                 f"{shown(argument)[1:-1]}: the value has more than {LONGEST_WORD:,} characters; check that it is the right "
                 "text, and give a shorter one"
@@ -87,6 +87,7 @@ def _check_completion(overrides: Sequence[str]) -> None:
 
 
 def _check_override(override: Override, places: Iterable[str]) -> None:
+    """Refuse an override that cannot work here, or that Hydra would misread. `places` are the configuration folders."""
     key, path = override.key_or_group, override.key_or_group.strip("/").replace("/", ".").split(".")
     if override.is_delete():
         if path in (["hydra"], ["hydra", "launcher"], ["hydra", "sweeper"]):
@@ -115,7 +116,7 @@ def _check_override(override: Override, places: Iterable[str]) -> None:
 
 
 def _check_place(override: Override, path: Sequence[str]) -> None:
-    """Refuse an override of an unknown Hydra setting, or of a key inside a list that is not the number of an item."""
+    """Refuse an override of a setting that Hydra does not have, or of a list's item by anything but its index."""
     for length in range(1, len(path)):
         parent = ".".join(path[:length])
         if get_origin(kind_of(parent)) is list and not path[length].isdecimal():
@@ -125,6 +126,7 @@ def _check_place(override: Override, path: Sequence[str]) -> None:
 
 
 def _is_group(key: str, places: Iterable[str]) -> bool:
+    """Whether an override's key names a configuration group in one of the folders `places`, or one of Hydra's."""
     if key.strip("/") in ONE_OPTION or "/" in key.strip("/"):
         return True
     return "." not in key and any((Path(place) / key).is_dir() for place in places)
@@ -184,8 +186,8 @@ def search_path_of(override: Override) -> list[str]:
 def config_flags(arguments: Sequence[str]) -> list[str]:
     """Return the flags and overrides of a command line that say where configurations are, with absolute paths.
 
-    A command that repeats a run needs them, because its overrides may name options from those folders. Relative paths would
-    lead elsewhere if that command ran in another working folder.
+    A command that repeats a run needs them, because its overrides may name options from those folders. In another working
+    folder, relative paths would not lead there.
     """
     flags = get_args_parser().parse_known_args(list(arguments))[0]
     found: list[str] = []

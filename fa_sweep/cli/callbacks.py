@@ -15,12 +15,12 @@ from fa_sweep.sweep.folder import make_folder
 
 
 class CheckSingleRun(Callback):
-    """Checks a single run's settings before anything is written, and answers `dry_run=true` with the plan."""
+    """Checks a single run's settings before anything is written, and prints the plan if `dry_run=true`."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check the run's settings, then create its folder, or print the plan if `dry_run=true`.
 
-        Hydra calls this method and swallows every Exception that it raises. SystemExit is not an Exception and gets through.
+        Hydra ignores every Exception that this method raises. SystemExit is not an Exception, so it ends the program.
 
         Args:
             config: The composed configuration.
@@ -41,7 +41,7 @@ class CheckSingleRun(Callback):
             jobs, plan = prepare_single(app)
             if not app.dry_run:
                 begin()
-                make_folder(Path(str(config.hydra.run.dir)), "hydra.run.dir", new=False)  # shorter errors than Hydra's
+                make_folder(Path(str(config.hydra.run.dir)), "hydra.run.dir", new=False)  # Hydra's own errors are long
                 return
             show_plan(jobs, plan, app)
         except Exception as error:
@@ -50,7 +50,7 @@ class CheckSingleRun(Callback):
         raise SystemExit(0)
 
     def _check_launcher(self, launcher: Any) -> None:
-        """Refuse launcher settings that no sweep could use, although a single run does not use the launcher."""
+        """Refuse launcher settings that would fail in a sweep, although a single run uses no launcher."""
         from fa_sweep.sweep.executors import ExecutorSettings, check_executor
 
         if launcher is None:
@@ -59,6 +59,7 @@ class CheckSingleRun(Callback):
             check_executor(ExecutorSettings(launcher.executor, launcher.address, launcher.slurm))
 
     def _check_choices(self, plain: dict[str, Any], config: DictConfig) -> None:
+        """Refuse settings that name another feedback mode or task than the chosen option's file."""
         hydra = GlobalHydra.instance().hydra
         if hydra is not None:
             Choices(hydra.config_loader).check(plain, config.hydra.runtime.choices)

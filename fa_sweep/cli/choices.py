@@ -1,6 +1,7 @@
-"""Check that the settings name the feedback mode and the task whose configuration files were chosen.
+"""Check that the settings name the feedback mode and the task of the configuration files that were chosen.
 
-Each mode and each task has its own file, with its own settings. `feedback=random feedback.mode=direct` would mix two of them.
+Each mode and each task has its own file, with its own settings. `feedback=random feedback.mode=direct` would run one mode with
+another mode's settings.
 """
 
 from collections.abc import Mapping
@@ -15,10 +16,10 @@ _NAMED_BY = {"feedback": "mode", "task": "name"}
 
 
 class Choices:
-    """Knows which feedback mode or task each option's file names, and refuses settings that name another."""
+    """Reads which feedback mode or task the file of a chosen option names, and refuses settings that name another."""
 
     def __init__(self, loader: Any) -> None:
-        """Use Hydra's ConfigLoader `loader` to find and read the options' files."""
+        """Find and read the options' files with Hydra's ConfigLoader `loader`."""
         self._loader = loader
         self._of_option: dict[tuple[str, str], Any] = {}
 

@@ -1,4 +1,4 @@
-"""Compose the settings of a sweep's jobs, calling Hydra only once per distinct combination of overrides that need it.
+"""Compose the settings of a sweep's jobs, with one call of Hydra per combination of the overrides that only Hydra can apply.
 
 A plain override (`train.lr=0.1`) only sets a value, so it is applied to a copy of a composed configuration. Hydra itself
 handles all other overrides (groups, `+`, `++`, `~`, packages, `hydra.*`). A test compares the results with Hydra's own for many
@@ -33,7 +33,7 @@ from fa_sweep.settings.schema import AppConfig, RunConfig, run_alone, with_seed
 from fa_sweep.sweep.folder import fresh_id
 from fa_sweep.sweep.record import group_of
 
-# Settings of the command rather than of a run. None of them changes a run's numbers, and a tracking URI may hold a password.
+# Settings of the command, not of a run. None of them changes a run's results, and a tracking URI may hold a password.
 NOT_PART_OF_A_RUN = ("hydra", *names_with(AppConfig, Role.APPLICATION))
 
 
@@ -43,8 +43,8 @@ _SEED = re.compile(r"seed=(0|[1-9][0-9]{0,17})")  # Hydra and Python read whole 
 class Candidate(NamedTuple):
     """A job that a sweep asks for, before it gets a name and an id.
 
-    `run` holds its settings. `chosen` maps each key that its overrides set, except the seed, to the value or option.
-    `overrides` are those of its overrides that concern the run.
+    `run` holds its settings. `chosen` maps each key that its overrides set to the value or option, except for the seed.
+    `overrides` lacks the overrides that concern only the command.
     """
 
     run: RunConfig
@@ -65,7 +65,7 @@ class Composer:
         self._shared: dict[Any, Any] = {}
         self._choices = Choices(loader)
         self._any_seed: dict[tuple[Sequence[str], Sequence[str]], _AnySeed | None] = {}
-        self.applications: list[AppConfig] = []  # fully checked settings; jobs that differ only in their seed share one
+        self.applications: list[AppConfig] = []  # checked settings; jobs that differ only in their seed may share an entry
 
     def candidate(self, overrides: Sequence[str], place: int | None = None) -> Candidate:
         """Return one job of a sweep. A job that differs from an earlier one only in its seed costs next to nothing.
@@ -108,7 +108,13 @@ class Composer:
         return Candidate(run_alone(app), chosen, tuple(text for text in overrides if is_public(text)))
 
     def settings(self, overrides: Sequence[str]) -> AppConfig:
-        """Return the checked settings of one job. Raises the same errors as `candidate`."""
+        """Return the checked settings of one job.
+
+        Raises:
+            ConfigError: The settings cannot be used.
+            HydraException: Hydra cannot compose them.
+            OmegaConfBaseException: A value is missing, or an interpolation cannot be resolved.
+        """
         structural, plain = self._split(overrides)
         base = self._base(structural)
         resolved = base.with_values(plain)
@@ -118,7 +124,7 @@ class Composer:
         return resolve(self.compose(overrides), lambda plain: self._choices.check(plain, base.choices))
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
-        """Return one job's configuration without its `hydra` node, equal to that of ConfigLoader.load_sweep_config."""
+        """Return one job's configuration without its `hydra` node, equal to what Hydra's load_sweep_config composes."""
         structural, plain = self._split(overrides)
         config: DictConfig = pickle.loads(self._base(structural).pickled)  # noqa: S301  our own, from this process
         try:
@@ -131,8 +137,8 @@ class Composer:
     def _split(self, overrides: Sequence[str]) -> tuple[tuple[str, ...], "list[_Parsed]"]:
         """Return the overrides that Hydra must handle, and those that only set a value."""
         parsed = [self._parse(override) for override in overrides]
-        # If one override adds or removes a key and another sets a value at, above or below it, their order matters. Hydra
-        # handles both.
+        # If one override adds or removes a key and another sets a value at, above or below it, their order matters, so
+        # Hydra must handle both.
         reshaped = [o.path for o in parsed if not o.plain and not o.chooses]
         plain = [o.plain and not any(_nested(o.path, path) for path in reshaped) for o in parsed]
         structural = tuple(text for text, is_plain in zip(overrides, plain, strict=True) if not is_plain)
@@ -157,7 +163,7 @@ class Composer:
             override = self._parser.parse_overrides([text])[0]
             chooses = self._is_group(override.key_or_group) and not isinstance(
                 override.value(), dict
-            )  # a mapping sets values in the group, and chooses no option
+            )  # a mapping sets values in the group and does not choose an option
             path = override.key_or_group.replace("[", ".").replace("]", "").replace("/", ".").strip(".").split(".")
             plain = (
                 override.type is OverrideType.CHANGE
@@ -199,7 +205,7 @@ class _Parsed(NamedTuple):
 
 
 class _AnySeed(NamedTuple):
-    """What jobs that differ only in their seed share; `public` holds the indices of the overrides that concern the run."""
+    """A candidate without its seed. `public` holds the indices of the overrides that concern the run."""
 
     run: RunConfig
     chosen: dict[str, Any]
@@ -210,7 +216,7 @@ class _Base:
     """One composed configuration. Values are set on copies of it."""
 
     def __init__(self, config: DictConfig, choices: Mapping[str, Any]) -> None:
-        """Resolve `config` once; `choices` is the chosen option of each group, as Hydra reports them."""
+        """Resolve `config` once. `choices` maps each group to its chosen option."""
         self.choices = choices
         self.pickled = pickle.dumps(config)
         raw = OmegaConf.to_container(config, resolve=False)
@@ -218,7 +224,7 @@ class _Base:
         try:
             self._resolved: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
         except OmegaConfBaseException:
-            self._resolved = None  # a value is missing, which a job's own overrides may supply
+            self._resolved = None  # for example, a value is missing that each job's overrides supply
 
     def with_values(self, values: "Sequence[_Parsed]") -> dict[str, Any] | None:
         """Return the resolved settings with `values` set, or None if only OmegaConf can set them correctly.
@@ -243,7 +249,7 @@ class _Base:
         return resolved if isinstance(resolved, dict) else None
 
     def is_referred_to(self, path: list[str]) -> bool:
-        """Whether an interpolation may refer to a setting. The answer may be a needless yes, but never a wrong no."""
+        """Whether an interpolation may refer to a setting. In doubt the answer is yes: a wrong no would give wrong values."""
         for reference in self._references:
             names = [name for name in re.split(r"[^\w]+", reference) if name]
             if reference.startswith(".") or ":" in reference or "[" in reference:  # a relative path, a resolver or an index
@@ -255,12 +261,13 @@ class _Base:
 
 
 def _nested(a: list[str], b: list[str]) -> bool:
+    """Whether two paths are equal, or one of them leads to a setting inside the other."""
     shared = min(len(a), len(b))
     return a[:shared] == b[:shared]
 
 
 def _setting(app: AppConfig, key: str, given: str) -> Any:
-    """Return the value of a dotted key, or the text `given` if the key names a whole group or nothing."""
+    """Return the value of a dotted key, or the text `given` if the key names a whole group or no setting of the schema."""
     value: Any = app
     for name in key.split("."):
         value = getattr(value, name, app)
@@ -270,7 +277,7 @@ def _setting(app: AppConfig, key: str, given: str) -> Any:
 def is_public(override: str) -> bool:
     """Whether an override concerns the run itself, and not only the command.
 
-    Only these are kept with a run: a tracking URI, for example, may hold a password.
+    Only overrides that concern the run are stored with it. Others, such as a tracking URI, may hold a password.
     """
     return group_of(override) not in NOT_PART_OF_A_RUN
 

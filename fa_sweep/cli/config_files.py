@@ -1,6 +1,7 @@
 """Check YAML configuration files before Hydra loads them, so that every fault is reported in one line.
 
-A few hundred bytes of YAML can expand to more values than fit into memory, and each kind of damage raises a different error.
+Without these checks, a few hundred bytes of YAML could expand to more values than fit into memory, and each kind of fault would
+raise a different error.
 """
 
 import os
@@ -21,7 +22,7 @@ from fa_sweep.errors import ConfigError
 LARGEST_BYTES = 2**18
 MOST_VALUES = 50_000  # in one file; an alias counts as many values as the node that it repeats
 DEEPEST = 40  # levels of nesting
-# Groups from which a run takes exactly one option. Hydra would merge a list of options, and the last would silently win.
+# Groups from which a run takes exactly one option. Hydra would merge a list of options, silently preferring the last one.
 ONE_OPTION = ("task", "model", "init", "feedback", "train", "tracking", "experiment", "hydra/launcher", "hydra/sweeper")
 
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")} | {"!"}
@@ -61,7 +62,8 @@ def check_file(path: str) -> None:
     """Check that a file is plain YAML of a reasonable size.
 
     Raises:
-        ConfigError: It is not, or it cannot be read. The message names file and fault, and the line if one is known.
+        ConfigError: The file is something else, is too large or cannot be read. The message names the file, the fault and, if
+            it is known, the line.
     """
     try:
         with open(path, "rb") as file:
@@ -100,8 +102,8 @@ def _count_values(path: str, text: str) -> None:
     """
     anchors: dict[str, int] = {}
     open_nodes: list[tuple[str | None, int]] = []  # each node's anchor, and the number of values before the node
-    keys: list[set[str] | None] = []
-    is_key: list[bool] = []
+    keys: list[set[str] | None] = []  # each open node's keys so far; None for a sequence
+    is_key: list[bool] = []  # for each open mapping, whether its next node is a key
     values = 0
     for event in yaml.parse(text, Loader=_PARSER):
         where = f"{path}, line {event.start_mark.line + 1}"
@@ -139,6 +141,7 @@ def _count_values(path: str, text: str) -> None:
 
 
 def _check_tag(where: str, event: Any) -> None:
+    """Refuse a tag other than those of plain values, because it may create an object."""
     tag = getattr(event, "tag", None)
     if tag and tag not in _PLAIN_TAGS:
         raise ConfigError(

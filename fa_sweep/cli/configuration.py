@@ -12,7 +12,7 @@ from fa_sweep.settings.schema import AppConfig
 
 
 def conf_dir() -> str:
-    """Return the absolute path of conf/: the copy in the installed package or, in a checkout, the folder beside it."""
+    """Return the absolute path of conf/: the copy in the installed package or, in a checkout, the folder beside the package."""
     package = Path(__file__).resolve().parent.parent
     packaged = package / "conf"
     return str(packaged if packaged.is_dir() else package.parent / "conf")

@@ -34,7 +34,7 @@ def say(text: str, *, error: bool = False) -> None:
 class Bar:
     """A progress bar that counts runs: a stack of R runs that is one third done counts as R / 3 runs.
 
-    `sizes` is the number of runs in each shard, and `done` is how many of them are done, by the shard's number.
+    `sizes` maps a shard's number to the number of its runs, and `done` to how many of them are done.
     """
 
     bar: Progress
@@ -43,12 +43,12 @@ class Bar:
     done: dict[int, float] = field(default_factory=dict)
 
     def progress(self, shard: int, fraction: float) -> None:
-        """Update the bar: shard number `shard` is done to the given fraction, from 0 to 1."""
+        """Show that the given fraction (0 to 1) of shard number `shard` is done."""
         self.done[shard] = fraction * self.sizes[shard]
         self.bar.update(self.task, completed=int(sum(self.done.values())))  # type: ignore[arg-type]
 
     def finished(self, shard: Shard) -> None:
-        """Update the bar: a shard is finished."""
+        """Show that a whole shard is done."""
         self.progress(shard.number, 1.0)
 
 
@@ -76,7 +76,7 @@ COLUMNS = ("n", "reached", "at end", "converged (95 % CI)", "median steps", "ang
 def summary(jobs: Sequence[Job], records: Mapping[str, Record]) -> str:
     """Return the summary table of a sweep, with one row per group and a caption.
 
-    A group's name that does not fit into its column gets a line of its own above the group's numbers.
+    A group's name that does not fit into its column stands on a separate line, above the group's row.
 
     Args:
         jobs: All jobs of the sweep.
@@ -101,6 +101,7 @@ def summary(jobs: Sequence[Job], records: Mapping[str, Record]) -> str:
 
 
 def _cells(members: list[tuple[Events, float]]) -> list[str]:
+    """Return a group's row. `members` holds the events and the final angle in degrees of each run."""
     n = len(members)
     if n == 0:
         return ["0", "-", "-", "-", "-", "-"]
@@ -120,7 +121,7 @@ def _cells(members: list[tuple[Events, float]]) -> list[str]:
 
 
 def _caption(jobs: Sequence[Job]) -> str:
-    criteria: dict[str, None] = {}  # a sweep over tasks has several
+    criteria: dict[str, None] = {}  # several if the sweep compares tasks
     for job in jobs:
         success, train = job.run.task.success, job.run.train
         sign = ">=" if success.direction == "at_least" else "<="
@@ -142,7 +143,7 @@ _SHOWN = {  # metric: title, format
 
 
 def evaluation_header(job: Job) -> str:
-    """Return the column titles that stand above the evaluations of one run."""
+    """Return the line of column titles to print above the evaluations of one run."""
     titles = [title for name, (title, _) in _SHOWN.items() if name in (*METRICS[job.targets], "loss")]
     return f"{'step':>7}  {'  '.join(f'{title:>11}' for title in titles)}  {'angle':>8}"
 

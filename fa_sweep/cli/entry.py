@@ -41,7 +41,7 @@ def job(config: DictConfig) -> None:
     from fa_sweep.cli.single import run_single
 
     composed = HydraConfig.get()
-    os.chdir(composed.runtime.cwd)  # undoes hydra.job.chdir, which moves into the run's own folder
+    os.chdir(composed.runtime.cwd)  # in case hydra.job.chdir=true moved to the run's folder
     overrides = [override for override in composed.overrides.task if is_public(override)]
     if composed.mode is RunMode.MULTIRUN:
         train_job(resolve(config), overrides, Path(composed.sweep.dir))
@@ -95,7 +95,7 @@ def _main() -> int:
         return 130
     except Exception as error:
         if wants_whole_story:
-            traceback.print_exc()  # here, where the output is still redacted
+            traceback.print_exc()  # printed here, where secrets are still masked
         print(f"fa_sweep: {one_line(error)}", file=sys.stderr)
         return exit_status(error)
     return 0
@@ -137,7 +137,7 @@ def _make_plugins_visible() -> None:
 
 
 def _keep_hydra_s_assertions() -> None:
-    """Compile Hydra's parser again with its assertions, which `python -O` removes: they also move the parser forward."""
+    """Compile Hydra's override visitor again with its assertions. `python -O` removes them, but they advance the parser."""
     source = compile(inspect.getsource(overrides_visitor), str(overrides_visitor.__file__), "exec", optimize=0)
     exec(source, vars(overrides_visitor))  # noqa: S102 (its own source)
     vars(overrides_parser)["HydraOverrideVisitor"] = overrides_visitor.HydraOverrideVisitor
@@ -148,12 +148,12 @@ if sys.flags.optimize:
 
 
 def _refuse(parser: ArgumentParser, message: str) -> NoReturn:
-    """Replace `ArgumentParser.error`, which prints eight lines of usage. Hydra offers no other way to change that."""
+    """Raise ConfigError in place of `ArgumentParser.error`, which prints eight lines of usage and exits."""
     raise ConfigError(f"{message}; --hydra-help lists the flags")
 
 
 def _mode_of_preset(arguments: list[str]) -> list[str]:
-    """Return `hydra.mode=MULTIRUN` if the preset sweeps: Hydra 1.4 ignores the mode in the preset's file."""
+    """Return [`hydra.mode=MULTIRUN`] if a preset needs it, or else []. Hydra 1.4 ignores the mode in a preset's file."""
     flags = ("-m", "--multirun", "--cfg", "-c", "--info", "-i", "--help", "-h", "hydra.mode=")
     if _HYDRA_1_3 or any(a.startswith(flags) for a in arguments):
         return []

@@ -31,8 +31,12 @@ from fa_sweep.sweep.storage import write_bytes
 class StackedLauncher(Protocol):
     """A Hydra launcher that trains a sweep's jobs in stacks and does not compose them again.
 
-    The sweep sets two attributes before it calls `launch`: `jobs` maps the overrides of each job to train to that job, and
-    `n_jobs` is the setting of the same name. Hydra's own launchers have neither, and run each job as a separate Hydra job.
+    Hydra's own launchers lack these attributes and methods, and run each job as a separate Hydra job.
+
+    Attributes:
+        jobs: The jobs to train, by their overrides. The sweep sets this before it calls `launch`.
+        n_jobs: The setting of the same name. The sweep sets this as well.
+        executor: The name of the executor that trains.
     """
 
     jobs: dict[Any, Job]
@@ -59,7 +63,7 @@ class StackedLauncher(Protocol):
 
         Args:
             job_overrides: The overrides of each job.
-            initial_job_idx: The number of the first job; always 0 here.
+            initial_job_idx: The index of the first job; always 0 here.
 
         Returns:
             Hydra's JobReturn of each job, in the same order.
@@ -74,11 +78,11 @@ def sweep(arguments: Sequence[str], sweeper: Any) -> list[Any]:
         sweeper: The sweeper, with the attributes `hydra_context`, `config` and `launcher`.
 
     Returns:
-        Hydra's JobReturn of each job that was trained; none for reused jobs.
+        Hydra's JobReturn of each job that was trained. Reused jobs have none.
 
     Raises:
-        ConfigError: The sweep cannot be run as asked. Nothing of it is left on disk.
-        CannotWrite: Its folder cannot be written.
+        ConfigError: The sweep cannot be run as asked. Its folder is removed, unless it already holds finished shards.
+        CannotWrite: The sweep's folder cannot be written.
         RunsFailed: Runs failed or are missing, or the report or MLflow's database could not be written.
     """
     config: DictConfig = sweeper.config
@@ -112,6 +116,7 @@ def _open(folder: Path, jobs: Sequence[Job], app: AppConfig, config: DictConfig)
 
 
 def _conduct(opened: Sweep, app: AppConfig, launcher: Any, lines: Lines) -> list[Any]:
+    """Train the jobs that are not reused, then close the sweep. Returns Hydra's JobReturn of each trained job."""
     public = [place for place, override in enumerate(next(iter(lines))) if is_public(override)]
     lines_of = {tuple([line[place] for place in public]): line for line in lines}
     missing = {lines_of[job.overrides]: job for job in to_train(opened.jobs)}
@@ -131,7 +136,7 @@ def _conduct(opened: Sweep, app: AppConfig, launcher: Any, lines: Lines) -> list
 
 
 def _candidates(lines: Lines, composer: Composer, launcher: StackedLauncher | None) -> list[Asked]:
-    """Compose and check every job. After the first one, let a stacked launcher start what the training will need."""
+    """Compose and check every job. After the first one, let a stacked launcher start the processes for training."""
     candidates: list[Asked] = []
     place = lines.place_of_seed
     for number, overrides in enumerate(lines):
@@ -148,7 +153,7 @@ def _candidates(lines: Lines, composer: Composer, launcher: StackedLauncher | No
 
 
 def _one_for_all(applications: Sequence[AppConfig]) -> AppConfig:
-    """Return the application's settings. Raises ConfigError if one that concerns the whole sweep differs between jobs."""
+    """Return the first job's settings. Raises ConfigError if another job differs in a setting that concerns the whole sweep."""
     first = applications[0]
     for other in applications:
         for name in names_with(AppConfig, Role.APPLICATION):
@@ -177,7 +182,7 @@ def _make_folder(config: DictConfig) -> Path:
     make_folder(folder, "hydra.sweep.dir", new=True)
     with read_write(config.hydra), open_dict(config.hydra):
         config.hydra.sweep.dir = str(folder)
-        config.hydra.output_subdir = None  # one table holds all settings, instead of one folder per job
+        config.hydra.output_subdir = None  # no folder per job: the sweep's job table holds the settings
         config.hydra.overrides.hydra += [f"hydra.sweep.dir='{folder}'", "hydra.output_subdir=null"]
     return folder
 

@@ -1,4 +1,4 @@
-"""Parse a sweep's overrides into the overrides of each job, and count the jobs before any is made."""
+"""Parse a sweep's overrides into the overrides of each job, and count the jobs before making any."""
 
 import itertools
 import math
@@ -15,7 +15,7 @@ from fa_sweep.cli.refusals import parsed
 from fa_sweep.errors import ConfigError
 
 MOST_JOBS = 1_000_000  # a larger sweep needs `confirm=true`
-JOB_BYTES = 1000  # memory of one planned job, approximately
+JOB_BYTES = 1000  # approximate memory of one planned job
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,13 @@ def _count(override: Override) -> int:
 
 
 def _count_range(override: Override, values: RangeSweep) -> int:
+    """Return how many values a range has, or 10^18 if it has more. Raises ConfigError if it is endless."""
     bounds = [Decimal(bound) for bound in (values.start, values.stop, values.step) if bound is not None]
     if not all(bound.is_finite() for bound in bounds):
         raise ConfigError(f"{override.input_line}: the ends of a range must be finite; give it numbers, such as range(0,50)")
     start, stop, step = bounds
     if step == 0:
         raise ConfigError(f"{override.input_line}: a step of 0 never reaches the end; give the range another step")
-    if (stop - start) / step > 10**18 or start + step == start:  # more steps than Decimal can count
+    if (stop - start) / step > 10**18 or start + step == start:  # Decimal cannot count that many steps
         return 10**18
     return max(0, math.ceil((stop - start) / step))

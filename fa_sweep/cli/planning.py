@@ -1,4 +1,4 @@
-"""Plan a command before it writes anything: its jobs, which of them are reused, and what training the others takes."""
+"""Plan a command before it writes anything: its jobs, which of them are reused, and what it takes to train the others."""
 
 import sys
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from fa_sweep.sweep.ledger import Ledger
 from fa_sweep.sweep.plan import Plan, plan_sweep, require_room
 from fa_sweep.sweep.reuse import other_environments, reusable
 
-TRACKING_S_PER_RUN = 0.0035  # for the estimate, in seconds; a server takes fifteen times as long
+TRACKING_S_PER_RUN = 0.0035  # for the plan's estimate; importing into a server takes fifteen times as long
 
 
 def prepare(candidates: list[Asked], app: AppConfig, executor: str) -> tuple[list[Job], Plan]:
@@ -56,11 +56,12 @@ def prepare(candidates: list[Asked], app: AppConfig, executor: str) -> tuple[lis
 
 
 def prepare_single(app: AppConfig) -> tuple[list[Job], Plan]:
-    """Make and plan the job of a single run. Raises ConfigError as `prepare` does."""
+    """Make and plan the job of a single run. Raises ConfigError if it needs too much or cannot be tracked."""
     return prepare([(app, {}, [])], app, "local")
 
 
 def _too_few_evaluations(train: TrainConfig) -> str | None:
+    """Return a warning if a run has too few evaluations to converge, or else None."""
     evaluations, hold = train.evaluations(), train.hold
     if evaluations >= hold:
         return None

@@ -14,7 +14,7 @@ from fa_sweep.settings.messages import intended, is_text, kind_of, siblings, unk
 
 _begun: list[bool] = []  # not empty once this command has begun to write
 
-_LONGEST = 600  # characters kept of a message that is far too long
+_LONGEST = 600  # characters that are kept of a message longer than four times this
 
 
 def one_line(error: BaseException) -> str:
@@ -38,17 +38,19 @@ def one_line(error: BaseException) -> str:
 
 
 def _joined(text: str) -> str:
+    """Return a text as one line, shortened if it is very long."""
     line = " ".join(text.split()).encode("utf-8", "backslashreplace").decode()
     return line if len(line) <= 4 * _LONGEST else f"{line[:_LONGEST]} ..."
 
 
 def _of_unknown_setting(text: str) -> str:
+    """Return the message for a setting that does not exist, or "" for any other error."""
     unknown = re.search(r"Could not override '([^']+)'", text)
     missing = re.search(r"Key '([^']+)' (?:is not in struct|not in '\w+')", text)
     if not (unknown and missing):
         return ""
     path = unknown[1].split(".")
-    # The key up to its first unknown part, or the unknown name in a mapping that was given as its value.
+    # The override's key up to its first unknown name or, if its value is a mapping, the unknown name in that mapping.
     field = ".".join(path[: path.index(missing[1]) + 1]) if missing[1] in path else f"{unknown[1]}.{missing[1]}"
     given = re.search(r"use \+(.*)", text)
     if field.startswith("hydra."):
@@ -73,6 +75,7 @@ def _of_sweep(text: str) -> str:
 
 
 def _of_value(error: BaseException, text: str) -> str:
+    """Return the message for a value that is missing or does not fit, or "" for any other error."""
     if isinstance(error, MissingMandatoryValue) and error.full_key:
         return f"{error.full_key} has no value; give it one: {error.full_key}=..."
     beyond = re.search(r"Error merging override (([\w.\[\]]+)[.\[]\d+\]?=.*)\s+list index out of range", text)
@@ -86,6 +89,7 @@ def _of_value(error: BaseException, text: str) -> str:
 
 
 def _of_option(text: str) -> str:
+    """Return the message for an unknown option of a configuration group, or "" for any other error."""
     option = re.search(r"Could not find '([^']+)'\s+Available options in '([^']+)':((?:\s+\S+)+?)\s*(?:Config search|$)", text)
     if not option:
         return ""
@@ -94,6 +98,7 @@ def _of_option(text: str) -> str:
 
 
 def _as_it_is(error: BaseException, text: str) -> str:
+    """Return the error's own message, without links and hints that do not help here."""
     text = re.split(r"Config search path|Set the environment variable|\s+full_key:|See https?:", text)[0]
     # If the message does not name the setting, an attribute of the error may.
     about = getattr(error, "override", None) or getattr(error, "full_key", None)
@@ -108,7 +113,7 @@ def parsed(text: str, parser: OverridesParser) -> Override:
     """
     try:
         return parser.parse_overrides([text])[0]
-    except Exception as error:  # Hydra's parser raises many kinds of errors, and functions in values any kind
+    except Exception as error:  # Hydra's parser raises many kinds of errors; a function in a value may raise any
         key, equals, _ = text.partition("=")
         if not equals or not re.fullmatch(r"[+~]{0,2}[\w./@:\[\]-]+", key):
             raise ConfigError(f"{shown(text)} is not a setting; write NAME=VALUE, such as seed=3") from error
@@ -124,7 +129,7 @@ def _reason(error: BaseException) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return KEY=VALUE quoted for the shell and for Hydra, so that any value reaches the program as one text."""
+    """Return KEY=VALUE quoted for the shell and for Hydra. Any value then reaches the program as one text."""
     key, _, value = text.partition("=")
     override = f"{key}={in_quotes(value)}"
     return f'"{override}"' if not re.search(r'[$`"\\!]', override) else shlex.quote(override)
@@ -143,12 +148,12 @@ def given(arguments: list[str]) -> str:
 
 
 def begin() -> None:
-    """Record that the command writes from now on, so that an unexpected error no longer counts as refused input."""
+    """Record that the command writes from now on. An unexpected error then no longer counts as refused input."""
     _begun.append(True)
 
 
 def begins_anew() -> None:
-    """Record that a new command starts: this process may have run others before."""
+    """Record that a new command starts, which has not written yet. This process may have run others before."""
     _begun.clear()
 
 

@@ -109,7 +109,7 @@ def _report(options: argparse.Namespace) -> tuple[Path, str]:
     sweep = None if options.experiment else _find(options.sweep)
     if options.out is not None:
         _require_folder(options.out)
-    from fa_sweep.report.report import write_report  # takes seconds to import, so after the checks
+    from fa_sweep.report.report import write_report  # imported after the checks, because it takes seconds
     from fa_sweep.studies import figures_of_study
 
     chosen: dict[str, Any] = {
@@ -141,7 +141,7 @@ def _say(text: str) -> None:
 
 
 def _require_folder(folder: Path) -> None:
-    """Create a folder and raise ConfigError if files cannot be written to it. Checked early, because a report takes time."""
+    """Create a folder, and raise ConfigError if it cannot be written to. This happens early, because a report takes time."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

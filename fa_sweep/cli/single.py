@@ -27,14 +27,14 @@ def run_single(app: AppConfig, overrides: Sequence[str], folder: Path, settings_
 
     Args:
         app: The settings of the run and of the application.
-        overrides: The overrides that concern the run.
+        overrides: The run's overrides, without those that concern only the command.
         folder: The run's folder, already created.
         settings_yaml: The settings as YAML, without secrets; written to `config.yaml` in the folder.
 
     Raises:
-        ConfigError: The settings cannot be used. Nothing is written then.
+        ConfigError: The settings cannot be used. Nothing has been written to the folder.
         CannotWrite: A file of the run cannot be written.
-        RunsFailed: Training failed, or MLflow's database on this machine could not be written.
+        RunsFailed: The training failed, or MLflow's database on this machine could not be written.
     """
     (job,), _ = prepare([(app, {}, overrides)], app, "local")
     meanwhile("the run was not finished, the same command starts it again")

@@ -1,4 +1,4 @@
-"""Import sweeps into MLflow, this command's own and those that earlier commands left over, and tell the user what happened."""
+"""Import this command's sweep, and those that earlier commands left over, into MLflow, and tell the user what happened."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ def target(app: AppConfig) -> Target:
 
 
 def tracking_of(app: AppConfig) -> TrackingConfig:
-    """Return a command's tracking settings with the URI of the chosen store, a file with its absolute path."""
+    """Return a command's tracking settings with the URI of the store that it uses. The path of a database file is absolute."""
     return replace(app.tracking, uri=choose(app.tracking.uri).uri)
 
 
@@ -50,8 +50,8 @@ def track(sweep: Sweep, app: AppConfig, records: Mapping[str, Record] | None = N
         records: The finished runs by run id; by default they are read from the ledger.
 
     Returns:
-        (message, failure): a message about the sweep for the user, and the reason why a database on this machine could not be
-        written, with which the command should fail at its end. Either may be "".
+        (message, failure). `message` tells the user what MLflow has of the sweep. `failure` says why a database on this machine
+        could not be written; the command should then fail at its end, with this message. Either may be "".
     """
     tracking = tracking_of(app)
     _import_left_over(sweep, tracking)
@@ -75,6 +75,7 @@ def track(sweep: Sweep, app: AppConfig, records: Mapping[str, Record] | None = N
 
 
 def _import_left_over(sweep: Sweep, tracking: TrackingConfig) -> None:
+    """Import the sweeps, other than this one, that earlier commands left over, and print what happened."""
     others = [(other, entry) for other, entry in catalogued() if other.id != sweep.id]
     todo, elsewhere = find_left_over(others, tracking)
     still_not: dict[str, list[str]] = {}
@@ -94,6 +95,7 @@ def _import_left_over(sweep: Sweep, tracking: TrackingConfig) -> None:
 
 
 def _say_elsewhere(elsewhere: Sequence[Elsewhere]) -> None:
+    """Report the sweeps that were left over for stores other than this command's."""
     stores: dict[str, list[str]] = {}
     for left in elsewhere:
         stores.setdefault(left.store, []).append(left.sweep.id)
@@ -105,11 +107,13 @@ def _say_elsewhere(elsewhere: Sequence[Elsewhere]) -> None:
 
 
 def _some(ids: Sequence[str]) -> str:
+    """Return up to three of the ids and the number of the others, followed by "is" or "are"."""
     names = ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
     return f"{names} {'is' if len(ids) == 1 else 'are'}"
 
 
 def _outcome(sweep: Sweep, imported: Imported, where: Target) -> str:
+    """Return a message about what an import did, and what the user should do about deleted runs."""
     kind = "run" if sweep.record.single else "sweep"
     run, place = imported.run_id, f"in {where.shown}"
     if imported.run_id in imported.deleted:

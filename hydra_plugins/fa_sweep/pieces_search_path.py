@@ -1,7 +1,7 @@
-"""A Hydra plugin that finds the configurations of feedback modes and tasks from other distributions.
+"""A Hydra plugin that finds the configurations of feedback modes and tasks from other distributions (installed packages).
 
-Such a distribution keeps them in the folder `conf` of its package. Every Hydra application in the environment loads this file,
-so the plugin does nothing outside fa_sweep.
+Such a distribution keeps its configurations in the folder `conf` of its package. Every Hydra application in the environment
+loads this file, so the plugin does nothing outside fa_sweep.
 """
 
 from hydra.core.config_search_path import ConfigSearchPath
@@ -9,7 +9,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 
 
 class PiecesSearchPath(SearchPathPlugin):
-    """Appends the folders to Hydra's search path, after our own, so that none of our configurations can be replaced."""
+    """Appends the folders to Hydra's search path. Our own folder comes first, so none of our configurations can be replaced."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Append the `conf` folder of every package that brings a feedback mode or a task."""

@@ -12,10 +12,12 @@ from hydra.plugins.launcher import Launcher
 
 @dataclass
 class StackLauncherConf:
-    """Settings of the launcher; the number of processes is the application's setting `n_jobs`.
+    """Settings of the launcher. The number of processes is not among them: it is the application's setting `n_jobs`.
 
-    `executor`: local, dask or slurm. `address`: a Dask scheduler; without one, dask starts a cluster on this machine. `slurm`:
-    the options that submitit passes to SLURM, such as {timeout_min: 60, slurm_partition: NAME}.
+    Attributes:
+        executor: local, dask or slurm.
+        address: The address of a Dask scheduler. Without one, dask starts a cluster on this machine.
+        slurm: The options that submitit passes to SLURM, such as {timeout_min: 60, slurm_partition: NAME}.
     """
 
     _target_: str = "hydra_plugins.fa_sweep.stack_launcher.StackLauncher"
@@ -32,7 +34,7 @@ class StackLauncher(Launcher):
 
     def __init__(self, executor: str = "local", address: Optional[str] = None, slurm: Optional[Dict[str, Any]] = None) -> None:
         self.executor, self.address, self.slurm = executor, address, dict(slurm or {})
-        self.jobs: Dict[Any, Any] = {}  # composed jobs by their overrides, set by the sweep
+        self.jobs: Dict[Any, Any] = {}  # jobs to train, by their overrides; set by the sweep
         self.n_jobs = "auto"
 
     def check(self) -> None:
@@ -53,7 +55,7 @@ class StackLauncher(Launcher):
         return ExecutorSettings(self.executor, self.address, self.slurm)
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
-        """Keep what Hydra passes to every launcher."""
+        """Store what Hydra passes to every launcher."""
         self.hydra_context, self.config = hydra_context, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[Any]:

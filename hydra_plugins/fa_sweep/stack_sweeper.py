@@ -1,7 +1,7 @@
 """The Hydra sweeper `hydra/sweeper=stack`, which composes and checks every job before anything is written.
 
-Its syntax and the order of its jobs are those of Hydra's BasicSweeper. Every Hydra application in the environment loads this
-file, so it imports the rest of fa_sweep only when it is called.
+It reads the same syntax as Hydra's BasicSweeper, and puts the jobs in the same order. Every Hydra application in the
+environment loads this file, so it imports the rest of fa_sweep only when it is called.
 """
 
 from dataclasses import dataclass, field
@@ -13,7 +13,11 @@ from hydra.plugins.sweeper import Sweeper
 
 @dataclass
 class StackSweeperConf:
-    """Settings of the sweeper. `params`: a preset's own sweep, as values by key; the command line's overrides replace them."""
+    """Settings of the sweeper.
+
+    Attributes:
+        params: The sweep of a preset: the values of each setting. Overrides on the command line take precedence.
+    """
 
     _target_: str = "hydra_plugins.fa_sweep.stack_sweeper.StackSweeper"
     params: Optional[Dict[str, str]] = field(default_factory=dict)
@@ -29,7 +33,7 @@ class StackSweeper(Sweeper):
         self.params = dict(params or {})
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
-        """Keep what Hydra passes to every sweeper, and create the launcher."""
+        """Store what Hydra passes to every sweeper, and create the launcher."""
         from hydra.core.plugins import Plugins
 
         self.hydra_context, self.config = hydra_context, config
