@@ -33,17 +33,17 @@ def _main() -> int:
     if not OUTPUTS.is_dir():
         print(f"there is no folder {OUTPUTS} here: run this where the sweeps were run")
         return 0
-    print("environment: " + ", ".join(f"{name} {environment()[name]}" for name in DECIDES_BITS))
     found = Catalogue(OUTPUTS)
     shards = [Path(folder, SHARDS, shard.name) for folder, entry in found.entries.items() for shard in entry.shards]
     unverified = sum(not is_verifiable(path) for path in shards)
-    print(f"ledger: {len(found.entries)} sweeps and single runs, {len(shards)} shards")
+    print(f"checked {len(found.entries)} sweeps and single runs, with {len(shards)} files of results")
     if unverified:
         print(f"{unverified} shards were written by the first version, which kept no checksum: they are read, but not verified")
     wrong = [*_wrong_with_shards(shards), *_wrong_with_sweeps(found)]
     for line in wrong:
         print(line)
     print("nothing is wrong" if not wrong else f"{len(wrong)} {'thing is' if len(wrong) == 1 else 'things are'} wrong")
+    print("numbers computed here depend on: " + ", ".join(f"{name} {environment()[name]}" for name in DECIDES_BITS))
     return 1 if wrong else 0
 
 

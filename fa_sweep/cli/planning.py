@@ -80,7 +80,7 @@ def show_plan(jobs: Sequence[Job], plan: Plan, app: AppConfig) -> None:
     console.say(f"reused     {sum(job.reused for job in jobs)}")
     console.say(f"to train   {sum(len(shard.jobs) for shard in shards)}")
     sizes = ", ".join(str(len(shard.jobs)) for shard in shards[:8]) + (", ..." if len(shards) > 8 else "")
-    console.say(f"stacks     {len(shards)}" + (f" (runs: {sizes})" if shards else ""))
+    console.say(f"stacks     {len(shards)}" + (f" (runs that are trained together: {sizes})" if shards else ""))
     console.say(f"processes  {min(plan.processes, max(1, len(shards)))}")
     console.say(f"estimated  {plan.seconds:.1f} s of training, {TRACKING_S_PER_RUN * len(jobs):.1f} s of tracking")
     console.say(f"memory     {in_bytes(plan.memory)} of {in_bytes(available_memory())} free")

@@ -118,9 +118,21 @@ def parsed(text: str, parser: OverridesParser) -> Override:
         if not equals or not re.fullmatch(r"[+~]{0,2}[\w./@:\[\]-]+", key):
             raise ConfigError(f"{shown(text)} is not a setting; write NAME=VALUE, such as seed=3") from error
         if not is_text(kind_of(key.lstrip("+~"))):
-            raise ConfigError(f"{shown(text)[1:-1]}: the value cannot be read{_reason(error)}") from error
+            raise ConfigError(f"{shown(text)[1:-1]}: {_slip(text) or f'the value cannot be read{_reason(error)}'}") from error
         remedy = f"quote the value twice, for the shell and for Hydra: {quoted(text)}"
         raise ConfigError(f"{shown(text)[1:-1]}: {remedy}") from error
+
+
+def _slip(text: str) -> str:
+    """Return what is wrong with an override if that is a common slip of typing; otherwise an empty string."""
+    if text.endswith(","):
+        return "a value is missing after the comma; write the values without spaces, such as seed=1,2"
+    for opening, closing, name in (("(", ")", "parenthesis"), ("[", "]", "bracket"), ("{", "}", "brace")):
+        if text.count(opening) > text.count(closing):
+            return f"a closing {name} is missing"
+        if text.count(opening) < text.count(closing):
+            return f"an opening {name} is missing"
+    return ""
 
 
 def _reason(error: BaseException) -> str:
