@@ -266,7 +266,7 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(sweep, capfd):
     assert doctor.main() == 1
     out = capfd.readouterr().out
     assert "1 shards were written by the first version, which kept no checksum: they are read, but not verified" in out
-    assert f"{path} is damaged: its content is not what was written; remove it" in out
+    assert f"{path} is damaged: its content is not what was written; remove this file" in out
     assert "one is not in MLflow (auto); the next command that tracks there imports it" in out
     (sweep.folder / TABLE).write_bytes(b"PAR1")
     assert doctor.main() == 1
