@@ -155,7 +155,7 @@ def test_every_way_to_call_it(tmp_path, arguments, at):
 @pytest.mark.parametrize("at", [("import", "'numpy'", 1, TERM), ("open", "outcomes.csv", 1, INT)], ids=str)
 def test_the_analysis_alone(tmp_path, trained, at):
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
-    assert_ended(run(("-m", "analysis"), tmp_path, at), at[3], "the same command writes the report anew", "analysis")
+    assert_ended(run(("-m", "analysis"), tmp_path, at), at[3], "the same command writes the report anew", "fa_sweep")
 
 
 def test_between_training_and_tracking_the_runs_are_kept(fa_sweep, tmp_path, capfd):
