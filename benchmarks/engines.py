@@ -17,7 +17,7 @@ from benchmarks.others import jax_engine, one_run, torch_engine
 from fa_sweep import RunConfig, compose, train
 from fa_sweep.engine.parts import parts_of
 from fa_sweep.engine.stack import Stack
-from fa_sweep.engine.training import _Training
+from fa_sweep.engine.training import Training
 from fa_sweep.feedback import MODES
 from fa_sweep.sweep.timing import seconds as expected_seconds
 
@@ -146,7 +146,7 @@ def _compared(
 
 def _steps_of(runs: Sequence[RunConfig]) -> Callable[[], object]:
     """Make the stacks, and return a function that trains them for STEPS steps. Drawing the examples is part of the steps."""
-    stacks = [_Training(Stack([runs[i] for i in part])) for part in parts_of(runs)]
+    stacks = [Training(Stack([runs[i] for i in part])) for part in parts_of(runs)]
 
     def steps() -> None:
         with np.errstate(all="ignore"):
@@ -201,7 +201,7 @@ def wide(rounds: int) -> Iterator[Row]:
     for dtype in ("float64", "float32"):
         for count in (10, 50):
             runs = runs_of(("random",), count, f"dtype={dtype}", *overrides)
-            stacks = [_Training(Stack([runs[i] for i in part])) for part in parts_of(runs)]
+            stacks = [Training(Stack([runs[i] for i in part])) for part in parts_of(runs)]
             products, flop = _products((64, 100, 100, 10), batch, count, dtype)
             with threadpool_limits(1, "blas"):
                 pairs = pairs_of(
@@ -215,12 +215,12 @@ def wide(rounds: int) -> Iterator[Row]:
             yield Row("engine", what, f"{mine:.1f} GF/s", f"{theirs:.1f} GF/s", [b / a for a, b in pairs], target)
 
 
-def _train_all(stacks: Sequence[_Training], steps: int) -> None:
+def _train_all(stacks: Sequence[Training], steps: int) -> None:
     for training in stacks:
         done = 0
         while done < steps:
             segment = min(training._segment, steps - done)
-            training._train_segment(done, segment)
+            training.train_segment(done, segment)
             done += segment
 
 

@@ -33,7 +33,7 @@ def listed() -> dict[str, sources.Listed]:
     waiting = [sources.ENGINE, sources.COMPILED, *pieces]
     while waiting:
         name = waiting.pop()
-        path = sources._source_of(name)
+        path = sources.source_of(name)
         if name in found or name in sources.INDIFFERENT or path is None or not path.resolve().is_relative_to(sources.FOLDER):
             continue
         sha, imports = sources.described(path, name)

@@ -110,12 +110,25 @@ class Leftovers:
         Returns:
             The problem; empty if there is none.
         """
-        runs = [run for run in stored(cwd / "outputs/mlflow.db") if run.tags.get("fa_sweep.sweep") == sweep]
+        everything = stored(cwd / "outputs/mlflow.db")
+        runs = [run for run in everything if run.tags.get("fa_sweep.sweep") == sweep]
+        if not runs and (parent := _noted_parent(cwd / "outputs/sweeps" / sweep)):
+            # A file that was planted elsewhere may have brought the same jobs into the same experiment before.
+            runs = [run for run in everything if parent in (run.id, run.parent)]
         if other := changed(runs, self.truth):
             return f"{len(other)} runs were imported with other numbers or settings, {other[0]} among them"
         if not wrong_in_store(runs, self.truth) or sweep in said:
             return ""
         return "; ".join(wrong_in_store(runs, self.truth)) if runs else "left out, and nothing says so"
+
+
+def _noted_parent(folder: Path) -> str:
+    """Return the MLflow run that a sweep's folder names as its parent run; empty if it names none."""
+    try:
+        values = json.loads((folder / "tracked.json").read_text())
+    except (OSError, ValueError, RecursionError):
+        return ""
+    return str(values.get("run_id", "")) if isinstance(values, dict) else ""
 
 
 def move(template: Path, cwd: Path) -> None:

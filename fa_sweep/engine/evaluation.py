@@ -148,7 +148,7 @@ class Evaluation:
         if layer + 1 == network.layers:
             angles["local"] = angles["signal"]  # both rules start from the same delta_L
         else:
-            # Both rules are applied to the mode's own delta_{l+1}, so the angle shows the difference in this layer alone.
+            # Backpropagation, too, starts from the mode's own delta_{l+1}: the angle shows the difference in this layer alone.
             local = np.empty_like(true)
             self.layout.propagate_back(network.parameters.weights[layer], network.deltas[layer + 1], local)
             angles["local"] = angle_deg(inner(used, local), squared_used, inner(local, local))
@@ -196,7 +196,10 @@ class Evaluation:
         return signals
 
     def _backward_of(self, lanes: slice) -> Backward:
-        """Return the `Backward` of a mode with these lanes, for the evaluation set and with `step` = 1."""
+        """Return what the mode of these lanes reads in a backward pass over the evaluation set.
+
+        Its `step` is 1, so its deltas are plain derivatives, not scaled by the learning rate.
+        """
         step = np.ones(len(self.stack.runs), self.layout.dtype)
         return Backward([d[..., lanes] for d in self.network.deltas], step[lanes], self.targets[..., lanes])
 

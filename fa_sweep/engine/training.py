@@ -77,7 +77,7 @@ def train(
     # A single BLAS thread, because several threads sum large products in another order.
     with threadpool_limits(1, "blas"), np.errstate(all="ignore"):
         for number, part in enumerate(parts):
-            training = _Training(Stack([runs[i] for i in part]))
+            training = Training(Stack([runs[i] for i in part]))
             for done, evaluation in training.run():
                 if progress is not None:
                     progress((number + done) / len(parts))
@@ -98,8 +98,14 @@ def _join(parts: Sequence[Histories], order: Array, duration_s: float) -> Histor
     )
 
 
-class _Training:
-    """The training of one stack, from its first step to its last."""
+class Training:
+    """The training of one stack, from its first step to its last.
+
+    Attributes:
+        stack: the runs, their parameters and their examples.
+        backward: for each slice of the stack its lanes, what its mode is given in a backward pass, and the mode.
+        sampled: (E, K, R) which examples accuracy_sampled looks at in the latest evaluations that were drawn.
+    """
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -112,7 +118,7 @@ class _Training:
         self.magnitudes = Parameters.zeros(stack.widths, stack.model.bias, size, stack.layout) if measured else None
         self._zero_within = zero_within(settings.batch_size, stack.layout.dtype)
         # For each mode: the mode, views of its lanes in the arrays that it reads and writes, and its lanes.
-        self._backward = [
+        self.backward = [
             (mode, Backward([d[..., lanes] for d in self.network.deltas], -stack.step[lanes], np.empty(0)), lanes)
             for lanes, mode in stack.parts
         ]
@@ -122,7 +128,7 @@ class _Training:
         self.steps = np.array(settings.evaluation_steps())
         # The number of evaluations whose sampled examples are drawn at a time; bounded to save memory.
         self._ahead = max(1, AHEAD_BYTES // (8 * settings.eval_samples * size))
-        self._sampled = np.empty((0, settings.eval_samples, size), np.intp)
+        self.sampled = np.empty((0, settings.eval_samples, size), np.intp)
         names = metric_names(self.network.layers, stack.task.targets)
         self.metrics = {name: np.full((len(self.steps), len(stack.lane_of)), np.nan) for name in names}
         self.diverged = np.full(size, -1)
@@ -135,7 +141,7 @@ class _Training:
         for number, evaluation_step in enumerate(self.steps.tolist()):
             while step <= evaluation_step:
                 size = min(self._segment, evaluation_step + 1 - step)
-                self._train_segment(step, size)
+                self.train_segment(step, size)
                 step += size
                 yield step / self.stack.train.steps, None
             self._evaluate(number, evaluation_step)
@@ -150,7 +156,13 @@ class _Training:
             loss=loss, activation=model.activation, negative_slope=model.negative_slope,
         )  # fmt: skip
 
-    def _train_segment(self, first: int, size: int) -> None:
+    def train_segment(self, first: int, size: int) -> None:
+        """Make the next steps of every run.
+
+        Args:
+            first: the number of the first of these steps, from 0.
+            size: how many steps.
+        """
         inputs, targets = self.stack.examples.batches(size)
         outputs = self.stack.layout.steps(*targets.shape)
         make_steps = self._make_compiled_steps if self._compiled else self._make_steps
@@ -164,7 +176,7 @@ class _Training:
 
     def _make_compiled_steps(self, first: int, inputs: Array, targets: Array, outputs: Array) -> None:
         """Train on examples (S, n, N, R) with the compiled engine, slice by slice, and fill `outputs`."""
-        for descent, (mode, backward, _) in zip(self._compiled, self._backward, strict=True):
+        for descent, (mode, backward, _) in zip(self._compiled, self.backward, strict=True):
             done = 0
             while done < len(inputs):
                 ahead = mode.ahead(first + done, len(inputs) - done, backward)
@@ -177,7 +189,7 @@ class _Training:
         """Train on examples (S, n, N, R) with NumPy, step by step, and fill `outputs`."""
         network, deltas = self.network, self.network.deltas
         hidden = [(layer, deltas[layer], network.derivatives[layer]) for layer in range(network.layers - 1, 0, -1)]
-        parts = [(mode, backward, targets[..., lanes]) for mode, backward, lanes in self._backward]
+        parts = [(mode, backward, targets[..., lanes]) for mode, backward, lanes in self.backward]
         for offset, (x, y, output) in enumerate(zip(inputs, targets, outputs, strict=True)):
             network.forward(x, output)
             self.loss.descend(output, y, self.stack.rate, deltas[-1])
@@ -207,14 +219,14 @@ class _Training:
             for weight, keeps in zip(parameters.weights, self.stack.keeps, strict=True):
                 np.multiply(weight, keeps, out=weight)
         np.add(parameters.block, update.block, out=parameters.block)
-        for (mode, _, _), updates in zip(self._backward, self._updates, strict=True):
+        for (mode, _, _), updates in zip(self.backward, self._updates, strict=True):
             mode.learn(updates)
 
     def _evaluate(self, number: int, step: int) -> None:
         if number % self._ahead == 0:
-            self._sampled = self.stack.examples.sampled(min(self._ahead, len(self.steps) - number))
+            self.sampled = self.stack.examples.sampled(min(self._ahead, len(self.steps) - number))
         chance = "chance_at_first" if number == 0 else "chance_at_last" if number == len(self.steps) - 1 else None
-        metrics = self.evaluate(self._sampled[number % self._ahead], self.update.weights, chance=chance)
+        metrics = self.evaluate(self.sampled[number % self._ahead], self.update.weights, chance=chance)
         self._freeze(~metrics.pop("finite"), np.full(len(self.diverged), step))
         for name, values in metrics.items():
             self.metrics[name][number] = np.where(self.diverged < 0, values, np.nan)[self.stack.lane_of]

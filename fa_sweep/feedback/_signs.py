@@ -14,7 +14,7 @@ from fa_sweep.errors import ConfigError
 from fa_sweep.feedback._base import FeedbackConfig, FeedbackMode, Forward, Lane
 from fa_sweep.numerics.streams import stream
 
-CONCORDANCE = 2  # the kind of the stream that decides which signs are kept
+CONCORDANCE = 2  # `kind` of the random stream that draws which signs are kept and which reversed
 
 
 @dataclass

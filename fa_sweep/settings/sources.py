@@ -75,7 +75,7 @@ def _unreleased_from(root: str) -> dict[str, str]:
     seen, waiting = {root}, [root]
     while waiting:
         name = waiting.pop()
-        path = _source_of(name)
+        path = source_of(name)
         # Modules of a piece's own distribution are checked even if it is installed, because its author may change the code
         # without changing the version.
         if path is None or name in INDIFFERENT or (name.partition(".")[0] not in (PACKAGE, top) and _is_installed(path)):
@@ -127,7 +127,7 @@ def _imported(nodes: Iterable[ast.AST], package: str) -> Iterator[str]:
                 continue
             yield from _with_parents(module)
             members = [f"{module}.{alias.name}" for alias in node.names if alias.name != "*"]
-            yield from (member for member in members if _source_of(member) is not None)
+            yield from (member for member in members if source_of(member) is not None)
 
 
 def _with_parents(name: str) -> list[str]:
@@ -136,7 +136,7 @@ def _with_parents(name: str) -> list[str]:
 
 
 @cache
-def _source_of(name: str) -> Path | None:
+def source_of(name: str) -> Path | None:
     """Return the file of a module. None if it is built in, part of the standard library, or not found."""
     if name.partition(".")[0] in sys.stdlib_module_names:
         return None
@@ -175,7 +175,7 @@ def is_somebodys(path: str) -> bool:
         name = ".".join((PACKAGE, *whole.relative_to(FOLDER).with_suffix("").parts)).removesuffix(".__init__")
         is_piece = len(name.split(".")) == 3 and name.split(".")[1] in ("feedback", "tasks")
         return (is_piece or name in manifest()) and name in _unreleased_from(name)
-    of_pieces = {_source_of(root) for root in _roots - {PACKAGE}}
+    of_pieces = {source_of(root) for root in _roots - {PACKAGE}}
     if any(source is not None and whole.is_relative_to(source.resolve().parent) for source in of_pieces if source):
         return True
     return not _is_installed(whole) and not whole.is_relative_to(FOLDER.parent / "hydra_plugins")

@@ -148,7 +148,7 @@ class Sweep:
 
     @property
     def is_running(self) -> bool:
-        """Whether this or another process is conducting or importing the sweep."""
+        """Whether this or another process is training the sweep or importing it into MLflow."""
         with self.claimed() as free:
             return bool(self._lock) or not free
 

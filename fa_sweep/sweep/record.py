@@ -67,7 +67,7 @@ class SweepRecord:
     jobs_sha256: str
 
     def content(self) -> bytes:
-        """Return the content of the file, with its checksum and with secrets masked."""
+        """Return the bytes to write to `sweep.json`: this record with its checksum, secrets masked."""
         values = redacted(asdict(self))
         return json_bytes({**values, "checksum": _checksum(values)})
 

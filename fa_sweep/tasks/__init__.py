@@ -42,6 +42,11 @@ def make_task(config: TaskConfig, seed: int = 0, dtype: str = "float64") -> Task
     return _made[key]
 
 
+def forget_tasks() -> None:
+    """Forget the tasks that were built, so that the next one is built anew from its files."""
+    _made.clear()
+
+
 def task_of(run: Any, seed: int = 0) -> Task:
     """Build the task of a run for one seed, in the run's floating-point type.
 
@@ -63,4 +68,15 @@ def _setting(config: TaskConfig, field: str) -> str:
     return f"{field}={value.replace(' ', '')}"
 
 
-__all__ = ["METRICS", "TASKS", "Examples", "SuccessConfig", "Task", "TaskConfig", "TaskKind", "make_task", "task_of"]
+__all__ = [
+    "METRICS",
+    "TASKS",
+    "Examples",
+    "SuccessConfig",
+    "Task",
+    "TaskConfig",
+    "TaskKind",
+    "forget_tasks",
+    "make_task",
+    "task_of",
+]

@@ -7,7 +7,7 @@ import pytest
 
 from fa_sweep.engine.evaluation import metric_names
 from fa_sweep.engine.stack import Stack
-from fa_sweep.engine.training import _Training, train
+from fa_sweep.engine.training import Training, train
 from fa_sweep.numerics.alignment import angle_deg, mean_defined, products
 from fa_sweep.numerics.layout import LanesLast
 
@@ -49,7 +49,7 @@ def test_every_metric_against_one_network_at_a_time(settings, loss):
         for m in modes
         for s in range(6)
     ]
-    training = _Training(Stack(runs))
+    training = Training(Stack(runs))
     for _ in training.run():
         pass
     metrics = training.at(len(training.steps) - 1)
@@ -59,7 +59,7 @@ def test_every_metric_against_one_network_at_a_time(settings, loss):
         weights = [w[..., lane] for w in training.stack.parameters.weights]
         lanes, mode = next((s, m) for s, m in training.stack.parts if s.start <= lane < s.stop)
         feedback = [b[..., lane - lanes.start] for b in mode.matrices]
-        expected = expected_metrics(weights, feedback, task.evaluation, loss, training._sampled[-1][:, lane])
+        expected = expected_metrics(weights, feedback, task.evaluation, loss, training.sampled[-1][:, lane])
         for layer, update in enumerate(training.update.weights, start=1):
             expected[f"norm/update_layer_{layer}"] = np.linalg.norm(update[..., lane])
         assert set(metrics) - set(expected) == {name for name in metrics if name.startswith("chance_deg")}
@@ -119,7 +119,7 @@ def expected_metrics(weights, feedback, examples, loss, sampled):
 
 def test_rerandom_is_measured_with_the_matrices_last_used(settings):
     run = settings("feedback=rerandom", "feedback.draws=literal", "train.steps=41", "seed=2")
-    training = _Training(Stack([run]))
+    training = Training(Stack([run]))
     for _ in training.run():
         pass
     ((_, mode),) = training.stack.parts

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fa_sweep.engine.stack import Stack
-from fa_sweep.engine.training import _Training, train
+from fa_sweep.engine.training import Training, train
 from fa_sweep.feedback import MODES, Backward
 from fa_sweep.feedback.random import Random
 
@@ -78,7 +78,7 @@ def test_permuting_runs_permutes_results(settings):
 
 def test_permuting_hidden_units_permutes_everything_to_rounding(settings):
     runs = [settings("feedback=random", "train.loss=squared", f"seed={s}", "train.lr=0.001") for s in range(8)]
-    plain, permuted = _Training(Stack(runs)), _Training(Stack(runs))
+    plain, permuted = Training(Stack(runs)), Training(Stack(runs))
     first, second = (np.random.default_rng(1).permutation(10) for _ in range(2))
     w1, w2, w3 = permuted.stack.parameters.weights
     ((_, mode),) = permuted.stack.parts
@@ -86,7 +86,7 @@ def test_permuting_hidden_units_permutes_everything_to_rounding(settings):
     w1[:], w2[:], w3[:] = w1[first], w2[second][:, first], w3[:, second]
     b2[:], b3[:] = b2[second][:, first], b3[:, second]
     for training in (plain, permuted):
-        training._train_segment(0, 50)
+        training.train_segment(0, 50)
     v1, v2, v3 = plain.stack.parameters.weights
     np.testing.assert_allclose(w1, v1[first], rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(w2, v2[second][:, first], rtol=1e-9, atol=1e-12)
@@ -114,7 +114,7 @@ def test_one_hidden_layer_linear_feedback_alignment_law(settings):
     """C = B W_2 + (B W_2)^T - W_1 W_1^T changes at each online step by exactly -lr^2 D D^T; D = B e x^T (Lillicrap 2016)."""
     lr = 0.01
     run = settings("feedback=random", "model.hidden=[6]", "model.activation=linear", "train.loss=squared", f"train.lr={lr}")
-    training = _Training(Stack([run]))
+    training = Training(Stack([run]))
     stack = training.stack
     ((_, mode),) = stack.parts
     w1, w2 = stack.parameters.weights
@@ -130,7 +130,7 @@ def test_one_hidden_layer_linear_feedback_alignment_law(settings):
         before = invariant()
         e = w2[..., 0] @ w1[..., 0] @ x[0, :, 0, 0] - y[0, :, 0, 0]
         d = np.outer(b @ e, x[0, :, 0, 0])
-        training._train_segment(step, 1)
+        training.train_segment(step, 1)
         del stack.examples.batches
         np.testing.assert_allclose(invariant() - before, -(lr**2) * d @ d.T, atol=1e-14)
 

@@ -113,7 +113,7 @@ def test_the_angles_are_those_of_the_mode_s_own_law(settings, text):
     whole = train([run])
     found = chance_of(whole)
     ends = {0: (after_one, "chance_at_first"), -1: (whole, "chance_at_last")}
-    if text in LEFT:  # modes without random matrices of their own: unit draws, at the first evaluation only
+    if text in LEFT:  # these modes have no random matrices: fresh unscaled draws, at the first evaluation
         ends = {0: (after_one, "evaluation")}
     for row, (histories, purpose) in ends.items():
         weights = [w[..., 0] for w in histories.weights]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fa_sweep.engine.stack import Stack
-from fa_sweep.engine.training import _Training, train
+from fa_sweep.engine.training import Training, train
 from fa_sweep.feedback import MODES, Backward, Forward, Lane
 from fa_sweep.numerics.alignment import angle_deg, products
 from fa_sweep.numerics.layout import LanesLast, RunsFirst
@@ -60,7 +60,7 @@ def test_kolen_pollack_contracts_exactly(settings, optimiser, structure):
                  "train.steps=300", "train.lr=0.005")
         for s in range(3)
     ]  # fmt: skip
-    training = _Training(Stack(runs))
+    training = Training(Stack(runs))
     ((_, mode),) = training.stack.parts
     weights = training.stack.parameters.weights[1:]
     before = [w - b for w, b in zip(weights, mode.matrices, strict=True)]
@@ -80,7 +80,7 @@ def test_kolen_pollack_contracts_under_weight_decay_too(settings, optimiser, str
     run = settings("feedback=kolen_pollack", *structure, f"feedback.decay={d}", f"train.optimiser={optimiser}",
                    f"train.lr={lr}", f"train.steps={steps}", f"train.weight_decay={decay[0]}",
                    f"train.output_weight_decay={decay[1]}")  # fmt: skip
-    training = _Training(Stack([run]))
+    training = Training(Stack([run]))
     ((_, mode),) = training.stack.parts
     weights = training.stack.parameters.weights[1:]
     before = [w - b for w, b in zip(weights, mode.matrices, strict=True)]
@@ -94,12 +94,12 @@ def test_kolen_pollack_contracts_under_weight_decay_too(settings, optimiser, str
 def test_kolen_pollack_spares_biases(settings):
     rest = ("model.bias=true", "train.steps=1", "train.lr=1e-300", *DEEP[:3])
     run = settings("feedback=kolen_pollack", "feedback.decay=0.5", *rest)
-    training = _Training(Stack([run]))
+    training = Training(Stack([run]))
     parameters = training.stack.parameters
     for bias in parameters.biases:
         bias[:] = 1.0
     before = [w.copy() for w in parameters.weights]
-    training._train_segment(0, 1)
+    training.train_segment(0, 1)
     assert all((bias == 1.0).all() for bias in parameters.biases)
     for weight, was in zip(parameters.weights, before, strict=True):
         assert np.array_equal(weight, 0.5 * was)
@@ -142,7 +142,7 @@ def weight_angle(settings, mode, distribution, *overrides):
 
 @pytest.mark.parametrize("mode", ["fixed_sign", "batch_sign", "uniform_sign"])
 def test_sign_modes_follow_the_signs_of_the_current_weights(settings, mode):
-    training = _Training(Stack([settings(f"feedback={mode}", *DEEP, f"seed={s}") for s in range(3)]))
+    training = Training(Stack([settings(f"feedback={mode}", *DEEP, f"seed={s}") for s in range(3)]))
     for _ in training.run():
         pass
     ((_, made),) = training.stack.parts
@@ -222,7 +222,7 @@ def test_product_follows_its_equations(settings, optimiser):
     lr, d, momentum = 0.1, 0.01, 0.5 if optimiser == "momentum" else 0.0
     run = settings("feedback=product", "feedback.expansion=3", f"feedback.decay={d}", *DEEP, f"train.lr={lr}",
                    "train.batch_size=4", f"train.optimiser={optimiser}", f"train.momentum={momentum}")  # fmt: skip
-    training = _Training(Stack([run]))
+    training = Training(Stack([run]))
     ((_, mode),) = training.stack.parts
     w1, w2, w3 = (w[..., 0].copy() for w in training.stack.parameters.weights)
     (b2, b3), (r2, r3) = ([m[..., 0].copy() for m in ms] for ms in (mode._fixed, mode._learnt))
@@ -242,7 +242,7 @@ def test_product_follows_its_equations(settings, optimiser):
         for matrix, velocity in zip((w1, w2, w3, r2, r3), velocities, strict=True):
             matrix *= 1 - d
             matrix += velocity
-    training._train_segment(0, 10)
+    training.train_segment(0, 10)
     for ours, theirs in zip((*training.stack.parameters.weights, *mode._learnt), (w1, w2, w3, r2, r3), strict=True):
         np.testing.assert_allclose(ours[..., 0], theirs, rtol=1e-9, atol=1e-13)
     for ours, theirs in zip(mode._fixed, (b2, b3), strict=True):
@@ -259,7 +259,7 @@ def test_the_learning_factor_meets_its_path_to_the_weights(settings, optimiser, 
     run = settings("feedback=product", *structure, "train.steps=300", f"train.lr={lr}", f"train.optimiser={optimiser}",
                    f"feedback.decay={d}", f"train.weight_decay={decay[0]}",
                    f"train.output_weight_decay={decay[1]}")  # fmt: skip
-    training = _Training(Stack([run, run]))
+    training = Training(Stack([run, run]))
     ((_, mode),) = training.stack.parts
 
     def apart():
@@ -290,7 +290,7 @@ def test_factors_are_drawn_as_the_authors_draw_them(settings):
 
 def test_sparse_factors_stay_sparse(settings):
     run = settings("feedback=product", "feedback.sparsity=0.7", *DEEP)
-    training = _Training(Stack([run]))
+    training = Training(Stack([run]))
     ((_, mode),) = training.stack.parts
     places = [[matrix[..., 0] != 0 for matrix in factors] for factors in (mode._fixed, mode._learnt)]
     for _ in training.run():
@@ -338,10 +338,10 @@ def test_weight_mirror_follows_its_equations(settings):
     rate, decay, noise, batch = 0.1, 0.02, 0.5, 6
     run = settings("feedback=weight_mirror", f"feedback.mirror_rate={rate}", f"feedback.mirror_decay={decay}", *DEEP,
                    f"feedback.mirror_noise={noise}", f"feedback.mirror_batch={batch}", "seed=4")  # fmt: skip
-    training = _Training(Stack([run]))
+    training = Training(Stack([run]))
     ((_, mode),) = training.stack.parts
     before = [m[..., 0].copy() for m in mode.matrices]
-    training._train_segment(0, 1)
+    training.train_segment(0, 1)
     from fa_sweep.numerics.streams import stream
 
     for number, (weight, was) in enumerate(zip(training.stack.parameters.weights[1:], before, strict=True)):
@@ -424,7 +424,7 @@ def test_the_step_and_the_signal_are_the_documented_rule(settings, mode, paramet
     lr, examples = 0.1, 8
     run = settings(f"feedback={mode}", "task=digits", f"model.hidden={hidden}", f"model.parametrisation={parametrisation}",
                    "model.activation=tanh", f"train.batch_size={examples}", f"train.lr={lr}", "train.steps=1")  # fmt: skip
-    training = _Training(Stack([run]))
+    training = Training(Stack([run]))
     ((_, made),) = training.stack.parts
     w1, w2, w3 = (w[..., 0].copy() for w in training.stack.parameters.weights)
     b1, b2 = (m[..., 0].T.copy() for m in made.matrices)
@@ -463,7 +463,7 @@ def test_the_step_and_the_signal_are_the_documented_rule(settings, mode, paramet
 def test_the_norm_of_signs_can_follow_the_weights(settings, mode, structure):
     """B = |W| B' / |B'| per run and step, where B' has no normalisation (strict normalisation of Moskovitz et al., 2018)."""
     runs = [settings(f"feedback={mode}", f"feedback.follow_norm={f}", *structure) for f in ("true", "false")]
-    training = _Training(Stack(runs))
+    training = Training(Stack(runs))
     ((_, made),) = training.stack.parts
     ((_, plain),) = Stack([runs[1]]).parts
     made.begin_step(0)

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import kstest
 
 from fa_sweep.engine.stack import Stack
-from fa_sweep.engine.training import _Training, train
+from fa_sweep.engine.training import Training, train
 from fa_sweep.feedback import _projected as projected
 
 RUNS = 2500
@@ -49,12 +49,12 @@ def test_the_comparison_notices_a_fifth(settings, monkeypatch):
 
 
 def test_completed_matrices_explain_the_last_step(settings):
-    training = _Training(
+    training = Training(
         Stack([settings("feedback=rerandom", "task=linear_teacher", f"seed={s}", "train.lr=1e-4") for s in range(3)])
     )
     ((_, mode),) = training.stack.parts
-    training._train_segment(0, 10)
-    ((_, backward, _),) = training._backward
+    training.train_segment(0, 10)
+    ((_, backward, _),) = training.backward
     mode.begin_evaluation()
     for layer in (1, 2):
         explained = np.einsum("oir,onr->inr", mode.matrices[layer - 1], backward.deltas[layer + 1])
@@ -64,10 +64,10 @@ def test_completed_matrices_explain_the_last_step(settings):
 
 
 def test_an_error_of_zero_leaves_the_matrices_free(settings):
-    training = _Training(Stack([settings("feedback=rerandom", "seed=1", "train.loss=squared")]))
+    training = Training(Stack([settings("feedback=rerandom", "seed=1", "train.loss=squared")]))
     ((_, mode),) = training.stack.parts
-    training._train_segment(0, 1)
-    ((_, backward, _),) = training._backward
+    training.train_segment(0, 1)
+    ((_, backward, _),) = training.backward
     for delta in backward.deltas:
         delta[...] = 0.0
     mode.begin_evaluation()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fa_sweep.engine.stack import Stack
-from fa_sweep.engine.training import _Training
+from fa_sweep.engine.training import Training
 
 ACTIVATIONS = ["relu", "tanh", "sigmoid", "leaky_relu", "linear"]
 EXAMPLES, RUNS, STEP = 5, 3, 1e-6
@@ -56,7 +56,7 @@ class Case:
             for number in range(RUNS)
         ]
         generator = np.random.default_rng(seed)
-        training = _Training(Stack(runs))
+        training = Training(Stack(runs))
         stack = training.stack
         block = stack.parameters.block
         block[:] = generator.normal(0, 1.0, block.shape)
@@ -65,7 +65,7 @@ class Case:
         stack.examples.batches = lambda steps: (self.x, self.y)
         self.lanes, self.activation, self.loss = stack.lane_of, activation, loss
         self.before = block.copy()
-        training._train_segment(0, 1)
+        training.train_segment(0, 1)
         self.gradient = self.before - block  # plain descent with a learning rate of 1
         self.shapes = [w.shape[:2] for w in stack.parameters.weights] + [b.shape[:2] for b in stack.parameters.biases]
         self.layers = depth
@@ -96,7 +96,10 @@ class Case:
         return np.array(rows)
 
     def disagreement(self, lane, gradient):
-        """Return the larger of two relative errors, of the whole gradient and along a random direction, or None near a kink."""
+        """Compare a gradient with the numerical one. None if a kink is near.
+
+        Return the larger of two relative errors: of the whole gradient, and of the slope along a random direction.
+        """
         numerical = self.numerical(lane)
         if numerical is None:
             return None
@@ -149,10 +152,10 @@ def test_a_corrupted_gradient_is_rejected(settings, loss):
 def test_absolute_loss_takes_the_sign_of_zero_as_minus_one(settings):
     """If y_hat == y, here because all weights and targets are 0, the output's bias rises by lr, as in the blog post."""
     run = settings("model.bias=true", "train.loss=absolute", "train.lr=0.25")
-    training = _Training(Stack([run]))
+    training = Training(Stack([run]))
     stack = training.stack
     stack.parameters.block[:] = 0
     lanes = stack.parameters.block.shape[1]
     stack.examples.batches = lambda steps: (np.zeros((1, 2, 1, lanes)), np.zeros((1, 1, 1, lanes)))
-    training._train_segment(0, 1)
+    training.train_segment(0, 1)
     assert stack.parameters.biases[-1][0, 0, stack.lane_of[0]] == 0.25

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fa_sweep.engine.stack import Stack
-from fa_sweep.engine.training import _Training
+from fa_sweep.engine.training import Training
 from fa_sweep.numerics.layout import LanesLast, RunsFirst
 from fa_sweep.settings import structure
 
@@ -31,8 +31,8 @@ def by_hand(stack, steps, step):
 def assert_equal_to_hand(settings, step, *overrides):
     run = settings("feedback=symmetric", *SHAPE, *overrides, "train.lr=0.05")
     expected = by_hand(Stack([run]), 40, step)
-    training = _Training(Stack([run]))
-    training._train_segment(0, 40)
+    training = Training(Stack([run]))
+    training.train_segment(0, 40)
     parameters = training.stack.parameters
     for ours, theirs in zip((*parameters.weights, *parameters.biases), expected, strict=True):
         np.testing.assert_allclose(ours[..., 0], theirs, rtol=1e-9, atol=1e-12)
@@ -100,12 +100,12 @@ def test_manhattan_does_not_follow_the_sign_of_a_rounding_error(settings, monkey
     """
     monkeypatch.setattr(structure, "layout_of", lambda widths, batch, dtype: layout(dtype))
     runs = [settings("feedback=symmetric", *PARITY, "model.hidden=[6,5]", f"dtype={dtype}", f"seed={s}") for s in range(8)]
-    training = all_parities(_Training(Stack(runs)))
+    training = all_parities(Training(Stack(runs)))
     before = training.stack.parameters.block.copy()
     gradients = []
     follow = training.optimiser
     training.optimiser = lambda update, magnitudes: (gradients.append(update.copy()), follow(update, magnitudes))
-    training._train_segment(0, 20)
+    training.train_segment(0, 20)
     assert np.count_nonzero(gradients[0]) > 100  # rounding errors remain in the gradients
     assert np.array_equal(training.stack.parameters.block, before)
 
@@ -115,13 +115,13 @@ def test_manhattan_steps_where_the_gradient_is_small_but_not_zero(settings):
     run = settings("feedback=symmetric", "model.hidden=[]", "task=xor", "train.batch_size=4", "train.sampling=in_order",
                    "train.optimiser=manhattan", "train.lr=0.5", "train.loss=absolute", "init.scale=1e-3")  # fmt: skip
     for distance, moves in ((1e-12, True), (1e-15, False)):
-        training = _Training(Stack([run]))
+        training = Training(Stack([run]))
         (weight,) = training.stack.parameters.weights
         before = weight[0, :, 0].copy()
         x = np.array([[1.0, -1.0 - distance, 0.0, 0.0], [0.0, 0.0, 1.0, -1.0 - distance]])
         xs, ys = (np.repeat(a[None, ..., None], weight.shape[-1], axis=-1) for a in (x, np.ones((1, 4))))
         training.stack.examples.batches = lambda steps, xs=xs, ys=ys: (xs, ys)
-        training._train_segment(0, 1)
+        training.train_segment(0, 1)
         expected = before + 0.5 * np.sign(x.sum(1)) if moves else before
         np.testing.assert_array_equal(weight[0, :, 0], expected)
 
@@ -133,8 +133,8 @@ def test_manhattan_in_either_layout_and_in_any_company(settings, monkeypatch, mo
     runs = [settings(f"feedback={mode}", *PARITY, *rest, f"seed={s}") for s in range(9)]
 
     def trained(runs):
-        training = all_parities(_Training(Stack(runs)))
-        training._train_segment(0, 30)
+        training = all_parities(Training(Stack(runs)))
+        training.train_segment(0, 30)
         return [weight[..., training.stack.lane_of] for weight in training.stack.parameters.weights]
 
     found = {}
@@ -159,7 +159,7 @@ def test_reduction_and_parametrisation(settings, overrides):
 
 def test_inverse_sqrt_width_multiplies_the_feedback_too(settings):
     plain, scaled = (
-        _Training(
+        Training(
             Stack([settings("feedback=random", "model.hidden=[16]", "model.activation=linear", f"model.parametrisation={p}")])
         )
         for p in ("standard", "inverse_sqrt_width")
@@ -167,7 +167,7 @@ def test_inverse_sqrt_width_multiplies_the_feedback_too(settings):
     first = [t.stack.parameters.weights[0][..., 0].copy() for t in (plain, scaled)]
     assert np.array_equal(*first)
     for training in (plain, scaled):
-        training._train_segment(0, 1)
+        training.train_segment(0, 1)
     moved = [t.stack.parameters.weights[0][..., 0] - first[0] for t in (plain, scaled)]
     signs = np.sign(moved[0][np.abs(moved[0]) > 0]) * np.sign(moved[1][np.abs(moved[1]) > 0])
     assert len(signs)
@@ -188,7 +188,7 @@ def test_gradients_equal_pytorch_s(settings, loss, activation, sizes):
     }  # fmt: skip
     run = settings("feedback=symmetric", "task=digits", f"train.loss={loss}", f"model.activation={activation}", *sizes,
                    "model.bias=true", "train.lr=1", "init=xavier")  # fmt: skip
-    training = _Training(Stack([run, run]))
+    training = Training(Stack([run, run]))
     parameters = training.stack.parameters
     before = [torch.tensor(p[..., 1].copy(), requires_grad=True) for p in (*parameters.weights, *parameters.biases)]
     x, y = training.stack.examples.batches(1)
@@ -204,7 +204,7 @@ def test_gradients_equal_pytorch_s(settings, loss, activation, sizes):
         "cross_entropy": lambda: torch.nn.functional.cross_entropy(h.T, target.argmax(0)),
     }[loss]()
     value.backward()
-    training._train_segment(0, 1)
+    training.train_segment(0, 1)
     for ours, theirs in zip((*parameters.weights, *parameters.biases), before, strict=True):
         step = theirs.detach().numpy() - ours[..., 1]
         np.testing.assert_allclose(step, theirs.grad.numpy(), rtol=1e-8, atol=1e-11)

@@ -13,7 +13,7 @@ from fa_sweep.settings.identity import run_id
 from fa_sweep.sweep.folder import all_sweeps
 from fa_sweep.sweep.work import Work, train_runs
 from fa_sweep.tasks import _files as files_module
-from fa_sweep.tasks import _made, make_task, task_of
+from fa_sweep.tasks import forget_tasks, make_task, task_of
 
 CSV = ("task=csv", "task.path=t.csv", "task.target=y", "task.held_out=4", "model.hidden=[3]")
 IMAGES = ("task=images", "task.path=a-images-idx3", "task.test_path=b-images-idx3", "model.hidden=[3]")
@@ -32,7 +32,7 @@ def data(tmp_path, monkeypatch):
     for name in "ab":
         Path(f"{name}-images-idx3").write_bytes(idx_bytes(generator.integers(0, 256, (12, 2, 2))))
         Path(f"{name}-labels-idx1").write_bytes(idx_bytes(np.arange(12) % 3))
-    _made.clear()
+    forget_tasks()
 
 
 def replaced(path):
@@ -62,7 +62,7 @@ def replaced(path):
 def test_a_file_that_was_replaced_after_planning_is_not_trained_on(settings, data, overrides, path):
     run = settings(*overrides, "train.steps=5")
     replaced(path)
-    _made.clear()  # as in a worker process, which has no task in memory yet
+    forget_tasks()  # as in a worker process, which has no task in memory yet
     with pytest.raises(ConfigError, match=r"task\.content is .*changed since"):
         train_runs(Work([run_id(run)], [run], {}))
 
@@ -70,7 +70,7 @@ def test_a_file_that_was_replaced_after_planning_is_not_trained_on(settings, dat
 def test_a_file_that_is_replaced_while_it_is_read_is_not_taken(settings, data, monkeypatch):
     """A file that changes after its hash was recorded is refused even if it changes during the reading."""
     run = settings(*CSV)
-    _made.clear()
+    forget_tasks()
     original = files_module.csv.reader
 
     def replacing(*arguments):
@@ -99,7 +99,7 @@ def test_a_sweep_whose_file_is_replaced_fails_in_one_line(fa_sweep, data, capfd,
 
     def replacing(*arguments):
         replaced("t.csv")
-        _made.clear()
+        forget_tasks()
         return original(*arguments)
 
     monkeypatch.setattr(launching, "open_sweep", replacing)

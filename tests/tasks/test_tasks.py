@@ -16,7 +16,7 @@ from fa_sweep.engine.training import train
 from fa_sweep.errors import ConfigError
 from fa_sweep.numerics.sampling import SAMPLINGS
 from fa_sweep.settings.identity import run_id
-from fa_sweep.tasks import _made, make_task
+from fa_sweep.tasks import forget_tasks, make_task
 
 
 def test_parity_of_two_bits_is_xor(settings):
@@ -192,7 +192,7 @@ def test_the_content_of_a_file_is_part_of_the_id_and_its_path_is_not(settings, m
     os.utime("copy-labels-idx1", (1, 1))  # otherwise the file would look unchanged within one tick of the clock
     changed = settings("seed=0", "task=images", "task.path=copy-images-idx3", "task.held_out=20")
     assert run_id(changed) != run_id(first)
-    _made.clear()
+    forget_tasks()
     with pytest.raises(ConfigError, match=r"task.content is .*copy-images-idx3"):
         make_task(copy.task)
 

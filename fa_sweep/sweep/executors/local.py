@@ -52,7 +52,7 @@ def start_tracker() -> None:
 
 @contextmanager
 def _inherited() -> Iterator[None]:
-    """Give processes that start in this block one BLAS thread, and block SIGINT and SIGHUP in them.
+    """Give processes that start in this block one BLAS thread, and mask SIGINT and SIGHUP in them.
 
     The terminal sends these signals to all of its processes. This process handles them and ends the others.
     """

@@ -138,7 +138,7 @@ def _enlarge_cache(connection: Any, _: Any) -> None:
 
 
 def table(name: str) -> Any:
-    """Return a table, with its proved columns, for use in SQLAlchemy expressions."""
+    """Return a table for SQLAlchemy expressions, with the columns in `PROVED_COLUMNS`: those that the tests write directly."""
     import sqlalchemy
 
     return sqlalchemy.table(name, *map(sqlalchemy.column, PROVED_COLUMNS[name]))
