@@ -7,6 +7,7 @@ from dataclasses import replace
 from fa_sweep.cli import console
 from fa_sweep.cli.arguments import config_flags
 from fa_sweep.cli.tracked import target
+from fa_sweep.process.notices import is_new
 from fa_sweep.process.resources import available_memory, free_disk, in_bytes
 from fa_sweep.settings.schema import AppConfig, TrainConfig
 from fa_sweep.sweep.folder import OUTPUTS
@@ -43,16 +44,21 @@ def prepare(candidates: list[Asked], app: AppConfig, executor: str) -> tuple[lis
         sources = {run_id: path.parent.parent.name for run_id, path in places.items()}
         jobs = [replace(job, reused=True, source=sources[job.run_id]) if job.run_id in sources else job for job in jobs]
         if warning := other_environments(jobs, places):
-            console.say(f"warning: {warning}", error=True)
+            _warn(warning)
     plan = plan_sweep(to_train(jobs), len(jobs), app.n_jobs, executor)
     require_room(plan, confirmed=app.confirm)
     if app.report and plan.histories > available_memory():
-        text = f"warning: the report will hold {in_bytes(plan.histories)} in memory; report=false trains without a report"
-        console.say(text, error=True)
+        _warn(f"the report will hold {in_bytes(plan.histories)} in memory; report=false trains without a report")
     trainings = {id(job.run.train): job.run.train for job in jobs}.values()
-    for message in {_too_few_evaluations(training) for training in trainings} - {None}:
-        console.say(f"warning: {message}", error=True)
+    for message in filter(None, {_too_few_evaluations(training) for training in trainings}):
+        _warn(message)
     return jobs, plan
+
+
+def _warn(text: str) -> None:
+    """Print a warning once per command: a single run is planned when it is checked, and again when it is trained."""
+    if is_new(text):
+        console.say(f"warning: {text}", error=True)
 
 
 def prepare_single(app: AppConfig) -> tuple[list[Job], Plan]:

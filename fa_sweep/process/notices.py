@@ -11,8 +11,16 @@ def begin_command() -> None:
     _said.clear()
 
 
+def is_new(text: str) -> bool:
+    """Whether this command has not yet told its user this. Records that it is told now."""
+    here = os.getcwd(), text  # paths in the text are relative to the working folder
+    if here in _said:
+        return False
+    _said.add(here)
+    return True
+
+
 def say_once(text: str) -> None:
-    """Print one line to the standard error, unless this command has already printed it in the same working folder."""
-    if (here := (os.getcwd(), text)) not in _said:  # the text may contain paths relative to the working folder
+    """Print a line to the standard error, unless this command has printed it before in the same working folder."""
+    if is_new(text):
         print(f"fa_sweep: {text}", file=sys.stderr)
-        _said.add(here)

@@ -337,3 +337,13 @@ def test_a_sweep_over_tasks_says_every_criterion(fa_sweep, capfd):
     assert fa_sweep(*short("task=xor,linear_teacher", "seed=0")) == 0
     out = " ".join(capfd.readouterr().out.split())
     assert "Success: accuracy >= 1, held for 2 evaluations; or normalised_squared_error <= 0.01, held for 2 evaluations." in out
+
+
+@pytest.mark.parametrize("flags", [[], ["-m"]], ids=["single run", "sweep"])
+def test_a_warning_is_printed_once_per_command(fa_sweep, capfd, flags):
+    for _ in range(2):
+        assert (
+            fa_sweep(*flags, "seed=1", "train.steps=41", "train.eval_every=20", "train.hold=5", "dry_run=false", "report=false")
+            == 0
+        )
+        assert capfd.readouterr().err.count("no run can count as converged") == 1
