@@ -7,10 +7,12 @@ catalogue only says where to look. Shards are verified when their rows are used,
 import contextlib
 import json
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +24,7 @@ from fa_sweep.sweep.storage import digest, read_bytes, read_json, remove_leaving
 
 FILE = ".catalogue"
 TRACKED = "tracked.json"
+_RUN_ID = re.compile(r"[\w-]{1,64}", re.ASCII)  # of MLflow
 _VERSION = 2
 _NO_SWEEPS = ("artifacts", "reports")  # folders in outputs that hold thousands of other files
 # If a file changes twice within one tick of the file system's clock, its time does not show the second change. Files younger
@@ -125,10 +128,8 @@ class Catalogue:
                 entry.uri, entry.experiment = record.tracking.uri, record.tracking.experiment
         except Unreadable as error:
             entry.fault = str(error)
-        with contextlib.suppress(Unreadable):
-            noted = read_json(folder / TRACKED)
-            entry.tracked = str(noted.get("run_id", ""))
-            entry.children = children if type(children := noted.get("children")) is int else 0
+        noted = read_tracking_note(folder)
+        entry.tracked, entry.children = noted.get("run_id", ""), noted.get("children", 0)
         self._read_shards(folder, entry, known)
         return entry
 
@@ -183,6 +184,21 @@ class Catalogue:
             remove_leavings(self.outputs)
             with contextlib.suppress(CannotWrite):  # for example in another user's folder; every command then reads all files
                 write_bytes(digest(text + body).encode() + b"\n" + text + b"\n" + body, self.outputs / FILE)
+
+
+def read_tracking_note(folder: Path) -> dict[str, Any]:
+    """Return the note that MLflow has a sweep. Empty if there is none, or if it is damaged.
+
+    A sweep without a note is imported again, and the import finds out what MLflow already has. So nothing is lost with a note,
+    but a wrong one could keep a sweep out of MLflow.
+    """
+    try:
+        noted = read_json(folder / TRACKED)
+    except Unreadable:
+        return {}
+    run_id, children = noted.get("run_id"), noted.get("children", 0)  # the first version noted no children
+    is_whole = isinstance(run_id, str) and _RUN_ID.fullmatch(run_id) and type(children) is int and children >= 0
+    return noted if is_whole else {}
 
 
 def _load(path: Path) -> tuple[dict[str, Entry], dict[str, Array]]:

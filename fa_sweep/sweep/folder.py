@@ -28,13 +28,13 @@ from fa_sweep.errors import ConfigError, Unreadable
 from fa_sweep.process.notices import say_once
 from fa_sweep.settings.identity import sweep_hash
 from fa_sweep.settings.schema import TrackingConfig
-from fa_sweep.sweep.catalogue import TRACKED, Catalogue, Entry
+from fa_sweep.sweep.catalogue import TRACKED, Catalogue, Entry, read_tracking_note
 from fa_sweep.sweep.environment import environment
 from fa_sweep.sweep.failures import FAILURES, Failed, failures_bytes, read_failures
 from fa_sweep.sweep.jobs import TABLE, Job, jobs_bytes, read_jobs
 from fa_sweep.sweep.ledger import Ledger, Records
 from fa_sweep.sweep.record import FORMAT, RECORD, SweepRecord, preset_of, process_started, read_record
-from fa_sweep.sweep.storage import digest, lock, read_json, write_and_hold, write_bytes, write_json
+from fa_sweep.sweep.storage import digest, lock, write_and_hold, write_bytes, write_json
 
 OUTPUTS = Path("outputs")
 ELSEWHERE_S = 86400  # how long a process on another machine counts as alive, if the record cannot be locked
@@ -112,11 +112,7 @@ class Sweep:
 
         A damaged note counts as empty too. The import then finds out what MLflow already has.
         """
-        try:
-            noted = read_json(self.folder / TRACKED)
-        except Unreadable:
-            return {}
-        return noted if isinstance(noted.get("run_id"), str) else {}
+        return read_tracking_note(self.folder)
 
     def mark_tracked(self, values: dict[str, Any]) -> None:
         """Write the note that MLflow has the whole sweep. Raises CannotWrite."""

@@ -10,7 +10,7 @@ import pytest
 
 from fa_sweep.errors import Unreadable
 from fa_sweep.process.notices import begin_command
-from fa_sweep.sweep.folder import Sweep, all_sweeps, create_sweep
+from fa_sweep.sweep.folder import Sweep, all_sweeps, catalogued, create_sweep
 from fa_sweep.sweep.jobs import make_jobs
 from fa_sweep.sweep.record import FORMAT, RECORD, process_started, read_record
 
@@ -137,6 +137,17 @@ def test_damaged_notes_tell_nothing(sweep, name, content):
     assert sweep.tracked == {}
     assert sweep.failures == {}
     assert [other.id for other in all_sweeps()] == ["one"]
+
+
+@pytest.mark.parametrize("run_id", ["abc", 3, None, "", "\ud800", "a b", "x" * 65])
+@pytest.mark.parametrize("children", [4, -1, "4", True, None, 1.0])
+def test_a_note_with_a_wrong_field_is_no_note(sweep, run_id, children):
+    """Otherwise a damaged note would keep its sweep out of MLflow, or all others of the same store."""
+    (sweep.folder / "tracked.json").write_text(json.dumps({"run_id": run_id, "children": children}))
+    is_right = (run_id, children) == ("abc", 4)
+    assert bool(sweep.tracked) is is_right
+    ((_, entry),) = catalogued()
+    assert (entry.tracked, entry.children) == (("abc", 4) if is_right else ("", 0))
 
 
 @pytest.mark.parametrize("name", [RECORD, "tracked.json", "failures.json"])
