@@ -9,13 +9,6 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from fa_sweep import __version__
-
-# Verb: (module, hint). `main(arguments)` of the module returns the exit status. The hint is printed after an interruption.
-VERBS = {
-    "report": ("fa_sweep.cli.report", "the same command writes the report anew"),
-    "doctor": ("fa_sweep.cli.doctor", "nothing was changed"),
-}
 # Importing a thousand modules creates hundreds of thousands of objects that are never freed. Collecting garbage less often, and
 # excluding these objects from it (gc.freeze below), saves 2 to 3 % of a command's time.
 _GARBAGE_COLLECTION = (10_000, 20, 20)
@@ -31,15 +24,18 @@ def command(arguments: Sequence[str] | None = None) -> int:
         The exit status.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
-    if words == ["--version"]:  # Hydra would print its own version
-        print(f"fa_sweep {__version__}")
-        return 0
     try:
         from fa_sweep.process.signals import finished, meanwhile, take_over
     except KeyboardInterrupt:
         print("fa_sweep: interrupted; nothing was begun", file=sys.stderr)
         return 130
     take_over("fa_sweep")
+    from fa_sweep import __version__
+    from fa_sweep.cli.verbs import VERBS
+
+    if "--version" in words:  # Hydra would print its own version
+        print(f"fa_sweep {__version__}")
+        return finished(0)
     gc.set_threshold(*_GARBAGE_COLLECTION)
 
     from fa_sweep.process.surroundings import final_status, settle

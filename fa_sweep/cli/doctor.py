@@ -22,6 +22,10 @@ def main(arguments: Sequence[str] = ()) -> int:
     Returns:
         The exit status: 0 if nothing is wrong, 1 if anything is, 2 if an argument was given.
     """
+    if list(arguments) in (["--help"], ["-h"]):
+        print("usage: python -m fa_sweep doctor\n")
+        print("Checks every file of results in this folder, and says what is wrong and what to do.")
+        return 0
     if arguments:
         print(f"fa_sweep: doctor takes no arguments, and was given {shown(arguments[0])}: leave them out", file=sys.stderr)
         return 2

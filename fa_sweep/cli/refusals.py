@@ -9,6 +9,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from fa_sweep.checks import did_you_mean, shown
+from fa_sweep.cli.verbs import VERBS
 from fa_sweep.errors import ConfigError
 from fa_sweep.settings.messages import intended, is_text, kind_of, siblings, unknown_setting
 
@@ -116,7 +117,9 @@ def parsed(text: str, parser: OverridesParser) -> Override:
     except Exception as error:  # Hydra's parser raises many kinds of errors; a function in a value may raise any
         key, equals, _ = text.partition("=")
         if not equals or not re.fullmatch(r"[+~]{0,2}[\w./@:\[\]-]+", key):
-            raise ConfigError(f"{shown(text)} is not a setting; write NAME=VALUE, such as seed=3") from error
+            verbs = f", or begin with one of {', '.join(VERBS)}" if text.isidentifier() else ""
+            meant = did_you_mean(text, VERBS) if verbs else ""
+            raise ConfigError(f"{shown(text)} is not a setting; {meant}write NAME=VALUE, such as seed=3{verbs}") from error
         if not is_text(kind_of(key.lstrip("+~"))):
             raise ConfigError(f"{shown(text)[1:-1]}: {_slip(text) or f'the value cannot be read{_reason(error)}'}") from error
         remedy = f"quote the value twice, for the shell and for Hydra: {quoted(text)}"

@@ -1,12 +1,17 @@
 """The command line: refusals, single runs, sweeps, resume, launchers. Each test runs it in-process, in an empty folder."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from support.commands import short
+from support.waiting import PATIENCE
 
+from fa_sweep import __version__
+from fa_sweep.cli import doctor
 from fa_sweep.settings.identity import run_id
 from fa_sweep.sweep.folder import Sweep, all_sweeps
 
@@ -347,3 +352,23 @@ def test_a_warning_is_printed_once_per_command(fa_sweep, capfd, flags):
             == 0
         )
         assert capfd.readouterr().err.count("no run can count as converged") == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "said"), [("reprot", "did you mean report? "), ("help", "or begin with one of report, doctor")], ids=str
+)
+def test_a_misspelt_verb_gets_the_verbs(fa_sweep, capfd, word, said):
+    assert fa_sweep(word) == 2
+    assert said in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--version", "seed=1"], ["seed=1", "--version"]], ids=str)
+def test_the_version_is_this_program_s(words):
+    command = [sys.executable, "-m", "fa_sweep", *words]  # in a process of its own: a command installs signal handlers
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE)
+    assert done.stdout == f"fa_sweep {__version__}\n"
+
+
+def test_the_doctor_has_a_help_text(capfd):
+    assert doctor.main(["--help"]) == 0
+    assert "usage: python -m fa_sweep doctor" in capfd.readouterr().out
