@@ -39,7 +39,9 @@ def open_sweep(folder: Path, jobs: Sequence[Job], app: AppConfig) -> Sweep:
     Raises:
         CannotWrite: The folder's files cannot be written.
     """
-    sweep = create_sweep(folder, jobs, tracking_of(app), **words_to_keep(sys.argv[1:]), single=False, resume=app.resume)
+    sweep = create_sweep(
+        folder, jobs, tracking_of(app), **words_to_keep(sys.argv[1:]), single=False, resume=app.resume, name=app.name
+    )
     reused, missing = sum(job.reused for job in jobs), len(to_train(jobs))
     todo = f"{missing} runs to train" if missing else "nothing to train, all runs are in the ledger"
     console.say(f"sweep {sweep.id}: {len(jobs)} jobs, {reused} reused, {todo}.")
