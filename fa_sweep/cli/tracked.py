@@ -58,7 +58,7 @@ def track(sweep: Sweep, app: AppConfig, records: Mapping[str, Record] | None = N
     if said := chosen_history(tracking.history, sweep.jobs, tracking.metrics)[1]:
         console.say(said)
     try:
-        with console.console.status("importing into MLflow"), sweep.claimed(wait=True):
+        with console.status("importing into MLflow"), sweep.claimed(wait=True):
             imported = import_sweep(sweep, tracking, records=records, say=console.say)
     except Busy as busy:
         return f"MLflow: {busy}.", ""
