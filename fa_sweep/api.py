@@ -25,7 +25,7 @@ from fa_sweep.cli.refusals import begins_anew, in_quotes, one_line
 from fa_sweep.engine.training import train
 from fa_sweep.errors import ConfigError, FaSweepError, RunsFailed
 from fa_sweep.process.notices import begin_command
-from fa_sweep.process.secrets import redacted_output, remember_secrets_of, remember_secrets_of_the_process
+from fa_sweep.process.secrets import redacted, redacted_output, remember_secrets_of, remember_secrets_of_the_process
 from fa_sweep.results import rows
 from fa_sweep.results.listing import listed
 from fa_sweep.results.lock import LOCK
@@ -51,7 +51,11 @@ def _call(function: Callable[P, T]) -> Callable[P, T]:
             begins_anew()
             remember_secrets_of_the_process()
             with redacted_output():
-                return function(*args, **kwargs)
+                try:
+                    return function(*args, **kwargs)
+                except FaSweepError as error:
+                    error.args = tuple(redacted(each) for each in error.args)
+                    raise error from None  # the cause says the same, at length, and may hold a password
 
     return call
 

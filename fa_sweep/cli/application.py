@@ -81,14 +81,14 @@ def close_sweep(sweep: Sweep, app: AppConfig) -> None:
         console.say(f"fa_sweep: {alarm}", error=True)
     meanwhile("finished runs are kept, the same command brings them into MLflow")
     tracked, lost = track(sweep, app, records)
-    meanwhile(f"finished runs are kept; python -m fa_sweep report --sweep {sweep.id} writes the report")
+    meanwhile(f"finished runs are kept; python -m fa_sweep report {sweep.id} writes the report")
     console.say(f"\n{console.summary(sweep.jobs, records)}\n")
     if tracked:
         console.say(tracked)
     report, unwritten = _report(sweep, app) if app.report else (None, "")
     console.say("Look further:")
     console.say(f"  {ui_command(app)}")
-    console.say(f"  open {report}" if report else f"  python -m fa_sweep report --sweep {shlex.quote(sweep.id)}")
+    console.say(f"  open {report}" if report else f"  python -m fa_sweep report {shlex.quote(sweep.id)}")
     absent, errors = [job.run_id for job in sweep.jobs if job.run_id not in records], sweep.failures
     failed = [errors[run_id] for run_id in absent if run_id in errors]
     missing = len(absent) - len(failed)
@@ -140,4 +140,4 @@ def _report(sweep: Sweep, app: AppConfig) -> tuple[Path | None, str]:
             return report_and_attach(sweep, out, tracking_of(app), first=figures_of_study), ""
     except OSError as error:
         why = error.strerror or error
-        return None, f"the report could not be written to {out}: {why}; python -m fa_sweep report --sweep {sweep.id} writes it"
+        return None, f"the report could not be written to {out}: {why}; python -m fa_sweep report {sweep.id} writes it"

@@ -168,7 +168,7 @@ def together(parts: Sequence[Part], *, every_metric: bool = False) -> Frames:
     jobs = united([part.jobs for part in parts])
     records = UnitedRecords([part.records for part in parts])
     names = {(job.run_id, job.id): job.name for job in jobs}
-    errors = {}
+    errors: dict[str, str] = {}
     for part in parts:
         of_name = {job.name: names[job.run_id, job.id] for job in part.jobs if job.run_id not in records}
         errors |= {of_name[name]: error for name, error in part.about.failed.items() if name in of_name}

@@ -61,6 +61,13 @@ def listed(outputs: Path = OUTPUTS, *, most: int | None = None, single: bool = T
     return [_listed(sweep, entry, catalogue) for sweep, entry in found[:most]]
 
 
+def listed_one(sweep: Sweep, outputs: Path = OUTPUTS) -> Listed:
+    """Return what a list shows of one sweep or single run."""
+    catalogue = Catalogue(outputs, also=sweep.folder)
+    entries = {os.path.realpath(folder): entry for folder, entry in catalogue.entries.items()}
+    return _listed(sweep, entries[os.path.realpath(sweep.folder)], catalogue)
+
+
 def count(outputs: Path = OUTPUTS, *, single: bool = True) -> int:
     """Return how many sweeps, and with `single` also single runs, a ledger has."""
     return sum(bool(entry.created_at_ms) and (single or not entry.single) for entry in Catalogue(outputs).entries.values())

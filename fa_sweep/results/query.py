@@ -65,7 +65,8 @@ class Query:
         for name in self.names:
             if name not in known:
                 remedy = did_you_mean(name, known) or f"if it is a text, quote it: '{name}'; "
-                raise ConfigError(f"query {shown(self.text)}: no run has anything called {name}; {remedy}see --names")
+                said = f"query {shown(self.text)}: no run has anything called {name}"
+                raise ConfigError(f"{said}; {remedy}names are settings, such as train.lr, and columns, such as outcome")
 
 
 def parse(text: str) -> Query:

@@ -43,6 +43,8 @@ def find_one(called: str | os.PathLike[str], outputs: Path = OUTPUTS) -> Sweep:
 
 def _in_folder(word: str | os.PathLike[str]) -> Sweep | None:
     folder = Path(word)
+    if not os.fspath(word):
+        return None
     try:
         if not os.path.lexists(folder / RECORD):
             return None
@@ -59,13 +61,15 @@ def _one(word: str, sweeps: list[Sweep], outputs: Path) -> Sweep:
     if word == NEWEST:
         proper = [sweep for sweep in sweeps if not sweep.record.single]
         return (proper or sweeps)[-1]
-    for fits in (lambda s: s.id == word, lambda s: s.labels.name == word, lambda s: word and word in s.id):
+    for fits in (lambda s: s.id == word, lambda s: word and s.labels.name == word, lambda s: word and word in s.id):
         if hits := [sweep for sweep in sweeps if fits(sweep)]:
             break
     if len(hits) == 1:
         return hits[0]
     if hits:
         raise ConfigError(f"{shown(word)} calls {len(hits)} sweeps: {_listed(hits)}; give more of the id")
+    if os.path.isdir(word):
+        raise ConfigError(f"{shown(word)} is not the folder of a sweep: it has no {RECORD}")
     names = [text for sweep in sweeps for text in (sweep.id, sweep.labels.name) if text]
     raise ConfigError(f"there is no sweep {shown(word)}; {did_you_mean(word, names)}there are {_listed(sweeps)}")
 
