@@ -51,6 +51,7 @@ ALLOWED = {
     "threadpoolctl": {"engine", "sweep"},
     "numba": {"engine"},
     "yaml": {"cli"},
+    "IPython": {"cli"},
     "sklearn": {"tasks"},
     "dask": {"sweep"},
     "distributed": {"sweep"},
