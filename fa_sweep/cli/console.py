@@ -17,6 +17,7 @@ from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.ledger import finished, run_events
 from fa_sweep.sweep.outcomes import Events, Outcome, median_time, wilson_interval
 from fa_sweep.sweep.shards import Record
+from fa_sweep.sweep.symptoms import advice
 from fa_sweep.tasks import METRICS
 
 # FORCE_COLOR, COLUMNS and similar variables are ignored, because somebody may have set them for another program or for a pipe.
@@ -97,7 +98,12 @@ def summary(jobs: Sequence[Job], records: Mapping[str, Record]) -> str:
         return f"{name.ljust(first)}  {numbers}" if len(name) <= first else f"{name}\n{' ' * first}  {numbers}"
 
     return "\n".join(
-        [line("group", COLUMNS), *(line(name, cells) for name, cells in rows.items()), *wrap(_caption(jobs), WIDTH)]
+        [
+            line("group", COLUMNS),
+            *(line(name, cells) for name, cells in rows.items()),
+            *wrap(_caption(jobs), WIDTH),
+            *(part for text in advice(jobs, records) for part in wrap(f"Not learned: {text}", WIDTH)),
+        ]
     )
 
 

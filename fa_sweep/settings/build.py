@@ -134,7 +134,8 @@ def _convert(hint: Any, value: Any, field: str, shared: dict[Any, Any] | None = 
         return _convert(_alternative(get_args(hint), value), value, field)
     if get_origin(hint) is list:
         if not isinstance(value, list):
-            raise ConfigError(f"{field} is {shown(value)}; it must be a list, such as {intended(hint, value) or '[10,10]'}")
+            known = "[a,b]" if get_args(hint) == (str,) else "[10,10]"
+            raise ConfigError(f"{field} is {shown(value)}; it must be a list, such as {intended(hint, value) or known}")
         return [_convert(get_args(hint)[0], item, f"{field}[{i}]") for i, item in enumerate(value)]
     if hint is NoneType and value is None:
         return None

@@ -62,12 +62,12 @@ def dialect_of(path: str, beginning: bytes, whole: bool) -> Dialect:
     if not beginning:
         raise ConfigError(f"{path} is empty")
     encoding = "utf-16" if beginning[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    if encoding != "utf-16" and b"\0" in beginning[: 2**12]:
-        raise ConfigError(f"{path} holds NUL characters, so it is no text; save it as CSV in UTF-8")
     text = beginning.decode(encoding, "replace")
     lines = text.splitlines(keepends=True)
     if not whole and len(lines) < 2:
         raise ConfigError(f"{path}, line 1 is longer than {in_bytes(LONGEST_LINE)}; this is no CSV file with lines")
+    if "\0" in text[: 2**12]:
+        raise ConfigError(f"{path} holds NUL characters, so it is no text; save it as CSV in UTF-8")
     named = _NAMED.fullmatch(lines[0].strip("\r\n")) if lines else None
     before = 1 if named else 0
     some = lines[before : before + _LINES]

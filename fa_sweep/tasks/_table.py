@@ -29,7 +29,7 @@ MOST_EMPTY = 2**20  # limit for lines without values, because a small gzipped fi
 MOST_CATEGORIES = 10_000  # limit for the different texts of one column
 CATEGORY_BYTES = 200  # memory of one of them, about
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "?", "-"})  # missing values, in lower case
-ONE_COLUMN = "; columns must be separated by commas, semicolons, tabs or |"
+SEPARATED = "columns must be separated by commas, semicolons, tabs or |"
 # A number with a unit, or with points or commas between thousands. It is refused, because as a text it would mean nothing.
 _ALMOST_A_NUMBER = re.compile(r"[$€£]?\s*[+-]?\d[\d.,'\u2019\s]*[%$€£]?")
 
@@ -147,6 +147,8 @@ def _names(path: str, header: list[str]) -> list[str]:
     if len(numbers) == sum(map(bool, names)) or not ordered:
         kind = "is numbers" if len(numbers) == len(names) else f"holds numbers such as {shown(numbers[0])}"
         raise ConfigError(f"{path} has no header: its first line {kind}; add one line of names")
+    if len(names) == 1:
+        raise ConfigError(f"{path} has no column beside the target, {shown(names[0])}; {SEPARATED}")
     names = [name or f"Unnamed: {place}" for place, name in enumerate(names)]
     seen: set[str] = set()
     for name in names:
@@ -188,7 +190,7 @@ class _Rows:
                 raise ConfigError(f"{self._path} has more than {MOST_EMPTY:,} lines without values; remove them")
             return
         if len(row) != self._width:
-            raise ConfigError(f"{self._path}, line {line} has {len(row)} values for {self._width} columns{self._hint()}")
+            raise ConfigError(f"{self._path}, line {line} has {len(row)} values for {self._width} columns; correct it")
         if not self._all:
             row = [row[place] for place in self._kept]
         values = None if self._texts else self._plain(line, row)
@@ -208,9 +210,6 @@ class _Rows:
             if "." not in self._decimals and (cell := next((cell for cell in row if "." in cell), None)):
                 self._decimals["."] = f"{shown(cell)} in line {line}"
         return values
-
-    def _hint(self) -> str:
-        return ONE_COLUMN if self._width == 1 else ""
 
     def _cell(self, line: int, column: int, cell: str) -> float:
         """Return the value of a cell: its number, the number of its text in the column, or NaN if it is missing."""

@@ -24,7 +24,7 @@ from fa_sweep.tasks._columns import (
 from fa_sweep.tasks._contents import Contents
 from fa_sweep.tasks._files import FileConfig, class_labels, size_of_test
 from fa_sweep.tasks._split import parts_in_words, split_rows
-from fa_sweep.tasks._table import ONE_COLUMN, Table, look_at_csv, read_table
+from fa_sweep.tasks._table import Table, look_at_csv, read_table
 
 MOST_CLASSES = 20  # most different whole numbers that are taken for classes unless `task.kind` says so
 # For each kind of target, the loss and the metric of success if they are `auto`.
@@ -123,7 +123,7 @@ def make(config: CsvConfig, seed: int) -> Task:
     """Build the task from the rows of the file, split as the settings say. Raises ConfigError if the file cannot be used."""
     table = _table(config)
     if len(table.names) < 2:
-        raise ConfigError(f"{config.path} has no column beside the target{ONE_COLUMN}")
+        raise ConfigError(f"{config.path} has no column beside the target; keep at least one input")
     complete = without_missing(table, config.target, config.missing)
     targets, labels, described = _targets(config, table, complete)
     rows = split_rows(config, len(complete), labels, config.path)
