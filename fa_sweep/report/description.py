@@ -141,7 +141,7 @@ def _csv(task: Any) -> str:
 
 def _images(task: Any) -> str:
     own = f"test images from {task.test_path}" if task.test_path else "the file's own test images" if not task.held_out else ""
-    return f"images from {task.path}, pixels / {task.divide_by:g}, {_held_out(task, own)}"
+    return f"images from {task.path}, pixels / {task.divide_by:g}{', standardised' if task.standardise else ''}, {_held_out(task, own)}"
 
 
 def _held_out(task: Any, own: str = "") -> str:

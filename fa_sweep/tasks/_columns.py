@@ -145,6 +145,15 @@ def fill_means(parts: Sequence[Array], names: Sequence[str], path: str) -> None:
         np.copyto(part, means, where=np.isnan(part))
 
 
+def standardise(parts: Sequence[Array]) -> None:
+    """Shift and scale the columns of all arrays in place, by the means and standard deviations of the first array's columns."""
+    mean, deviation = parts[0].mean(axis=0), parts[0].std(axis=0)
+    scale = np.where(deviation > 0, deviation, 1.0)  # 1 avoids a division by 0: a constant column becomes 0
+    for part in parts:
+        np.subtract(part, mean, out=part)
+        np.divide(part, scale, out=part)
+
+
 def notes_on(table: Table, target: str, drop: Collection[str], missing: str, used: int) -> list[str]:
     """Return what the user should know about the columns of a table.
 
@@ -177,15 +186,15 @@ def _numbers_rows(values: Array) -> bool:
     return len(values) > 2 and values[0] in (0, 1) and bool((np.diff(values) == 1).all())
 
 
-def notes_on_scales(inputs: Array, names: Sequence[str], path: str, standardise: bool) -> list[str]:
+def notes_on_scales(inputs: Array, names: Sequence[str], path: str, standardised: bool) -> list[str]:
     """Return what the user should know about the scales of the training inputs (examples, inputs) before they are changed."""
     notes, deviation = [], inputs.std(axis=0)
     if constant := [name for name, value in zip(names, deviation, strict=True) if value == 0]:
         verb = "is" if len(constant) == 1 else "are"
         what = "and becomes 0" if len(constant) == 1 else "and become 0"
-        notes.append(f"{path}: {some(constant)} {verb} constant over the training examples{f' {what}' if standardise else ''}")
+        notes.append(f"{path}: {some(constant)} {verb} constant over the training examples{f' {what}' if standardised else ''}")
     scales = np.maximum(np.abs(inputs.mean(axis=0)), deviation)[deviation > 0]
-    if not standardise and len(scales) and (scales.max() >= FAR_SCALES or scales.max() >= FAR_SCALES * scales.min()):
+    if not standardised and len(scales) and (scales.max() >= FAR_SCALES or scales.max() >= FAR_SCALES * scales.min()):
         wide = f"the inputs have scales from {scales.min():.2g} to {scales.max():.2g}"
         notes.append(f"{path}: {wide}; task.standardise=true brings them all to mean 0 and standard deviation 1")
     return notes

@@ -19,6 +19,7 @@ from fa_sweep.tasks._columns import (
     notes_on_scales,
     refuse_categories,
     some,
+    standardise,
     without_missing,
 )
 from fa_sweep.tasks._contents import Contents
@@ -135,9 +136,9 @@ def make(config: CsvConfig, seed: int) -> Task:
         fill_means([training.inputs, evaluation.inputs], names, config.path)
     notes += notes_on_scales(training.inputs, names, config.path, config.standardise)
     if config.standardise:
-        _standardise([training.inputs, evaluation.inputs])
+        standardise([training.inputs, evaluation.inputs])
         if config.kind == "regression":
-            _standardise([training.targets, evaluation.targets])
+            standardise([training.targets, evaluation.targets])
     trained = len(training.inputs)
     notes.append(f"{config.path}: {parts_in_words(config, trained, len(complete) - trained - config.validation)}")
     kind = "regression" if config.kind == "regression" else "one_hot"
@@ -157,15 +158,6 @@ def _targets(config: CsvConfig, table: Table, rows: Array) -> tuple[Array, Array
     known = np.unique(y)
     names = [texts[int(value)] if texts else f"{value:g}" for value in known]
     return one_hot(labels, classes), labels, f"{field}: {classes} classes ({some(names)})"
-
-
-def _standardise(parts: list[np.ndarray]) -> None:
-    """Shift and scale the columns of all arrays in place, by the means and standard deviations of the first array's columns."""
-    mean, deviation = parts[0].mean(axis=0), parts[0].std(axis=0)
-    scale = np.where(deviation > 0, deviation, 1.0)  # 1 avoids a division by 0: a constant column becomes 0
-    for part in parts:
-        np.subtract(part, mean, out=part)
-        np.divide(part, scale, out=part)
 
 
 MAY_BE_AUTO = {

@@ -10,9 +10,9 @@ import numpy as np
 from fa_sweep._typing import Array
 from fa_sweep.checks import positive
 from fa_sweep.errors import ConfigError
-from fa_sweep.roles import LOCATION
+from fa_sweep.roles import LOCATION, added
 from fa_sweep.tasks._base import Examples, Task, TaskKind, one_hot
-from fa_sweep.tasks._columns import some
+from fa_sweep.tasks._columns import some, standardise
 from fa_sweep.tasks._contents import Contents
 from fa_sweep.tasks._files import FileConfig, class_labels, names_in_npz, read_idx, read_npz, size_of_test, suffix
 from fa_sweep.tasks._split import parts_in_words, split_rows
@@ -35,6 +35,7 @@ class ImagesConfig(FileConfig):
         test_path: a file of test images, in any of these formats. If it is null, `held_out` images of `path` are held out
             instead.
         divide_by: the number that all pixels are divided by.
+        standardise: whether to then shift and scale each input to mean 0 and standard deviation 1 over the training examples.
 
     Raises:
         ConfigError: `divide_by` is not positive, or a file cannot be read.
@@ -42,6 +43,7 @@ class ImagesConfig(FileConfig):
 
     test_path: str | None = field(metadata=LOCATION)
     divide_by: float
+    standardise: bool = field(metadata=added(False))
 
     def __post_init__(self) -> None:
         positive("task.divide_by", self.divide_by)
@@ -106,6 +108,8 @@ def make(config: ImagesConfig, seed: int) -> Task:
         evaluation = Examples(_pixels(test[0], config), targets[count:])
     else:
         evaluation = Examples(_pixels(images[held], config), targets[held])
+    if config.standardise:
+        standardise([training.inputs, evaluation.inputs])
     tested = len(test[0]) if test else config.held_out
     notes.append(f"{config.path}: {parts_in_words(config, len(training.inputs), tested)}")
     names = [str(label.decode("utf-8", "replace") if isinstance(label, bytes) else label) for label in np.unique(labels)]
@@ -131,8 +135,8 @@ def _notes_on_pixels(images: Array, config: ImagesConfig) -> list[str]:
     scaled = largest <= 1 or (images.dtype.kind == "f" and least < 0 and largest < TINY * divisor)
     if 0 < largest < divisor and divisor >= 2 and scaled:
         raise ConfigError(f"{before}, so the pixels have been scaled already; set task.divide_by=1")
-    if largest and not SMALL <= largest / divisor <= LARGE:
-        return [f"{before}; task.divide_by={largest:.6g} would bring the pixels to 1 at most"]
+    if largest and not config.standardise and not SMALL <= largest / divisor <= LARGE:
+        return [f"{before}; task.divide_by={largest:.6g} would bring it to 1, task.standardise=true all inputs to deviation 1"]
     return []
 
 

@@ -305,7 +305,15 @@ def test_scaled_pixels_are_taken_as_they_are_on_request(images):
     found = images("task.divide_by=1", x=PIXELS / 255, y=CLASSES)
     assert found.digest == images(name="plain.npz", x=PIXELS, y=CLASSES).digest
     odd = images(name="odd.npz", x=PIXELS // 16, y=CLASSES)
-    assert any("task.divide_by=15 would bring the pixels to 1" in note for note in odd.notes)
+    assert any("task.divide_by=15 would bring it to 1" in note for note in odd.notes)
+
+
+def test_vectors_are_standardised_on_request(images):
+    vectors = np.random.default_rng(1).normal(100, [1, 50], (30, 2))
+    found = images("task.divide_by=1", "task.standardise=true", x=vectors, y=CLASSES)
+    np.testing.assert_allclose(found.training.inputs.mean(axis=0), 0, atol=1e-9)
+    np.testing.assert_allclose(found.training.inputs.std(axis=0), 1)
+    assert (found.evaluation.inputs.mean(axis=0) != 0).all()
 
 
 # --- the command
