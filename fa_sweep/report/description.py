@@ -135,13 +135,14 @@ def _csv(task: Any) -> str:
     parts += [f"without {', '.join(name or 'a column without a name' for name in task.drop)}"] if task.drop else []
     gaps = {"drop": "rows with missing values left out", "mean": "missing values replaced by means"}
     parts += [gaps[task.missing]] if task.missing in gaps else []
-    parts.append("standardised by the training examples" if task.standardise else "as they are in the file")
+    parts.append("inputs standardised by the training examples" if task.standardise else "inputs as they are in the file")
     return f"{', '.join(parts)}; {_held_out(task)}"
 
 
 def _images(task: Any) -> str:
     own = f"test images from {task.test_path}" if task.test_path else "the file's own test images" if not task.held_out else ""
-    return f"images from {task.path}, pixels / {task.divide_by:g}{', standardised' if task.standardise else ''}, {_held_out(task, own)}"
+    scale = f"pixels / {task.divide_by:g}{', standardised' if task.standardise else ''}"
+    return f"images from {task.path}, {scale}, {_held_out(task, own)}"
 
 
 def _held_out(task: Any, own: str = "") -> str:

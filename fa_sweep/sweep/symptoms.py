@@ -87,7 +87,8 @@ def _words(symptom: Symptom, job: Job) -> str:
         )
     off = "saturated" if run.model.activation in ("tanh", "sigmoid") else "off"
     constant = "" if off == "saturated" else ", so the output is the same for all of them"
-    other = "a smaller init.scale" if off == "saturated" else "model.activation=leaky_relu or tanh, init=he"
+    other = "a smaller init.scale" if off == "saturated" else "model.activation=leaky_relu or tanh"
+    other += "" if off == "saturated" or run.init.distribution in ("he", "xavier", "orthogonal") else ", init=he"
     return (
         f"at the end all units of a hidden layer are {off} for all evaluation examples{constant}. "
         f"Try a smaller learning rate (train.lr={run.train.lr:g}), {other}{scale}"

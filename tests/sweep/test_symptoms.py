@@ -1,4 +1,4 @@
-"""Why a run did not learn is told from its histories, and nothing is said of runs that learned, diverged or cannot be judged."""
+"""Why a run did not learn is told from its histories. Nothing is said of runs that learned, diverged or cannot be judged."""
 
 import math
 from dataclasses import replace
