@@ -167,14 +167,15 @@ def notes_on(table: Table, target: str, drop: Collection[str], missing: str, use
     path, notes = table.path, []
     if left := [name for name in drop if name in table.left_out]:
         notes.append(f"{path}: {'column' if len(left) == 1 else 'columns'} {some(left)} left out")
-    for name in table.names:
-        if name == target:
-            continue
-        if name in table.categories:
-            texts = table.categories[name]
-            notes.append(f"{path}: column {name} holds texts: {len(texts)} categories ({some(texts)}), one input for each")
-        elif _numbers_rows(table.column(name)):
-            notes.append(f"{path}: column {name} numbers the rows, but is an input; task.drop={in_list([name])} leaves it out")
+    texts = [name for name in table.categories if name != target]
+    for name in texts[:_SHOWN]:
+        known = table.categories[name]
+        notes.append(f"{path}: column {name} holds texts: {len(known)} categories ({some(known)}), one input for each")
+    if len(texts) > _SHOWN:
+        notes.append(f"{path}: {len(texts) - _SHOWN} more columns hold texts, with one input for each category")
+    inputs = [name for name in table.names if name != target and name not in table.categories]
+    for name in [name for name in inputs if _numbers_rows(table.column(name))][:_SHOWN]:
+        notes.append(f"{path}: column {name} numbers the rows, but is an input; task.drop={in_list([name])} leaves it out")
     if (gaps := int(np.isnan(table.values).any(axis=1).sum())) and missing == "mean":
         notes.append(f"{path}: missing values in {gaps} of {len(table.values)} rows are filled with means of the training rows")
     if used < len(table.values):

@@ -11,6 +11,7 @@ import zlib
 from array import array
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import BinaryIO, TextIO
 
@@ -58,12 +59,17 @@ class Table:
 
     def column(self, name: str) -> Array:
         """Return the values (rows,) of a column."""
-        values: Array = self.values[:, self.names.index(name)]
+        values: Array = self.values[:, self._places[name]]
         return values
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.names)}  # a table may have 100,000 columns
 
     def without(self, drop: Collection[str]) -> "Table":
         """Return the table without some columns. The values are copied."""
-        if not set(drop) & set(self.names):
+        drop = frozenset(drop)
+        if not drop & self._places.keys():
             return self
         kept = [place for place, name in enumerate(self.names) if name not in drop]
         return replace(
@@ -71,7 +77,7 @@ class Table:
             names=[self.names[place] for place in kept],
             values=self.values[:, kept],
             categories={name: texts for name, texts in self.categories.items() if name not in drop},
-            left_out=self.left_out | set(drop),
+            left_out=self.left_out | drop,
         )
 
 

@@ -83,11 +83,11 @@ def _table(config: CsvConfig) -> Table:
         with contents.stream(config.path) as (file, size):
             table = read_table(config.path, file, size, config.drop)
         contents.verify()
-    known = [*table.names, *table.left_out]
+    known = dict.fromkeys([*table.names, *sorted(table.left_out)])
     for setting, names in (("target", [config.target]), ("drop", config.drop)):
         for name in names:
             if name not in known:
-                it_has = f"{did_you_mean(name, known)}it has {', '.join(known[:20])}"
+                it_has = f"{did_you_mean(name, known)}it has {', '.join(list(known)[:20])}"
                 raise ConfigError(f"task.{setting} is {name!r}; {config.path} has no such column; {it_has}")
     return table.without(config.drop)
 
