@@ -13,11 +13,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from fa_sweep.cli.current import current
+from fa_sweep.settings.schema import RunConfig
 from fa_sweep.sweep.division import Shard
 from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.ledger import finished, run_events
 from fa_sweep.sweep.outcomes import Events, Outcome, median_time, wilson_interval
 from fa_sweep.sweep.shards import Record
+from fa_sweep.sweep.symptoms import advice
 from fa_sweep.tasks import METRICS
 
 # FORCE_COLOR, COLUMNS and similar variables are ignored, because somebody may have set them for another program or for a pipe.
@@ -129,7 +131,12 @@ def summary(jobs: Sequence[Job], records: Mapping[str, Record]) -> str:
         return f"{name.ljust(first)}  {numbers}" if len(name) <= first else f"{name}\n{' ' * first}  {numbers}"
 
     return "\n".join(
-        [line("group", COLUMNS), *(line(name, cells) for name, cells in rows.items()), *wrap(_caption(jobs), WIDTH)]
+        [
+            line("group", COLUMNS),
+            *(line(name, cells) for name, cells in rows.items()),
+            *wrap(_caption(jobs), WIDTH),
+            *(part for text in advice(jobs, records) for part in wrap(f"Not learned: {text}", WIDTH)),
+        ]
     )
 
 
@@ -153,12 +160,16 @@ def _cells(members: list[tuple[Events, float]]) -> list[str]:
     ]
 
 
+def criterion(run: RunConfig) -> str:
+    """Return the criterion of success of a run, such as "accuracy >= 0.95"."""
+    success = run.task.success
+    return f"{success.metric} {'>=' if success.direction == 'at_least' else '<='} {run.train.threshold:g}"
+
+
 def _caption(jobs: Sequence[Job]) -> str:
     criteria: dict[str, None] = {}  # several if the sweep compares tasks
     for job in jobs:
-        success, train = job.run.task.success, job.run.train
-        sign = ">=" if success.direction == "at_least" else "<="
-        criteria[f"{success.metric} {sign} {train.threshold:g}, held for {train.hold} evaluations"] = None
+        criteria[f"{criterion(job.run)}, held for {job.run.train.hold} evaluations"] = None
     return (
         f"Success: {'; or '.join(criteria)}. Converged: all evaluations from some point to the end succeeded, at least that "
         "many. Median steps: to convergence, over all runs. Angle: between update and gradient of the hidden layers at the "
