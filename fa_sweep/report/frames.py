@@ -39,6 +39,7 @@ class About:
         failed: The error messages of the failed runs, by the name of the run.
         environments: The distinct environments in which runs were trained, each with its number of runs.
         earlier: Earlier sweeps that ran some of the groups with a different set of seeds.
+        name: The name that the user gave the sweep; empty if there is none.
     """
 
     id: str
@@ -52,6 +53,7 @@ class About:
     failed: dict[str, str]
     environments: list[tuple[dict[str, str], int]]
     earlier: list[EarlierLook] = field(default_factory=list)
+    name: str = ""
 
 
 @dataclass(frozen=True)
