@@ -85,10 +85,10 @@ def shortened(levels: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     Returns:
         The short level for each level that changes, and what was left out, in words. The short levels are distinct.
     """
-    if len(levels) < 2 or max(map(len, levels)) <= LONGEST:
+    if not levels or max(map(len, levels)) <= LONGEST:
         return {}, []
-    prefix = _beginning(levels)
-    suffix = _beginning([level[::-1] for level in levels])[::-1]
+    prefix = _beginning(levels) if len(levels) > 1 else levels[0][: levels[0].rfind("/") + 1]
+    suffix = _beginning([level[::-1] for level in levels])[::-1] if len(levels) > 1 else ""
     folder = prefix[: prefix.rfind("/") + 1]
     start = prefix[: max(map(prefix.rfind, _SEPARATORS)) + 1]
     first = min((place for place in map(suffix.find, _SEPARATORS) if place >= 0), default=len(suffix))

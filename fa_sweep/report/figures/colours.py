@@ -21,6 +21,7 @@ MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*"]
 # for simulated deuteranopia and protanopia. Greens and reds are left to outcomes. Fourteen colours cannot all look different to
 # every reader, so each mode has a line style and a marker, too.
 INK, PAPER, QUIET, GRID = "#1c2330", "#ffffff", "#767676", "#e5e5e5"
+DARK_PAPER = "#14181f"  # of a dark page, as in the template of the report
 OUTCOMES = {"converged": "#2f9e44", "not converged": "#f0b429", "diverged": "#c92a2a", "missing": "#d0d0d0"}
 OUTCOME_MARKERS = {"converged": "o", "not converged": "X", "diverged": "^"}
 NEAREST = 0.1  # the least distance in OKLab between the colour of a mode that is not shipped and any other fixed colour
@@ -95,8 +96,10 @@ def distance(one: str, other: str) -> float:
 
 def on_dark(color: str) -> str:
     """Return the counterpart of a colour on a dark page: the same hue, and as far from the page as it was from white."""
+    if color == PAPER:
+        return DARK_PAPER
     lightness, a, b = oklab(color)
-    if math.hypot(a, b) < 0.012:  # a grey: white becomes the dark page, and black nearly white
+    if math.hypot(a, b) < 0.012:  # a grey: the nearer to white, the nearer to the dark page
         return from_oklab(0.93 - 0.72 * lightness, 0.0, -0.01)
     return from_oklab(0.86 - (min(max(lightness, 0.3), 0.78) - 0.3) * 0.5, a, b)
 

@@ -29,8 +29,9 @@ def inline(svg: str, name: str, alt: str) -> str:
     assert size, "not an SVG file of matplotlib's"
     width, height = size.groups()
     body = svg[svg.index(">", size.start()) + 1 : svg.rindex("</svg>")]
-    # Comments repeat the text of the figure, and the metadata says which program drew it.
-    body = re.sub(r"<!--.*?-->\n?|<metadata>.*?</metadata>\n?", "", body, flags=re.DOTALL)
+    # Comments repeat the text of the figure, the metadata says which program drew it, and the style would hold for the whole
+    # page, whose own style has the same rule.
+    body = re.sub(r"<!--.*?-->\n?|<(metadata|style)\b.*?</\1>\n?", "", body, flags=re.DOTALL).replace("xlink:href", "href")
     used = set(re.findall(r"(?:href=\"|url\()#([^\")]+)", body))
     body = re.sub(r' id="([^"]*)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", body)
     body = re.sub(r"(href=\"|url\()#", rf"\1#{name}-", body)
