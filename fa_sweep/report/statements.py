@@ -225,13 +225,14 @@ def _final(frames: Frames, groups: pd.DataFrame, final: pd.DataFrame) -> list[st
     for _, row in tested.head(MOST_GROUPS).iterrows():
         value, low, high = (row[f"difference{end}"] for end in ("", "_low", "_high"))
         name, few = row["metric"].replace("_", " "), min(row["n"], row["n_reference"]) < APPROXIMATE_BELOW
-        how = _compared(row["mean"] - row["mean_reference"], "a higher", "a lower", "an equal")
+        how = _compared(row["mean"] - row["mean_reference"], "a higher", "a lower", "")
         means = f"{number(row['mean'], 4)} against {number(row['mean_reference'], 4)}"
         by = f", {_middle(value, low, high)} ({_interval(value, low, high, approximate=few)})" if not math.isnan(value) else ""
         diverged = _counted(groups, row["metric"], row["group"], row["reference"])
         test = test_sentence(row, "", tests, *filter(None, [diverged]))
-        fact = f"{row['subject']} ended with {how} mean {name} than {row['other']}: {means}{by}"
-        fact = fact.replace(f"an equal mean {name} than", f"the same mean {name} as")
+        higher = f"{row['subject']} ended with {how} mean {name} than {row['other']}"
+        equal = f"{row['subject']} and {row['other']} ended with equal mean {name}"
+        fact = f"{higher if how else equal}: {means}{by}"
         parts.append(f"{fact}.\n{verdict(row, '', f'the final {name}', tests)}. {test}")
     if parts:
         return _joined(parts, len(tested) - len(parts), "Final values")

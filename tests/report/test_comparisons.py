@@ -192,7 +192,7 @@ def test_runs_are_not_tested_against_themselves(fa_sweep):
         assert compare_final(frames).empty
         text = told(frames)
         assert f"{groups} groups are one set of trainings under different names" in text
-        assert f"the {6 * groups} finished runs are 6 distinct trainings" in text
+        assert f"The {6 * groups} finished runs are 6 distinct trainings" in text
         assert frames.about.missing == 0
         assert "missing" not in text
         assert "McNemar" not in text

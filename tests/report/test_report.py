@@ -38,7 +38,7 @@ def test_everything_is_there_and_comes_out_the_same_twice(fa_sweep, tmp_path):
     figures = {p.stem for p in files if p.parent.name == "figures"}
     assert figures == FIGURES
     for name in figures:
-        assert {p.suffix for p in files if p.stem == name} == {".svg", ".pdf", ".png", ".csv"}
+        assert {p.suffix for p in files if p.stem == name and p.parent.name == "figures"} == {".svg", ".pdf", ".png", ".csv"}
     tables = {p.name for p in files if p.parent.name == "tables"}
     for name in ("groups", "comparisons"):
         assert {f"{name}.csv", f"{name}.parquet", f"{name}.tex"} <= tables
@@ -120,7 +120,7 @@ def test_a_sweep_s_name_stands_at_the_head_and_in_latex(settings, tmp_path):
     assert "<title>My first_sweep: XOR: symmetric and random feedback, 2 seeds</title>" in page
     assert '<p class="name">My first_sweep</p>\n<h1>XOR: symmetric and random feedback, 2 seeds</h1>' in page
     latex = (tmp_path / "tables" / "groups.tex").read_text()
-    assert r"\caption{Groups of the sweep My first\_sweep. Numbers in parentheses" in latex
+    assert r"\caption{Groups of the sweep My first\_sweep" in latex
     assert r"\label{tab:My-first-sweep:groups}" in latex
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
 
 from fa_sweep.report.figures.colours import OUTCOME_MARKERS, OUTCOMES, QUIET, looks_of
 from fa_sweep.report.figures.panels import Drawn
@@ -118,6 +119,7 @@ def draw_final_differences(frames: Frames, shown: pd.DataFrame, final: pd.DataFr
     mark(axes, 0)
     metrics = " or ".join(dict.fromkeys(shown["metric"].str.replace("_", " ")))
     axes.set(xlabel=f"difference of the final {metrics}")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))  # without a power of ten beside the label
     handles = [
         Line2D([], [], color=QUIET, marker="D", lw=2, label="difference of means, 95 % interval"),
         Line2D([], [], color=QUIET, marker="o", lw=0, ms=3, label="one seed that both groups have"),
