@@ -23,6 +23,7 @@ from fa_sweep.sweep.shards import Record
 from fa_sweep.tracking import tagnames
 from fa_sweep.tracking.content import ENVIRONMENT_TAGS, OVERLONG
 from fa_sweep.tracking.database import require_whole, why_not
+from fa_sweep.tracking.places import PLACES, experiment_name
 from fa_sweep.tracking.stores.connection import connect, search
 from fa_sweep.tracking.stores.schema import open_tables, table
 from fa_sweep.tracking.uris import public, sqlite_file
@@ -75,19 +76,20 @@ def read_sweep(
     """
     _require_database(uri)
     client = connect(uri)
-    found = client.get_experiment_by_name(experiment)
-    if found is None:
+    experiments = [client.get_experiment_by_name(experiment_name(experiment, place)) for place in PLACES]
+    ids = [found.experiment_id for found in experiments if found is not None]
+    if experiments[0] is None:
         raise ConfigError(f"--experiment is {experiment!r}; {public(uri)} has no experiment of that name")
     wanted = {tagnames.KIND: "sweep"} | ({tagnames.SWEEP: sweep_id} if sweep_id else {})
-    parents = sorted(_all(client, found.experiment_id, wanted), key=lambda run: run.info.start_time)
+    parents = sorted(_all(client, ids[:1], wanted), key=lambda run: run.info.start_time)
     if not parents:
         raise ConfigError(f"--experiment is {experiment!r}; it holds no sweep" + (f" {sweep_id!r}" if sweep_id else ""))
     parent = parents[-1]
     if len(parents) > 1 and not sweep_id:
-        ids = [run.data.tags[tagnames.SWEEP] for run in parents]
-        others = ", ".join(ids[-6:-1]) + (f" and {len(ids) - 6} more" if len(ids) > 6 else "")
+        sweeps = [run.data.tags[tagnames.SWEEP] for run in parents]
+        others = ", ".join(sweeps[-6:-1]) + (f" and {len(sweeps) - 6} more" if len(sweeps) > 6 else "")
         say(
-            f"experiment {experiment!r} holds {len(ids)} sweeps; this is the newest, {ids[-1]}; "
+            f"experiment {experiment!r} holds {len(sweeps)} sweeps; this is the newest, {sweeps[-1]}; "
             f"--sweep ID chooses another: {others}"
         )
     if (history := parent.data.tags.get(tagnames.HISTORY, "full")) != "full":
@@ -95,7 +97,7 @@ def read_sweep(
             f"--uri is {public(uri)}; it has {history} histories of sweep {parent.data.tags['fa_sweep.sweep']}, too little for "
             "statistics: report from the ledger (without --experiment), or track with tracking.history=full"
         )
-    children = _all(client, found.experiment_id, {tagnames.PARENT: parent.info.run_id})
+    children = [run for run in _all(client, ids, {tagnames.PARENT: parent.info.run_id}) if tagnames.KIND not in run.data.tags]
     children.sort(key=lambda run: int(run.data.tags[tagnames.NUMBER]))
     jobs = [_job(client, run) for run in children]
     finished = [(job, run) for job, run in zip(jobs, children, strict=True) if run.info.status == "FINISHED"]
@@ -121,8 +123,8 @@ def _require_database(uri: str) -> None:
         engine.dispose()
 
 
-def _all(client: "MlflowClient", experiment_id: str, tags: Mapping[str, str]) -> list[Any]:
-    return [run for page in search(client, experiment_id, tags) for run in page]
+def _all(client: "MlflowClient", experiment_ids: Sequence[str], tags: Mapping[str, str]) -> list[Any]:
+    return [run for page in search(client, experiment_ids, tags) for run in page]
 
 
 def _job(client: "MlflowClient", run: Any) -> Job:

@@ -38,8 +38,12 @@ def what_is_there(store):
     parents = [run for run in runs if run["tags"].get("fa_sweep.kind") == "sweep"]
     assert len(parents) == 1
     (parent,) = parents
+    names = {number: one["name"] for number, one in store.experiments.items()}
+    places = {"sweep": "faults", "group": "faults"}
     for run in runs:
         assert run is parent or run["tags"]["mlflow.parentRunId"] == parent["info"]["run_id"]
+        assert names[run["info"]["experiment_id"]] == places.get(run["tags"].get("fa_sweep.kind"), "faults runs")
+    assert all([tag["key"] for tag in one["tags"]] == ["mlflow.note.content"] for one in store.experiments.values())
     assert parent["tags"]["fa_sweep.complete"] == "true"
     files = [name.rpartition("/")[2] for name in store.artifacts if parent["info"]["run_id"] in name]
     assert files == ["configs.csv"]
@@ -70,8 +74,8 @@ def quick(faults, *chosen):
 @pytest.mark.parametrize("fault", quick(FAULTS, "reset after"))
 def test_a_server_with_a_fault_at_any_request(sweep, fault):
     right, requests = undisturbed(sweep)
-    assert len(right) == 3
-    assert sum("log-batch" in request for request in requests) == 4
+    assert len(right) == 1 + 1 + 2  # the parent, its group and two runs
+    assert sum("log-batch" in request for request in requests) == 5
     assert all("'status': 'FINISHED'" in run for run in right)
     failed = Counter()
     for n in range(len(requests)):
@@ -159,7 +163,7 @@ def test_tables_whose_connection_breaks_at_any_statement(sweep, tmp_path, empty_
     whole = fresh("whole.db")
     import_sweep(sweep, whole)
     right, statements = rows(whole.uri), count[0]
-    assert len(right[0]) == 3
+    assert len(right[0]) == 4
     for n in range(1, statements + 1):
         broken = fresh("broken.db")
         count[:] = 0, n
@@ -190,7 +194,7 @@ def test_postgresql_whose_connection_is_cut_at_any_message(sweep, database, afte
         proxy.pieces = 0
         import_sweep(sweep, tracking(f"again {after}"))
         right, pieces = counted(database, f"again {after}"), proxy.pieces
-        assert right == ([("FINISHED", 3)], [("true",)])
+        assert right == ([("FINISHED", 4)], [("true",)])
         assert pieces > 20
         for n in range(pieces):
             proxy.pieces, proxy.cut_at, proxy.after = 0, n, after
@@ -208,7 +212,7 @@ def counted(database, experiment):
     import sqlalchemy
 
     engine = sqlalchemy.create_engine(database)
-    mine = "FROM runs r JOIN experiments e USING (experiment_id) {} WHERE e.name = :name"
+    mine = "FROM runs r JOIN experiments e USING (experiment_id) {} WHERE e.name IN (:name, :name || ' runs')"
     with engine.connect() as connection:
         runs, tags = (
             connection.execute(sqlalchemy.text(text), {"name": experiment}).all()
