@@ -9,6 +9,7 @@ from fa_sweep.errors import ConfigError
 
 WHOLE_LIMIT = 2**63  # whole numbers below it fit into Parquet's integers and MLflow's parameters without loss
 _SHOWN = 80  # messages shorten values with more characters than this
+_LABEL = 100  # the most characters of a name or tag that a user gives to a sweep
 
 
 def shown(value: Any) -> str:
@@ -44,6 +45,12 @@ def one_of(field: str, value: Any, known: Iterable[Any]) -> None:
     names = [str(name) for name in known]
     if str(value) not in names:
         raise ConfigError(f"{field} is {shown(value)}; {did_you_mean(str(value), names)}choose one of {', '.join(names)}")
+
+
+def label(field: str, text: Any) -> None:
+    """Raise ConfigError unless a name or tag that a user gives to a sweep is one short line of printable text."""
+    if not isinstance(text, str) or not text.strip() or not text.isprintable() or len(text) > _LABEL:
+        raise ConfigError(f"{field} is {shown(text)}; it must be one line of at most {_LABEL} printable characters")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -9,18 +9,22 @@ import copy
 import json
 import pickle
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import is_dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
-from hydra import initialize_config_dir
+from hydra._internal.core_plugins.bash_completion import BashCompletion
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType, ValueType
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.basecontainer import BaseContainer
 from omegaconf.errors import OmegaConfBaseException
 
 from fa_sweep.cli.choices import Choices
@@ -122,6 +126,11 @@ class Composer:
             self._choices.check(resolved, base.choices)
             return settings_of(resolved, self._shared)
         return resolve(self.compose(overrides), lambda plain: self._choices.check(plain, base.choices))
+
+    @property
+    def defaults(self) -> tuple[AppConfig, Mapping[str, Any]]:
+        """The settings without any override, and the option that each group then has."""
+        return self.settings(()), self._base(()).choices
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """Return one job's configuration without its `hydra` node, equal to what Hydra's load_sweep_config composes."""
@@ -285,11 +294,49 @@ def is_public(override: str) -> bool:
 @cache
 def composer_of_conf() -> Composer:
     """Return a composer of conf/ and of the configurations of feedback modes and tasks from other distributions."""
-    OmegaConf.register_new_resolver("fresh_id", fresh_id, use_cache=True, replace=True)
-    with initialize_config_dir(config_dir=conf_dir(), version_base="1.3"):  # restores Hydra's state at its end
-        hydra = GlobalHydra.instance().hydra
-        assert hydra is not None
+    with a_hydra() as hydra:
         return Composer(hydra.config_loader, hydra.compose_config("config", [], RunMode.MULTIRUN))
+
+
+@contextmanager
+def a_hydra() -> Iterator[Hydra]:
+    """Yield a Hydra that composes conf/. Afterwards Hydra's and OmegaConf's global state is what it was before."""
+    instance, resolvers = GlobalHydra.instance(), dict(BaseContainer._resolvers)
+    before, instance.hydra = instance.hydra, None
+    OmegaConf.register_new_resolver("fresh_id", fresh_id, use_cache=True, replace=True)
+    try:
+        yield Hydra.create_main_hydra2("fa_sweep", create_config_search_path(conf_dir()))
+    finally:
+        instance.hydra = before
+        BaseContainer._resolvers = resolvers
+
+
+def no_defaults(app: AppConfig, overrides: Sequence[str]) -> dict[str, Any]:
+    """Return what the overrides of a run set to something else than its default, without the seed.
+
+    Args:
+        app: The settings of the run.
+        overrides: The overrides of the run.
+
+    Returns:
+        The chosen option of each group, and the value of each other setting, by key.
+    """
+    composer = composer_of_conf()
+    defaults, options = composer.defaults
+    found: dict[str, Any] = {}
+    for override in overrides:
+        factor = composer.factor(override)
+        if factor is None or factor[0] == "seed":
+            continue
+        key, option = factor
+        if option is None:
+            value = _setting(app, key, override.partition("=")[2])
+            usual = value == _setting(defaults, key, "")
+        else:
+            value, usual = option, options.get(key) == option
+        if not usual:
+            found[key] = value
+    return found
 
 
 def compose(*overrides: str) -> RunConfig:
@@ -308,3 +355,9 @@ def compose(*overrides: str) -> RunConfig:
         return run_alone(composer_of_conf().settings(overrides))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(one_line(error)) from error
+
+
+def completed(incomplete: str) -> list[str]:
+    """Return the overrides with which a shell can complete a word: groups and settings, and after `=` the options."""
+    with a_hydra() as hydra:
+        return list(BashCompletion(hydra.config_loader)._query(config_name="config", line=incomplete))

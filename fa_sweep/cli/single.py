@@ -1,6 +1,5 @@
 """Conduct a single run: train it or read it from the ledger, and print one line per evaluation."""
 
-import sys
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -8,6 +7,8 @@ from typing import Any
 
 from fa_sweep.cli import console
 from fa_sweep.cli.arguments import words_to_keep
+from fa_sweep.cli.composition import no_defaults
+from fa_sweep.cli.current import current
 from fa_sweep.cli.planning import prepare
 from fa_sweep.cli.tracked import track, tracking_of, ui_command
 from fa_sweep.engine.training import train
@@ -16,7 +17,7 @@ from fa_sweep.process.signals import meanwhile
 from fa_sweep.settings.schema import AppConfig
 from fa_sweep.sweep.failures import FAILURES, failure
 from fa_sweep.sweep.folder import OUTPUTS, Sweep, create_sweep
-from fa_sweep.sweep.jobs import Job
+from fa_sweep.sweep.jobs import Job, named_after
 from fa_sweep.sweep.reuse import changed_numbers
 from fa_sweep.sweep.shards import write_shard
 from fa_sweep.sweep.storage import write_bytes
@@ -37,8 +38,11 @@ def run_single(app: AppConfig, overrides: Sequence[str], folder: Path, settings_
         RunsFailed: The training failed, or MLflow's database on this machine could not be written.
     """
     (job,), _ = prepare([(app, {}, overrides)], app, "local")
+    job = named_after(job, no_defaults(app, overrides))
     meanwhile("the run was not finished, the same command starts it again")
-    sweep = create_sweep(folder, [job], tracking_of(app), **words_to_keep(sys.argv[1:]), single=True, resume=app.resume)
+    sweep = create_sweep(
+        folder, [job], tracking_of(app), **words_to_keep(current().words), single=True, resume=app.resume, name=app.name
+    )
     with closing(sweep):
         write_bytes(settings_yaml.encode(), folder / "config.yaml")
         _run_single(app, job, sweep)

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import get_type_hints
 
-from fa_sweep.checks import WHOLE_LIMIT, at_least, one_of, positive
+from fa_sweep.checks import WHOLE_LIMIT, at_least, label, one_of, positive
 from fa_sweep.errors import ConfigError
 from fa_sweep.feedback import MODES, FeedbackConfig
 from fa_sweep.models.fully_connected import ModelConfig
@@ -230,6 +230,7 @@ class AppConfig(RunConfig):
     """The settings of a run together with those of the application, which do not affect the run's results.
 
     Args:
+        name: the name of the sweep; empty for none. Its folder, its run in MLflow and its report bear it.
         tracking: the settings of MLflow.
         resume: which finished runs with the same id are reused: "true" for all, "same_environment" for those that were computed
             with the same libraries on the same kind of processor, "false" for none.
@@ -242,6 +243,7 @@ class AppConfig(RunConfig):
         ConfigError: a value is unknown or out of range.
     """
 
+    name: str = field(metadata=APPLICATION)
     tracking: TrackingConfig = field(metadata=APPLICATION)
     resume: str = field(metadata=APPLICATION)
     report: bool = field(metadata=APPLICATION)
@@ -251,6 +253,8 @@ class AppConfig(RunConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.name:
+            label("name", self.name)
         one_of("resume", self.resume, RESUME)
         if not re.fullmatch(r"auto|0*[1-9][0-9]{0,3}", self.n_jobs):
             raise ConfigError(f"n_jobs is {self.n_jobs}; it must be auto or a number of processes, from 1 to {MOST_PROCESSES}")

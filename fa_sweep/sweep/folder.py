@@ -6,12 +6,14 @@ multirun.yaml    Hydra's own configuration of the sweep
 shards/          the histories of the runs that this sweep trained
 failures.json    the errors of runs that failed
 tracked.json     written once MLflow has the whole sweep
+labels.json      the sweep's name and tags, if it has any
 
 Sweeps lie in outputs/sweeps and single runs in outputs/runs. If a folder lies elsewhere, outputs/sweeps has a link to it.
 """
 
 import os
 import platform
+import re
 import secrets
 import shutil
 import sys
@@ -26,23 +28,31 @@ from typing import IO, Any
 
 from fa_sweep.errors import ConfigError, Unreadable
 from fa_sweep.process.notices import say_once
+from fa_sweep.process.secrets import redact
 from fa_sweep.settings.identity import sweep_hash
 from fa_sweep.settings.schema import TrackingConfig
 from fa_sweep.sweep.catalogue import TRACKED, Catalogue, Entry, read_tracking_note
 from fa_sweep.sweep.environment import environment
 from fa_sweep.sweep.failures import FAILURES, Failed, failures_bytes, read_failures
 from fa_sweep.sweep.jobs import TABLE, Job, jobs_bytes, read_jobs
+from fa_sweep.sweep.labels import Labels, read_labels, write_labels
 from fa_sweep.sweep.ledger import Ledger, Records
 from fa_sweep.sweep.record import FORMAT, RECORD, SweepRecord, preset_of, process_started, read_record
 from fa_sweep.sweep.storage import digest, lock, write_and_hold, write_bytes, write_json
 
 OUTPUTS = Path("outputs")
+NAME_IN_ID = 60  # the most characters of a sweep's name that its id contains
 ELSEWHERE_S = 86400  # how long a process on another machine counts as alive, if the record cannot be locked
 
 
-def fresh_id() -> str:
-    """Return a new folder name: the time in UTC, and a random suffix in case two sweeps start in the same second."""
-    return f"{datetime.now(UTC):%Y-%m-%d_%H-%M-%S}_{secrets.token_hex(3)}"
+def fresh_id(name: object = "") -> str:
+    """Return a new folder name: the time in UTC, a random part in case two sweeps start in the same second, and a name.
+
+    Args:
+        name: the name of the sweep. Characters that are no letters, digits, dots or hyphens become hyphens.
+    """
+    readable = re.sub(r"[^\w.]+", "-", redact(str(name)))[:NAME_IN_ID].strip("-.")
+    return f"{datetime.now(UTC):%Y-%m-%d_%H-%M-%S}_{secrets.token_hex(3)}" + (f"_{readable}" if readable else "")
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,16 @@ class Sweep:
     def id(self) -> str:
         """The folder's name."""
         return self.folder.name
+
+    @property
+    def labels(self) -> Labels:
+        """The name and the tags that the user gave to the sweep. Empty if they cannot be read, which the user is told."""
+        return read_labels(self.folder)
+
+    @property
+    def title(self) -> str:
+        """The sweep's name or, if it has none, its id."""
+        return self.labels.name or self.id
 
     @cached_property
     def jobs(self) -> list[Job]:
@@ -229,6 +249,7 @@ def create_sweep(
     overrides: Sequence[str] = (),
     single: bool,
     resume: str = "true",
+    name: str = "",
 ) -> Sweep:
     """Write the job table and the record of a sweep that this process is about to conduct, and lock the record.
 
@@ -240,6 +261,7 @@ def create_sweep(
         overrides: the command line's overrides.
         single: whether this is a single run outside any sweep.
         resume: the value of the setting `resume`.
+        name: the name of the sweep; empty for none.
 
     Returns:
         The sweep. Call its method `close` once this process is done with it.
@@ -249,6 +271,8 @@ def create_sweep(
     """
     table = jobs_bytes(jobs)
     write_bytes(table, folder / TABLE)
+    if name:
+        write_labels(folder, name)
     record = SweepRecord(
         format=FORMAT,
         flags=list(flags),

@@ -2,8 +2,8 @@
 
 import json
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -117,9 +117,7 @@ class _Maker:
         self._run = run
         self._ids, self._factors, self._flags = identify_seeds(run), factors, flags
         self._widths, self._targets = tuple(widths_of(run)), task_of(run).targets
-        mode = run.feedback.mode
-        between = [f"{k}={_text(v)}" for k, v in factors.items() if k not in ("feedback", "feedback.mode") or v != mode]
-        self._name = "-".join([mode, *between])
+        self._name = _name(run, factors)
 
     def makes(self, run: RunConfig) -> bool:
         """Whether a run certainly differs from this object's run in nothing but the seed (see `differ_in_seed_alone`)."""
@@ -130,6 +128,18 @@ class _Maker:
         name = f"{self._name}-s{run.seed:03d}"
         run = run if type(run) is RunConfig else run_alone(run)  # workers must not receive the tracking URI
         return Job(number, run_id, job_id, name, run, self._factors, overrides, self._widths, self._targets, self._flags)
+
+
+def _name(run: RunConfig, settings: Mapping[str, Any]) -> str:
+    """Return a run's name without its seed: the feedback mode and the settings, such as `random-train.lr=0.1`."""
+    mode = run.feedback.mode
+    listed = [f"{k}={_text(v)}" for k, v in settings.items() if k not in ("feedback", "feedback.mode") or v != mode]
+    return "-".join([mode, *listed])
+
+
+def named_after(job: Job, settings: Mapping[str, Any]) -> Job:
+    """Return a copy of a job that is named after its feedback mode, these settings (by key) and its seed."""
+    return replace(job, name=f"{_name(job.run, settings)}-s{job.run.seed:03d}")
 
 
 def _text(value: Any) -> str:

@@ -170,7 +170,7 @@ def sweep_content(sweep: Sweep, finished: Container[str], history: str) -> RunCo
     }
     created = record.created_at_ms
     status = "FAILED" if failed else "KILLED" if absent else "FINISHED"
-    return fitted(RunContent(sweep.id, status, created, created, {}, tags, []))
+    return fitted(RunContent(sweep.title, status, created, created, {}, tags, []))
 
 
 def job_content(

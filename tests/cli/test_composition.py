@@ -7,9 +7,11 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf, open_dict
 
+from fa_sweep.cli.composition import no_defaults
 from fa_sweep.cli.configuration import resolve
 from fa_sweep.cli.lines import parse_jobs
 from fa_sweep.errors import ConfigError
+from fa_sweep.sweep.jobs import make_jobs, named_after
 
 POOL = [
     "feedback=random", "feedback=symmetric", "feedback=rerandom", "feedback=nope", "task=xor", "init=he", "tracking=server",
@@ -134,3 +136,19 @@ def test_factor(composer):
     assert composer.factor("+experiment=seed_post") == ("experiment", "seed_post")
     for nothing in ("~train.hold", "tracking.uri=x", "hydra.job.name=x", "resume=false", "n_jobs=2"):
         assert composer.factor(nothing) is None
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        ([], "random-s000"),
+        (["feedback=random", "train.lr=0.01", "seed=7"], "random-s007"),
+        (["feedback=symmetric", "train.lr=0.1", "model.hidden=[4,4]"], "symmetric-train.lr=0.1-model.hidden=[4,4]-s000"),
+        (["task=parity", "task.bits=4", "init=xavier"], "random-task=parity-task.bits=4-init=xavier-s000"),
+        (["+experiment=seed_post", "train.steps=10", "name=x"], "random-experiment=seed_post-train.steps=10-s000"),
+    ],
+)
+def test_a_single_run_is_named_after_what_differs_from_the_defaults(settings, overrides, name):
+    app = settings(*overrides)
+    (job,) = make_jobs([(app, {}, overrides)])
+    assert named_after(job, no_defaults(app, overrides)).name == name
