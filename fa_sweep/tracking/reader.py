@@ -86,7 +86,7 @@ def sweep_ids(uri: str, experiment: str, called: Sequence[str] = ()) -> list[str
 
 
 def _parents(uri: str, experiment: str, tags: Mapping[str, str]) -> "tuple[MlflowClient, list[Any], list[str]]":
-    """Return a client, the parents of the sweeps that have these tags, oldest first, and the ids of all experiments with runs."""
+    """Return a client, the parents of the sweeps that have these tags, oldest first, and the experiments."""
     _require_database(uri)
     client = connect(uri)
     found = [client.get_experiment_by_name(experiment_name(experiment, place)) for place in PLACES]
