@@ -12,10 +12,10 @@ import pytest
 from support.commands import verb
 from support.waiting import PATIENCE
 
-import fa_sweep.api as fa
+import fa_sweep as fa
 from fa_sweep.cli.verbs import VERBS
 from fa_sweep.results.selection import find_one
-from fa_sweep.sweep.folder import all_sweeps
+from fa_sweep.sweeping.folder import all_sweeps
 
 
 def said(capfd, *words, status=0):

@@ -12,7 +12,7 @@ import pytest
 from support.commands import short
 
 from fa_sweep.errors import NotWritten, TrackingError
-from fa_sweep.sweep.folder import all_sweeps
+from fa_sweep.sweeping.folder import all_sweeps
 from fa_sweep.tracking import database, stores
 from fa_sweep.tracking.stores.schema import PROVED_REVISIONS, open_tables
 from fa_sweep.tracking.uris import sqlite_uri
