@@ -132,7 +132,7 @@ def test_a_sweep_whose_shards_are_gone_says_whose_and_what_trains_them_again(fa_
 @pytest.mark.slow
 def test_the_environment_is_the_same_whatever_else_is_imported(tmp_path):
     """SciPy and scikit-learn load their own BLAS libraries, which must not change the recorded environment."""
-    ask = "from fa_sweep.sweeping.environment import DECIDES_BITS, environment; print({n: environment()[n] for n in DECIDES_BITS})"
+    ask = "from fa_sweep.sweeping.environment import DECIDES_BITS, environment as e; print({n: e()[n] for n in DECIDES_BITS})"
     said = {
         subprocess.run([sys.executable, "-c", before + ask], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
         for before in ("", "import scipy.linalg; import sklearn.datasets; ")
