@@ -193,7 +193,7 @@ def together(parts: Sequence[Part], *, every_metric: bool = False) -> Frames:
         environments=environments(records.values()),
         sweeps=[about.id for about in abouts],
         in_several=sum(len(part.jobs) for part in parts) - len(jobs),
-        name=", ".join(about.name for about in abouts if about.name),
+        name=", ".join(about.name for about in abouts) if all(about.name for about in abouts) else "",
     )
     return make_frames(about, jobs, records, every_metric=every_metric)
 
