@@ -261,6 +261,6 @@ def test_the_tests_run_from_the_source_distribution(tmp_path):
         timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout[-2000:]
-    assert re.search(r"[6-9]\d passed", done.stdout)
+    assert re.search(r"[1-9]\d passed", done.stdout)
     listed = {path.name for path in tree.iterdir()}
     assert {"Makefile", "constraints.txt", "docs", "CHANGELOG.md", "CITATION.cff", "conf", "tests"} <= listed
