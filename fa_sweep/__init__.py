@@ -1,10 +1,10 @@
 """Run hundreds of experiments on learning without backpropagation at once, keep every run, and report the statistics.
 
-    from fa_sweep import compose, train
+    import fa_sweep as fa
 
-    runs = [compose("feedback=random", f"seed={seed}") for seed in range(50)]
-    histories = train(runs)
-    histories.metrics["accuracy"]  # one row per evaluation, one column per run
+    result = fa.sweep(feedback=["symmetric", "random"], seed=range(50))
+    result.runs       # one row per run
+    result.report()   # writes the report
 
 Each name is imported when it is first used, so `import fa_sweep` alone loads nothing else.
 """
@@ -13,11 +13,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fa_sweep.cli.composition import compose
-    from fa_sweep.engine.training import Histories, train
-    from fa_sweep.errors import ConfigError, FaSweepError, RunsFailed, TrackingError
+    from fa_sweep.api import Result, compose, load, runs, sweep, sweeps, train
+    from fa_sweep.engine.training import Histories
+    from fa_sweep.errors import ConfigError, FaSweepError, TrackingError
     from fa_sweep.settings.schema import RunConfig
-    from fa_sweep.sweep.folder import Sweep, all_sweeps
 
 __version__ = "0.1.0"
 
@@ -25,18 +24,20 @@ _HOMES = {
     "ConfigError": "fa_sweep.errors",
     "FaSweepError": "fa_sweep.errors",
     "Histories": "fa_sweep.engine.training",
+    "Result": "fa_sweep.api",
     "RunConfig": "fa_sweep.settings.schema",
-    "RunsFailed": "fa_sweep.errors",
-    "Sweep": "fa_sweep.sweep.folder",
     "TrackingError": "fa_sweep.errors",
-    "all_sweeps": "fa_sweep.sweep.folder",
-    "compose": "fa_sweep.cli.composition",
-    "train": "fa_sweep.engine.training",
+    "compose": "fa_sweep.api",
+    "load": "fa_sweep.api",
+    "runs": "fa_sweep.api",
+    "sweep": "fa_sweep.api",
+    "sweeps": "fa_sweep.api",
+    "train": "fa_sweep.api",
 }
 
 __all__ = [
-    "ConfigError", "FaSweepError", "Histories", "RunConfig", "RunsFailed", "Sweep", "TrackingError", "all_sweeps", "compose",
-    "train",
+    "ConfigError", "FaSweepError", "Histories", "Result", "RunConfig", "TrackingError", "compose", "load", "runs", "sweep",
+    "sweeps", "train",
 ]  # fmt: skip
 
 

@@ -1,10 +1,11 @@
 """The command line: `python -m fa_sweep`, which is the command `fa-sweep` too.
 
 If the first word is a verb, such as `report`, that verb's module runs. Otherwise the command trains a run or a sweep. Imports
-stand inside the functions, because the processes that train import this file too but do not use the command line.
+stand inside the functions, so that the handlers of signals are there before anything else is imported.
 """
 
 import gc
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -33,6 +34,11 @@ def command(arguments: Sequence[str] | None = None) -> int:
     from fa_sweep import __version__
     from fa_sweep.cli.verbs import VERBS
 
+    if "_FA_SWEEP_COMPLETE" in os.environ:
+        from fa_sweep.cli.verbs.group import complete
+
+        if complete():
+            return finished(0)
     if "--version" in words:  # Hydra would print its own version
         print(f"fa_sweep {__version__}")
         return finished(0)
@@ -43,10 +49,8 @@ def command(arguments: Sequence[str] | None = None) -> int:
     settle()
     verb = words[0] if words and words[0] in VERBS else ""
     if verb:
-        module, said = VERBS[verb]
-        meanwhile(said)
-        main = import_module(module).main
-        words = words[1:]
+        meanwhile(VERBS[verb][1])
+        main = import_module("fa_sweep.cli.verbs.group").main
     else:
         main = import_module("fa_sweep.cli.entry").main
     gc.freeze()

@@ -7,6 +7,7 @@ from support import surroundings  # must come first: it cleans the environment b
 import logging
 import os
 import random
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
@@ -22,6 +23,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from omegaconf import DictConfig, OmegaConf
 from support import databases, services
+from support.commands import short
 from support.gate import Gate
 
 from fa_sweep.cli.composition import Composer
@@ -175,3 +177,32 @@ def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gate:
     """The gate at which `feedback=gated` waits in commands that get `gate.environment`; in this process it does not wait."""
     monkeypatch.setitem(MODES.foreign, "gated", EntryPoint("gated", "fa_sweep.feedback.random:Random", "fa_sweep.feedback"))
     return Gate(tmp_path / "gate")
+
+
+@pytest.fixture(scope="session")
+def made_ledger(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Path:
+    """A folder with three sweeps of 201 steps, tracked in MLflow.
+
+    "a" has 2 modes and 3 seeds. "b" has 1 mode and 5 seeds; three of its runs are a's. Some runs of "c" diverge.
+    """
+    from fa_sweep import api
+
+    folder, before = tmp_path_factory.mktemp("ledger"), Path.cwd()
+    words = [word for word in short() if word not in ("-m", "report=false")]
+    os.chdir(folder)
+    try:
+        databases.place(empty_database, folder)
+        api.sweep(*words, feedback=["symmetric", "random"], seed=range(3), name="a")
+        api.sweep(*words, feedback="random", seed=range(5), name="b")
+        api.sweep(*words, "train.loss=squared", feedback=["symmetric", "random"], seed=range(3), name="c", **{"train.lr": 50.0})
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.fixture
+def ledger(made_ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of `made_ledger` as the working folder."""
+    shutil.copytree(made_ledger / "outputs", tmp_path / "outputs", symlinks=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -25,20 +25,24 @@ LAYERS = (
     ("tracking",),
     ("report",),
     ("studies",),
+    ("results",),
     ("cli",),
+    ("api",),
     ("__main__",),
 )
 FLOOR = {name: number for number, layer in enumerate(LAYERS) for name in layer}
 # The only packages that may import each library. Every package may import the standard library and NumPy.
 ALLOWED = {
-    "hydra": {"cli"},
-    "omegaconf": {"cli"},
+    "hydra": {"cli", "api"},
+    "omegaconf": {"cli", "api"},
     "rich": {"cli"},
+    "click": {"cli"},
     "mlflow": {"tracking"},
     "sqlalchemy": {"tracking"},
     "alembic": {"tracking"},
     "psycopg": {"tracking"},
-    "pandas": {"report", "studies"},
+    "pandas": {"report", "studies", "results", "api"},
+    "xarray": {"results"},
     "seaborn": {"report", "studies"},
     "matplotlib": {"report", "studies"},
     "jinja2": {"report", "studies"},

@@ -4,12 +4,12 @@ Nothing here depends on Hydra.
 """
 
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from fa_sweep.cli import console
 from fa_sweep.cli.arguments import words_to_keep
+from fa_sweep.cli.current import current
 from fa_sweep.cli.planning import to_train
 from fa_sweep.cli.tracked import track, tracking_of, ui_command
 from fa_sweep.engine.training import train
@@ -29,7 +29,7 @@ from fa_sweep.sweep.shards import write_shard
 def open_sweep(folder: Path, jobs: Sequence[Job], app: AppConfig) -> Sweep:
     """Create a sweep's folder and print how many runs will be reused and trained.
 
-    The sweep's record also stores the command line, which is read from `sys.argv`.
+    The sweep's record also stores the command line, see `current`.
 
     Args:
         folder: The folder, already created by `make_folder`.
@@ -40,8 +40,9 @@ def open_sweep(folder: Path, jobs: Sequence[Job], app: AppConfig) -> Sweep:
         CannotWrite: The folder's files cannot be written.
     """
     sweep = create_sweep(
-        folder, jobs, tracking_of(app), **words_to_keep(sys.argv[1:]), single=False, resume=app.resume, name=app.name
+        folder, jobs, tracking_of(app), **words_to_keep(current().words), single=False, resume=app.resume, name=app.name
     )
+    current().conducted.append(sweep)
     reused, missing = sum(job.reused for job in jobs), len(to_train(jobs))
     todo = f"{missing} runs to train" if missing else "nothing to train, all runs are in the ledger"
     console.say(f"sweep {sweep.id}: {len(jobs)} jobs, {reused} reused, {todo}.")
@@ -80,14 +81,14 @@ def close_sweep(sweep: Sweep, app: AppConfig) -> None:
         console.say(f"fa_sweep: {alarm}", error=True)
     meanwhile("finished runs are kept, the same command brings them into MLflow")
     tracked, lost = track(sweep, app, records)
-    meanwhile(f"finished runs are kept; python -m fa_sweep report --sweep {sweep.id} writes the report")
+    meanwhile(f"finished runs are kept; python -m fa_sweep report {sweep.id} writes the report")
     console.say(f"\n{console.summary(sweep.jobs, records)}\n")
     if tracked:
         console.say(tracked)
     report, unwritten = _report(sweep, app) if app.report else (None, "")
     console.say("Look further:")
     console.say(f"  {ui_command(app)}")
-    console.say(f"  open {report}" if report else f"  python -m fa_sweep report --sweep {shlex.quote(sweep.id)}")
+    console.say(f"  open {report}" if report else f"  python -m fa_sweep report {shlex.quote(sweep.id)}")
     absent, errors = [job.run_id for job in sweep.jobs if job.run_id not in records], sweep.failures
     failed = [errors[run_id] for run_id in absent if run_id in errors]
     missing = len(absent) - len(failed)
@@ -135,8 +136,8 @@ def _report(sweep: Sweep, app: AppConfig) -> tuple[Path | None, str]:
 
     out = OUTPUTS / "reports" / sweep.id
     try:
-        with console.console.status("writing the report"):
+        with console.status("writing the report"):
             return report_and_attach(sweep, out, tracking_of(app), first=figures_of_study), ""
     except OSError as error:
         why = error.strerror or error
-        return None, f"the report could not be written to {out}: {why}; python -m fa_sweep report --sweep {sweep.id} writes it"
+        return None, f"the report could not be written to {out}: {why}; python -m fa_sweep report {sweep.id} writes it"

@@ -15,6 +15,7 @@ from dataclasses import is_dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
+from hydra._internal.core_plugins.bash_completion import BashCompletion
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
@@ -354,3 +355,9 @@ def compose(*overrides: str) -> RunConfig:
         return run_alone(composer_of_conf().settings(overrides))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(one_line(error)) from error
+
+
+def completed(incomplete: str) -> list[str]:
+    """Return the overrides with which a shell can complete a word: groups and settings, and after `=` the options."""
+    with a_hydra() as hydra:
+        return list(BashCompletion(hydra.config_loader)._query(config_name="config", line=incomplete))

@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from textwrap import wrap
 
@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from fa_sweep.cli.current import current
 from fa_sweep.sweep.division import Shard
 from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.ledger import finished, run_events
@@ -26,8 +27,17 @@ errors = Console(stderr=True, highlight=False, _environ=_TERMINAL)
 
 
 def say(text: str, *, error: bool = False) -> None:
-    """Print plain text, to the standard error if `error`. Lines are not wrapped, so that commands and paths can be copied."""
-    (errors if error else console).print(text, markup=False, soft_wrap=True)
+    """Print plain text, to the standard error if `error`. Lines are not wrapped, so that commands and paths can be copied.
+
+    A quiet command prints only what goes to the standard error.
+    """
+    if error or not current().quiet:
+        (errors if error else console).print(text, markup=False, soft_wrap=True)
+
+
+def status(text: str) -> AbstractContextManager[object]:
+    """Show that something is being done, as long as the block runs. A quiet command shows nothing."""
+    return nullcontext() if current().quiet else console.status(text)
 
 
 @dataclass

@@ -21,6 +21,7 @@ from fa_sweep.cli.arguments import check_arguments
 from fa_sweep.cli.composition import is_public
 from fa_sweep.cli.config_files import checked_files
 from fa_sweep.cli.configuration import conf_dir, resolve, yaml_without_secrets
+from fa_sweep.cli.current import carried_out
 from fa_sweep.cli.refusals import begins_anew, exit_status, one_line
 from fa_sweep.errors import CannotWrite, ConfigError
 from fa_sweep.process.notices import begin_command
@@ -79,9 +80,8 @@ def _main() -> int:
     sys.argv += _mode_of_preset(sys.argv[1:])
     begins_anew()
     try:
-        with _hydra_s_ways(), checked_files():
+        with _hydra_s_ways(), checked_files(), plugins_visible(), carried_out(sys.argv[1:]):
             check_arguments(sys.argv[1:])
-            _make_plugins_visible()
             hydra.main(config_path=conf_dir(), config_name="config", **_MAIN_ARGUMENTS)(job)()
     except CannotWrite as error:
         kept = "what was finished before is kept; make room, or choose another folder, and run the same command again"
@@ -119,7 +119,8 @@ def _hydra_s_ways() -> Iterator[None]:
             os.environ["HYDRA_FULL_ERROR"] = full_error
 
 
-def _make_plugins_visible() -> None:
+@contextmanager
+def plugins_visible() -> Iterator[None]:
     """Let Hydra find our plugins even if the working folder has a package `hydra_plugins`, which would hide ours.
 
     Raises ConfigError if that package cannot be imported.
@@ -131,9 +132,13 @@ def _make_plugins_visible() -> None:
         raise ConfigError(
             f"{where} cannot be imported: {type(error).__name__}: {error}; mend it or move it out of the way"
         ) from error
-    ours, paths = str(Path(__file__).resolve().parents[2] / "hydra_plugins"), list(getattr(plugins, "__path__", []))
-    if ours not in paths:
+    ours, paths = str(Path(__file__).resolve().parents[2] / "hydra_plugins"), plugins.__path__
+    if ours not in list(paths):
         plugins.__path__ = [*paths, ours]
+    try:
+        yield
+    finally:
+        plugins.__path__ = paths
 
 
 def _keep_hydra_s_assertions() -> None:

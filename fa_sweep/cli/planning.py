@@ -1,11 +1,11 @@
 """Plan a command before it writes anything: its jobs, which of them are reused, and what it takes to train the others."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
 from fa_sweep.cli import console
 from fa_sweep.cli.arguments import config_flags
+from fa_sweep.cli.current import current
 from fa_sweep.cli.tracked import target
 from fa_sweep.process.notices import is_new
 from fa_sweep.process.resources import available_memory, free_disk, in_bytes
@@ -37,7 +37,7 @@ def prepare(candidates: list[Asked], app: AppConfig, executor: str) -> tuple[lis
     """
     target(app)
     asked = len(candidates)
-    jobs = make_jobs(emptied(candidates), config_flags(sys.argv[1:]))
+    jobs = make_jobs(emptied(candidates), config_flags(current().words))
     if len(jobs) < asked:
         console.say(f"{asked - len(jobs)} of {asked} jobs are the same as another one and are left out.")
     if app.resume != "false" and (places := Ledger(OUTPUTS).find(jobs, reusable(app.resume))):

@@ -1,6 +1,5 @@
 """Conduct a single run: train it or read it from the ledger, and print one line per evaluation."""
 
-import sys
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from fa_sweep.cli import console
 from fa_sweep.cli.arguments import words_to_keep
 from fa_sweep.cli.composition import no_defaults
+from fa_sweep.cli.current import current
 from fa_sweep.cli.planning import prepare
 from fa_sweep.cli.tracked import track, tracking_of, ui_command
 from fa_sweep.engine.training import train
@@ -41,7 +41,7 @@ def run_single(app: AppConfig, overrides: Sequence[str], folder: Path, settings_
     job = named_after(job, no_defaults(app, overrides))
     meanwhile("the run was not finished, the same command starts it again")
     sweep = create_sweep(
-        folder, [job], tracking_of(app), **words_to_keep(sys.argv[1:]), single=True, resume=app.resume, name=app.name
+        folder, [job], tracking_of(app), **words_to_keep(current().words), single=True, resume=app.resume, name=app.name
     )
     with closing(sweep):
         write_bytes(settings_yaml.encode(), folder / "config.yaml")

@@ -58,7 +58,7 @@ def track(sweep: Sweep, app: AppConfig, records: Mapping[str, Record] | None = N
     if said := chosen_history(tracking.history, sweep.jobs, tracking.metrics)[1]:
         console.say(said)
     try:
-        with console.console.status("importing into MLflow"), sweep.claimed(wait=True):
+        with console.status("importing into MLflow"), sweep.claimed(wait=True):
             imported = import_sweep(sweep, tracking, records=records, say=console.say)
     except Busy as busy:
         return f"MLflow: {busy}.", ""
@@ -74,9 +74,19 @@ def track(sweep: Sweep, app: AppConfig, records: Mapping[str, Record] | None = N
     return _outcome(sweep, imported, choose(app.tracking.uri)), ""
 
 
-def _import_left_over(sweep: Sweep, tracking: TrackingConfig) -> None:
+def import_left_over_sweeps(tracking: TrackingConfig) -> int:
+    """Import all sweeps that MLflow lacks, and print what happened. Return the exit status: 1 if some are still not there."""
+    before = [sweep.id for sweep, entry in catalogued() if not entry.tracked]
+    _import_left_over(None, tracking)
+    left = [sweep.id for sweep, entry in catalogued() if not entry.tracked and not sweep.is_running]
+    if not before:
+        console.say("MLflow has every sweep and single run of this ledger.")
+    return 1 if left else 0
+
+
+def _import_left_over(sweep: Sweep | None, tracking: TrackingConfig) -> None:
     """Import the sweeps, other than this one, that earlier commands left over, and print what happened."""
-    others = [(other, entry) for other, entry in catalogued() if other.id != sweep.id]
+    others = [(other, entry) for other, entry in catalogued() if sweep is None or other.id != sweep.id]
     todo, elsewhere = find_left_over(others, tracking)
     still_not: dict[str, list[str]] = {}
     for left, result in import_left_over(todo, tracking.timeout_s, console.say):

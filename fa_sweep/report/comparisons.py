@@ -174,15 +174,21 @@ def _references(frames: Frames, reference: str | None) -> dict[str, str]:
         first = _mode(jobs[frames.groups[0]])
         at_levels = {group: job for group, job in jobs.items() if _mode(job) == first}
     by_levels = {_others(job): group for group, job in reversed(at_levels.items())}
-    return {group: by_levels[_others(job)] for group, job in jobs.items() if _others(job) in by_levels}
+    found = {}
+    for group, job in jobs.items():
+        # A reference may lack a setting, as symmetric feedback lacks a scale, if several sweeps are put together.
+        fitting = [levels for levels in by_levels if levels <= _others(job)]
+        if fitting:
+            found[group] = by_levels[max(fitting, key=len)]
+    return found
 
 
 def _mode(job: Job) -> str:
     return repr([job.factors.get(name) for name in MODE_FACTORS])
 
 
-def _others(job: Job) -> str:
-    return repr(sorted((name, repr(value)) for name, value in job.factors.items() if name not in MODE_FACTORS))
+def _others(job: Job) -> frozenset[tuple[str, str]]:
+    return frozenset((name, repr(value)) for name, value in job.factors.items() if name not in MODE_FACTORS)
 
 
 def _has_converged(runs: pd.DataFrame) -> np.ndarray:

@@ -5,18 +5,21 @@ event that never happened.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from fa_sweep.report.earlier import EarlierLook, earlier_looks
-from fa_sweep.sweep.folder import Sweep
+from fa_sweep.settings.identity import sweep_hash
+from fa_sweep.sweep.folder import OUTPUTS, Sweep
 from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.ledger import finished, run_events
 from fa_sweep.sweep.outcomes import Outcome
 from fa_sweep.sweep.shards import Record
+from fa_sweep.sweep.union import UnitedRecords, united
 from fa_sweep.tasks import METRICS
 from fa_sweep.tracking.content import is_main_history
 
@@ -39,6 +42,8 @@ class About:
         failed: The error messages of the failed runs, by the name of the run.
         environments: The distinct environments in which runs were trained, each with its number of runs.
         earlier: Earlier sweeps that ran some of the groups with a different set of seeds.
+        sweeps: The ids of the sweeps, if these are the frames of several; otherwise empty.
+        in_several: How many jobs stand in more than one of these sweeps. Each is counted once.
     """
 
     id: str
@@ -52,6 +57,8 @@ class About:
     failed: dict[str, str]
     environments: list[tuple[dict[str, str], int]]
     earlier: list[EarlierLook] = field(default_factory=list)
+    sweeps: list[str] = field(default_factory=list)
+    in_several: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,13 +95,44 @@ class Frames:
         return max(len(job.run.model.hidden) + 1 for job in self.jobs)
 
 
-def from_sweep(sweep: Sweep) -> Frames:
-    """Read a sweep's frames from its folder and from the ledger. Other sweeps may have trained some of its runs."""
-    records = sweep.records(quiet=True)
-    record = sweep.record
-    errors = sweep.failures
-    failures = {job.name: str(errors[job.run_id]) for job in sweep.jobs if job.run_id in errors and job.run_id not in records}
-    about = About(
+def from_sweep(sweep: Sweep, *, outputs: Path = OUTPUTS, every_metric: bool = False) -> Frames:
+    """Read a sweep's frames from its folder and from the ledger. Other sweeps may have trained some of its runs.
+
+    Args:
+        sweep: The sweep.
+        outputs: The folder of the ledger.
+        every_metric: Whether the histories have every metric, and not only those that a report needs.
+    """
+    records = sweep.records(outputs, quiet=True)
+    about = _about(sweep, records)
+    about = replace(about, environments=environments(records.values()), earlier=earlier_looks(sweep, sweep.jobs, outputs))
+    return make_frames(about, sweep.jobs, records, every_metric=every_metric)
+
+
+def from_sweeps(sweeps: Sequence[Sweep], *, outputs: Path = OUTPUTS, every_metric: bool = False) -> Frames:
+    """Read one or several sweeps from the ledger into one set of frames (see `together`).
+
+    Args:
+        sweeps: The sweeps, at least one.
+        outputs: The folder of the ledger.
+        every_metric: Whether the histories have every metric, and not only those that a report needs.
+    """
+    if len(sweeps) == 1:
+        return from_sweep(sweeps[0], outputs=outputs, every_metric=every_metric)
+    parts = []
+    for sweep in sweeps:
+        records = sweep.records(outputs, quiet=True)
+        parts.append(Part(_about(sweep, records), sweep.jobs, records))
+    frames = together(parts, every_metric=every_metric)
+    newest = max(sweeps, key=lambda sweep: sweep.record.created_at_ms)
+    earlier = [look for look in earlier_looks(newest, frames.jobs, outputs) if look.id not in frames.about.sweeps]
+    return replace(frames, about=replace(frames.about, earlier=earlier))
+
+
+def _about(sweep: Sweep, records: Mapping[str, Record]) -> About:
+    """Return the facts about a sweep of the ledger, without its environments and earlier looks."""
+    record, errors = sweep.record, sweep.failures
+    return About(
         id=sweep.id,
         hash=sweep.hash,
         command=record.command,
@@ -103,27 +141,71 @@ def from_sweep(sweep: Sweep) -> Frames:
         planned=len(sweep.jobs),
         reused=sum(job.reused for job in sweep.jobs),
         missing=sum(job.run_id not in records and job.run_id not in errors for job in sweep.jobs),
-        failed=failures,
-        environments=environments(records.values()),
-        earlier=earlier_looks(sweep, sweep.jobs),
+        failed={j.name: str(errors[j.run_id]) for j in sweep.jobs if j.run_id in errors and j.run_id not in records},
+        environments=[],
     )
-    return make_frames(about, sweep.jobs, records)
 
 
-def make_frames(about: About, jobs: Sequence[Job], records: Mapping[str, Record]) -> Frames:
+@dataclass(frozen=True)
+class Part:
+    """One of several sweeps that are put together: the facts about it, its planned jobs, and the records of finished runs."""
+
+    about: About
+    jobs: Sequence[Job]
+    records: Mapping[str, Record]
+
+
+def together(parts: Sequence[Part], *, every_metric: bool = False) -> Frames:
+    """Put several sweeps together into one set of frames.
+
+    A job that stands in several sweeps is counted once. The factors are those of the sweeps, and every other setting in which
+    their jobs differ.
+
+    Args:
+        parts: The sweeps.
+        every_metric: Whether the histories have every metric, and not only those that a report needs.
+    """
+    jobs = united([part.jobs for part in parts])
+    records = UnitedRecords([part.records for part in parts])
+    names = {(job.run_id, job.id): job.name for job in jobs}
+    errors: dict[str, str] = {}
+    for part in parts:
+        of_name = {job.name: names[job.run_id, job.id] for job in part.jobs if job.run_id not in records}
+        errors |= {of_name[name]: error for name, error in part.about.failed.items() if name in of_name}
+    abouts = [part.about for part in parts]
+    whole = sweep_hash(job.id for job in jobs)
+    about = About(
+        id=f"{len(parts)}-sweeps-{whole[:8]}",
+        hash=whole,
+        command="\n".join(dict.fromkeys(about.command for about in abouts)),
+        preset="",
+        source=", ".join(dict.fromkeys(about.source for about in abouts)),
+        planned=len(jobs),
+        reused=sum(job.reused for job in jobs),
+        missing=sum(job.run_id not in records for job in jobs) - len(errors),
+        failed=errors,
+        environments=environments(records.values()),
+        sweeps=[about.id for about in abouts],
+        in_several=sum(len(part.jobs) for part in parts) - len(jobs),
+    )
+    return make_frames(about, jobs, records, every_metric=every_metric)
+
+
+def make_frames(about: About, jobs: Sequence[Job], records: Mapping[str, Record], *, every_metric: bool = False) -> Frames:
     """Build the frames of a sweep from the records of its finished runs.
 
     Args:
         about: Facts about the sweep.
         jobs: All planned jobs in the order of the sweep.
         records: The record of each finished run, by run id.
+        every_metric: Whether the histories have every metric, and not only those that a report needs.
     """
     factors = list(dict.fromkeys(name for job in jobs for name in job.factors))
     groups = list(dict.fromkeys(job.group for job in jobs))
     ended = sorted(finished(jobs, records), key=lambda pair: pair[0].number)
     runs = pd.DataFrame([_run_row(job, record, factors) for job, record in ended], columns=_run_columns(factors, ended))
     runs["group"] = pd.Categorical(runs["group"], categories=groups, ordered=True)
-    return Frames(about, factors, runs, _histories(ended, groups), list(jobs))
+    return Frames(about, factors, runs, _histories(ended, groups, every_metric=every_metric), list(jobs))
 
 
 def _run_columns(factors: Sequence[str], finished: Sequence[tuple[Job, Record]]) -> list[str]:
@@ -169,10 +251,11 @@ def _level(value: Any) -> Any:
     return str(value) if isinstance(value, list) else value
 
 
-def _histories(finished: Sequence[tuple[Job, Record]], groups: Sequence[str]) -> pd.DataFrame:
-    names = dict.fromkeys(n for _, record in finished for n in record.metrics if is_main_history(n))
+def _histories(finished: Sequence[tuple[Job, Record]], groups: Sequence[str], *, every_metric: bool) -> pd.DataFrame:
+    names = dict.fromkeys(n for _, record in finished for n in record.metrics if every_metric or is_main_history(n))
+    place = {name: number for number, name in enumerate(groups)}
     lengths = [len(record.steps) for _, record in finished]
-    codes = [groups.index(job.group) for job, _ in finished]
+    codes = [place[job.group] for job, _ in finished]
     columns: dict[str, Any] = {
         "run_id": np.repeat(np.array([job.run_id for job, _ in finished], dtype=object), lengths),
         "group": pd.Categorical.from_codes(np.repeat(codes, lengths).astype(int), categories=list(groups), ordered=True),

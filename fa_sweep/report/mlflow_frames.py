@@ -1,33 +1,41 @@
-"""Read a sweep's frames from MLflow. For a finished sweep, they hold the same runs and histories as those from the ledger.
+"""Read sweeps' frames from MLflow. For finished sweeps, they hold the same runs and histories as those from the ledger.
 
 MLflow does not say which earlier sweeps ran the same groups, so `About.earlier` is empty.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import replace
 
-from fa_sweep.report.frames import About, Frames, environments, make_frames
+from fa_sweep.report.frames import About, Frames, Part, environments, make_frames, together
 from fa_sweep.tracking import tagnames
 from fa_sweep.tracking.importer import reported
-from fa_sweep.tracking.reader import read_sweep
+from fa_sweep.tracking.reader import TrackedSweep, read_sweep, sweep_ids
 
 
-def from_mlflow(uri: str, experiment: str, sweep_id: str | None = None, say: Callable[[str], None] = lambda _: None) -> Frames:
-    """Read the frames of a sweep from an MLflow experiment.
+def from_mlflow(uri: str, experiment: str, called: Sequence[str] = ()) -> Frames:
+    """Read the frames of sweeps of an MLflow experiment. Several sweeps become one set of frames.
 
     Args:
         uri: The URI of MLflow's store.
         experiment: The name of the experiment.
-        sweep_id: The id of the sweep; None for the newest.
-        say: Called with a message to the user if no id was given and the experiment holds several sweeps.
+        called: For each sweep its id, or a part of it that no other id has. By default all sweeps of the experiment are read.
 
     Raises:
         ConfigError: If there is no such sweep, or if MLflow holds only part of its histories.
         TrackingError: If the store cannot be read.
     """
     with reported(uri):
-        sweep = read_sweep(uri, experiment, sweep_id, say)
+        sweeps = [read_sweep(uri, experiment, sweep_id) for sweep_id in sweep_ids(uri, experiment, called)]
+    parts = [Part(_about(sweep, experiment), sweep.jobs, sweep.records) for sweep in sweeps]
+    if len(parts) > 1:
+        return together(parts)
+    (part,) = parts
+    return make_frames(replace(part.about, environments=environments(part.records.values())), part.jobs, part.records)
+
+
+def _about(sweep: TrackedSweep, experiment: str) -> About:
     planned = int(sweep.tags[tagnames.PLANNED])
-    about = About(
+    return About(
         id=sweep.id,
         hash=sweep.tags[tagnames.SWEEP_HASH],
         command=sweep.tags[tagnames.COMMAND],
@@ -37,6 +45,5 @@ def from_mlflow(uri: str, experiment: str, sweep_id: str | None = None, say: Cal
         reused=sum(job.reused for job in sweep.jobs),
         missing=planned - sum(job.run_id in sweep.records for job in sweep.jobs) - len(sweep.failed),
         failed=sweep.failed,
-        environments=environments(sweep.records.values()),
+        environments=[],
     )
-    return make_frames(about, sweep.jobs, sweep.records)

@@ -71,6 +71,24 @@ def git() -> dict[str, str]:
     return {"git_commit": commit, "git_dirty": "unknown" if changes is None else str(bool(changes)).lower()}
 
 
+def uncommitted() -> bytes:
+    """Return the uncommitted changes of the checkout that this code runs from, as a patch for `git apply`.
+
+    Returns:
+        The changes of tracked files, and the new files in the folders of the program. Empty if there are none, or no checkout.
+    """
+    if git()["git_dirty"] != "true":
+        return b""
+    root = Path(__file__).resolve().parents[2]
+    new = _git(root, "ls-files", "--others", "--exclude-standard", "--", "fa_sweep", "hydra_plugins", "conf") or ""
+    plain = ["git", "-C", str(root), "diff", "--binary", "--no-color", "--no-ext-diff"]
+    patches = [subprocess.run([*plain, "HEAD"], capture_output=True, timeout=60, check=False).stdout]
+    for name in new.splitlines():  # its status is 1, because the files differ
+        done = subprocess.run([*plain, "--no-index", "/dev/null", name], capture_output=True, timeout=60, check=False)
+        patches.append(done.stdout)
+    return b"".join(patches)
+
+
 def _git(folder: Path, *arguments: str) -> str | None:
     command = ["git", "-C", str(folder), *arguments]
     # In a hook and under `git rebase --exec`, GIT_DIR and similar variables point to another repository.

@@ -5,7 +5,7 @@ Searches are read page by page, so MLflow's limit on the length of an answer cut
 
 import json
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fa_sweep.checks import shown
 from fa_sweep.engine.evaluation import metric_names
 from fa_sweep.errors import ConfigError
 from fa_sweep.settings.build import build
@@ -57,45 +58,66 @@ class TrackedSweep:
     failed: dict[str, str]
 
 
-def read_sweep(
-    uri: str, experiment: str, sweep_id: str | None = None, say: Callable[[str], None] = lambda _: None
-) -> TrackedSweep:
+def sweep_ids(uri: str, experiment: str, called: Sequence[str] = ()) -> list[str]:
+    """Return the ids of sweeps of an MLflow experiment, oldest first. Sweeps that others supersede are left out.
+
+    Args:
+        uri: The store's URI.
+        experiment: The experiment's name.
+        called: For each sweep its id, or a part of it that no other id has; by default all sweeps.
+
+    Raises:
+        ConfigError: If the database or the experiment does not exist, or if a word calls no sweep, or several.
+        TrackingError: If a SQLite file does not have the tables of the installed MLflow.
+    """
+    parents = _parents(uri, experiment, {})[1]
+    ids = [run.data.tags[tagnames.SWEEP] for run in parents if tagnames.SUPERSEDED not in run.data.tags]
+    if not parents:
+        raise ConfigError(f"--experiment is {experiment!r}; it holds no sweep")
+    every = [run.data.tags[tagnames.SWEEP] for run in parents]
+    for word in called:
+        hits = [each for each in every if each == word] or [each for each in every if word in each]
+        if len(hits) != 1:
+            what = f"{len(hits)} sweeps" if hits else "no sweep"
+            listed = ", ".join((hits or every)[-5:])
+            raise ConfigError(f"--experiment is {experiment!r}; {shown(word)} calls {what} there; there are {listed}")
+    return [next(each for each in every if word in each) for word in called] or ids
+
+
+def _parents(uri: str, experiment: str, tags: Mapping[str, str]) -> "tuple[MlflowClient, list[Any], str]":
+    """Return a client, the parents of the sweeps that have these tags, oldest first, and the experiment's id."""
+    _require_database(uri)
+    client = connect(uri)
+    found = client.get_experiment_by_name(experiment)
+    if found is None:
+        raise ConfigError(f"--experiment is {experiment!r}; {public(uri)} has no experiment of that name")
+    parents = _all(client, found.experiment_id, {tagnames.KIND: "sweep", **tags})
+    return client, sorted(parents, key=lambda run: run.info.start_time), found.experiment_id
+
+
+def read_sweep(uri: str, experiment: str, sweep_id: str) -> TrackedSweep:
     """Read one sweep of an MLflow experiment.
 
     Args:
         uri: The store's URI.
         experiment: The experiment's name.
-        sweep_id: The sweep's id; by default the newest sweep is read.
-        say: Called with a line for the user that lists other sweeps, if the newest one is chosen among several.
+        sweep_id: The sweep's id.
 
     Raises:
         ConfigError: If the database, the experiment or the sweep does not exist, or if MLflow does not have the full
             histories of the sweep.
         TrackingError: If a SQLite file does not have the tables of the installed MLflow.
     """
-    _require_database(uri)
-    client = connect(uri)
-    found = client.get_experiment_by_name(experiment)
-    if found is None:
-        raise ConfigError(f"--experiment is {experiment!r}; {public(uri)} has no experiment of that name")
-    wanted = {tagnames.KIND: "sweep"} | ({tagnames.SWEEP: sweep_id} if sweep_id else {})
-    parents = sorted(_all(client, found.experiment_id, wanted), key=lambda run: run.info.start_time)
+    client, parents, experiment_id = _parents(uri, experiment, {tagnames.SWEEP: sweep_id})
     if not parents:
-        raise ConfigError(f"--experiment is {experiment!r}; it holds no sweep" + (f" {sweep_id!r}" if sweep_id else ""))
+        raise ConfigError(f"--experiment is {experiment!r}; it holds no sweep {sweep_id!r}")
     parent = parents[-1]
-    if len(parents) > 1 and not sweep_id:
-        ids = [run.data.tags[tagnames.SWEEP] for run in parents]
-        others = ", ".join(ids[-6:-1]) + (f" and {len(ids) - 6} more" if len(ids) > 6 else "")
-        say(
-            f"experiment {experiment!r} holds {len(ids)} sweeps; this is the newest, {ids[-1]}; "
-            f"--sweep ID chooses another: {others}"
-        )
     if (history := parent.data.tags.get(tagnames.HISTORY, "full")) != "full":
         raise ConfigError(
             f"--uri is {public(uri)}; it has {history} histories of sweep {parent.data.tags['fa_sweep.sweep']}, too little for "
             "statistics: report from the ledger (without --experiment), or track with tracking.history=full"
         )
-    children = _all(client, found.experiment_id, {tagnames.PARENT: parent.info.run_id})
+    children = _all(client, experiment_id, {tagnames.PARENT: parent.info.run_id})
     children.sort(key=lambda run: int(run.data.tags[tagnames.NUMBER]))
     jobs = [_job(client, run) for run in children]
     finished = [(job, run) for job, run in zip(jobs, children, strict=True) if run.info.status == "FINISHED"]

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from support.commands import report as main
 from support.commands import short
 
-from fa_sweep.cli.report import main
 from fa_sweep.sweep.folder import all_sweeps
 
 pytestmark = pytest.mark.usefixtures("few_figures")

@@ -22,7 +22,7 @@ SWEEP = ("-m", "fa_sweep", *short("seed=0,1", "n_jobs=1"))
 REPORT = ("-m", "fa_sweep", *short("seed=0,1", "n_jobs=1"), "report=true")
 SHARDS = "finished shards are kept, the same command goes on from there"
 NOTHING = "nothing was begun"
-REPORTED = "finished runs are kept; python -m fa_sweep report --sweep SWEEP writes the report"
+REPORTED = "finished runs are kept; python -m fa_sweep report SWEEP writes the report"
 STORE = "finished runs are kept, the same command brings them into MLflow"
 
 
@@ -119,7 +119,7 @@ def test_a_sweep_in_one_process(tmp_path, at, said):
         (("sqlite3.connect", "mlflow.db", 2, INT), "finished runs are kept"),
         (
             ("import", "matplotlib.ft2font", 1, INT),
-            "finished runs are kept; python -m fa_sweep report --sweep SWEEP writes the report",
+            "finished runs are kept; python -m fa_sweep report SWEEP writes the report",
         ),
         (("open", "report.html'", 1, HUP), REPORTED),
     ],
@@ -251,9 +251,8 @@ def test_imports_and_callers_in_the_same_process_keep_their_handlers(fa_sweep):
     assert fa_sweep("seed=x") == 2
     assert [signal.getsignal(number) for number in (INT, TERM, HUP)] == before
     code = "import signal; b = [*map(signal.getsignal, (1, 2, 15))]\n"
-    code += (
-        "import fa_sweep.__main__, fa_sweep.cli.entry, fa_sweep.process.signals, fa_sweep.cli.report, fa_sweep.report.report\n"
-    )
+    code += "import fa_sweep.__main__, fa_sweep.cli.entry, fa_sweep.process.signals, fa_sweep.api\n"
+    code += "import fa_sweep.cli.verbs.report, fa_sweep.report.report\n"
     code += "assert b == [*map(signal.getsignal, (1, 2, 15))]; assert signal.set_wakeup_fd(-1) == -1"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE)
 

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from support.commands import report as analysis
 from support.commands import short
 from support.files import report_contents
 from support.simulated import DIVERGED, NEVER, simulate
 
-from fa_sweep.cli.report import main as analysis
 from fa_sweep.report.figures import split_into_panels
 from fa_sweep.report.frames import from_sweep
 from fa_sweep.report.mlflow_frames import from_mlflow

@@ -20,3 +20,15 @@ def refused(fa_sweep: Callable[..., int], capfd: pytest.CaptureFixture[str], arg
     assert line.startswith("fa_sweep: ")
     assert list(Path().iterdir()) == []
     return line
+
+
+def report(words: Sequence[str] = ()) -> int:
+    """Run the verb `report` in this process, and return its exit status."""
+    return verb("report", *words)
+
+
+def verb(*words: str) -> int:
+    """Run a verb of the command line in this process, and return its exit status."""
+    from fa_sweep.cli.verbs.group import main
+
+    return main(words)

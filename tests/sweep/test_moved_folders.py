@@ -32,7 +32,7 @@ def test_a_left_over_of_another_store_is_named_and_left(fa_sweep, capfd, tmp_pat
 
 @pytest.mark.slow
 def test_a_copied_folder_writes_into_itself(fa_sweep, capfd, tmp_path, monkeypatch):
-    from fa_sweep.cli.report import main
+    from support.commands import report as main
 
     (tmp_path / "original").mkdir()
     monkeypatch.chdir(tmp_path / "original")

@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from support.commands import report as analysis
 from support.commands import short
 
-from fa_sweep.cli.report import main as analysis
 from fa_sweep.sweep import environment, work
 from fa_sweep.sweep.folder import all_sweeps
 

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.commands import verb
 
-from fa_sweep.cli import doctor
 from fa_sweep.engine.training import train
 from fa_sweep.errors import CannotWrite, Unreadable
 from fa_sweep.process.notices import begin_command
@@ -255,19 +255,19 @@ def test_what_a_killed_process_left_half_written_is_removed_and_what_is_being_wr
 
 def test_the_doctor_says_what_is_wrong_and_what_to_do(sweep, capfd):
     (sweep.folder / "tracked.json").write_text('{"run_id": "abc"}')
-    assert doctor.main() == 0
-    said = ["checked 1 sweeps and single runs, with 1 files of results", "nothing is wrong"]
+    assert verb("doctor") == 0
+    said = ["checked 1 sweeps and single runs, with 1 file of results", "nothing is wrong"]
     assert capfd.readouterr().out.splitlines()[:2] == said
     path = shard_of(sweep)
     old = path.with_name("0123456789ab.parquet")
     old.write_bytes(path.read_bytes())
     path.write_bytes(path.read_bytes()[:-1])
     (sweep.folder / "tracked.json").unlink()
-    assert doctor.main() == 1
+    assert verb("doctor") == 1
     out = capfd.readouterr().out
-    assert "1 shards were written by the first version, which kept no checksum: they are read, but not verified" in out
+    assert "1 shard of the first version, which kept no checksum: read, but not verified" in out
     assert f"{path} is damaged: its content is not what was written; remove this file" in out
-    assert "one is not in MLflow (auto); the next command that tracks there imports it" in out
+    assert "one is not in MLflow (auto); python -m fa_sweep import brings it there" in out
     (sweep.folder / TABLE).write_bytes(b"PAR1")
-    assert doctor.main() == 1
+    assert verb("doctor") == 1
     assert "jobs.parquet is damaged" in capfd.readouterr().out

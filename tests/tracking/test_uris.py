@@ -134,7 +134,7 @@ def test_an_explicit_uri_wins_then_the_variable_then_the_default(monkeypatch, tm
 
 @pytest.mark.slow
 def test_where_a_uri_came_from_is_printed(fa_sweep, monkeypatch, capfd):
-    from fa_sweep.cli.report import main
+    from support.commands import report as main
 
     assert fa_sweep(*short("seed=0,1", "dry_run=true")) == 0
     assert "tracking   experiment fa_sweep in sqlite:///outputs/mlflow.db (default)" in capfd.readouterr().out

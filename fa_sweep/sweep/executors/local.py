@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from multiprocessing import forkserver, resource_tracker
+from types import ModuleType
 from typing import Any
 
 from fa_sweep.errors import ShardLost
@@ -35,11 +37,11 @@ def start_server() -> None:
     Training processes are not forked from this process, because it has threads (BLAS, rich), and forking a process with threads
     can hang. For the same reason the server runs BLAS with one thread.
     """
-    multiprocessing.get_context("forkserver").set_forkserver_preload(["__main__", "fa_sweep.sweep.work"])
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["fa_sweep.sweep.work"])
     # The server needs the tracker. If the tracker were started inside the block below, that would unblock the signals that the
     # block has blocked.
     start_tracker()
-    with _inherited(), _short_socket_path():
+    with _inherited(), _short_socket_path(), _without_main():
         forkserver.ensure_running()
 
 
@@ -68,6 +70,20 @@ def _inherited() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Keep processes that start in this block from importing the main module of this one.
+
+    They do not need it. If it is a user's script without `if __name__ == "__main__"`, they would run it again.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextmanager
@@ -141,7 +157,8 @@ def _in_processes(shards: Sequence[Shard], processes: int, progress: Progress) -
     context = multiprocessing.get_context("forkserver")
     others = multiprocessing.active_children()
     with ProcessPoolExecutor(min(processes, len(shards)), mp_context=context, initializer=_end_with_parent) as pool:
-        waiting, lost = _submit(pool, shards)
+        with _without_main():
+            waiting, lost = _submit(pool, shards)
         try:
             yield from ((shard, ShardLost(_KILLED)) for shard in lost)
             while waiting:

@@ -1,0 +1,213 @@
+"""The Python interface: sweeps, their results, and queries over all runs. `fa_sweep` itself offers these names.
+
+Everything has the same engine, ids, resume and refusals as the command line, and shares its ledger: the folder `outputs` in the
+working folder. Calls from several threads take their turns. A call leaves no global state behind.
+"""
+
+import os
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
+
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from fa_sweep.checks import shown
+from fa_sweep.cli.arguments import check_arguments
+from fa_sweep.cli.composition import a_hydra, compose
+from fa_sweep.cli.config_files import checked_files
+from fa_sweep.cli.current import carried_out
+from fa_sweep.cli.entry import job, plugins_visible
+from fa_sweep.cli.refusals import begins_anew, in_quotes, one_line
+from fa_sweep.engine.training import train
+from fa_sweep.errors import ConfigError, FaSweepError, RunsFailed
+from fa_sweep.process.notices import begin_command
+from fa_sweep.process.secrets import redacted, redacted_output, remember_secrets_of, remember_secrets_of_the_process
+from fa_sweep.results import rows
+from fa_sweep.results.listing import listed
+from fa_sweep.results.lock import LOCK
+from fa_sweep.results.result import Result
+from fa_sweep.results.selection import NEWEST, find
+from fa_sweep.settings.messages import kind_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Result", "compose", "load", "runs", "sweep", "sweeps", "train"]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _call(function: Callable[P, T]) -> Callable[P, T]:
+    """Carry out a call as the command line carries out a command: one at a time, and with secrets masked in all output."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        with LOCK:
+            begin_command()
+            begins_anew()
+            remember_secrets_of_the_process()
+            with redacted_output():
+                try:
+                    return function(*args, **kwargs)
+                except FaSweepError as error:
+                    error.args = tuple(redacted(each) for each in error.args)
+                    raise error from None  # the cause says the same, at length, and may hold a password
+
+    return call
+
+
+@_call
+def sweep(*words: str, **settings: Any) -> Result:
+    """Train a sweep, or read it from the ledger as far as it is there already, and return its results.
+
+        sweep(feedback=["symmetric", "random"], seed=range(50), **{"train.lr": [0.01, 0.03]})
+        sweep("feedback=symmetric,random", "seed=range(50)", "train.lr=0.01,0.03")
+
+    Args:
+        words: Overrides as on the command line.
+        settings: Values by the names of settings or groups. A list, tuple, range or array is several values to sweep over. For
+            a setting that is itself a list, such as `model.hidden`, a list of lists is several values. No report is written
+            unless `report=True`.
+
+    Returns:
+        The results. If runs failed, `failures` has their errors, and a line on the standard error says so.
+
+    Raises:
+        ConfigError: A setting cannot be used. The message names the setting, its value and a remedy. Nothing is written.
+        CannotWrite: The ledger cannot be written. What was finished before is kept.
+    """
+    overrides = [word for word in words if word not in ("-m", "--multirun")]
+    overrides += [_override(name, value) for name, value in settings.items()]
+    for override in overrides:
+        if not isinstance(override, str) or override.startswith("-"):
+            raise ConfigError(
+                f"{shown(override)} is no override; write NAME=VALUE (hydra.searchpath=[file://FOLDER] takes the place of "
+                "--config-dir)"
+            )
+        remember_secrets_of(override)
+    if not any(_key(override) == "report" for override in overrides):
+        overrides.append("report=false")
+    with carried_out(["-m", *overrides], quiet=True) as command:
+        try:
+            _conduct(overrides)
+        except RunsFailed as error:
+            print(f"fa_sweep: {error}", file=sys.stderr)
+    if not command.conducted:
+        raise ConfigError("dry_run=true trains nothing, so there are no results; leave it out, or use the command line")
+    return Result(command.conducted)
+
+
+def _conduct(overrides: Sequence[str]) -> None:
+    """Conduct a sweep by the same steps as the command line."""
+    with _refusals(), checked_files(), plugins_visible():
+        check_arguments(overrides)
+        with a_hydra() as hydra:
+            hydra.multirun("config", job, list(overrides), with_log_configuration=False)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn errors of Hydra, OmegaConf and argparse into a ConfigError of one line."""
+    before = ArgumentParser.error
+    ArgumentParser.error = _refuse  # type: ignore[assignment, method-assign]
+    try:
+        yield
+    except FaSweepError:
+        raise
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(one_line(error)) from error
+    finally:
+        ArgumentParser.error = before  # type: ignore[method-assign]
+
+
+def _refuse(parser: ArgumentParser, message: str) -> NoReturn:
+    raise ConfigError(message)
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0].lstrip("+~")
+
+
+def _override(name: str, value: Any) -> str:
+    """Return a keyword argument as an override of the command line."""
+    key = f"+{name}" if name == "experiment" else name
+    if hasattr(value, "tolist"):  # an array, or a number of NumPy
+        value = value.tolist()
+    if isinstance(value, range):
+        return f"{key}=range({value.start},{value.stop},{value.step})"
+    if isinstance(value, Mapping):
+        raise ConfigError(f"{name} is a mapping; give its settings one by one, such as **{{'{name}.NAME': VALUE}}")
+    takes_list = "list" in str(kind_of(name))
+    if isinstance(value, list | tuple) and not (takes_list and not any(isinstance(v, list | tuple) for v in value)):
+        if not value:
+            raise ConfigError(f"{name} is an empty list; give it at least one value")
+        return f"{key}={','.join(_text(name, one) for one in value)}"
+    return f"{key}={_text(name, value)}"
+
+
+def _text(name: str, value: Any) -> str:
+    """Return one value as the command line would give it."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return f"[{','.join(_text(name, one) for one in value)}]"
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if not isinstance(value, str):
+        raise ConfigError(f"{name} is {shown(value)}, a {type(value).__name__}; give a number, a text, or a list of these")
+    return value if value.isidentifier() else in_quotes(value)
+
+
+@_call
+def load(*called: str | os.PathLike[str]) -> Result:
+    """Return the results of one or several sweeps of the ledger.
+
+    Args:
+        called: For each sweep its id or any part of it that no other id has, its name, its folder, or "newest". Without any,
+            the newest sweep.
+
+    Raises:
+        ConfigError: A word calls no sweep, or several.
+    """
+    return Result(find(called or (NEWEST,)))
+
+
+@_call
+def sweeps() -> "pd.DataFrame":
+    """Return one row per sweep and single run of the ledger, newest first (see `fa_sweep.results.listing.Listed`)."""
+    import pandas as pd
+
+    return pd.DataFrame([vars(one) for one in listed()], columns=list(_columns()))
+
+
+def _columns() -> Sequence[str]:
+    from dataclasses import fields
+
+    from fa_sweep.results.listing import Listed
+
+    return [field.name for field in fields(Listed)]
+
+
+@_call
+def runs(query: str = "") -> "pd.DataFrame":
+    """Return one row per finished run of the ledger that a query selects, with its settings, outcome and final metrics.
+
+        runs("task.name == 'xor' and outcome == 'converged' and train.lr < 0.1")
+
+    Args:
+        query: The query; `fa_sweep.results.query` has its grammar. "" selects all runs.
+
+    Raises:
+        ConfigError: The query cannot be read, or has a name that no run has.
+    """
+    import pandas as pd
+
+    return pd.DataFrame(rows.runs(query))

@@ -1,0 +1,81 @@
+"""Deleted sweeps are gone, and the runs that other sweeps use are still there."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import fa_sweep.api as fa
+from fa_sweep.errors import ConfigError
+from fa_sweep.results.deletion import plan_deletion
+from fa_sweep.results.selection import find, find_one
+from fa_sweep.sweep.folder import Sweep, all_sweeps
+
+pytestmark = pytest.mark.usefixtures("ledger")
+
+
+def test_runs_of_other_sweeps_are_kept():
+    kept, gone = fa.load("b").runs, find_one("a")
+    plan = plan_deletion([gone])
+    assert [folder.name for folder in plan.moves] == [find_one("b").id]
+    Path("outputs/reports", gone.id).mkdir(parents=True)
+    plan.carry_out()
+    assert not gone.folder.exists()
+    assert not Path("outputs/reports", gone.id).exists()
+    assert sorted(sweep.title for sweep in all_sweeps()) == ["b", "c"]
+    columns = [name for name in kept if name != "reused"]
+    assert fa.load("b").runs[columns].equals(kept[columns])
+
+
+def test_several_at_once_leave_nothing():
+    plan_deletion(find(["a", "b"])).carry_out()
+    assert [sweep.title for sweep in all_sweeps()] == ["c"]
+    assert len(list(Path("outputs/sweeps").iterdir())) == 1
+    assert len(fa.runs()) == 6
+
+
+def test_a_sweep_that_only_reuses_is_deleted_without_a_move():
+    plan = plan_deletion([find_one("b")])
+    assert plan.moves == {}
+    plan.carry_out()
+    assert len(fa.load("a").runs) == 6
+
+
+def test_a_shard_that_stands_twice_is_not_moved():
+    (shard,) = find_one("a").folder.glob("shards/*")
+    shutil.copy(shard, find_one("b").folder / "shards")
+    assert plan_deletion([find_one("a")]).moves == {}
+
+
+def test_an_interrupted_deletion_goes_on(monkeypatch):
+    plan = plan_deletion([find_one("a")])
+    for shards in plan.moves.values():
+        for shard in shards:
+            target = find_one("b").folder / "shards" / shard.name
+            shard.rename(target)  # as if it had been interrupted after the moves
+    plan_deletion([find_one("a")]).carry_out()
+    assert len(fa.load("b").runs) == 5
+
+
+def test_what_cannot_be_known_is_refused(monkeypatch):
+    (find_one("b").folder / "jobs.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ConfigError, match=r"mend or remove .* first, because it may use runs"):
+        plan_deletion([find_one("a")])
+    (find_one("b").folder / "sweep.json").write_text("{")
+    with pytest.raises(ConfigError, match="mend or remove it first"):
+        plan_deletion([find_one("a")])
+    monkeypatch.setattr(Sweep, "is_running", True)
+    with pytest.raises(ConfigError, match="is still running"):
+        plan_deletion([find_one("c")])
+
+
+def test_a_sweep_behind_a_link_goes_with_its_link(tmp_path):
+    sweep = find_one("c")
+    far = tmp_path / "far" / sweep.id
+    far.parent.mkdir()
+    shutil.move(sweep.folder, far)
+    sweep.folder.symlink_to(far, target_is_directory=True)
+    plan_deletion([find_one("c")]).carry_out()
+    assert not far.exists()
+    assert not sweep.folder.is_symlink()
+    assert sorted(sweep.title for sweep in all_sweeps()) == ["a", "b"]
