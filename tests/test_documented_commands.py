@@ -12,12 +12,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.commands import verb
 from support.markdown import IN_A_COPY, Block, blocks, commands, shows
 from support.places import ROOT
 from support.waiting import PATIENCE
@@ -71,12 +71,7 @@ def in_this_process(with_database: Path, one_figure: None, capfd: pytest.Capture
         if not line.startswith(PROGRAM) or SHELL & set("".join(words)):
             return in_a_shell(line, with_database)
         capfd.readouterr()
-        arguments = words[3:]
-        verb = arguments[0] if arguments[0] in VERBS else None
-        try:
-            status = import_module(VERBS[verb][0]).main(arguments[1:]) if verb else entry.main(arguments)
-        except SystemExit as end:
-            status = end.code
+        status = verb(*words[3:]) if words[3] in VERBS else entry.main(words[3:])
         printed = "".join(capfd.readouterr())
         assert not status, printed
         return printed
