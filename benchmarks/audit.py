@@ -8,7 +8,7 @@ import argparse
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -87,6 +87,7 @@ def _range(rates: Sequence[float]) -> str:
     return f"{100 * min(known):.1f}-{100 * max(known):.1f}" if known else "-"
 
 
+@cache
 def _middle(quantile: Quantile, function: Callable[[Array], float] = np.mean) -> float:
     """Return the mean of a population, or another functional of it, from two million evenly spaced quantiles."""
     return float(function(quantile((np.arange(2_000_000) + 0.5) / 2_000_000)))

@@ -13,9 +13,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fa_sweep.api import Result, compose, load, runs, sweep, sweeps, train
-    from fa_sweep.engine.training import Histories
+    from fa_sweep.api import compose, load, runs, sweep, sweeps
+    from fa_sweep.engine.training import Histories, train
     from fa_sweep.errors import ConfigError, FaSweepError, TrackingError
+    from fa_sweep.results.result import Result
     from fa_sweep.settings.schema import RunConfig
 
 __version__ = "0.1.0"
@@ -24,7 +25,7 @@ _HOMES = {
     "ConfigError": "fa_sweep.errors",
     "FaSweepError": "fa_sweep.errors",
     "Histories": "fa_sweep.engine.training",
-    "Result": "fa_sweep.api",
+    "Result": "fa_sweep.results.result",
     "RunConfig": "fa_sweep.settings.schema",
     "TrackingError": "fa_sweep.errors",
     "compose": "fa_sweep.api",
@@ -32,7 +33,7 @@ _HOMES = {
     "runs": "fa_sweep.api",
     "sweep": "fa_sweep.api",
     "sweeps": "fa_sweep.api",
-    "train": "fa_sweep.api",
+    "train": "fa_sweep.engine.training",
 }
 
 __all__ = [

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.util import find_spec
 
 # Importing a thousand modules creates hundreds of thousands of objects that are never freed. Collecting garbage less often, and
 # excluding these objects from it (gc.freeze below), saves 2 to 3 % of a command's time.
@@ -34,6 +35,9 @@ def command(arguments: Sequence[str] | None = None) -> int:
     from fa_sweep import __version__
     from fa_sweep.cli.verbs import VERBS
 
+    if missing := [name for name in ("numpy", "hydra", "omegaconf", "click", "rich", "pyarrow") if find_spec(name) is None]:
+        print(f"fa_sweep: {_use_another_interpreter(missing)}", file=sys.stderr)
+        return finished(2)
     if "_FA_SWEEP_COMPLETE" in os.environ:
         from fa_sweep.cli.verbs.group import complete
 
@@ -59,6 +63,14 @@ def command(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 0
     return finished(final_status(status, "fa_sweep"))
+
+
+def _use_another_interpreter(missing: Sequence[str]) -> str:
+    """Return what to do if this interpreter lacks packages, because it is not that of the project's environment."""
+    places = [os.environ.get("VIRTUAL_ENV", ""), ".venv", os.path.join(os.path.dirname(os.path.dirname(__file__)), ".venv")]
+    known = [path for path in (os.path.join(place, "bin", "python") for place in places if place) if os.path.exists(path)]
+    remedy = f"use {known[0]} -m fa_sweep" if known else "install it: pip install fa-sweep, or make sweep in a checkout"
+    return f"{sys.executable} has no {', '.join(missing)}; {remedy}"
 
 
 if __name__ == "__main__":

@@ -16,13 +16,13 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from fa_sweep.checks import shown
+from fa_sweep.cli import composition
 from fa_sweep.cli.arguments import check_arguments
-from fa_sweep.cli.composition import a_hydra, compose
+from fa_sweep.cli.composition import a_hydra
 from fa_sweep.cli.config_files import checked_files
 from fa_sweep.cli.current import carried_out
 from fa_sweep.cli.entry import job, plugins_visible
 from fa_sweep.cli.refusals import begins_anew, in_quotes, one_line
-from fa_sweep.engine.training import train
 from fa_sweep.errors import ConfigError, FaSweepError, RunsFailed
 from fa_sweep.process.notices import begin_command
 from fa_sweep.process.secrets import redacted, redacted_output, remember_secrets_of, remember_secrets_of_the_process
@@ -36,7 +36,7 @@ from fa_sweep.settings.messages import kind_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Result", "compose", "load", "runs", "sweep", "sweeps", "train"]
+__all__ = ["compose", "load", "runs", "sweep", "sweeps"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -164,6 +164,9 @@ def _text(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise ConfigError(f"{name} is {shown(value)}, a {type(value).__name__}; give a number, a text, or a list of these")
     return value if value.isidentifier() else in_quotes(value)
+
+
+compose = _call(composition.compose)
 
 
 @_call

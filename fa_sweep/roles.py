@@ -38,6 +38,23 @@ FREE, OBSERVING, JUDGING, PROPOSING, COMPUTING, LOCATION, APPLICATION = (
     for role in (Role.FREE, Role.OBSERVING, Role.JUDGING, Role.PROPOSING, Role.COMPUTING, Role.LOCATION, Role.APPLICATION)
 )
 
+
+def added(neutral: Any, role: Role = Role.SCIENTIFIC) -> Mapping[str, Any]:
+    """Return the metadata of a setting that was added when there were runs without it.
+
+    With the neutral value, a run has the results and the id that it had before. Older records, which lack the setting, get
+    this value.
+
+    Args:
+        neutral: the value with which everything is as it was without the setting.
+        role: the setting's role.
+
+    Example:
+        validation: int = field(metadata=added(0))
+    """
+    return MappingProxyType({"role": role, "neutral": neutral})
+
+
 IN_RUN_ID = frozenset({Role.SCIENTIFIC, Role.FREE, Role.OBSERVING})
 """Roles of the settings that a run's results depend on. The run's id is a hash of these settings, among other things."""
 IN_JOB_ID = frozenset({Role.JUDGING, Role.PROPOSING})
@@ -57,6 +74,12 @@ def own_roles(schema: type, group: Role = Role.SCIENTIFIC) -> Mapping[str, Role]
     return {each.name: each.metadata.get("role", group) for each in fields(schema)}
 
 
+@cache
+def neutrals(schema: type) -> Mapping[str, Any]:
+    """Return the neutral values of a dataclass's own fields that have one (see `added`), by name."""
+    return {each.name: each.metadata["neutral"] for each in fields(schema) if "neutral" in each.metadata}
+
+
 def names_with(schema: type, *roles: Role) -> tuple[str, ...]:
     """Return the names of a dataclass's own fields that have one of the given roles, in the order of the fields."""
     return tuple(name for name, role in own_roles(schema).items() if role in roles)
@@ -69,6 +92,21 @@ def roles_of(settings: Any) -> dict[str, Role]:
         settings: an instance of the dataclass, such as a `RunConfig`.
     """
     return dict(_roles_of(settings, "", Role.SCIENTIFIC))
+
+
+def at_neutral(settings: Any, path: str = "") -> Iterator[str]:
+    """Yield the dotted names of all settings, in nested groups too, that have their neutral value (see `added`).
+
+    Args:
+        settings: an instance of a dataclass.
+        path: what to put before each name.
+    """
+    neutral = neutrals(cast(Hashable, type(settings)))
+    for name, value in vars(settings).items():
+        if is_dataclass(value):
+            yield from at_neutral(value, f"{path}{name}.")
+        elif name in neutral and value == neutral[name]:
+            yield f"{path}{name}"
 
 
 def _roles_of(settings: Any, path: str, group: Role) -> Iterator[tuple[str, Role]]:

@@ -30,7 +30,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 # Pages that take more than a few seconds.
 SLOW = {"digits.md", "own-rule.md", "own-task.md"}
 LANGUAGES = {"bash", "python", "text", "yaml", "toml", "latex"}
-REASONS = {"it needs a server", "it needs a cluster", "it does not end", "it takes minutes", "it installs the program"}
+REASONS = {"it needs a server", "it needs a cluster", "it does not end", "it takes minutes", "it needs a file of the reader's"}
 PROGRAM = "python -m fa_sweep "
 # What makes the shell do more than to start one program.
 SHELL = set("|&;<>$`*")

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -51,6 +52,7 @@ ALLOWED = {
     "threadpoolctl": {"engine", "sweep"},
     "numba": {"engine"},
     "yaml": {"cli"},
+    "IPython": {"cli"},
     "sklearn": {"tasks"},
     "dask": {"sweep"},
     "distributed": {"sweep"},
@@ -249,18 +251,9 @@ def test_the_tests_run_from_the_source_distribution(tmp_path):
     (archive,) = tmp_path.glob("*.tar.gz")
     shutil.unpack_archive(archive, tmp_path, filter="data")
     (tree,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    few = ["-k", "numerics or test_hostile_names_come_out_inert"]  # pytest imports all tests all the same
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-p",
-            "no:cacheprovider",
-            "-m",
-            "not service and not slow",
-            "tests/numerics",
-            "tests/report",
-        ],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", "not service and not slow", *few, "tests"],
         cwd=tree,
         env={**os.environ, "PYTHONPATH": str(tree)},
         capture_output=True,
@@ -268,5 +261,6 @@ def test_the_tests_run_from_the_source_distribution(tmp_path):
         timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout[-2000:]
+    assert re.search(r"[6-9]\d passed", done.stdout)
     listed = {path.name for path in tree.iterdir()}
     assert {"Makefile", "constraints.txt", "docs", "CHANGELOG.md", "CITATION.cff", "conf", "tests"} <= listed

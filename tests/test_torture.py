@@ -8,18 +8,21 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support import databases
 from support.places import ROOT
 
-from torture import page
+from torture import kills, page
 from torture.case import Outcome, attributed
 from torture.flips import Flip, footer_start
 from torture.inputs import wrong
+from torture.phases import PHASES
 from torture.program import Ended
 from torture.secrets import ODD, contents, forms, found_in
 from torture.truth import Truth, digests_in, temporary, untracked, wrong_in_ledger, wrong_in_store
@@ -28,9 +31,10 @@ PASSWORD = "Zq7v/K9@x:S3#cr?3t%&B q"  # noqa: S105  planted
 
 
 @pytest.fixture(scope="module")
-def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sweep(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Path:
     """The working folder of a small sweep that the command line trained and imported into MLflow."""
     cwd = tmp_path_factory.mktemp("sweep")
+    databases.place(empty_database, cwd)
     arguments = ["-m", "feedback=symmetric,random", "seed=0,1", "train.steps=61", "train.eval_every=20", "train.hold=1"]
     command = [sys.executable, "-m", "fa_sweep", *arguments, "report=false", "n_jobs=1"]
     subprocess.run(command, cwd=cwd, check=True, capture_output=True)
@@ -113,6 +117,27 @@ def test_a_flip_changes_one_bit_and_keeps_the_time(copied: Path) -> None:
     differing = [a ^ b for a, b in zip(before, after, strict=True) if a != b]
     assert differing == [1 << 3]
     assert shard.stat().st_mtime_ns == times
+
+
+def test_a_kill_that_came_too_late_is_made_up_for_in_a_new_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every kill of a chain is counted, and every folder is compared after the last command in it."""
+    late, killed, compared = [2, 5], [], []
+    program = SimpleNamespace(run=lambda arguments, cwd: Ended(0, "", "", 1.0))
+    part = kills.Kills(program, 0, timelines={"one process": dict.fromkeys(PHASES, 1.0)})  # type: ignore[arg-type]
+
+    def kill(_: kills.Kill, cwd: Path, name: str) -> Outcome | Ended:
+        if len(killed) in late:
+            late.remove(len(killed))
+            return Ended(0, "", "", 1.0)
+        killed.append(cwd)
+        return Outcome("SIGINT", name)
+
+    monkeypatch.setattr(part, "_kill", kill)
+    monkeypatch.setattr(part, "_completed", lambda last, cwd, name, number: compared.append((cwd, number)))
+    part._chain(tmp_path, 0, "one process")
+    assert len(killed) == kills.PER_CHAIN
+    assert compared == [(folder, killed.count(folder)) for folder in dict.fromkeys(killed)]
+    assert len(compared) == 3
 
 
 def test_the_culprit_among_many_is_found() -> None:

@@ -37,7 +37,10 @@ CSV = {
     "a NaN": b"a,b,y\nnan,1,0\n3,4,1\n", "infinity": b"a,b,y\n1e999,1,0\n3,4,1\n", "no such target": b"a,b,z\n1,2,0\n3,4,1\n",
     "two columns of one name": b"a,a,y\n1,2,0\n3,4,1\n", "two targets": b"a,y,y\n1,2,0\n3,4,1\n", "one row": b"a,b,y\n1,2,0\n",
     "one class": b"a,b,y\n1,2,0\n3,4,0\n5,6,0\n", "zeros": bytes(4096), "an open quote": b'a,b,y\n"1,2,0\n3,4,1\n',
-    "a NUL": b"a,b,y\n1\0,2,0\n3,4,1\n", "UTF-16": "a,b,y\n1,2,0\n3,4,1\n".encode("utf-16"),
+    "a NUL": b"a,b,y\n1\0,2,0\n3,4,1\n", "half of UTF-16": "a,b,y\n1,2,0\n3,4,1\n".encode("utf-16")[:-1],
+    "gzip of half a file": gzip.compress(b"a,b,y\n" + b"1,2,0\n3,4,1\n" * 99, mtime=0)[:30],
+    "gzip of four million empty lines": gzip.compress(b"a,b,y\n" + bytes([10]) * 2**22, 1, mtime=0),
+    "gzip of one line of 20 MB": gzip.compress(b"a,b,y\n" + b"1" * 20_000_000, mtime=0),
     "one line of 20 MB": b"a,b,y\n" + b"1" * 20_000_000,
 }  # fmt: skip
 PIXELS = _npy("<f8", (4, 9), bytes(8 * 36))

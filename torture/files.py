@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import socket
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,12 +21,12 @@ from torture.contents import ANY, JSON, altered
 from torture.leftovers import NEXT, Leftovers, leftovers_of, move
 from torture.program import Ended
 from torture.tables import NEARLY, variations
-from torture.truth import stored, wrong_in_store
+from torture.truth import shards_of, stored, wrong_in_store
 
 LIMIT_S = 10.0
 COPIES = 10  # how many hostile files one command meets
 HELD = {
-    "Parquet in shards/": "no traceback, no hang; said in one line; true runs are used, with true numbers",
+    "Parquet in shards/": "no traceback, no hang; said in one line, or not needed; true runs are used, with true numbers",
     "content of a record": "no traceback, no hang; said in one line, or imported as it was",
     "field of a record": "likewise",
     "no regular file": "likewise",
@@ -43,7 +44,8 @@ class Plant:
         what: what the file is or contains.
         file: the name of the file.
         make: the function that makes the file at a given path.
-        said: whether the command must report the file. If not, it may instead use the file, but the numbers must be true.
+        said: whether the command must report the file, unless it does not need it. If false, it may use the file, but the
+            numbers must be true.
     """
 
     kind: str
@@ -209,8 +211,23 @@ class Files(Common):
         if len(lines) > 1:
             return f"said in {len(lines)} lines"
         if in_shards:
-            return "" if lines or not plant.said else "not said"
+            return "" if lines or not plant.said else self._where_needed(plant, cwd)
         return self.leftovers.verdict(cwd, place.parent.name, done.said)
+
+    def _where_needed(self, plant: Plant, cwd: Path) -> str:
+        """Judge a shard that the command did not report, which is right if it found all its runs in the intact shard.
+
+        In a copy without the intact shard, the command must report it, and train the runs again.
+        """
+        alone = Path(tempfile.mkdtemp(prefix="alone-", dir=cwd.parent)) / "work"
+        self.leftovers.copy_to(alone)
+        for shard in shards_of(alone / "outputs"):
+            shard.unlink()
+        place = self._plant(plant, alone, 0)
+        done = self.program.quick(NEXT, alone, limit=LIMIT_S)
+        said = [] if len(done.lines(place.stem.lower())) == 1 else ["not said in one line"]
+        problems = [wrong for wrong in (_broken(done), *said, *self._wrong(alone)) if wrong]
+        return f"not said; without the intact shard: {'; '.join(problems)}" if problems else ""
 
     def _alone(self, folder: Path, number: int, plant: Plant) -> list[Outcome]:
         """Plant a file in outputs/ and run the command. Then remove the file and run the same command again."""

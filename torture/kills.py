@@ -19,7 +19,7 @@ from torture.phases import Watch, measure
 from torture.program import Ended, Started, end_all, left_over
 from torture.truth import Truth, wrong_in
 
-PER_CHAIN = {"report": 10}
+PER_CHAIN = 9
 CHAINS = ["one process", "two processes", "one process", "two processes", "single run", "report"] * 6
 END_S, TWICE_END_S = 2.0, 1.0
 SETTLE_S = 0.5  # the longest wait for a handler of SIGTERM; a program that has none by then is killed all the same
@@ -102,40 +102,40 @@ class Kills(Common):
         late = ("import", "report", "ending")
         phases = [phase for phase in self.timelines[name] if name != "report" or phase in late]
         outcomes, since, cwd = [], 0, new_folder(folder)
-        for kill in kills_of(self.random(number), phases, PER_CHAIN.get(name, 8)):
+        for kill in kills_of(self.random(number), phases, PER_CHAIN):
             found = self._kill(kill, cwd, name)
-            outcomes += found
-            since += len(found)
-            if not found:  # the command ended before its kill: check that it completed, and go on in a new folder
-                outcomes.append(self._completed(cwd, name, since))
-                since, cwd = 0, new_folder(folder)
-        return [*outcomes, self._completed(cwd, name, since)] if since else outcomes
+            if isinstance(found, Ended):  # earlier commands had done the work of this phase, so the command ran undisturbed
+                outcomes.append(self._completed(found, cwd, name, since))
+                since, cwd = 0, new_folder(folder)  # where the command passes every phase
+                found = self._kill(kill, cwd, name)
+            if isinstance(found, Outcome):
+                outcomes.append(found)
+                since += 1
+        return [*outcomes, self._completed(self.program.run(COMMANDS[name], cwd), cwd, name, since)]
 
-    def _completed(self, cwd: Path, name: str, kills: int) -> Outcome:
-        """Run the command undisturbed, and compare the folder with one in which no command was killed."""
-        last = self.program.run(COMMANDS[name], cwd)
+    def _completed(self, last: Ended, cwd: Path, name: str, kills: int) -> Outcome:
+        """Compare the folder in which a command has run undisturbed with one in which no command was killed."""
         failed = "" if last.status == 0 else f"status {last.status}: {last.err.strip()[-200:]}"
         problems = [wrong for wrong in (failed, traceback_in(last.said)) if wrong] or wrong_in(cwd, self.truths[name])
         return Outcome("same command again", f"{name}, after {kills} kills", "; ".join(problems))
 
-    def _kill(self, kill: Kill, cwd: Path, name: str) -> list[Outcome]:
-        """Start the command and kill it. Return no outcome if it ended before the signal."""
+    def _kill(self, kill: Kill, cwd: Path, name: str) -> Outcome | Ended:
+        """Start the command and kill it. Return the command if it ended before the signal."""
         timeline = self.timelines[name]
         started = self.program.start(COMMANDS[name], cwd)
         watch = Watch(cwd, started, timeline["imports"])
         watch.wait_for("imports", SETTLE_S)
         if kill.phase != "imports" and not watch.wait_for(kill.phase, 60):
-            started.wait(60)
-            return []
+            return started.wait(60)
         time.sleep(kill.share * timeline[kill.phase])
         if not started.send(kill.number, group=kill.group):
-            return []
+            return started.wait(60)
         if kill.twice:
             time.sleep(kill.gap_s)
             started.send(kill.number, group=kill.group)
         problems = after(kill, started)
         end_all(started.marker)
-        return [Outcome(kill.number.name, f"{kill}, {name}", "; ".join(problems))]
+        return Outcome(kill.number.name, f"{kill}, {name}", "; ".join(problems))
 
 
 def new_folder(folder: Path) -> Path:

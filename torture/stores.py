@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import ClassVar
 
 from torture.case import Common, Outcome, Task, traceback_in
@@ -74,6 +74,7 @@ class Stores(Common):
     """Plants each of eight faults in each request of an import, and also tries a server that never answers."""
 
     name = "stores"
+    folder: Path = field(default_factory=Path)
     servers: list[Server] = field(default_factory=list)
     idle: "SimpleQueue[Server]" = field(default_factory=SimpleQueue)
     requests: int = 0
@@ -82,21 +83,19 @@ class Stores(Common):
     held: ClassVar[Mapping[str, str]] = HELD
 
     def prepare(self, folder: Path) -> None:
-        """Train the sweep, start two servers, and note the results and the number of requests of an undisturbed import."""
-        self.trained = folder / "trained/work"
+        """Train the sweep, start a server, and note the results and the number of requests of an undisturbed import."""
+        self.folder, self.trained = folder, folder / "trained/work"
         self.trained.mkdir(parents=True)
         done = self.program.run(SWEEP, self.trained)
         assert done.status == 0, done.err
-        for number in range(2):
-            self.servers.append(Server(self.program, folder / f"server-{number}"))
-            self.idle.put(self.servers[-1])
-        undisturbed = folder / "undisturbed/work"
+        undisturbed, server = folder / "undisturbed/work", self._take()
         shutil.copytree(self.trained, undisturbed, symlinks=True)
-        self.servers[0].proxy.arm()
-        done = self._import(self.servers[0], undisturbed, "undisturbed")
+        server.proxy.arm()
+        done = self._import(server, undisturbed, "undisturbed")
         assert done.status == 0, done.err
-        self.requests = self.servers[0].proxy.count
-        runs = [run for run in stored(self.servers[0].database) if "fa_sweep.run_id" in run.tags]
+        self.requests = server.proxy.count
+        self.idle.put(server)
+        runs = [run for run in stored(server.database) if "fa_sweep.run_id" in run.tags]
         self.truth = Truth(dict(ledger(self.trained / "outputs")), {run.tags["fa_sweep.run_id"]: content(run) for run in runs})
 
     def tasks(self) -> Sequence[Task]:
@@ -107,8 +106,16 @@ class Stores(Common):
         tasks = [self.task(number, partial(self._faults, pairs=group)) for number, group in enumerate(groups)]
         return [*tasks[:3], self.task(len(tasks), self._silent), *tasks[3:]]
 
+    def _take(self) -> Server:
+        """Return a server that no other task uses. It is started if all others are in use."""
+        with suppress(Empty):
+            return self.idle.get_nowait()
+        server = Server(self.program, self.folder / f"server-{uuid.uuid4().hex[:6]}")
+        self.servers.append(server)
+        return server
+
     def _faults(self, folder: Path, pairs: list[tuple[str, int]]) -> list[Outcome]:
-        server, outcomes = self.idle.get(), []
+        server, outcomes = self._take(), []
         try:
             for fault, at in pairs:
                 cwd, experiment = folder / f"{fault}-{at}" / "work", f"{fault} at {at} {uuid.uuid4().hex[:6]}"
@@ -138,7 +145,7 @@ class Stores(Common):
 
     def _silent(self, folder: Path) -> list[Outcome]:
         """Import to a port that accepts connections but never answers, and then to a real server."""
-        server, cwd = self.idle.get(), folder / "work"
+        server, cwd = self._take(), folder / "work"
         shutil.copytree(self.trained, cwd, symlinks=True)
         try:
             with socket.socket() as deaf:

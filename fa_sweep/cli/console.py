@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from textwrap import wrap
@@ -12,11 +13,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from fa_sweep.cli.current import current
+from fa_sweep.settings.schema import RunConfig
 from fa_sweep.sweep.division import Shard
 from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.ledger import finished, run_events
 from fa_sweep.sweep.outcomes import Events, Outcome, median_time, wilson_interval
 from fa_sweep.sweep.shards import Record
+from fa_sweep.sweep.symptoms import advice
 from fa_sweep.tasks import METRICS
 
 # FORCE_COLOR, COLUMNS and similar variables are ignored, because somebody may have set them for another program or for a pipe.
@@ -44,18 +47,18 @@ def status(text: str) -> AbstractContextManager[object]:
 class Bar:
     """A progress bar that counts runs: a stack of R runs that is one third done counts as R / 3 runs.
 
-    `sizes` maps a shard's number to the number of its runs, and `done` to how many of them are done.
+    `sizes` maps a shard's number to the number of its runs, and `done` to how many of them are done. `show` is called with the
+    number of runs that are done.
     """
 
-    bar: Progress
     sizes: dict[int, int]
-    task: int
+    show: Callable[[int], object]
     done: dict[int, float] = field(default_factory=dict)
 
     def progress(self, shard: int, fraction: float) -> None:
         """Show that the given fraction (0 to 1) of shard number `shard` is done."""
         self.done[shard] = fraction * self.sizes[shard]
-        self.bar.update(self.task, completed=int(sum(self.done.values())))  # type: ignore[arg-type]
+        self.show(int(sum(self.done.values())))
 
     def finished(self, shard: Shard) -> None:
         """Show that a whole shard is done."""
@@ -65,6 +68,10 @@ class Bar:
 @contextmanager
 def progress_bar(shards: Sequence[Shard]) -> Iterator[Bar]:
     """Show a progress bar with an estimate of the time left, as long as the block runs."""
+    sizes = {shard.number: len(shard.jobs) for shard in shards}
+    if console.is_jupyter:
+        yield Bar(sizes, _notebook_bar(sum(sizes.values())))
+        return
     columns = (
         TextColumn("training"),
         BarColumn(),
@@ -74,12 +81,30 @@ def progress_bar(shards: Sequence[Shard]) -> Iterator[Bar]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    sizes = {shard.number: len(shard.jobs) for shard in shards}
     with Progress(*columns, console=console, refresh_per_second=5) as bar:
-        yield Bar(bar, sizes, bar.add_task("training", total=sum(sizes.values())))
+        task = bar.add_task("training", total=sum(sizes.values()))
+        yield Bar(sizes, lambda done: bar.update(task, completed=done))
+
+
+def _notebook_bar(total: int) -> Callable[[int], object]:
+    """Show a progress bar below a notebook's cell. Returns a function that shows how many runs of `total` are done."""
+    from IPython.display import HTML, display
+
+    started, last = time.monotonic(), [0.0]
+    text = '<progress max="{total}" value="{done}"></progress> {done} of {total} runs, {seconds:.0f} s'
+    handle = display(HTML(text.format(total=total, done=0, seconds=0)), display_id=True)
+
+    def show(done: int) -> None:
+        now = time.monotonic()
+        if done == total or now - last[0] > _NOTEBOOK_S:
+            last[0] = now
+            handle.update(HTML(text.format(total=total, done=done, seconds=now - started)))
+
+    return show
 
 
 WIDTH = 80
+_NOTEBOOK_S = 0.2  # the shortest time between two updates of a notebook's progress bar
 COLUMNS = ("n", "reached", "at end", "converged (95 % CI)", "median steps", "angle")
 
 
@@ -106,7 +131,12 @@ def summary(jobs: Sequence[Job], records: Mapping[str, Record]) -> str:
         return f"{name.ljust(first)}  {numbers}" if len(name) <= first else f"{name}\n{' ' * first}  {numbers}"
 
     return "\n".join(
-        [line("group", COLUMNS), *(line(name, cells) for name, cells in rows.items()), *wrap(_caption(jobs), WIDTH)]
+        [
+            line("group", COLUMNS),
+            *(line(name, cells) for name, cells in rows.items()),
+            *wrap(_caption(jobs), WIDTH),
+            *(part for text in advice(jobs, records) for part in wrap(f"Not learned: {text}", WIDTH)),
+        ]
     )
 
 
@@ -130,12 +160,16 @@ def _cells(members: list[tuple[Events, float]]) -> list[str]:
     ]
 
 
+def criterion(run: RunConfig) -> str:
+    """Return the criterion of success of a run, such as "accuracy >= 0.95"."""
+    success = run.task.success
+    return f"{success.metric} {'>=' if success.direction == 'at_least' else '<='} {run.train.threshold:g}"
+
+
 def _caption(jobs: Sequence[Job]) -> str:
     criteria: dict[str, None] = {}  # several if the sweep compares tasks
     for job in jobs:
-        success, train = job.run.task.success, job.run.train
-        sign = ">=" if success.direction == "at_least" else "<="
-        criteria[f"{success.metric} {sign} {train.threshold:g}, held for {train.hold} evaluations"] = None
+        criteria[f"{criterion(job.run)}, held for {job.run.train.hold} evaluations"] = None
     return (
         f"Success: {'; or '.join(criteria)}. Converged: all evaluations from some point to the end succeeded, at least that "
         "many. Median steps: to convergence, over all runs. Angle: between update and gradient of the hidden layers at the "

@@ -15,7 +15,9 @@ from fa_sweep.sweep.jobs import Asked, Job, emptied, make_jobs
 from fa_sweep.sweep.ledger import Ledger
 from fa_sweep.sweep.plan import Plan, plan_sweep, require_room
 from fa_sweep.sweep.reuse import other_environments, reusable
+from fa_sweep.tasks import task_of
 
+MOST_TASKS = 4  # the data of at most this many tasks are described; all of them are still in memory
 TRACKING_S_PER_RUN = 0.0035  # for the plan's estimate; importing into a server takes fifteen times as long
 
 
@@ -49,10 +51,24 @@ def prepare(candidates: list[Asked], app: AppConfig, executor: str) -> tuple[lis
     require_room(plan, confirmed=app.confirm)
     if app.report and plan.histories > available_memory():
         _warn(f"the report will hold {in_bytes(plan.histories)} in memory; report=false trains without a report")
+    _say_what_is_trained(jobs)
     trainings = {id(job.run.train): job.run.train for job in jobs}.values()
     for message in filter(None, {_too_few_evaluations(training) for training in trainings}):
         _warn(message)
     return jobs, plan
+
+
+def _say_what_is_trained(jobs: Sequence[Job]) -> None:
+    """Print what the user should know about the data, and what is trained and judged on them, for the last few tasks."""
+    tasks = {id(job.run.task): job.run for job in jobs}
+    for run in list(tasks.values())[-MOST_TASKS:]:
+        task = task_of(run)
+        said = list(task.notes)
+        if task.target:
+            said.append(f"{task.target} -> {run.train.loss}, success: {console.criterion(run)}")
+        for text in said:
+            if is_new(text):
+                console.say(f"note: {' '.join(text.split())}", error=True)
 
 
 def _warn(text: str) -> None:

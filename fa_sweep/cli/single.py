@@ -21,6 +21,7 @@ from fa_sweep.sweep.jobs import Job, named_after
 from fa_sweep.sweep.reuse import changed_numbers
 from fa_sweep.sweep.shards import write_shard
 from fa_sweep.sweep.storage import write_bytes
+from fa_sweep.sweep.symptoms import advice
 
 
 def run_single(app: AppConfig, overrides: Sequence[str], folder: Path, settings_yaml: str) -> None:
@@ -71,6 +72,8 @@ def _run_single(app: AppConfig, job: Job, sweep: Sweep) -> None:
             console.say(f"fa_sweep: {alarm}", error=True)
     meanwhile("the run is kept, the same command brings it into MLflow")
     console.say(console.outcome_line(job, record) + (" (from the ledger)" if job.reused else ""))
+    for text in advice([job], {job.run_id: record}):
+        console.say(f"Not learned: {text}")
     tracked, lost = track(sweep, app, {job.run_id: record})
     if tracked:
         console.say(tracked)

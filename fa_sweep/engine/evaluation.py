@@ -86,6 +86,14 @@ class Evaluation:
             metrics |= self._angles(chance)
         return metrics
 
+    def output_range(self) -> Array:
+        """Return the range of the last evaluation's outputs over the examples, divided by that of the targets, (R,).
+
+        Of several outputs, the widest range counts. If the targets are all alike, the result is NaN or infinite.
+        """
+        output, targets = (np.ptp(values, axis=1).max(axis=0) for values in (self.output, self.targets))
+        return np.asarray(output / targets, np.float64)
+
     def _accuracy(self, sampled: Array) -> dict[str, Array]:
         if self.stack.task.targets == "binary":
             boundary = self.stack.task.decision_boundary

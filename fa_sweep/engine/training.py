@@ -41,6 +41,8 @@ class Histories:
         diverged_at_step: the step (R,) at which an output or loss was first not finite; -1 if the run did not diverge.
         weights: `weights[l - 1]` (O, I, R) is the final W_l; NaN if the run diverged.
         duration_s: how long the training of all runs together took, in seconds.
+        output_range: the range (R,) of the final outputs over the evaluation examples, divided by that of the targets; of
+            several outputs, the widest range counts. NaN if the run diverged.
     """
 
     steps: Array
@@ -48,6 +50,7 @@ class Histories:
     diverged_at_step: Array
     weights: list[Array]
     duration_s: float
+    output_range: Array
 
 
 def train(
@@ -95,6 +98,7 @@ def _join(parts: Sequence[Histories], order: Array, duration_s: float) -> Histor
         diverged_at_step=np.concatenate([part.diverged_at_step for part in parts])[order],
         weights=[np.concatenate(layer, axis=-1)[..., order] for layer in zip(*(p.weights for p in parts), strict=True)],
         duration_s=duration_s,
+        output_range=np.concatenate([part.output_range for part in parts])[order],
     )
 
 
@@ -250,4 +254,5 @@ class Training:
             diverged_at_step=self.diverged[lanes],
             weights=[weight[..., lanes] for weight in self.stack.parameters.weights],
             duration_s=0.0,
+            output_range=np.where(self.diverged < 0, self.evaluate.output_range(), np.nan)[lanes],
         )

@@ -20,7 +20,12 @@ def is_new(text: str) -> bool:
     return True
 
 
-def say_once(text: str) -> None:
-    """Print a line to the standard error, unless this command has printed it before in the same working folder."""
-    if is_new(text):
+def say_once(text: str, about: str = "") -> None:
+    """Print a line to the standard error, unless this command has printed it before in the same working folder.
+
+    Args:
+        text: The line.
+        about: What the line is about. If it is given, the command prints only the first of all lines about the same thing.
+    """
+    if is_new(about or text):
         print(f"fa_sweep: {text}", file=sys.stderr)

@@ -127,9 +127,31 @@ def _nonlinear_teacher(task: Any) -> str:
 
 
 def _digits(task: Any) -> str:
-    return (
-        f"scikit-learn's 8x8 handwritten digits (1,797 images, pixels / 16), {_number(task.held_out)} held out for evaluation"
-    )
+    return f"scikit-learn's 8x8 handwritten digits (1,797 images, pixels / 16), {_held_out(task)}"
+
+
+def _csv(task: Any) -> str:
+    parts = [f"{task.kind} of {task.target} from the table {task.path}"]
+    parts += [f"without {', '.join(name or 'a column without a name' for name in task.drop)}"] if task.drop else []
+    gaps = {"drop": "rows with missing values left out", "mean": "missing values replaced by means"}
+    parts += [gaps[task.missing]] if task.missing in gaps else []
+    parts.append("inputs standardised by the training examples" if task.standardise else "inputs as they are in the file")
+    return f"{', '.join(parts)}; {_held_out(task)}"
+
+
+def _images(task: Any) -> str:
+    own = f"test images from {task.test_path}" if task.test_path else "the file's own test images" if not task.held_out else ""
+    scale = f"pixels / {task.divide_by:g}{', standardised' if task.standardise else ''}"
+    return f"images from {task.path}, {scale}, {_held_out(task, own)}"
+
+
+def _held_out(task: Any, own: str = "") -> str:
+    """Say which examples are evaluated on. `own` describes a test set that is not split off."""
+    test = own or f"{_number(task.held_out)} held out"
+    if not task.validation:
+        return f"{test} for evaluation"
+    parts = f"{_number(task.validation)} for validation and {test} for the test"
+    return f"{parts}; evaluated on the {task.evaluate_on} examples"
 
 
 def _random_labels(task: Any) -> str:
@@ -152,6 +174,8 @@ TASKS: dict[str, Callable[[Any], str]] = {
     "linear_teacher": _linear_teacher,
     "nonlinear_teacher": _nonlinear_teacher,
     "digits": _digits,
+    "csv": _csv,
+    "images": _images,
     "random_labels": _random_labels,
     "spirals": _spirals,
 }

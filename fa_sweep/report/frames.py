@@ -19,6 +19,7 @@ from fa_sweep.sweep.jobs import Job
 from fa_sweep.sweep.ledger import finished, run_events
 from fa_sweep.sweep.outcomes import Outcome
 from fa_sweep.sweep.shards import Record
+from fa_sweep.sweep.symptoms import advice
 from fa_sweep.sweep.union import UnitedRecords, united
 from fa_sweep.tasks import METRICS
 from fa_sweep.tracking.content import is_main_history
@@ -74,6 +75,7 @@ class Frames:
             network was not trained with, would give. `chance_deg_at_end/ANGLE` is the same at the last evaluation.
         histories: One row per run and evaluation, with one column per metric.
         jobs: The planned jobs, in the order of the sweep.
+        advice: For each group in which runs did not learn: how many, why, and what to try.
 
     Both frames have the columns `group` (an ordered category) and `seed`.
     """
@@ -83,6 +85,7 @@ class Frames:
     runs: pd.DataFrame
     histories: pd.DataFrame
     jobs: list[Job] = field(repr=False)
+    advice: list[str] = field(default_factory=list)
 
     @property
     def groups(self) -> list[str]:
@@ -205,7 +208,8 @@ def make_frames(about: About, jobs: Sequence[Job], records: Mapping[str, Record]
     ended = sorted(finished(jobs, records), key=lambda pair: pair[0].number)
     runs = pd.DataFrame([_run_row(job, record, factors) for job, record in ended], columns=_run_columns(factors, ended))
     runs["group"] = pd.Categorical(runs["group"], categories=groups, ordered=True)
-    return Frames(about, factors, runs, _histories(ended, groups, every_metric=every_metric), list(jobs))
+    histories = _histories(ended, groups, every_metric=every_metric)
+    return Frames(about, factors, runs, histories, list(jobs), advice(jobs, records))
 
 
 def _run_columns(factors: Sequence[str], finished: Sequence[tuple[Job, Record]]) -> list[str]:

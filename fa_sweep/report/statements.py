@@ -74,6 +74,7 @@ def findings(frames: Frames, groups: pd.DataFrame, comparisons: pd.DataFrame, fi
         ]
         sentences += [_median(present), *_final(frames, present, final)]
     sentences += [_angles(present), *_one_set(frames, present), _no_reference(frames, comparisons)]
+    sentences += [f"Not learned: {text}." for text in frames.advice]
     return [sentence for sentence in [*sentences, _exceptions(frames, present), _earlier(frames)] if sentence]
 
 

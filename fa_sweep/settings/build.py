@@ -13,13 +13,21 @@ from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 from fa_sweep.checks import WHOLE_LIMIT, one_of, shown
 from fa_sweep.errors import ConfigError
 from fa_sweep.feedback import MODES, FeedbackConfig
+from fa_sweep.numerics.losses import LOSSES
 from fa_sweep.process.secrets import has_secrets, remember_secrets_of
+from fa_sweep.roles import neutrals
 from fa_sweep.settings.compatibility import completed
+from fa_sweep.settings.identity import flatten, unflatten
 from fa_sweep.settings.messages import intended, unknown_setting
 from fa_sweep.settings.schema import AppConfig
-from fa_sweep.tasks import TASKS, TaskConfig
+from fa_sweep.tasks import TASKS, TaskConfig, TaskKind, make_task
 
 T = TypeVar("T")
+
+AUTO = "auto"  # the value of a setting that is told from the data
+BATCH_SIZE = 32  # what `train.batch_size=auto` stands for
+_MOST_KNOWN = 64
+_known: dict[tuple[str, frozenset[str]], dict[str, Any]] = {}  # what tasks have told
 
 STORE = "tracking.uri"  # the one setting that may hold a password
 
@@ -36,7 +44,50 @@ def settings_of(plain: Mapping[str, Any], shared: dict[Any, Any] | None = None) 
     Raises:
         ConfigError: a setting is unknown, missing, mistyped or out of range, or two settings contradict each other.
     """
-    return completed(build(AppConfig, plain, shared=shared))
+    return completed(build(AppConfig, _with_batch_size(_told(plain)), shared=shared))
+
+
+def _told(plain: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Replace the settings that are `auto` by what the task tells from its data (see `TaskKind`)."""
+    task, train = plain.get("task"), plain.get("train")
+    if not isinstance(task, dict) or not isinstance(train, dict) or task.get("name") not in list(TASKS):
+        return plain  # `build` says what is wrong
+    kind = TASKS[task["name"]]
+    if kind.tell is None:
+        return plain
+    flat = flatten(task)
+    asked = frozenset(name for name in kind.may_be_auto if flat.get(name) == AUTO)
+    flat |= {name: kind.may_be_auto[name] for name in asked}
+    if "loss" in asked and train.get("loss") in LOSSES:
+        flat["loss"] = train["loss"]
+    config: Any = build(kind.Config, unflatten(flat), "task.")
+    flat |= _tell(kind, config, asked)
+    # These two settings of the training take their values from the task unless they are given.
+    proposed = {"loss": flat["loss"], "threshold": flat["success.value"]}
+    train = train | {name: value for name, value in proposed.items() if train.get(name) == AUTO}
+    return {**plain, "task": unflatten(flat), "train": train}
+
+
+def _tell(kind: TaskKind, config: TaskConfig, asked: frozenset[str]) -> dict[str, Any]:
+    """Return what a task tells from its data. It is cached, so that a sweep reads them once. Keys contain the data's hash."""
+    key = repr(config), asked
+    if key not in _known:
+        assert kind.tell is not None
+        _known[key] = kind.tell(config, asked)
+        while len(_known) > _MOST_KNOWN:
+            del _known[next(iter(_known))]
+    return _known[key]
+
+
+def _with_batch_size(plain: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Replace `train.batch_size=auto` by `BATCH_SIZE`, or by the number of training examples if there are fewer."""
+    train = plain.get("train")
+    if not isinstance(train, dict) or train.get("batch_size") != AUTO or not isinstance(plain.get("task"), dict):
+        return plain
+    dtype = "float32" if plain.get("dtype") == "float32" else "float64"
+    task = make_task(_convert(TaskConfig, plain["task"], "task"), 0, dtype)
+    size = BATCH_SIZE if task.training is None else min(BATCH_SIZE, len(task.training.inputs))
+    return {**plain, "train": train | {"batch_size": size}}
 
 
 @cache
@@ -49,7 +100,7 @@ def build(schema: type[T], values: Mapping[str, Any], path: str = "", shared: di
 
     Args:
         schema: the dataclass.
-        values: the value of every field, nested by group.
+        values: the value of every field, nested by group. Fields that were added later may be missing (see `roles.added`).
         path: the dotted name of the group, ending in a dot, for messages. Empty at the top level.
         shared: a cache of nested groups, to be passed to every call within a sweep. Each group is then built once and shared by
             all jobs that have it. This pays, because thousands of jobs may differ only in their seed.
@@ -61,6 +112,7 @@ def build(schema: type[T], values: Mapping[str, Any], path: str = "", shared: di
     for name in values:
         if name not in hints:
             raise unknown_setting(f"{path}{name}", hints)
+    values = {**neutrals(cast(Any, schema)), **values}
     for name in hints:
         if name not in values:
             raise ConfigError(f"{path}{name} is missing; restore it, conf/ gives every setting a value")
@@ -82,7 +134,8 @@ def _convert(hint: Any, value: Any, field: str, shared: dict[Any, Any] | None = 
         return _convert(_alternative(get_args(hint), value), value, field)
     if get_origin(hint) is list:
         if not isinstance(value, list):
-            raise ConfigError(f"{field} is {shown(value)}; it must be a list, such as {intended(hint, value) or '[10,10]'}")
+            known = "[a,b]" if get_args(hint) == (str,) else "[10,10]"
+            raise ConfigError(f"{field} is {shown(value)}; it must be a list, such as {intended(hint, value) or known}")
         return [_convert(get_args(hint)[0], item, f"{field}[{i}]") for i, item in enumerate(value)]
     if hint is NoneType and value is None:
         return None

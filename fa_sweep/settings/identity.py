@@ -8,7 +8,7 @@ from typing import Any
 
 from fa_sweep.feedback import MODES
 from fa_sweep.numerics.optimisers import numerics
-from fa_sweep.roles import IN_JOB_ID, IN_RUN_ID, roles_of
+from fa_sweep.roles import IN_JOB_ID, IN_RUN_ID, at_neutral, roles_of
 from fa_sweep.settings.schema import RUN_FIELDS, RunConfig
 from fa_sweep.settings.sources import COMPILED, unreleased
 from fa_sweep.tasks import TASKS
@@ -74,7 +74,8 @@ def identify_seeds(run: RunConfig) -> Callable[[int], tuple[str, str]]:
     Everything but the seed is hashed once. This pays because most runs of a large sweep differ in their seed alone.
     """
     settings, roles = run_settings(run), roles_of(run)
-    science = {name: value for name, value in settings.items() if roles[name] in IN_RUN_ID}
+    neutral = set(at_neutral(run))
+    science = {name: value for name, value in settings.items() if roles[name] in IN_RUN_ID and name not in neutral}
     # Ids have always contained the engine. Both engines give the same bits, so the id always names the NumPy engine.
     science["engine"] = REFERENCE_ENGINE
     # Outcomes are computed from the histories after training. How a run is judged is therefore part of the job's id only.

@@ -67,6 +67,8 @@ def intended(hint: Any, value: Any, field: str = "") -> str:
         The suggestion, as the user would write it on the command line. Empty if there is none.
     """
     if get_origin(hint) is list:
+        if isinstance(value, str) and get_args(hint) == (str,):
+            return f"[{value}]"
         if type(value) in (int, float):
             return f"[{value}]"
         return f"[{value}]" if isinstance(value, str) and re.fullmatch(r"[0-9]+([,x-][0-9]+)*", value) else ""

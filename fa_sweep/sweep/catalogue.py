@@ -232,9 +232,16 @@ def _sweep_folders(outputs: str) -> Iterator[str]:
 def _subfolders(folder: str) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            return [f"{folder}/{entry.name}" for entry in entries if entry.is_dir()]
+            return [f"{folder}/{entry.name}" for entry in entries if _is_folder(entry)]
     except OSError:
         return []
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, for example, must not hide the folders beside it
+        return False
 
 
 def _stamp(path: str) -> Stamp:

@@ -78,12 +78,12 @@ class Ledger:
             return read_shard(path, jobs)
         except Unreadable as error:
             self._unusable.add(path)
-            _say_absent(str(error))
+            _say_absent(str(error), about=str(path))  # for other runs, the shard may have another fault
             return {}
 
 
-def _say_absent(fault: str) -> None:
-    say_once(f"{fault}; its runs count as absent")
+def _say_absent(fault: str, about: str = "") -> None:
+    say_once(f"{fault}; its runs count as absent", about)
 
 
 class Records(Mapping[str, Record]):

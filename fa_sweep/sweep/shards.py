@@ -6,6 +6,7 @@ whether their content has the right form.
 """
 
 import json
+import math
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ from fa_sweep.sweep.storage import digest, lists, numbers, of_lists, read_bytes,
 
 SHARDS = "shards"
 _PLAIN = {"run_id": str, "diverged_at_step": int, "finished_at_ms": int, "duration_s": float}
+_OUTPUT_RANGE = "output_range"  # shards of earlier versions lack this column
 _DIGITS = 32  # how many hex digits of the SHA-256 a shard's name contains
 _VERIFIED = re.compile(rf"[0-9a-f]{{12}}-([0-9a-f]{{{_DIGITS}}})(-[0-9a-f]+)?\.parquet")
 
@@ -41,6 +43,7 @@ class Record:
         finished_at_ms: when the shard was written, in Unix time.
         duration_s: the shard's training time divided by its number of runs.
         environment: the environment in which the run was trained (see `fa_sweep.sweep.environment`).
+        output_range: the range of the final outputs relative to that of the targets (see `Histories`); NaN if it is not known.
     """
 
     run_id: str
@@ -50,6 +53,7 @@ class Record:
     finished_at_ms: int
     duration_s: float
     environment: dict[str, str]
+    output_range: float = math.nan
 
 
 def write_shard(
@@ -81,6 +85,8 @@ def write_shard(
     }
     for metric, values in histories.metrics.items():
         columns[metric] = lists(evaluations, numbers(values.T.astype(np.float64, copy=False).ravel()))
+    # A list of one value, because earlier versions can read only lists beside the columns that they know.
+    columns[_OUTPUT_RANGE] = lists([1] * runs, numbers(histories.output_range))
     content = table_bytes(columns, {"environment": json.dumps(made_with or environment())})
     # Names begin with the time, so that sorting shards by name sorts them by age. The ledger prefers the newest.
     name = f"{now_ms:012x}-{digest(content)[:_DIGITS]}{f'-{token}' if token else ''}.parquet"
@@ -134,7 +140,9 @@ def read_shard(path: Path, jobs: Mapping[str, Job]) -> dict[str, Record]:
         _check_history(jobs[run_id], steps[row], expected[id(train)], histories, path)
         metrics = {name: histories[name][row] for name in metric_names(len(jobs[run_id].widths) - 1, jobs[run_id].targets)}
         own = {name: values[row] for name, values in plain.items()}
-        records[run_id] = Record(steps=steps[row], metrics=metrics, environment=made_with, **own)
+        spread = histories.get(_OUTPUT_RANGE)
+        output_range = math.nan if spread is None or spread.shape[1] != 1 else float(spread[row][0])
+        records[run_id] = Record(steps=steps[row], metrics=metrics, environment=made_with, output_range=output_range, **own)
     return records
 
 

@@ -1,7 +1,7 @@
 """The types that every task is made of. Each task has a file of its own beside this one."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -109,6 +109,8 @@ class Task:
         training: a fixed set of examples to train on; None if every step draws new ones.
         fresh: `fresh(generator, n)` draws n new examples; None if there is a fixed set.
         decision_boundary: outputs above this value count as class 1. Used for binary targets only.
+        target: what the targets are, for the user, such as "task.target 'label': 3 classes". Empty if that needs no words.
+        notes: what the user should know about the examples, such as columns that were left out.
 
     Raises:
         ConfigError: not exactly one of `training` and `fresh` is given, or the kind of targets is unknown.
@@ -119,6 +121,8 @@ class Task:
     training: Examples | None = None
     fresh: Callable[[np.random.Generator, int], Examples] | None = None
     decision_boundary: float = 0.5
+    target: str = ""
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.training is None) is (self.fresh is None):
@@ -198,6 +202,9 @@ class TaskKind:
     `Examples`. The YAML file of a task with `fresh` says `sampling: fresh`. `fresh` takes all randomness from the generator and
     keeps no state of its own. Each seed has one generator, which is passed to every call for that seed.
 
+    **Settings told from the data.** The YAML file of a task may give a setting the value `auto`, such as `loss: auto`. `tell`
+    then supplies the value before a run gets its id, so that the id depends on the value alone.
+
     Args:
         make: builds the task from settings and a seed.
         Config: the dataclass of the task's settings.
@@ -205,6 +212,9 @@ class TaskKind:
         numbers: `numbers(settings)` is called before `make`. It returns how many 8-byte numbers `make` will hold in memory, by
             the setting that asks for them, such as "task.points". A task that does not fit into memory is then refused, and the
             message names the setting that asks for most. None if the settings do not tell the sizes; nothing is checked then.
+        may_be_auto: the settings that may be `auto`, by dotted name ("success.metric"), each with a value in its range.
+        tell: `tell(settings, asked)` returns values of settings by dotted name, at least of those in `asked`, which are `auto`.
+            In `settings`, these have the values of `may_be_auto`. `loss` has the value of `train.loss`, if that is given.
 
     Example:
         A complete module, `fa_sweep/tasks/clouds.py`:
@@ -256,6 +266,8 @@ class TaskKind:
     Config: type[TaskConfig] = TaskConfig
     seeded: bool = False
     numbers: Callable[[Any], dict[str, int]] | None = None
+    may_be_auto: Mapping[str, Any] = field(default_factory=dict)
+    tell: Callable[[Any, frozenset[str]], dict[str, Any]] | None = None
 
 
 def one_hot(labels: Array, classes: int) -> Array:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fa_sweep.tasks._base import Examples, Task, TaskKind, one_hot
-from fa_sweep.tasks._split import SplitConfig, split_examples
+from fa_sweep.tasks._split import SplitConfig, parts_in_words, split_examples
 
 LARGEST_PIXEL = 16.0
 
@@ -15,8 +15,9 @@ def make(config: SplitConfig, seed: int) -> Task:
     data = load_digits()
     labels = np.asarray(data.target)
     examples = Examples(np.asarray(data.data) / LARGEST_PIXEL, one_hot(labels, 10))
-    training, held_out = split_examples(config, examples, labels, "scikit-learn's set")
-    return Task(held_out, "one_hot", training=training)
+    training, evaluation = split_examples(config, examples, labels, "scikit-learn's set")
+    parts = parts_in_words(config, len(training.inputs), config.held_out)
+    return Task(evaluation, "one_hot", training=training, notes=(f"digits: {parts}",) if config.validation else ())
 
 
 TASK = TaskKind(make, SplitConfig)

@@ -165,14 +165,20 @@ def _tracking_error(error: Exception, uri: str) -> TrackingError:
     chain: list[BaseException] = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(cause)
-    kinds = {type(one).__name__ for one in chain}
-    if sqlite_file(uri) and kinds & {"OperationalError", "DatabaseError", "OSError", "PermissionError", "FileNotFoundError"}:
+    if sqlite_file(uri) and any(map(_of_the_disk, chain)):
         reason = next(str(one) for one in reversed(chain) if str(one))
         return NotWritten(f"{public(uri)} cannot be written: {' '.join(reason.split())[:200]}")
     network = [one for one in chain if isinstance(one, OSError) and one.strerror]
     if network and not sqlite_file(uri):
         return StoreClosed(f"{public(uri)} is out of reach: {network[-1].strerror}")
     return TrackingError(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+
+
+def _of_the_disk(error: BaseException) -> bool:
+    """Whether an error says that a database or a file on this machine cannot be written."""
+    if isinstance(error, OSError):
+        return not isinstance(error, (ConnectionError, TimeoutError))
+    return type(error).__name__ in ("OperationalError", "DatabaseError")  # of sqlite3 and of SQLAlchemy, which is imported late
 
 
 def open_for(tracking: TrackingConfig, outputs: Path, say: Say = silent) -> Store:

@@ -1,5 +1,6 @@
 """The command line: refusals, single runs, sweeps, resume, launchers. Each test runs it in-process, in an empty folder."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from support.commands import short, verb
+from support.places import ROOT
 from support.waiting import PATIENCE
 
 from fa_sweep import __version__
@@ -371,3 +373,15 @@ def test_the_version_is_this_program_s(words):
 def test_the_doctor_has_a_help_text(capfd):
     assert verb("doctor", "--help") == 0
     assert "Usage: python -m fa_sweep doctor" in capfd.readouterr().out
+
+
+def test_another_interpreter_is_named_where_packages_are_missing(tmp_path):
+    """`python -S` has no site-packages, as a Python outside the environment has none of this project's packages."""
+    command = [sys.executable, "-S", "-m", "fa_sweep", "seed=1"]
+    env = os.environ | {"PYTHONPATH": str(ROOT), "VIRTUAL_ENV": sys.prefix}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "has no numpy, hydra, omegaconf, click, rich, pyarrow; use " in line
+    assert line.endswith("python -m fa_sweep")
+    assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 """Every combination of mode, task, activation, loss and bias trains in a stack as it does alone, or is refused by name."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from fa_sweep.errors import ConfigError
 from fa_sweep.feedback import MODES
 from fa_sweep.numerics.activations import ACTIVATIONS
 from fa_sweep.numerics.losses import LOSSES
+from fa_sweep.settings.compatibility import completed
 from fa_sweep.tasks import TASKS
 
-SHORT = ("train.steps=50", "train.epochs=null", "train.eval_every=49", "train.lr=0.01", "train.eval_samples=3")
+SHORT = ("train.steps=21", "train.epochs=null", "train.eval_every=20", "train.lr=0.01", "train.eval_samples=3")
 NARROW = ("model.hidden=[5,4]", "train.batch_size=2")
 WIDE = ("model.hidden=[48,40]", "train.batch_size=9")
 OPTIONS = {"task=images": ("task.path=small-images-idx3", "task.held_out=9"),
@@ -34,17 +36,24 @@ def senseless(mode, task, loss):
     return "train.loss" if loss == "cross_entropy" else "feedback.mode" if MODES[mode].one_hot else None
 
 
-def runs_of(settings, task, loss, activation, bias, sizes):
-    known = OPTIONS.get(f"task={task}", ())
-    for number, mode in enumerate(MODES):
-        overrides = (f"feedback={mode}", f"task={task}", *known, f"train.loss={loss}", f"model.activation={activation}",
-                     f"model.bias={bias}", *SHORT, *sizes, f"seed={number}")  # fmt: skip
-        refused = senseless(mode, task, loss)
-        if refused:
+@pytest.fixture
+def feedback_of(settings):
+    """The settings of every feedback mode, by name. They are the same for every task."""
+    return {mode: settings("task=digits", f"feedback={mode}").feedback for mode in MODES}
+
+
+def runs_of(settings, feedback_of, task, loss, activation, bias, sizes):
+    """Yield a run of each mode that fits the combination. Assert that each other mode is refused by name."""
+    overrides = (f"task={task}", *OPTIONS.get(f"task={task}", ()), f"model.activation={activation}", f"model.bias={bias}")
+    base = settings(*overrides, "train.loss=squared", *SHORT, *sizes)
+    base = replace(base, train=replace(base.train, loss=loss))
+    for number, (mode, feedback) in enumerate(feedback_of.items()):
+        run = replace(base, seed=number, feedback=feedback)
+        if refused := senseless(mode, task, loss):
             with pytest.raises(ConfigError, match=f"^{refused} is '(cross_entropy|target_projection)'.*{task}"):
-                settings(*overrides)
+                completed(run)
         else:
-            yield settings(*overrides)
+            yield completed(run)
 
 
 def test_the_tables_are_those_of_the_field():
@@ -66,25 +75,25 @@ COMBINATIONS = [
 
 
 @pytest.mark.parametrize(("task", "activation"), COMBINATIONS)
-def test_every_combination_is_itself_alone(settings, tmp_path, monkeypatch, task, activation):
+def test_every_combination_is_itself_alone(settings, feedback_of, tmp_path, monkeypatch, task, activation):
     write_small_files(tmp_path, monkeypatch)
     for loss, bias in itertools.product(LOSSES, ("true", "false")):
-        assert_alone(list(runs_of(settings, task, loss, activation, bias, NARROW)))
+        assert_alone(list(runs_of(settings, feedback_of, task, loss, activation, bias, NARROW)))
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("optimiser", ["sgd", "momentum", "manhattan"])
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
-def test_every_mode_in_wide_networks_is_itself_alone(settings, activation, optimiser, dtype):
+def test_every_mode_in_wide_networks_is_itself_alone(settings, feedback_of, activation, optimiser, dtype):
     rest = (*WIDE, f"dtype={dtype}", f"train.optimiser={optimiser}", "train.weight_decay=0.01")
-    assert_alone(list(runs_of(settings, "digits", "cross_entropy", activation, "true", rest)))
+    assert_alone(list(runs_of(settings, feedback_of, "digits", "cross_entropy", activation, "true", rest)))
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("optimiser", ["momentum", "manhattan"])
-def test_every_mode_with_every_optimiser_is_itself_alone(settings, optimiser, dtype):
+def test_every_mode_with_every_optimiser_is_itself_alone(settings, feedback_of, optimiser, dtype):
     rest = (*NARROW, f"dtype={dtype}", f"train.optimiser={optimiser}", "train.weight_decay=0.01")
-    assert_alone(list(runs_of(settings, "spirals", "squared", "tanh", "true", rest)))
+    assert_alone(list(runs_of(settings, feedback_of, "spirals", "squared", "tanh", "true", rest)))
 
 
 def assert_alone(runs):

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import databases
 from support.commands import short
 from support.files import report_contents
 from support.places import ROOT
@@ -65,8 +66,9 @@ def tracked(folder):
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory):
+def plain(tmp_path_factory, empty_database):
     folder = tmp_path_factory.mktemp("plain")
+    databases.place(empty_database, folder)
     done = run(folder, *SWEEP)
     assert (done.returncode, done.stderr) == (0, "")
     return folder

@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from support import databases
 from support.commands import short
 from support.places import TESTS
 from support.waiting import PATIENCE
@@ -86,9 +87,10 @@ def assert_ended(done, number, said, name="fa_sweep"):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(tmp_path_factory, empty_database):
     """A folder whose ledger and MLflow database already hold the sweep."""
     folder = tmp_path_factory.mktemp("trained")
+    databases.place(empty_database, folder)
     subprocess.run([sys.executable, *SWEEP], cwd=folder, check=True, capture_output=True, timeout=500)
     return folder
 

@@ -212,6 +212,7 @@ def test_formats_and_out(fa_sweep, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_figures")
 def test_report_after_the_sweep_is_logged_on_its_parent(fa_sweep):
     arguments = [a for a in short("feedback=symmetric,random", "seed=range(3)") if a != "report=false"]
     assert fa_sweep(*arguments) == 0

@@ -85,9 +85,11 @@ def mlflow_server(store: str, artifacts: Path) -> Iterator[str]:
     """Run an MLflow server over a store and yield its address."""
     port = free_port()
     command = ["-m", "mlflow", "server", "--backend-store-uri", store, "--artifacts-destination", str(artifacts)]
+    # Otherwise the server starts seven more processes for jobs such as evaluations, which no test asks for.
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     process = subprocess.Popen(
         [sys.executable, *command, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
         until(lambda: answers(process, f"http://127.0.0.1:{port}/health"), "mlflow server")

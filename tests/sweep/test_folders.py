@@ -59,6 +59,18 @@ def test_folders_of_outputs_may_be_links(fa_sweep, tmp_path, where):
     assert not any(path.is_symlink() for path in Path().glob("outputs/*/*"))
 
 
+@pytest.mark.parametrize("where", ["outputs", "outputs/sweeps"])
+@pytest.mark.parametrize("target", ["loop", "nowhere"])
+def test_a_link_that_leads_nowhere_hides_nothing_beside_it(fa_sweep, capfd, where, target):
+    assert fa_sweep(*short("seed=0,1")) == 0
+    (Path(where) / "loop").symlink_to(target)
+    capfd.readouterr()
+    assert fa_sweep(*short("seed=0,1")) == 0
+    said = capfd.readouterr()
+    assert "2 reused, nothing to train" in said.out
+    assert said.err == ""
+
+
 def test_a_folder_elsewhere_without_a_link_is_said(fa_sweep, capfd, monkeypatch):
     def refused(*_, **__):
         raise PermissionError(13, "Permission denied")

@@ -113,6 +113,7 @@ def test_runs_trained_anew_stand_under_a_new_parent_and_the_old_one_is_supersede
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_figures")
 def test_a_sweep_whose_shards_are_gone_says_whose_and_what_trains_them_again(fa_sweep, capfd):
     assert fa_sweep(*short(*SWEEP)) == 0
     assert fa_sweep(*short("feedback=symmetric,random", "seed=range(5)")) == 0

@@ -78,6 +78,18 @@ def test_every_flipped_bit_of_a_shard_is_noticed(sweep):
     assert len(read_shard(path, jobs)) == 4
 
 
+def test_a_shard_whose_runs_have_different_faults_is_reported_once(sweep, capfd):
+    path, table = shard_of(sweep), pq.read_table(shard_of(sweep))
+    path.unlink()
+    steps = pa.array([row[:-1] for row in table["steps"].to_pylist()], table.schema.field("steps").type)
+    pq.write_table(rewritten(table, lambda columns: {**columns, "steps": steps}), path.with_name("short.parquet"))
+    begin_command()
+    for job in sweep.jobs:
+        assert Ledger(Path("outputs")).find([job]) == {}
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "short.parquet has 4 evaluations of run" in line
+
+
 @pytest.mark.slow
 def test_every_flipped_bit_of_a_job_table_is_noticed(sweep):
     path = sweep.folder / TABLE

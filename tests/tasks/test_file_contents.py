@@ -12,7 +12,7 @@ from fa_sweep.errors import ConfigError
 from fa_sweep.settings.identity import run_id
 from fa_sweep.sweep.folder import all_sweeps
 from fa_sweep.sweep.work import Work, train_runs
-from fa_sweep.tasks import _files as files_module
+from fa_sweep.tasks import csv as csv_module
 from fa_sweep.tasks import forget_tasks, make_task, task_of
 
 CSV = ("task=csv", "task.path=t.csv", "task.target=y", "task.held_out=4", "model.hidden=[3]")
@@ -71,13 +71,13 @@ def test_a_file_that_is_replaced_while_it_is_read_is_not_taken(settings, data, m
     """A file that changes after its hash was recorded is refused even if it changes during the reading."""
     run = settings(*CSV)
     forget_tasks()
-    original = files_module.csv.reader
+    original = csv_module.read_table
 
     def replacing(*arguments):
         replaced("t.csv")
         return original(*arguments)
 
-    monkeypatch.setattr(files_module.csv, "reader", replacing)
+    monkeypatch.setattr(csv_module, "read_table", replacing)
     with pytest.raises(ConfigError, match=r"task\.content"):
         make_task(run.task)
 

@@ -5,7 +5,9 @@ the columns that the tests cover. For SQLite and PostgreSQL, the tests show that
 written them. Other databases that SQLAlchemy supports are written in the same way, but no test covers them.
 """
 
+import errno
 import hashlib
+import os
 import shutil
 import time
 import uuid
@@ -15,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fa_sweep.errors import StoreClosed, TrackingError
+from fa_sweep.errors import NotWritten, StoreClosed, TrackingError
 from fa_sweep.tracking import tagnames
 from fa_sweep.tracking.content import OVERLONG, DatasetContent, RunContent, overlong_text
 from fa_sweep.tracking.limits import DATASET_DIGEST, DATASET_NAME, short
@@ -289,16 +291,33 @@ class TableStore(Store):
         if folder is None:
             self._client().log_text(run_id, text, name)
         else:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(text, encoding="utf-8")
+            with self._written(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_text(text, encoding="utf-8")
 
     def add_file(self, run_id: str, path: Path, folder: str) -> None:
         artifacts = self._folder(run_id)
         if artifacts is None:
             self._client().log_artifact(run_id, str(path), folder)
         else:
-            (artifacts / folder).mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, artifacts / folder / path.name)
+            with self._written(artifacts):
+                (artifacts / folder).mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, artifacts / folder / path.name)
+
+    @contextmanager
+    def _written(self, artifacts: Path) -> Iterator[None]:
+        """Turn an error of the disk into a `NotWritten`.
+
+        Its message names the folder of all runs' artifacts, not the run's own, so that the same message comes for every run.
+        """
+        try:
+            yield
+        except OSError as error:
+            ours = artifacts.is_relative_to(self._home.folder)
+            place = self._home.outputs / "artifacts" if ours else artifacts.parent.parent
+            # `mkdir` says "File exists" if a link to nothing is in the way.
+            reason = os.strerror(errno.ENOTDIR) if isinstance(error, FileExistsError) else error.strerror or error
+            raise NotWritten(f"{place} cannot be written: {reason}") from error
 
     def _folder(self, run_id: str) -> Path | None:
         """Return the folder of a run's artifacts; None if they are not in a folder on this machine.
@@ -314,9 +333,7 @@ class TableStore(Store):
             self._artifacts[run_id] = str(self._run(lambda connection: connection.execute(query).scalar()) or "")
         found = local_folder(self._artifacts[run_id])
         if found is not None and not self._home.has(found) and not self._artifacts[run_id].startswith(self.location):
-            raise TrackingError(
-                f"the artifacts of run {run_id} lie in {found.parent.parent}, which is no folder of this command's"
-            )
+            raise TrackingError(f"its artifacts lie in {found.parent.parent}, which is no folder of this command's")
         return found
 
     def _client(self) -> Any:
