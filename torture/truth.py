@@ -182,7 +182,7 @@ def wrong_in_store(runs: list[Stored], truth: Truth) -> list[str]:
         runs: the runs to judge.
         truth: the undisturbed sweep.
     """
-    there = [run for run in runs if run.active and "mlflow.parentRunId" not in run.tags and "fa_sweep.run_id" not in run.tags]
+    there = [run for run in runs if run.active and run.tags.get("fa_sweep.kind") == "sweep"]
     problems = []
     if running := [run.name for run in runs if run.status == "RUNNING"]:
         problems.append(f"{len(running)} runs are RUNNING, {running[0]} among them")

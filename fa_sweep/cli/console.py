@@ -88,7 +88,7 @@ def progress_bar(shards: Sequence[Shard]) -> Iterator[Bar]:
 
 def _notebook_bar(total: int) -> Callable[[int], object]:
     """Show a progress bar below a notebook's cell. Returns a function that shows how many runs of `total` are done."""
-    from IPython.display import HTML, display
+    from IPython.display import HTML, display  # notebooks have it
 
     started, last = time.monotonic(), [0.0]
     text = '<progress max="{total}" value="{done}"></progress> {done} of {total} runs, {seconds:.0f} s'

@@ -1,25 +1,19 @@
-"""Log a report in MLflow, on the sweep's parent run, together with one set of summary curves per group."""
+"""Log a report in MLflow: its files and its findings on the sweep's parent run."""
 
-import re
 import sys
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
-
 from fa_sweep.errors import TrackingError
-from fa_sweep.report.estimates import fraction_converged, trajectories
 from fa_sweep.report.figures import Drawn
 from fa_sweep.report.frames import Frames, from_sweep
-from fa_sweep.report.report import FORMATS, write_report
+from fa_sweep.report.report import FINDINGS, FORMATS, write_report
 from fa_sweep.settings.schema import TrackingConfig
 from fa_sweep.sweep.folder import OUTPUTS, Sweep
 from fa_sweep.tracking.claims import store_of
 from fa_sweep.tracking.importer import attach_report
 from fa_sweep.tracking.uris import public
-
-CURVES = {"accuracy": "accuracy", "loss": "loss", "angle_deg/gradient": "angle_deg_gradient"}
 
 
 def report_and_attach(
@@ -60,34 +54,8 @@ def report_and_attach(
         try:
             if uri is None:
                 raise TrackingError(f"{public(recorded.uri)} is not this command's store; name it with MLFLOW_TRACKING_URI")
-            attach_report(sweep, replace(recorded, uri=uri, timeout_s=tracking.timeout_s), out, group_curves(frames))
+            findings = (out / FINDINGS).read_text(encoding="utf-8").splitlines()
+            attach_report(sweep, replace(recorded, uri=uri, timeout_s=tracking.timeout_s), out, findings)
         except TrackingError as error:
             print(f"fa_sweep: the report is in {out}, but not in MLflow: {error}", file=sys.stderr)
     return path
-
-
-def group_curves(frames: Frames) -> list[tuple[str, float, int]]:
-    """Return the curves that MLflow shows for each group, as points (metric name, value, step).
-
-    The curves are the median and the quartiles of each metric of `CURVES`, and the fraction of runs that have converged. Points
-    with an undefined value are left out.
-    """
-    points: list[tuple[str, float, int]] = []
-    for metric, name in CURVES.items():
-        if metric in frames.histories:
-            table = trajectories(frames, metric)
-            for statistic in ("median", "q25", "q75"):
-                points += _points(table, f"{name}_{statistic}", statistic)
-    return points + _points(fraction_converged(frames), "fraction_converged", "fraction")
-
-
-def _points(table: pd.DataFrame, name: str, column: str) -> list[tuple[str, float, int]]:
-    known = table.dropna(subset=[column])
-    groups = [_metric_name(str(group)) for group in known["group"]]
-    rows = zip(groups, known[column], known["step"], strict=True)
-    return [(f"curves/{group}/{name}", float(value), int(step)) for group, value, step in rows]
-
-
-def _metric_name(group: str) -> str:
-    """Return a group's name with only those characters that MLflow allows in the name of a metric."""
-    return re.sub(r"[^\w\-. :]", "_", group.replace("=", ":").replace(",", ""), flags=re.ASCII)

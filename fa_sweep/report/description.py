@@ -5,12 +5,16 @@ findings pages show these lines.
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from fa_sweep.report.names import listed
+from fa_sweep.report.task_words import TASKS, TITLES
 from fa_sweep.settings.schema import GROUPS, RunConfig
 from fa_sweep.sweep.jobs import Job
 
+MOST_NAMED = 5  # most feedback modes, and most tasks, that a title names
 MOST_LEVELS = 16  # most levels that a line lists; of a longer list, it shows the first ones and the number of the others
 
 # Readable names of factors. A factor that is not listed here is shown by its key.
@@ -31,6 +35,18 @@ WORDS = {
     "train.output_weight_decay": "weight decay of the output layer",
     "train.weight_decay": "weight decay",
 }
+PLURALS = {
+    "feedback.scale": "scales of the feedback matrices",
+    "init": "distributions of the initial weights",
+    "init.scale": "scales of the initial weights",
+    "model.hidden": "networks",
+    "model.activation": "activations",
+    "train.lr": "learning rates",
+    "train.batch_size": "batch sizes",
+    "train.steps": "numbers of steps",
+    "train.loss": "losses",
+    "train.optimiser": "optimisers",
+}
 LOSSES = {
     "absolute": "absolute error (the sign of the error is sent back)",
     "squared": "squared error",
@@ -44,6 +60,23 @@ SAMPLINGS = {
 }
 
 
+@dataclass(frozen=True)
+class Part:
+    """A part of a line of the description.
+
+    Attributes:
+        line: The line to which it belongs, such as "Training".
+        text: What it says, with all its levels.
+        varies: Whether the jobs have different levels of it.
+        setting: The setting that it shows; empty if it shows more than one setting.
+    """
+
+    line: str
+    text: str
+    varies: bool
+    setting: str = ""
+
+
 def described(jobs: Sequence[Job]) -> list[str]:
     """Describe the settings of a sweep in sentences: task, success, network, weights, training, seeds, differences.
 
@@ -55,20 +88,72 @@ def described(jobs: Sequence[Job]) -> list[str]:
     Returns:
         One string per line, from "Task: ..." to "What differs between groups: ...".
     """
+    factors = "; ".join(f"{WORDS.get(name, name)} ({_shortened(levels)})" for name, levels in _factors(jobs).items())
+    return [*_lines(_parts(jobs)), f"What differs between groups: {factors or 'nothing; there is only one group'}."]
+
+
+def shared(jobs: Sequence[Job]) -> list[str]:
+    """Return the lines of `described` without whatever differs between groups."""
+    return _lines([part for part in _parts(jobs) if not part.varies])
+
+
+def differing(jobs: Sequence[Job]) -> list[str]:
+    """Return one line per factor of a sweep with its levels, and one for whatever else differs because of them, in words."""
+    factors = _factors(jobs)
+    lines = [f"{_capital(WORDS.get(name, name))}: {_shortened(levels)}." for name, levels in factors.items()]
+    follows = [p for p in _parts(jobs) if p.varies and p.setting not in factors]
+    return lines + _lines(follows)
+
+
+def title(jobs: Sequence[Job]) -> str:
+    """Say in one line what a sweep compares, such as "XOR: symmetric and random feedback at 5 learning rates, 20 seeds"."""
+    tasks = list(dict.fromkeys(TITLES.get(job.run.task.name, _plain_title)(job.run.task) for job in _distinct(jobs)))
+    factors = _factors(jobs)
+    modes = factors.pop("feedback", None) or factors.pop("feedback.mode", None) or [jobs[0].run.feedback.mode]
+    what = f"{listed(modes)} feedback" if len(modes) <= MOST_NAMED else f"{len(modes)} feedback modes"
+    if len(tasks) > 1:
+        factors = {name: levels for name, levels in factors.items() if name.partition(".")[0] != "task"}
+    others = [f"{len(levels)} {PLURALS.get(name, f'levels of {name}')}" for name, levels in factors.items()]
+    seeds = len({job.run.seed for job in jobs})
+    which = listed(tasks) if len(tasks) <= MOST_NAMED else f"{len(tasks)} tasks"
+    return f"{which}: {what}{f' at {listed(others)}' if others else ''}, {_count(seeds, 'seed')}"
+
+
+def _plain_title(task: Any) -> str:
+    return _capital(task.name.replace("_", " "))
+
+
+def _capital(text: str) -> str:
+    """Begin a text with a capital letter, unless it is the key of a setting."""
+    return text if "." in text or "_" in text else text[:1].upper() + text[1:]
+
+
+def _lines(parts: Sequence[Part]) -> list[str]:
+    by_line: dict[str, list[str]] = {}
+    for part in parts:
+        by_line.setdefault(part.line, []).append(part.text)
+    return [f"{line}: {', '.join(texts)}." for line, texts in by_line.items()]
+
+
+def _parts(jobs: Sequence[Job]) -> list[Part]:
     distinct = _distinct(jobs)
     runs = [job.run for job in distinct]
-    lines = [
-        f"Task: {_levels(map(_task, runs))}{_split(runs)}.",
-        f"Success: {_levels(map(_success, runs))}.",
-        f"Network: {_levels(map(_network, distinct))}.",
-        f"Initial weights: {_draws((run.init.distribution, run.init.scale, '') for run in runs)}.",
-        f"Feedback matrices: {_draws(map(_feedback, runs))}.",
-        f"Training: {_training(runs)}.",
-        f"Evaluations: {_levels(map(_evaluations, runs))}.",
-        f"Seeds: {_seeds(jobs)}.",
-        f"What differs between groups: {_differences(jobs)}.",
+    found = [
+        _part("Task", map(_task, runs), more=_split(runs)),
+        _part("Success", map(_success, runs)),
+        *_network(distinct),
+        _draws("Initial weights", ((run.init.distribution, run.init.scale, "") for run in runs)),
+        _draws("Feedback matrices", map(_feedback, runs)),
+        *_training(runs),
+        _part("Evaluations", map(_evaluations, runs)),
+        Part("Seeds", _seeds(jobs), varies=False),
     ]
-    return lines
+    return [part for part in found if part.text]
+
+
+def _part(line: str, texts: Iterable[str], *, more: str = "") -> Part:
+    levels = list(texts)
+    return Part(line, _levels(levels) + more, len(set(levels)) > 1)
 
 
 def _distinct(jobs: Sequence[Job]) -> list[Job]:
@@ -102,83 +187,6 @@ def _number(value: float) -> str:
 
 # --- the task
 
-
-def _xor(task: Any) -> str:
-    return f"XOR, all four patterns; an output above {task.decision_boundary:g} counts as 1"
-
-
-def _parity(task: Any) -> str:
-    return f"parity of {task.bits} bits, all {2**task.bits} patterns; an output above {task.decision_boundary:g} counts as 1"
-
-
-def _linear_teacher(task: Any) -> str:
-    return (
-        f"a linear teacher y = T x, {task.inputs} inputs, {task.outputs} outputs, T uniform within +-{task.teacher_scale:g}, "
-        f"x standard normal, evaluated on {_number(task.held_out)} held-out examples"
-    )
-
-
-def _nonlinear_teacher(task: Any) -> str:
-    return (
-        f"a random {'-'.join(map(str, task.widths))} {task.activation} network with linear output as the teacher, weights "
-        f"uniform within +-{task.weight_gain:.4g} / sqrt(fan-in), biases within +-{task.bias_scale:g}, x standard normal, "
-        f"evaluated on {_number(task.held_out)} held-out examples"
-    )
-
-
-def _digits(task: Any) -> str:
-    return f"scikit-learn's 8x8 handwritten digits (1,797 images, pixels / 16), {_held_out(task)}"
-
-
-def _csv(task: Any) -> str:
-    parts = [f"{task.kind} of {task.target} from the table {task.path}"]
-    parts += [f"without {', '.join(name or 'a column without a name' for name in task.drop)}"] if task.drop else []
-    gaps = {"drop": "rows with missing values left out", "mean": "missing values replaced by means"}
-    parts += [gaps[task.missing]] if task.missing in gaps else []
-    parts.append("inputs standardised by the training examples" if task.standardise else "inputs as they are in the file")
-    return f"{', '.join(parts)}; {_held_out(task)}"
-
-
-def _images(task: Any) -> str:
-    own = f"test images from {task.test_path}" if task.test_path else "the file's own test images" if not task.held_out else ""
-    scale = f"pixels / {task.divide_by:g}{', standardised' if task.standardise else ''}"
-    return f"images from {task.path}, {scale}, {_held_out(task, own)}"
-
-
-def _held_out(task: Any, own: str = "") -> str:
-    """Say which examples are evaluated on. `own` describes a test set that is not split off."""
-    test = own or f"{_number(task.held_out)} held out"
-    if not task.validation:
-        return f"{test} for evaluation"
-    parts = f"{_number(task.validation)} for validation and {test} for the test"
-    return f"{parts}; evaluated on the {task.evaluate_on} examples"
-
-
-def _random_labels(task: Any) -> str:
-    return (
-        f"memorising {task.examples} Gaussian examples with {task.inputs} inputs and unrelated Gaussian targets, "
-        f"{_count(task.outputs, 'output')}"
-    )
-
-
-def _spirals(task: Any) -> str:
-    return (
-        f"{task.classes} intertwined spirals of {task.turns:g} turns, noise {task.noise:g}, {task.points} points per class to "
-        f"train on and {task.held_out} to evaluate on"
-    )
-
-
-TASKS: dict[str, Callable[[Any], str]] = {
-    "xor": _xor,
-    "parity": _parity,
-    "linear_teacher": _linear_teacher,
-    "nonlinear_teacher": _nonlinear_teacher,
-    "digits": _digits,
-    "csv": _csv,
-    "images": _images,
-    "random_labels": _random_labels,
-    "spirals": _spirals,
-}
 # Settings of a task that other lines describe, or that are not worth a mention.
 _PROPOSALS = ("name", "loss", "sampling", "success", "split", "split_seed", "content")
 
@@ -214,9 +222,21 @@ def _success(run: RunConfig) -> str:
 # --- the network
 
 
-def _network(job: Job) -> str:
+def _network(jobs: Sequence[Job]) -> Iterator[Part]:
+    """Describe widths and units. If both differ, they stay in one part, because not every pair of them need occur."""
+    widths = list(dict.fromkeys("-".join(map(str, job.widths)) for job in jobs))
+    units = list(dict.fromkeys(_units(job) for job in jobs))
+    if len(widths) > 1 and len(units) > 1:
+        yield _part("Network", ("-".join(map(str, job.widths)) + f", {_units(job)}" for job in jobs))
+        return
+    yield Part("Network", _joined(widths), len(widths) > 1, "model.hidden")
+    bias = len({job.run.model.bias for job in jobs}) > 1
+    yield Part("Network", _levels(units), len(units) > 1, "" if bias else "model.activation")
+
+
+def _units(job: Job) -> str:
     model = job.run.model
-    parts = ["-".join(map(str, job.widths)), "ReLU" if model.activation == "relu" else model.activation.replace("_", " ")]
+    parts = ["ReLU" if model.activation == "relu" else model.activation.replace("_", " ")]
     parts.append("with biases" if model.bias else "no biases")
     if model.parametrisation == "inverse_sqrt_width":
         parts.append("output divided by the square root of the last hidden width")
@@ -225,12 +245,14 @@ def _network(job: Job) -> str:
     return ", ".join(parts)
 
 
-def _draws(found: Iterable[tuple[str, float | None, str]]) -> str:
+def _draws(line: str, found: Iterable[tuple[str, float | None, str]]) -> Part:
     """Describe (distribution, scale, remark) triples. Triples that differ only in the scale share one description."""
     scales: dict[tuple[str, str], list[float]] = {}
-    for distribution, scale, more in found:
+    draws = list(found)
+    for distribution, scale, more in draws:
         scales.setdefault((distribution, more), []).extend([] if scale is None else [scale])
-    return _levels(_draw(name, list(dict.fromkeys(listed))) + more for (name, more), listed in scales.items())
+    texts = [_draw(name, list(dict.fromkeys(levels))) + more for (name, more), levels in scales.items()]
+    return Part(line, _levels(texts), len(set(draws)) > 1)
 
 
 def _draw(distribution: str, scales: Sequence[float]) -> str:
@@ -260,24 +282,28 @@ def _feedback(run: RunConfig) -> tuple[str, float | None, str]:
 # --- training
 
 
-def _training(runs: Sequence[RunConfig]) -> str:
+def _training(runs: Sequence[RunConfig]) -> Iterator[Part]:
     trains = [run.train for run in runs]
-    parts = [
-        _joined(LOSSES.get(t.loss, t.loss) + (" summed over the batch" if t.reduction == "sum" else "") for t in trains),
-        _joined(f"momentum {t.momentum:g}" if t.optimiser == "momentum" else t.optimiser for t in trains),
-        f"learning rate {_joined(_number(t.lr) for t in trains)}",
-        f"batches of {_joined(_number(t.batch_size) for t in trains)}",
-        f"{_joined(_number(t.steps) for t in trains)} steps",
+    epochs = f" ({_joined(str(t.epochs) for t in trains)} epochs)" if any(t.epochs is not None for t in trains) else ""
+    summed = [LOSSES.get(t.loss, t.loss) + (" summed over the batch" if t.reduction == "sum" else "") for t in trains]
+    optimisers = [f"momentum {t.momentum:g}" if t.optimiser == "momentum" else t.optimiser for t in trains]
+    samplings = [SAMPLINGS.get(t.sampling, t.sampling) for t in trains]
+    described: list[tuple[str, str, list[str], str]] = [
+        ("train.loss", "", summed, ""),
+        ("train.optimiser", "", optimisers, ""),
+        ("train.lr", "learning rate ", [_number(t.lr) for t in trains], ""),
+        ("train.batch_size", "batches of ", [_number(t.batch_size) for t in trains], ""),
+        ("train.steps", "", [_number(t.steps) for t in trains], f" steps{epochs}"),
+        ("train.sampling", "examples ", samplings, ""),
     ]
-    if any(t.epochs is not None for t in trains):
-        parts[-1] += f" ({_joined(str(t.epochs) for t in trains)} epochs)"
-    parts.append(f"examples {_joined(SAMPLINGS.get(t.sampling, t.sampling) for t in trains)}")
     decays = [(t.weight_decay, t.output_weight_decay) for t in trains]
     if any(hidden for hidden, _ in decays):
-        parts.append(f"weight decay {_joined(_number(hidden) for hidden, _ in decays)}")
+        described.append(("train.weight_decay", "weight decay ", [_number(hidden) for hidden, _ in decays], ""))
     if any(output != hidden for hidden, output in decays):
-        parts.append(f"weight decay of the output layer {_joined(_number(output) for _, output in decays)}")
-    return ", ".join(parts)
+        own = [_number(output) for _, output in decays]
+        described.append(("train.output_weight_decay", "weight decay of the output layer ", own, ""))
+    for setting, before, levels, after in described:
+        yield Part("Training", f"{before}{_joined(levels)}{after}", len(set(levels)) > 1, setting)
 
 
 def _evaluations(run: RunConfig) -> str:
@@ -308,14 +334,13 @@ def _seeds(jobs: Sequence[Job]) -> str:
     return f"{counts[0]} per group{which}, {'the same in every group' if same else 'not the same in every group'}"
 
 
-def _differences(jobs: Sequence[Job]) -> str:
+def _factors(jobs: Sequence[Job]) -> dict[str, list[str]]:
+    """Return the levels of each factor as text, in the order of the sweep."""
     levels: dict[str, dict[str, None]] = {}
     for job in jobs:
         for name, value in job.factors.items():
             levels.setdefault(name, {})[_level(value)] = None
-    if not levels:
-        return "nothing; there is only one group"
-    return "; ".join(f"{WORDS.get(name, name)} ({_shortened(list(values))})" for name, values in levels.items())
+    return {name: list(values) for name, values in levels.items()}
 
 
 def _shortened(levels: Sequence[str]) -> str:

@@ -45,6 +45,7 @@ class About:
         earlier: Earlier sweeps that ran some of the groups with a different set of seeds.
         sweeps: The ids of the sweeps, if these are the frames of several; otherwise empty.
         in_several: How many jobs stand in more than one of these sweeps. Each is counted once.
+        name: The name that the user gave the sweep; empty if there is none.
     """
 
     id: str
@@ -60,6 +61,7 @@ class About:
     earlier: list[EarlierLook] = field(default_factory=list)
     sweeps: list[str] = field(default_factory=list)
     in_several: int = 0
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,7 @@ def _about(sweep: Sweep, records: Mapping[str, Record]) -> About:
         missing=sum(job.run_id not in records and job.run_id not in errors for job in sweep.jobs),
         failed={j.name: str(errors[j.run_id]) for j in sweep.jobs if j.run_id in errors and j.run_id not in records},
         environments=[],
+        name=sweep.labels.name,
     )
 
 
@@ -180,7 +183,7 @@ def together(parts: Sequence[Part], *, every_metric: bool = False) -> Frames:
     about = About(
         id=f"{len(parts)}-sweeps-{whole[:8]}",
         hash=whole,
-        command="\n".join(dict.fromkeys(about.command for about in abouts)),
+        command="; ".join(dict.fromkeys(about.command for about in abouts)),
         preset="",
         source=", ".join(dict.fromkeys(about.source for about in abouts)),
         planned=len(jobs),
@@ -190,6 +193,7 @@ def together(parts: Sequence[Part], *, every_metric: bool = False) -> Frames:
         environments=environments(records.values()),
         sweeps=[about.id for about in abouts],
         in_several=sum(len(part.jobs) for part in parts) - len(jobs),
+        name=", ".join(about.name for about in abouts if about.name),
     )
     return make_frames(about, jobs, records, every_metric=every_metric)
 

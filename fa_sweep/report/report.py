@@ -3,36 +3,33 @@
 The same ledger gives the same files byte for byte, except for the time in the footer of report.html and report.md.
 """
 
-import base64
 import platform
+import re
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 
 from fa_sweep.report.comparisons import compare, compare_final
-from fa_sweep.report.description import described
+from fa_sweep.report.description import differing, shared, title
 from fa_sweep.report.estimates import group_table
 from fa_sweep.report.figures import Drawn, draw_all, save
+from fa_sweep.report.figures.inline import dark_colours, inline
 from fa_sweep.report.figures.style import house_style
 from fa_sweep.report.frames import Frames, from_sweep
+from fa_sweep.report.latex import latex, sweep_label
+from fa_sweep.report.names import Names, names_of
 from fa_sweep.report.statements import findings
-from fa_sweep.report.tables import (
-    latex,
-    readable_comparisons,
-    readable_final_comparisons,
-    readable_final_values,
-    readable_groups,
-    runs_to_look_at,
-)
+from fa_sweep.report.tables import Table, readable_tables, runs_to_look_at
 from fa_sweep.settings.identity import run_settings
 from fa_sweep.sweep.folder import Sweep
 
 FORMATS = ("html", "md", "tex")
+FINDINGS = "findings.txt"  # in the folder of a report: one finding per line
 
 METHODS = (
     "The unit is a run. A group is one combination of all swept factors except the seed, and n is its number of runs. Some "
@@ -101,6 +98,7 @@ def write_report(
         ConfigError: If there is no group called `reference`.
     """
     frames = sweep if isinstance(sweep, Frames) else from_sweep(sweep)
+    names = names_of(frames)
     groups, comparisons = group_table(frames), compare(frames, reference, all_pairs=all_pairs)
     final = compare_final(frames, reference, all_pairs=all_pairs)
     out.mkdir(parents=True, exist_ok=True)
@@ -115,41 +113,43 @@ def write_report(
         table.to_csv(out / "tables" / f"{name}.csv", index=False)
         table.to_parquet(out / "tables" / f"{name}.parquet", index=False)
     with house_style():
-        drawn = [*first(frames), *draw_all(frames, comparisons, final)]
+        drawn = [*first(frames), *draw_all(frames, groups, comparisons, final, names)]
         for figure in drawn:
             save(figure.figure, figure.data, out / "figures", figure.name)
-    return _write_documents(frames, groups, comparisons, final, drawn, out, formats)
+    sentences = findings(frames, groups, comparisons, final)
+    readable = readable_tables(groups, comparisons, final, names)
+    return _write_documents(frames, names, sentences, readable, drawn, out, formats)
 
 
 def _write_documents(
     frames: Frames,
-    groups: pd.DataFrame,
-    comparisons: pd.DataFrame,
-    final: pd.DataFrame,
+    names: Names,
+    sentences: list[str],
+    tables: list[Table],
     drawn: list[Drawn],
     out: Path,
     formats: Collection[str],
 ) -> Path:
-    readable = {
-        "Groups": readable_groups(groups),
-        "Comparisons": readable_comparisons(comparisons),
-        "Final values compared": readable_final_comparisons(final),
-        "Final values": readable_final_values(groups),
-    }
+    pictures = [inline((out / "figures" / f"{f.name}.svg").read_text(encoding="utf-8"), f.name, f.alt) for f in drawn]
     context: dict[str, Any] = {
         "frames": frames,
-        "setting": described(frames.jobs),
+        "title": title(frames.jobs),
+        "differing": differing(frames.jobs),
+        "shared": shared(frames.jobs),
+        "notes": names.notes,
         "about": frames.about,
-        "findings": findings(frames, groups, comparisons, final),
+        "findings": sentences,
         "criterion": criterion(frames),
-        "tables": {title: table for title, table in readable.items() if not table.empty},
+        "tables": tables,
         "look_at": runs_to_look_at(frames),
-        "figures": [(f, _data_uri(out / "figures" / f"{f.name}.svg")) for f in drawn],
+        "figures": list(zip(drawn, pictures, strict=True)),
+        "dark": dark_colours(pictures),
         "methods": METHODS,
         "fixed": fixed_settings(frames),
         "varied": [*frames.factors, "seed"] if frames.runs["seed"].nunique() > 1 else frames.factors,
         "environment": {**_reader_environment(), "written": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"},
     }
+    (out / FINDINGS).write_text("".join(f"{sentence}\n" for sentence in context["findings"]), encoding="utf-8")
     # Jinja escapes text only in the HTML template. The Markdown template escapes with the filter `cell`.
     templates = Environment(
         loader=PackageLoader("fa_sweep.report"),
@@ -159,18 +159,18 @@ def _write_documents(
         lstrip_blocks=True,
     )
     templates.filters["cell"] = markdown_cell
+    templates.filters["unbroken"] = unbroken
     paths = []
     for kind in ("html", "md"):
         if kind in formats:
             paths.append(out / f"report.{kind}")
             paths[-1].write_text(templates.get_template(f"report.{kind}.j2").render(context), encoding="utf-8")
     if "tex" in formats:
-        for title, table in context["tables"].items():
-            name = title.lower().replace(" ", "_")
-            paths.append(out / "tables" / f"{name}.tex")
-            paths[-1].write_text(
-                latex(table, f"{title}. Numbers in parentheses are 95 % intervals.", f"tab:{name}"), encoding="utf-8"
-            )
+        sweep = frames.about.name or frames.about.id
+        for table in tables:
+            paths.append(out / "tables" / f"{table.title.lower().replace(' ', '_')}.tex")
+            caption, label = f"{table.title} of the sweep {sweep}", sweep_label(sweep, table.title)
+            paths[-1].write_text(latex(table, caption, label), encoding="utf-8")
     return paths[0] if paths else out / "tables"
 
 
@@ -200,8 +200,12 @@ def markdown_cell(text: object) -> str:
     return escaped.replace("<", "&lt;").replace(">", "&gt;").replace("*", "\\*").replace("_", "\\_")
 
 
-def _data_uri(path: Path) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()
+def unbroken(text: object) -> Markup:
+    """Return text for a cell of an HTML table, in which no line breaks inside an interval, or inside a short cell."""
+    escaped = str(escape(text))
+    if len(escaped) <= 14:
+        return Markup(f'<span class="one">{escaped}</span>')  # noqa: S704  escaped
+    return Markup(re.sub(r"\([^()]{1,24}\)|[\d.]+ %", r'<span class="one">\g<0></span>', escaped))  # noqa: S704  escaped
 
 
 def _reader_environment() -> dict[str, str]:

@@ -1,26 +1,29 @@
-"""Write the sentences at the top of a report: the main results with their numbers, for any sweep.
+"""Write the findings at the top of a report: the main results with their numbers, for any sweep.
 
-Each sentence names its quantity. A difference is called significant if its corrected p value is below 5 %.
+Each finding is one fact: a number of one group, or a difference between two. It names its quantity. A difference is called
+significant if its corrected p value is below 5 %.
 "Not significant" does not claim that the groups are equal.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import numpy as np
 import pandas as pd
 
-from fa_sweep.report.comparisons import ITSELF, PAIRED, PARTLY, without_reference
-from fa_sweep.report.formatting import counted, estimate, median_steps, number, p_value, percent, percent_range, points, steps
+from fa_sweep.report.comparisons import ITSELF, without_reference
+from fa_sweep.report.formatting import counted, estimate, median_steps, number, percent, percent_range, points, steps
 from fa_sweep.report.frames import Frames
 from fa_sweep.report.intervals import APPROXIMATE_BELOW
+from fa_sweep.report.names import Names, names_of
 from fa_sweep.report.trainings import distinct, sets_of_trainings
+from fa_sweep.report.verdicts import number_of_tests, test_sentence, verdict
 
-MOST_GROUPS = 4  # most groups that one sentence names (of more, the highest and the lowest), and most comparisons in sentences
-LEVEL = 0.05
+MOST_GROUPS = 4  # most groups with findings of their own (of more, the highest and the lowest), and most comparisons
 
 
 def share(row: pd.Series, name: str = "converged") -> str:
-    """Write a count of runs with its interval, such as "12 of 50 (24 %, 95 % CI 14-37 %)".
+    """Write a count of runs with its interval, such as "12 of 50 runs (24 %, 95 % CI 14-37 %)".
 
     A single run is written without an interval.
 
@@ -30,12 +33,12 @@ def share(row: pd.Series, name: str = "converged") -> str:
     """
     n, count = int(row["n"]), int(row[name])
     if n == 1:
-        return f"{count} of 1 (one run gives no interval)"
-    return f"{count} of {n} ({percent(count / n)}, 95 % CI {percent_range(row[f'{name}_low'], row[f'{name}_high'])} %)"
+        return f"{count} of 1 run (one run gives no interval)"
+    return f"{count} of {n} runs ({percent(count / n)}, 95 % CI {percent_range(row[f'{name}_low'], row[f'{name}_high'])} %)"
 
 
 def findings(frames: Frames, groups: pd.DataFrame, comparisons: pd.DataFrame, final: pd.DataFrame) -> list[str]:
-    """Write the main results of a sweep, one sentence per string, the most informative first.
+    """Write the main results of a sweep, one fact per string, the most informative first. Tests stand on a second line.
 
     If all runs converged or none did, the fraction converged says nothing about differences between groups. In that case the
     final values come first, or the times to convergence if the final values do not differ either.
@@ -46,16 +49,18 @@ def findings(frames: Frames, groups: pd.DataFrame, comparisons: pd.DataFrame, fi
         comparisons: The table of `compare`.
         final: The table of `compare_final`.
     """
+    names = names_of(frames)
+    comparisons, final = _named(comparisons, names), _named(final, names)
     present = groups[groups["n"] > 0]
     if present.empty:
         return [f"None of the {frames.about.planned} planned runs has finished, so there is nothing to report yet."]
     if frames.runs["horizon_step"].isna().all():
         # With fewer evaluations than train.hold no run can converge. A fraction of 0 would describe the settings, not the runs.
         held = "No run could count as converged, because there are fewer evaluations than train.hold requires."
-        sentences = [held, _reached(present), *_final(frames, present, final)]
+        sentences = [held, *_reached(present), *_final(frames, present, final)]
     elif lead := undecided_by_convergence(present):
-        times, finals = [*_times(comparisons, frames), _median(present)], _final(frames, present, final)
-        events = [_converged(present), _three_events(frames, present)]
+        times, finals = [*_times(comparisons, frames), *_median(present)], _final(frames, present, final)
+        events = [*_converged(present), _three_events(frames, present)]
         if not _nothing_differs(final):
             sentences = [f"{lead}. The final values are therefore listed first.", *finals, *events, *times]
         else:  # the final values do not differ either
@@ -67,15 +72,15 @@ def findings(frames: Frames, groups: pd.DataFrame, comparisons: pd.DataFrame, fi
             ]
     else:
         sentences = [
-            _converged(present),
+            *_converged(present),
             _three_events(frames, present),
             *_fractions(comparisons),
             *_times(comparisons, frames),
         ]
-        sentences += [_median(present), *_final(frames, present, final)]
-    sentences += [_angles(present), *_one_set(frames, present), _no_reference(frames, comparisons)]
+        sentences += [*_median(present), *_final(frames, present, final)]
+    sentences += [*_angles(present), *_one_set(frames, present), _no_reference(frames, comparisons)]
     sentences += [f"Not learned: {text}." for text in frames.advice]
-    return [sentence for sentence in [*sentences, _exceptions(frames, present), _earlier(frames)] if sentence]
+    return [names.shorten(sentence) for sentence in [*sentences, *_exceptions(frames, present), _earlier(frames)] if sentence]
 
 
 def undecided_by_convergence(groups: pd.DataFrame) -> str:
@@ -87,6 +92,14 @@ def undecided_by_convergence(groups: pd.DataFrame) -> str:
     if (groups["converged"] == 0).all():
         return "No run converged, so the fraction converged cannot distinguish the groups"
     return ""
+
+
+def _named(comparisons: pd.DataFrame, names: Names) -> pd.DataFrame:
+    """Add the words of sentences about comparisons: where they hold, and the labels of both groups without what they share."""
+    pairs = [names.pair(group, its) for group, its in zip(comparisons["group"], comparisons["reference"], strict=True)]
+    where = [f"At {common}, " if common else "" for _, _, common in pairs]
+    subject = [place + ours for place, (ours, _, _) in zip(where, pairs, strict=True)]
+    return comparisons.assign(subject=subject, other=[theirs for _, theirs, _ in pairs])
 
 
 def _nothing_differs(final: pd.DataFrame) -> bool:
@@ -103,25 +116,33 @@ def _some(groups: pd.DataFrame, column: str) -> pd.DataFrame:
     return known.loc[extremes[:1] if known[column].nunique() == 1 else extremes]
 
 
-def _lead(some: pd.DataFrame, groups: pd.DataFrame) -> str:
-    """Return the words that introduce the groups selected by `_some`; empty if it selected all groups."""
-    if len(some) == len(groups):
-        return ""
-    if len(some) == 2:
-        return f", highest and lowest of {len(groups)} groups"
-    return f", with equal estimates in all {len(groups)} groups, of which one is shown"
+def _each(groups: pd.DataFrame, column: str, quantity: str, sentence: Callable[[pd.Series], str]) -> Iterator[str]:
+    """Write a sentence about each group selected by `_some`, and say of how many groups the selected ones are the extremes.
+
+    Args:
+        groups: Rows of `group_table`.
+        column: The column that decides which groups are selected.
+        quantity: What the column is, such as "fraction converged".
+        sentence: Returns the sentence about a group, without a full stop.
+    """
+    known = groups[groups[column].notna()]
+    some, before = _some(groups, column), [""] * MOST_GROUPS
+    if len(some) < len(known):
+        extremes = [f"Highest {quantity} of {len(known)} groups: ", f"Lowest {quantity} of {len(known)} groups: "]
+        before = extremes if len(some) == 2 else [f"Equal {quantity} in all {len(known)} groups, such as "]
+    for words, (_, row) in zip(before, some.iterrows(), strict=False):
+        yield f"{words}{sentence(row)}."
 
 
-def _converged(groups: pd.DataFrame) -> str:
-    some = _some(groups, "converged_fraction")
-    parts = [f"{row['group']} {share(row)}" for _, row in some.iterrows()]
-    return f"Converged{_lead(some, groups)}: {'; '.join(parts)}."
+def _converged(groups: pd.DataFrame) -> Iterator[str]:
+    return _each(groups, "converged_fraction", "fraction converged", lambda row: f"{row['group']}: {share(row)} converged")
 
 
-def _reached(groups: pd.DataFrame) -> str:
-    some = _some(groups, "reached_fraction")
-    parts = [f"{row['group']} {share(row, 'reached')}" for _, row in some.iterrows()]
-    return f"Succeeded at some evaluation{_lead(some, groups)}: {'; '.join(parts)}."
+def _reached(groups: pd.DataFrame) -> Iterator[str]:
+    def sentence(row: pd.Series) -> str:
+        return f"{row['group']}: {share(row, 'reached')} succeeded at some evaluation"
+
+    return _each(groups, "reached_fraction", "fraction that ever succeeded", sentence)
 
 
 def _three_events(frames: Frames, groups: pd.DataFrame) -> str:
@@ -139,51 +160,6 @@ def _three_events(frames: Frames, groups: pd.DataFrame) -> str:
     )
 
 
-def _design(row: pd.Series) -> str:
-    shared = counted(row["pairs"], "shared seed")
-    if row["design"] == PAIRED:
-        return shared
-    runs = f"{row['n']} and {row['n_reference']} runs"
-    return f"{runs} with {shared}" if row["design"] == PARTLY else f"{runs} without shared seeds"
-
-
-def _verdict(row: pd.Series, test: str, quantity: str, tests: int) -> str:
-    """Say whether two groups differ significantly in a quantity, and if not, whether so few runs could have shown it."""
-    suffix = f"_{test}" if test else ""
-    p, holm, least = row[f"p{suffix}"], row[f"p{suffix}_holm"], row[f"p{suffix}_least"]
-    low, high = (row[f"{'rmst_' if test == 'time' else ''}difference_{end}"] for end in ("low", "high"))
-    verdict = f"The difference in {quantity} is {'' if holm < LEVEL else 'not '}significant"
-    if holm >= LEVEL and least > LEVEL / tests:
-        verdict += f". {_too_few(row, test, tests)}"
-    if not math.isnan(low) and (low > 0 or high < 0) != (p < LEVEL):
-        verdict += ". Interval and test disagree here, and the verdict follows the test"
-    return verdict
-
-
-def _too_few(row: pd.Series, test: str, tests: int) -> str:
-    """Compare the least possible p value with the strictest level of Holm's correction.
-
-    With m discordant pairs, McNemar's least p value is 2^(1-m). The correction may allow a larger p value if other tests of the
-    table reject.
-    """
-    strictest = f"the strictest level of Holm's correction over {tests} tests" if tests > 1 else "its level"
-    level = f"{number(LEVEL / tests, 2)}, {strictest}"
-    least = row[f"p_{test}_least" if test else "p_least"]
-    if test == "converged" and row["design"] == PAIRED:
-        discordant = int(row["discordant"])
-        needed = next(m for m in range(2, 100) if 2.0 ** (1 - m) <= LEVEL / tests)
-        some = f"Only {counted(discordant, 'shared seed has', 'shared seeds have')}" if discordant else "No shared seed has"
-        differ = f"{some} different outcomes in the two groups"
-        return f"{differ}; with fewer than {needed}, the test cannot reach {level}"
-    # "About", because a p value from random permutations may fall slightly below the least one of all permutations.
-    smallest = "1" if least >= 1 else f"about {number(least, 2)}"
-    return f"So few runs differ that the test cannot give a p value below {smallest}, and so cannot reach {level}"
-
-
-def _holm(p: float, tests: int) -> str:
-    return f"p {p_value(p)} after Holm's correction over {tests} tests" if tests > 1 else ""
-
-
 def _joined(parts: list[str], rest: int, what: str) -> list[str]:
     if not parts:
         return []
@@ -196,24 +172,18 @@ def _fractions(comparisons: pd.DataFrame) -> list[str]:
     tests = number_of_tests(comparisons)
     parts = []
     for _, row in tested.head(MOST_GROUPS).iterrows():
-        details = [
-            f"95 % CI {points(row['difference_low'])} to {points(row['difference_high'])}",
-            f"{row['test_converged']} p {p_value(row['p_converged'])}",
-            _holm(row["p_converged_holm"], tests),
-            _design(row),
-        ]
-        verdict = _verdict(row, "converged", "the fraction converged", tests)
-        parts.append(
-            f"Fraction converged, {row['group']} minus {row['reference']}: {points(row['difference'])} points "
-            f"({'; '.join(filter(None, details))}). {verdict}"
-        )
+        ours, theirs = (f"{row[f'converged{of}']} of {row[f'n{of}']}" for of in ("", "_reference"))
+        how = _compared(row["difference"], "converged more often than", "converged less often than", "converged as often as")
+        interval = f"95 % CI {points(row['difference_low'])} to {points(row['difference_high'])}"
+        by = f"{points(row['difference'])} points ({interval})"
+        fact = f"{row['subject']} {how} {row['other']}: {ours} runs against {theirs}, {by}"
+        said = verdict(row, "converged", "the fraction converged", tests)
+        parts.append(f"{fact}.\n{said}. {test_sentence(row, 'converged', tests)}")
     return _joined(parts, len(tested) - len(parts), "Fraction converged")
 
 
-def number_of_tests(comparisons: pd.DataFrame) -> int:
-    """Return the number of p values in a table of comparisons. Holm's correction is made for this number of tests."""
-    columns = [c for c in ("p_converged", "p_time", "p") if c in comparisons]
-    return int(comparisons[columns].notna().to_numpy().sum())
+def _compared(difference: float, more: str, less: str, equal: str) -> str:
+    return more if difference > 0 else less if difference < 0 else equal
 
 
 def _times(comparisons: pd.DataFrame, frames: Frames) -> Iterator[str]:
@@ -222,18 +192,13 @@ def _times(comparisons: pd.DataFrame, frames: Frames) -> Iterator[str]:
     parts = []
     for _, row in tested.head(MOST_GROUPS).iterrows():
         never = frames.runs.loc[frames.runs["group"] == row["group"], "horizon_step"].max()
-        low, high = row["rmst_difference_low"], row["rmst_difference_high"]
-        details = [
-            _interval(row["rmst_difference"], low, high),
-            f"{row['test_time']} p {p_value(row['p_time'])}",
-            _holm(row["p_time_holm"], tests),
-        ]
-        verdict = _verdict(row, "time", "the time to convergence", tests)
-        parts.append(
-            f"Mean time to convergence (a run that never converges counts as {steps(never)} steps), {row['group']} minus "
-            f"{row['reference']}: {_middle(row['rmst_difference'], low, high)} steps "
-            f"({'; '.join(filter(None, details))}). {verdict}"
-        )
+        value, low, high = (row[f"rmst_difference{end}"] for end in ("", "_low", "_high"))
+        how = _compared(value, "took longer to converge than", "converged sooner than", "took as long to converge as")
+        by = f"{_middle(value, low, high)} steps in the mean ({_interval(value, low, high)})"
+        fact = f"{row['subject']} {how} {row['other']}: {by}"
+        counts = f"A run that never converged counts as {steps(never)} steps"
+        said = verdict(row, "time", "the time to convergence", tests)
+        parts.append(f"{fact}.\n{counts}. {said}. {test_sentence(row, 'time', tests)}")
     yield from _joined(parts, len(tested) - len(parts), "Time to convergence")
     uncompared = comparisons[comparisons["p_time"].isna() & (comparisons["design"] != ITSELF)]
     if len(uncompared):
@@ -259,20 +224,17 @@ def _final(frames: Frames, groups: pd.DataFrame, final: pd.DataFrame) -> list[st
     parts = []
     tested = final[final["p"].notna()]
     for _, row in tested.head(MOST_GROUPS).iterrows():
-        low, high = row["difference_low"], row["difference_high"]
-        details = [
-            _interval(row["difference"], low, high, approximate=min(row["n"], row["n_reference"]) < APPROXIMATE_BELOW),
-            f"{row['test']} p {p_value(row['p'])}",
-            _holm(row["p_holm"], tests),
-            _design(row),
-            _counted(groups, row["metric"], row["group"], row["reference"]),
-        ]
-        name = row["metric"].replace("_", " ")
-        parts.append(
-            f"Mean final {name}, {row['group']} against {row['reference']}: {number(row['mean'], 4)} against "
-            f"{number(row['mean_reference'], 4)}, difference {_middle(row['difference'], low, high)} "
-            f"({'; '.join(filter(None, details))}). {_verdict(row, '', f'the final {name}', tests)}"
-        )
+        value, low, high = (row[f"difference{end}"] for end in ("", "_low", "_high"))
+        name, few = row["metric"].replace("_", " "), min(row["n"], row["n_reference"]) < APPROXIMATE_BELOW
+        how = _compared(row["mean"] - row["mean_reference"], "a higher", "a lower", "")
+        means = f"{number(row['mean'], 4)} against {number(row['mean_reference'], 4)}"
+        by = f", {_middle(value, low, high)} ({_interval(value, low, high, approximate=few)})" if not math.isnan(value) else ""
+        diverged = _counted(groups, row["metric"], row["group"], row["reference"])
+        test = test_sentence(row, "", tests, *filter(None, [diverged]))
+        higher = f"{row['subject']} ended with {how} mean {name} than {row['other']}"
+        equal = f"{row['subject']} and {row['other']} ended with equal mean {name}"
+        fact = f"{higher if how else equal}: {means}{by}"
+        parts.append(f"{fact}.\n{verdict(row, '', f'the final {name}', tests)}. {test}")
     if parts:
         return _joined(parts, len(tested) - len(parts), "Final values")
     return list(_final_of_groups(frames, groups))
@@ -283,15 +245,15 @@ def _final_of_groups(frames: Frames, groups: pd.DataFrame) -> Iterator[str]:
     for metric in sorted(metrics):
         if f"{metric}_median" in groups:
             known = groups[groups[f"{metric}_median"].notna()]
-            some = _some(known, f"{metric}_median")
-            values = []
-            for _, row in some.iterrows():
-                low, high = row[f"{metric}_median_low"], row[f"{metric}_median_high"]
-                values.append(f"{row['group']} {estimate(row[f'{metric}_median'], low, high, 4)}")
-            counted = _counted(groups, metric, *some["group"])
             name = metric.replace("_", " ")
-            note = f" ({counted})" if counted else ""
-            yield f"Median final {name} (95 % CI){_lead(some, known)}: {'; '.join(values)}{note}."
+
+            def sentence(row: pd.Series, metric: str = metric, name: str = name) -> str:
+                value, low, high = (row[f"{metric}_median{end}"] for end in ("", "_low", "_high"))
+                diverged = _counted(groups, metric, row["group"])
+                text = "; ".join(filter(None, [_with_interval(value, low, high), diverged]))
+                return f"{row['group']}: median final {name} {text}"
+
+            yield from _each(known, f"{metric}_median", f"median final {name}", sentence)
 
 
 def _counted(groups: pd.DataFrame, metric: str, *names: str) -> str:
@@ -300,30 +262,42 @@ def _counted(groups: pd.DataFrame, metric: str, *names: str) -> str:
     return f"{counted(diverged, 'diverged run')} counted as {'0' if metric == 'accuracy' else 'infinite'}" if diverged else ""
 
 
-def _median(groups: pd.DataFrame) -> str:
+def _with_interval(value: float, low: float, high: float, digits: int = 4, unit: str = "") -> str:
+    """Write a value with its unit and its interval, such as "88 degrees (95 % CI 84 to 95)"."""
+    middle, _, interval = estimate(value, low, high, digits).partition(" (")
+    return f"{middle}{unit}" + (f" (95 % CI {interval}" if interval else "")
+
+
+def _median(groups: pd.DataFrame) -> Iterator[str]:
+    """Write median times. Groups whose median is not reached share one sentence."""
     known = groups[groups["median_steps"].notna()]
-    some = _some(known, "median_steps")
-    parts = []
-    for _, row in some.iterrows():
+    never = known[np.isinf(known["median_steps"])]
+
+    def sentence(row: pd.Series) -> str:
         median, low, high = (float(row[f"median_steps{suffix}"]) for suffix in ("", "_low", "_high"))
-        parts.append(f"{row['group']} {median_steps(median, low, high)}")
-    lead = "Median time to convergence in steps (95 % CI), including the runs that never converged"
-    return f"{lead}{_lead(some, known)}: {'; '.join(parts)}."
+        text, _, interval = median_steps(median, low, high).partition(" (")
+        return f"{row['group']}: median time to convergence {text} steps" + (f" (95 % CI {interval}" if interval else "")
+
+    yield from _each(known[~np.isinf(known["median_steps"])], "median_steps", "median time to convergence", sentence)
+    if len(never):
+        more = f"; and {len(never) - MOST_GROUPS} more" if len(never) > MOST_GROUPS else ""
+        yield f"The median time to convergence is not reached in: {'; '.join(never['group'][:MOST_GROUPS])}{more}."
 
 
-def _angles(groups: pd.DataFrame) -> str:
-    if "angle_deg_median" not in groups or groups["angle_deg_median"].isna().all():
-        return ""
+def _angles(groups: pd.DataFrame) -> Iterator[str]:
+    """Write the median angles between the update of the hidden layers and their true gradient at the last evaluation."""
+    if "angle_deg_median" not in groups:
+        return
+
+    def sentence(row: pd.Series) -> str:
+        value, low, high = (row[f"angle_deg_median{end}"] for end in ("", "_low", "_high"))
+        out = f"; it is undefined in {counted(row['angle_deg_undefined'], 'run')}" if row["angle_deg_undefined"] else ""
+        return f"{row['group']}: median gradient angle at the end {_with_interval(value, low, high, 3, ' degrees')}{out}"
+
     known = groups[groups["angle_deg_median"].notna()]
-    some = _some(known, "angle_deg_median")
-    parts = []
-    for _, row in some.iterrows():
-        low, high = row["angle_deg_median_low"], row["angle_deg_median_high"]
-        out = f", undefined in {counted(row['angle_deg_undefined'], 'run')}" if row["angle_deg_undefined"] else ""
-        parts.append(f"{row['group']} {estimate(row['angle_deg_median'], low, high, between='-')}{out}")
-    lead = "Median angle between the update of the hidden layers and their true gradient at the end, in degrees (95 % CI)"
-    nowhere = f"; undefined in {counted(len(groups) - len(known), 'group')}" if len(known) < len(groups) else ""
-    return f"{lead}{_lead(some, known)}: {'; '.join(parts)}{nowhere}."
+    yield from _each(known, "angle_deg_median", "median gradient angle at the end", sentence)
+    if 0 < len(known) < len(groups):
+        yield f"The gradient angle is undefined in all runs of {counted(len(groups) - len(known), 'group')}."
 
 
 def _one_set(frames: Frames, groups: pd.DataFrame) -> Iterator[str]:
@@ -348,17 +322,16 @@ def _no_reference(frames: Frames, comparisons: pd.DataFrame) -> str:
     return f"Not compared, because the reference's feedback mode has no finished run at their other settings: {some}."
 
 
-def _exceptions(frames: Frames, groups: pd.DataFrame) -> str:
+def _exceptions(frames: Frames, groups: pd.DataFrame) -> Iterator[str]:
     about, finished = frames.about, int(groups["n"].sum())
     diverged = int(groups["diverged"].sum())
-    parts = [f"{diverged} of {finished} finished runs diverged" if diverged else "No run diverged"]
+    yield f"{diverged} of {finished} finished runs diverged." if diverged else "No run diverged."
     if (trainings := distinct(frames)) < finished:
-        parts.append(f"the {finished} finished runs are {trainings} distinct trainings")
+        yield f"The {finished} finished runs are {trainings} distinct trainings."
     if about.missing:
-        parts.append(f"{about.missing} of {about.planned} planned runs are missing, and the results do not include them")
+        yield f"{about.missing} of {about.planned} planned runs are missing, and the results do not include them."
     if about.failed:
-        parts.append(f"{counted(len(about.failed), 'run')} ended in an error")
-    return "; ".join(parts) + "."
+        yield f"{counted(len(about.failed), 'run')} ended in an error."
 
 
 def _earlier(frames: Frames) -> str:

@@ -1,6 +1,8 @@
-"""Turn tables of numbers into readable text and LaTeX. The CSV and Parquet files of a report hold the unrounded numbers."""
+"""Turn tables of numbers into readable text. The CSV and Parquet files of a report hold the unrounded numbers."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -9,13 +11,60 @@ from fa_sweep.report.comparisons import ITSELF, PAIRED, PARTLY
 from fa_sweep.report.formatting import median_steps, number, p_value, percent, percent_range, points, steps
 from fa_sweep.report.frames import Frames
 from fa_sweep.report.intervals import APPROXIMATE_BELOW
-from fa_sweep.report.statements import number_of_tests
+from fa_sweep.report.names import Names
+from fa_sweep.report.verdicts import number_of_tests
 from fa_sweep.sweep.outcomes import Outcome
 
-_LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-}  # fmt: skip
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text in a report.
+
+    Attributes:
+        title: Its title.
+        frame: All its columns.
+        main: The columns that a page shows at once. It shows the others on demand.
+        keys: The first columns, which say what each row is about; at most two.
+    """
+
+    title: str
+    frame: pd.DataFrame
+    main: list[str]
+    keys: list[str]
+
+
+def readable_tables(groups: pd.DataFrame, comparisons: pd.DataFrame, final: pd.DataFrame, names: Names) -> list[Table]:
+    """Return the tables of a report as text, without those that have no rows.
+
+    Args:
+        groups: The table of `group_table`.
+        comparisons: The table of `compare`.
+        final: The table of `compare_final`.
+        names: The labels of all groups.
+    """
+    events, values = readable_groups(groups), readable_final_values(groups)
+    pairs, finals = readable_comparisons(comparisons), readable_final_comparisons(final)
+    one, two = ["group"], ["group", "reference"]
+    tables = [
+        Table("Groups", events, _without(events, ["reached", "at the end"]), one),
+        Table("Comparisons", pairs, _without(pairs, ["design", *_starting(pairs, "p", "test", "p of times")]), two),
+        Table("Final values compared", finals, _without(finals, ["design", "test", "p"]), two),
+        Table("Final values", values, _without(values, [name for name in values if name.endswith("IQM")]), one),
+    ]
+    return [_labelled(table, names) for table in tables if not table.frame.empty]
+
+
+def _starting(frame: pd.DataFrame, *words: str) -> list[str]:
+    return [name for name in frame if name in words or name.startswith("test ")]
+
+
+def _without(frame: pd.DataFrame, left_out: Sequence[str]) -> list[str]:
+    return [name for name in frame if name not in left_out]
+
+
+def _labelled(table: Table, names: Names) -> Table:
+    short = {key: table.frame[key].map(lambda name: names.labels.get(name, name)) for key in table.keys}
+    return replace(table, frame=table.frame.assign(**short))
 
 
 def fraction(row: pd.Series, name: str) -> str:
@@ -161,21 +210,3 @@ def runs_to_look_at(frames: Frames, most: int = 5) -> pd.DataFrame:
             "reproduce": table["reproduce"],
         }
     ).reset_index(drop=True)
-
-
-def latex(table: pd.DataFrame, caption: str, label: str) -> str:
-    """Return a table as LaTeX source for the package booktabs, with every cell escaped."""
-    columns = "l" + "r" * (table.shape[1] - 1)
-    lines = [r"\begin{table}", r"\centering", rf"\caption{{{escape_latex(caption)}}}", rf"\label{{{label}}}"]
-    lines += [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", _latex_row(table.columns), r"\midrule"]
-    lines += [_latex_row(row) for row in table.itertuples(index=False)]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
-
-
-def escape_latex(text: str) -> str:
-    """Escape text so that LaTeX prints it unchanged."""
-    return "".join(_LATEX.get(character, character) for character in text)
-
-
-def _latex_row(cells: object) -> str:
-    return " & ".join(escape_latex(str(cell)) for cell in cells) + r" \\"  # type: ignore[attr-defined]

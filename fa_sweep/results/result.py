@@ -193,11 +193,12 @@ class Plots:
     def _drawn(self) -> "dict[str, Figure]":
         from fa_sweep.report.figures import draw_all
         from fa_sweep.report.figures.style import house_style
+        from fa_sweep.report.names import names_of
 
-        frames, result = self._result.frames, self._result
+        result = self._result
+        tables = result.summary(), result.compare(), result.compare(final=True)
         with house_style():
-            drawn = draw_all(frames, result.compare(), result.compare(final=True))
-            return {one.name: one.figure for one in drawn}
+            return {one.name: one.figure for one in draw_all(result.frames, *tables, names_of(result.frames))}
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from fa_sweep.report.figures.colours import looks
 from fa_sweep.report.figures.panels import Drawn
-from fa_sweep.report.figures.style import looks, new_figure
+from fa_sweep.report.figures.style import new_figure
 from fa_sweep.report.frames import Frames
 from fa_sweep.studies.base import Study, by_seed, final, median_difference, summarise
 from fa_sweep.studies.claims import NOTHING, Claim, above, claim

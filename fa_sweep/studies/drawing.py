@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from fa_sweep.report.figures.style import log_scale, looks
+from fa_sweep.report.figures.colours import looks
+from fa_sweep.report.figures.style import log_scale
 
 
 def draw_trajectories(axes: Axes, data: pd.DataFrame, label: str, *, log: bool = False, log_steps: bool = False) -> None:

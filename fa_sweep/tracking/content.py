@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -21,11 +22,11 @@ from fa_sweep.process.secrets import redact
 from fa_sweep.settings.identity import run_settings
 from fa_sweep.sweep.folder import Sweep
 from fa_sweep.sweep.jobs import Job
-from fa_sweep.sweep.ledger import run_events
 from fa_sweep.sweep.outcomes import Events
 from fa_sweep.sweep.shards import Record
 from fa_sweep.tasks import METRICS
 from fa_sweep.tracking import limits, tagnames
+from fa_sweep.tracking.places import COPIES, RUNS, SWEEPS
 
 MAIN_HISTORIES = (*dict.fromkeys(name for names in METRICS.values() for name in names), "loss", "angle_deg/gradient")
 MAIN_PREFIXES = ("angle_deg/signal_layer_", "angle_deg/weight_layer_")
@@ -51,6 +52,7 @@ class RunContent:
         params: Parameters.
         tags: Tags.
         metrics: Points (name, value, step); all values are finite.
+        place: The experiment that the run belongs to, one of `places.PLACES`.
         overlong: Parameters and tags, by name, that are too long for MLflow's tables and go into the artifact `OVERLONG`.
     """
 
@@ -61,6 +63,7 @@ class RunContent:
     params: dict[str, str]
     tags: dict[str, str]
     metrics: list[tuple[str, float, int]]
+    place: str = SWEEPS
     overlong: dict[str, str] = field(default_factory=dict)
 
     def within(self, group: Mapping[str, str]) -> "RunContent":
@@ -163,14 +166,16 @@ def sweep_content(sweep: Sweep, finished: Container[str], history: str) -> RunCo
         **({tagnames.ANEW: "false"} if record.resume == "false" else {}),
         tagnames.COMMAND: record.command,
         **({tagnames.PRESET: preset} if (preset := record.preset_as_it_stands) else {}),
-        **_common_tags(record.environment),
+        **common_tags(record.environment),
     }
     created = record.created_at_ms
     status = "FAILED" if failed else "KILLED" if absent else "FINISHED"
-    return _fitted(RunContent(sweep.id, status, created, created, {}, tags, []))
+    return fitted(RunContent(sweep.title, status, created, created, {}, tags, []))
 
 
-def job_content(job: Job, sweep: Sweep, record: Record | None, choice: HistoryChoice) -> RunContent:
+def job_content(
+    job: Job, sweep: Sweep, ended: tuple[Record, Events] | None, choice: HistoryChoice, *, copy: bool = False
+) -> RunContent:
     """Return the MLflow run of one job.
 
     A run with a record is FINISHED, whatever its outcome. A run that ended in an error has no record; it is FAILED and has no
@@ -179,9 +184,12 @@ def job_content(job: Job, sweep: Sweep, record: Record | None, choice: HistoryCh
     Args:
         job: The job.
         sweep: The sweep that the job belongs to.
-        record: The record of the finished run; None if the run failed. `sweep.failures` must then hold the run's error.
+        ended: The record and the events of the finished run; None if the run failed. `sweep.failures` must then hold the run's
+            error.
         choice: How much of the histories is sent.
+        copy: Whether the store has the run already, for another job.
     """
+    place = COPIES if copy else RUNS
     tags = {
         tagnames.RUN_ID: job.run_id,
         tagnames.JOB_ID: job.id,
@@ -196,16 +204,21 @@ def job_content(job: Job, sweep: Sweep, record: Record | None, choice: HistoryCh
         **({tagnames.REUSED: "true"} if job.reused else {}),
         **({tagnames.ANEW: "false"} if sweep.record.single and sweep.record.resume == "false" else {}),
     }
-    params = {key: value if isinstance(value, str) else json.dumps(value) for key, value in run_settings(job.run).items()}
-    if record is None:
-        tags |= {tagnames.ERROR: str(sweep.failures[job.run_id]), **_common_tags(sweep.record.environment)}
+    params = setting_texts(run_settings(job.run))
+    if ended is None:
+        tags |= {tagnames.ERROR: str(sweep.failures[job.run_id]), **common_tags(sweep.record.environment)}
         created = sweep.record.created_at_ms
-        return _fitted(RunContent(job.name, "FAILED", created, created, params, tags, []))
-    found = run_events(job, record)
-    tags |= {tagnames.OUTCOME: found.outcome.value, **_common_tags(record.environment)}
+        return fitted(RunContent(job.name, "FAILED", created, created, params, tags, [], place))
+    record, found = ended
+    tags |= {tagnames.OUTCOME: found.outcome.value, **common_tags(record.environment)}
     started = record.finished_at_ms - round(1000 * record.duration_s)
     metrics = list(_metrics(record, found, choice))
-    return _fitted(RunContent(job.name, "FINISHED", started, record.finished_at_ms, params, tags, metrics))
+    return fitted(RunContent(job.name, "FINISHED", started, record.finished_at_ms, params, tags, metrics, place))
+
+
+def setting_texts(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return settings as the texts that MLflow keeps as parameters: texts as they are, other values as JSON."""
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in settings.items()}
 
 
 def is_main_history(metric: str) -> bool:
@@ -234,7 +247,8 @@ def _user() -> str:
         return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
 
 
-def _common_tags(environment: Mapping[str, str]) -> dict[str, str]:
+def common_tags(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags that every run has: the environment that it was computed in, the user, and the source."""
     versions = json.dumps({k: v for k, v in environment.items() if k not in ENVIRONMENT_TAGS})
     return {
         **{name: environment.get(name, "unknown") for name in ENVIRONMENT_TAGS},
@@ -267,7 +281,7 @@ def overlong_text(content: RunContent) -> str:
     return json.dumps(content.overlong, indent=2)
 
 
-def _fitted(content: RunContent) -> RunContent:
+def fitted(content: RunContent) -> RunContent:
     """Make a run fit MLflow's tables: shorten a long name and keep the full name in a tag; move long values to `overlong`."""
     params = {limits.short(limits.clean(key), limits.KEY): limits.clean(value) for key, value in content.params.items()}
     tags = {key: limits.clean(value) for key, value in content.tags.items()}

@@ -1,4 +1,6 @@
-"""Import a sweep from the ledger into MLflow: one parent run per sweep, one child run per run.
+"""Import a sweep from the ledger into MLflow: one parent run per sweep, and below it one run per group and one per run.
+
+The runs stand in other experiments than the sweeps, so that they do not hide them: see `places`.
 
 The process that launched the sweep imports it once all runs are in the ledger. If it does not get that far, a later command
 imports the sweep. An import may be repeated: it asks the store which runs are there and adds the missing ones. It does not rely
@@ -6,7 +8,7 @@ on what earlier commands noted. Runs that somebody deleted in MLflow stay delete
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,7 +16,7 @@ from pathlib import Path
 from fa_sweep.errors import Busy, ConfigError, NotWritten, StoreClosed, TrackingError
 from fa_sweep.settings.schema import TrackingConfig
 from fa_sweep.sweep.folder import OUTPUTS, Sweep
-from fa_sweep.sweep.ledger import finished
+from fa_sweep.sweep.ledger import finished, run_events
 from fa_sweep.sweep.shards import Record
 from fa_sweep.tasks import make_task
 from fa_sweep.tracking import limits, tagnames
@@ -30,10 +32,14 @@ from fa_sweep.tracking.content import (
     settings_csv,
     sweep_content,
 )
+from fa_sweep.tracking.description import artifact_page, description, runs_page
+from fa_sweep.tracking.groups import Groups, wanted_keys
+from fa_sweep.tracking.places import COPIES, PLACES, RUNS, SWEEPS
 from fa_sweep.tracking.stores import Store, StoredRun, open_store
 from fa_sweep.tracking.uris import public, sqlite_file
 
 Say = Callable[[str], None]
+LONGEST_WAIT_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,8 @@ class Imported:
         run_id: The MLflow id of the sweep's parent run, or of the run itself if the sweep is a single run.
         created: The number of runs that this import added, without the parent.
         found_complete: Whether the store had every run before the import, and none was marked as deleted.
-        children: The number of the parent's child runs.
+        children: The number of the parent's child runs, without those of groups.
+        groups: The number of the parent's runs of groups.
         deleted: The MLflow ids of the runs, children or parent, that somebody deleted in MLflow. They were not added again.
         superseded_by: The id of the sweep that counts instead of this one, because another command imported the same runs at
             the same time; otherwise empty.
@@ -55,6 +62,7 @@ class Imported:
     created: int
     found_complete: bool
     children: int = 0
+    groups: int = 0
     deleted: tuple[str, ...] = ()
     superseded_by: str = ""
     notices: tuple[str, ...] = ()
@@ -104,8 +112,9 @@ def import_sweep(
         finally:
             store.close()
         result = replace(result, notices=(*store.notices, *result.notices))
-        noted = asdict(result)
-        del noted["notices"]
+        # The runs of groups are children too. If one is lost later, the count shows it.
+        noted = {**asdict(result), "children": result.children + result.groups}
+        del noted["notices"], noted["groups"]
         sweep.mark_tracked({**noted, "uri": public(tracking.uri), "experiment": tracking.experiment})
     return result
 
@@ -114,16 +123,16 @@ def attach_report(
     sweep: Sweep,
     tracking: TrackingConfig,
     folder: Path,
-    curves: Sequence[tuple[str, float, int]],
+    findings: Sequence[str],
     outputs: Path = OUTPUTS,
 ) -> None:
-    """Attach a report to the MLflow run of an imported sweep: its files as artifacts, its curves as metrics.
+    """Attach a report to the MLflow run of an imported sweep: its files as artifacts, its findings in the description.
 
     Args:
         sweep: The sweep. It must have been imported.
         tracking: The settings of the store that the sweep was imported into.
         folder: The report's folder, with its figures and tables.
-        curves: The curves of the groups, as points (name, value, step).
+        findings: The report's main results as sentences, the most important first.
         outputs: The folder of the ledger.
 
     Raises:
@@ -135,7 +144,9 @@ def attach_report(
             for part, pattern in (("", "report.*"), ("/figures", "*"), ("/tables", "*")):
                 for path in sorted((folder / part.lstrip("/")).glob(pattern)):
                     store.add_file(run_id, path, f"report{part}")
-            store.log_points(run_id, [(limits.short(name, limits.KEY), value, step) for name, value, step in curves])
+            report = next((path.name for path in sorted(folder.glob("report.*"))), "")
+            described = _described(store, sweep, sweep.records(outputs, quiet=True), run_id, findings, report)
+            store.tag(run_id, tagnames.NOTE, described)
         finally:
             store.close()
 
@@ -207,7 +218,7 @@ def _import_single(store: Store, sweep: Sweep, records: Mapping[str, Record], ch
     elif gone := [run for run in ended if tagnames.PARENT not in run.tags]:
         return Imported(gone[0].run_id, 0, found_complete=False, deleted=(gone[0].run_id,))
     else:
-        created = store.add(lambda: _children(sweep, records, choice), own)
+        created = _add_children(store, sweep, records, choice, own, Groups(sweep, choice))
         made = store.members(own).get(job.id)
         found = Imported(made.run_id if made else "", created, found_complete=False)
     if anew:
@@ -267,11 +278,23 @@ def _mend(store: Store, sweep: Sweep, records: Mapping[str, Record], choice: His
     """Add the runs that have disappeared from a complete sweep. Runs that are marked as deleted stay deleted."""
     group = {tagnames.PARENT: parent.run_id}
     there = store.members(group)
-    lost = [job.id for job in sweep.jobs if job.id not in there]
-    deleted = tuple(run.run_id for run in there.values() if run.deleted)
-    created = store.add(lambda: _children(sweep, records, choice), group) if lost else 0
+    jobs = [job.id for job in sweep.jobs]
+    # A version that made no runs of groups left no tag that counts them. Its sweeps stay as they are.
+    groups = wanted_keys(sweep, records) if tagnames.GROUPS in parent.tags else []
+    lost = [key for key in jobs if key not in there]
+    absent = [key for key in groups if key not in there]
+    deleted = tuple(there[key].run_id for key in jobs if key in there and there[key].deleted)
+    if lost or absent:
+        curves = Groups(sweep, choice)
+        _add_children(store, sweep, records, choice, group, curves)
+        _add_groups(store, curves, absent, group)
     return Imported(
-        parent.run_id, created, found_complete=not lost and not deleted, children=len(there) + created, deleted=deleted
+        parent.run_id,
+        len(lost),
+        found_complete=not lost and not deleted,
+        children=len(jobs),
+        groups=len(groups),
+        deleted=deleted,
     )
 
 
@@ -282,21 +305,67 @@ def _add_sweep(
     parent = store.begin(content)
     if content.overlong:
         store.write_text(parent, overlong_text(content), OVERLONG)
-    last = content.ended_at_ms
-
-    def children() -> Iterator[RunContent]:
-        nonlocal last
-        for child in _children(sweep, records, choice):
-            last = max(last, child.ended_at_ms)
-            yield child
-
-    created = store.add(children, {tagnames.PARENT: parent})
+    group, curves = {tagnames.PARENT: parent}, Groups(sweep, choice)
+    created = _add_children(store, sweep, records, choice, group, curves)
+    groups = wanted_keys(sweep, records)
+    _add_groups(store, curves, groups, group)
+    for key, run in store.members({**group, tagnames.KIND: "group"}).items():
+        if key not in groups and not run.deleted:
+            store.remove(run.run_id)  # from an earlier import, when fewer of the group's runs had finished
     store.write_text(parent, settings_csv(sweep.jobs), "configs.csv")
     store.log_datasets(parent, _datasets(sweep))
-    store.end(parent, replace(content, ended_at_ms=last), {tagnames.COMPLETE: "true"} if content.status == "FINISHED" else {})
+    tags = {tagnames.GROUPS: str(len(groups)), tagnames.NOTE: _described(store, sweep, records, parent)}
+    ended = replace(content, ended_at_ms=max(content.ended_at_ms, curves.last_ended_at_ms))
+    store.end(parent, ended, {**tags, **({tagnames.COMPLETE: "true"} if content.status == "FINISHED" else {})})
     failed = sum(job.run_id in sweep.failures and job.run_id not in records for job in sweep.jobs)
     wanted = sum(job.run_id in records for job in sweep.jobs) + failed
-    return Imported(parent, created, found_complete=False, children=wanted)
+    return Imported(parent, created, found_complete=False, children=wanted, groups=len(groups))
+
+
+def _add_groups(store: Store, curves: Groups, keys: Sequence[str], group: Mapping[str, str]) -> None:
+    """Add the runs of the groups with these keys."""
+    if keys:
+        store.add(lambda: (content for content in curves.contents() if content.tags[tagnames.JOB_ID] in keys), group)
+
+
+def _add_children(
+    store: Store,
+    sweep: Sweep,
+    records: Mapping[str, Record],
+    choice: HistoryChoice,
+    group: Mapping[str, str],
+    curves: Groups,
+) -> int:
+    """Add the runs of a sweep, and return how many were added.
+
+    Two sweeps with a common run must not both put it into the experiment of runs. Imports therefore do this one after the
+    other. If another import takes too long, this one goes on, and the worst outcome is that a run is there twice.
+    """
+    with store.exclusive(RUNS, LONGEST_WAIT_S, lambda: None):
+        held = store.held({job.run_id for job in sweep.jobs})
+        return store.add(lambda: _children(sweep, records, choice, held, curves), group)
+
+
+def _described(
+    store: Store,
+    sweep: Sweep,
+    records: Mapping[str, Record],
+    parent: str,
+    findings: Sequence[str] = (),
+    report: str = "",
+) -> str:
+    """Return the description of a sweep's parent run. What users wrote below it stays."""
+    # A sweep may be represented by the parent of another one with the same jobs, whose command and numbers then count.
+    family = store.find({tagnames.SWEEP_HASH: sweep.hash, tagnames.KIND: "sweep"})
+    tags = next(run.tags for run in family if run.run_id == parent)
+    ids, of_parent = store.experiment_ids(), {tagnames.PARENT: parent}
+    links = [("Report", artifact_page(ids[SWEEPS], parent, f"report/{report}"))] if report else []
+    old = tagnames.COMPLETE in tags and tagnames.GROUPS not in tags  # all its runs are beside it, and it has none of groups
+    if not old and wanted_keys(sweep, records):
+        links.append(("Curves of the groups", runs_page([ids[SWEEPS]], of_parent, charts=True)))
+    places = PLACES if old else (RUNS, COPIES)
+    links.append(("Single runs", runs_page([ids[place] for place in places if place in ids], of_parent)))
+    return description(tags, sweep, records, links, findings)
 
 
 def _settle(store: Store, sweep: Sweep, family: Mapping[str, str], before: Sequence[StoredRun], result: Imported) -> Imported:
@@ -352,10 +421,24 @@ def _datasets(sweep: Sweep) -> list[DatasetContent]:
     return list(datasets.values())
 
 
-def _children(sweep: Sweep, records: Mapping[str, Record], choice: HistoryChoice) -> Iterator[RunContent]:
-    """Yield the finished and the failed runs, one at a time: ten thousand at once would take a gigabyte of memory."""
+def _children(
+    sweep: Sweep, records: Mapping[str, Record], choice: HistoryChoice, held: Container[str], curves: Groups
+) -> Iterator[RunContent]:
+    """Yield the finished and the failed runs, one at a time: ten thousand at once would take a gigabyte of memory.
+
+    Args:
+        sweep: The sweep.
+        records: The records of the finished runs, by run id.
+        choice: How much of the histories is sent.
+        held: The ids of the runs that the store has already. They are copies, unless they are this sweep's own.
+        curves: Takes every finished run.
+    """
+    seen: set[str] = set()  # two jobs of one sweep may judge the same run by different criteria
     for job, record in finished(sweep.jobs, records):
-        yield job_content(job, sweep, record, choice)
+        found = run_events(job, record)
+        curves.take(job, record, found)
+        yield job_content(job, sweep, (record, found), choice, copy=job.run_id in held or job.run_id in seen)
+        seen.add(job.run_id)
     failures = sweep.failures
     for job in sweep.jobs:
         if job.run_id in failures and job.run_id not in records:

@@ -24,6 +24,7 @@ from fa_sweep.sweep.shards import Record
 from fa_sweep.tracking import tagnames
 from fa_sweep.tracking.content import ENVIRONMENT_TAGS, OVERLONG
 from fa_sweep.tracking.database import require_whole, why_not
+from fa_sweep.tracking.places import PLACES, experiment_name
 from fa_sweep.tracking.stores.connection import connect, search
 from fa_sweep.tracking.stores.schema import open_tables, table
 from fa_sweep.tracking.uris import public, sqlite_file
@@ -84,15 +85,16 @@ def sweep_ids(uri: str, experiment: str, called: Sequence[str] = ()) -> list[str
     return [next(each for each in every if word in each) for word in called] or ids
 
 
-def _parents(uri: str, experiment: str, tags: Mapping[str, str]) -> "tuple[MlflowClient, list[Any], str]":
-    """Return a client, the parents of the sweeps that have these tags, oldest first, and the experiment's id."""
+def _parents(uri: str, experiment: str, tags: Mapping[str, str]) -> "tuple[MlflowClient, list[Any], list[str]]":
+    """Return a client, the parents of the sweeps that have these tags, oldest first, and the experiments."""
     _require_database(uri)
     client = connect(uri)
-    found = client.get_experiment_by_name(experiment)
-    if found is None:
+    found = [client.get_experiment_by_name(experiment_name(experiment, place)) for place in PLACES]
+    if found[0] is None:
         raise ConfigError(f"--experiment is {experiment!r}; {public(uri)} has no experiment of that name")
-    parents = _all(client, found.experiment_id, {tagnames.KIND: "sweep", **tags})
-    return client, sorted(parents, key=lambda run: run.info.start_time), found.experiment_id
+    ids = [one.experiment_id for one in found if one is not None]
+    parents = _all(client, ids[:1], {tagnames.KIND: "sweep", **tags})
+    return client, sorted(parents, key=lambda run: run.info.start_time), ids
 
 
 def read_sweep(uri: str, experiment: str, sweep_id: str) -> TrackedSweep:
@@ -108,7 +110,7 @@ def read_sweep(uri: str, experiment: str, sweep_id: str) -> TrackedSweep:
             histories of the sweep.
         TrackingError: If a SQLite file does not have the tables of the installed MLflow.
     """
-    client, parents, experiment_id = _parents(uri, experiment, {tagnames.SWEEP: sweep_id})
+    client, parents, ids = _parents(uri, experiment, {tagnames.SWEEP: sweep_id})
     if not parents:
         raise ConfigError(f"--experiment is {experiment!r}; it holds no sweep {sweep_id!r}")
     parent = parents[-1]
@@ -117,7 +119,7 @@ def read_sweep(uri: str, experiment: str, sweep_id: str) -> TrackedSweep:
             f"--uri is {public(uri)}; it has {history} histories of sweep {parent.data.tags['fa_sweep.sweep']}, too little for "
             "statistics: report from the ledger (without --experiment), or track with tracking.history=full"
         )
-    children = _all(client, experiment_id, {tagnames.PARENT: parent.info.run_id})
+    children = [run for run in _all(client, ids, {tagnames.PARENT: parent.info.run_id}) if tagnames.KIND not in run.data.tags]
     children.sort(key=lambda run: int(run.data.tags[tagnames.NUMBER]))
     jobs = [_job(client, run) for run in children]
     finished = [(job, run) for job, run in zip(jobs, children, strict=True) if run.info.status == "FINISHED"]
@@ -143,8 +145,8 @@ def _require_database(uri: str) -> None:
         engine.dispose()
 
 
-def _all(client: "MlflowClient", experiment_id: str, tags: Mapping[str, str]) -> list[Any]:
-    return [run for page in search(client, experiment_id, tags) for run in page]
+def _all(client: "MlflowClient", experiment_ids: Sequence[str], tags: Mapping[str, str]) -> list[Any]:
+    return [run for page in search(client, experiment_ids, tags) for run in page]
 
 
 def _job(client: "MlflowClient", run: Any) -> Job:

@@ -33,7 +33,7 @@ def delete_runs(sweep: Sweep, outputs: Path = OUTPUTS) -> int:
         pages = (
             page
             for experiment in client.search_experiments()
-            for page in search(client, experiment.experiment_id, {tagnames.SWEEP: sweep.id})
+            for page in search(client, [experiment.experiment_id], {tagnames.SWEEP: sweep.id})
         )
         run_ids = [run.info.run_id for page in pages for run in page]  # all pages first: a deletion would shift them
         for run_id in run_ids:

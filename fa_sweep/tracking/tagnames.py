@@ -1,13 +1,14 @@
 """The names of all tags that fa_sweep sets on MLflow runs, and of MLflow's own tags that it sets or reads."""
 
 # What kind of run it is, and which sweep and job it belongs to.
-KIND = "fa_sweep.kind"  # "sweep" for the parent of a sweep's runs
+KIND = "fa_sweep.kind"  # "sweep" for the parent of a sweep's runs, "group" for the curves of one group, otherwise absent
 SWEEP = "fa_sweep.sweep"
 SWEEP_HASH = "fa_sweep.sweep_hash"
 PLANNED = "fa_sweep.planned"
+GROUPS = "fa_sweep.groups"  # on a parent: how many runs of groups it has; older versions made none
 REUSED = "fa_sweep.reused"  # on a parent: how many of its runs an earlier sweep had trained; "true" on each of these runs
 RUN_ID = "fa_sweep.run_id"
-JOB_ID = "fa_sweep.job_id"
+JOB_ID = "fa_sweep.job_id"  # on the run of a group: a hash of the group's name and of its finished jobs
 NUMBER = "fa_sweep.number"
 GROUP = "fa_sweep.group"
 FACTORS = "fa_sweep.factors"
@@ -35,7 +36,7 @@ ANEW = "fa_sweep.resume"  # "false" if everything was trained anew, with no earl
 OVERLONG = "fa_sweep.overlong"  # the names of the values that are too long for MLflow's tables and are in an artifact
 COMPLETE = "fa_sweep.complete"  # "true" on a parent that is FINISHED and has all its children
 SUPERSEDED = "fa_sweep.superseded"  # the id of the sweep that counts instead: newly trained, or imported at the same time
-DUPLICATE = "fa_sweep.duplicate"  # "true" on a surplus run that was created because an answer was lost, and then deleted
+DUPLICATE = "fa_sweep.duplicate"  # "true" on a run that was created twice because an answer was lost, or replaced, and deleted
 
 # MLflow's own.
 PARENT = "mlflow.parentRunId"
@@ -43,3 +44,4 @@ RUN_NAME = "mlflow.runName"
 USER = "mlflow.user"
 SOURCE_NAME = "mlflow.source.name"
 SOURCE_TYPE = "mlflow.source.type"
+NOTE = "mlflow.note.content"  # the description of a run or of an experiment, in Markdown

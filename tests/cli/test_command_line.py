@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from support.commands import short, verb
 from support.places import ROOT
+from support.store import experiments
 from support.waiting import PATIENCE
 
 from fa_sweep import __version__
@@ -186,10 +187,10 @@ def test_every_launcher_gives_the_same_numbers(fa_sweep, launcher):
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{Path('outputs/mlflow.db').absolute()}")
-    experiment = client.get_experiment_by_name("other")
-    runs = client.search_runs([experiment.experiment_id])
+    runs = client.search_runs(experiments(client, "other"))
     (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
-    assert [run.data.tags.get("mlflow.parentRunId") for run in runs].count(parent.info.run_id) == 4
+    children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    assert sum("fa_sweep.kind" not in run.data.tags for run in children) == 4
 
 
 def assert_same_numbers(one: Sweep, other: Sweep) -> None:
@@ -213,12 +214,13 @@ def test_runs_judged_in_two_ways_are_trained_once_and_stay_apart(fa_sweep, capfd
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{Path('outputs/mlflow.db').absolute()}")
-    experiment = client.get_experiment_by_name("fa_sweep").experiment_id
-    assert len(client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{sweep.tracked['run_id']}'")) == 6
+    _, *of_runs = experiments(client)
+    found = client.search_runs(of_runs, f"tags.`mlflow.parentRunId` = '{sweep.tracked['run_id']}'")
+    assert sorted(run.info.experiment_id for run in found) == [of_runs[0]] * 3 + [of_runs[1]] * 3
     # With another train.hold, the same runs form a new sweep. The first sweep's record in MLflow stays unchanged.
     assert fa_sweep(*short("seed=range(3)", "train.hold=3")) == 0
     assert "nothing to train" in capfd.readouterr().out
-    assert len(client.search_runs([experiment], "tags.`fa_sweep.kind` = 'sweep'")) == 2
+    assert len(client.search_runs(experiments(client), "tags.`fa_sweep.kind` = 'sweep'")) == 2
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "inside"])
@@ -312,7 +314,7 @@ def test_an_error_in_training_fails_its_runs_alone(fa_sweep, capfd, monkeypatch)
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{Path('outputs/mlflow.db').absolute()}")
-    runs = client.search_runs([client.get_experiment_by_name("fa_sweep").experiment_id])
+    runs = client.search_runs(experiments(client))
     status = {run.info.run_name: run.info.status for run in runs}
     assert status[sweep.id] == "FAILED"
     assert sorted(status.values()) == ["FAILED", "FAILED", "FAILED", "FINISHED", "FINISHED"]

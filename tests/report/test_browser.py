@@ -11,7 +11,9 @@ from fa_sweep.sweep.folder import all_sweeps
 
 pytestmark = pytest.mark.service("chromium", "mlflow")
 
-IMAGES = "[...document.images].map(i => [i.complete && i.naturalWidth > 0 && i.getBoundingClientRect().width > 100, i.alt])"
+IMAGES = "[...document.querySelectorAll('figure svg')].map(i => [i.getBoundingClientRect().width > 100, i.ariaLabel])"
+SIDEWAYS = "[...document.querySelectorAll('.scroll')].filter(s => s.scrollWidth > s.clientWidth + 1).length"
+NO_WIDER = "document.documentElement.scrollWidth <= window.innerWidth"
 
 
 @pytest.fixture
@@ -33,16 +35,35 @@ def test_opened_from_disk(reported):
         assert page.complaints() == []
         assert page.requests() == [page_path.as_uri()]
         # The page itself never scrolls sideways; wide tables do.
-        assert page.run("document.documentElement.scrollWidth <= window.innerWidth")
+        assert page.run(NO_WIDER)
         # A click on a column sorts the table upwards, a second click downwards.
         column = "[...document.querySelectorAll('table')[0].tBodies[0].rows].map(r => r.cells[0].textContent)"
         page.run("document.querySelectorAll('th')[0].click()")
         assert page.run(column) == ["random", "rerandom", "symmetric"]
         page.run("document.querySelectorAll('th')[0].click()")
         assert page.run(column) == ["symmetric", "rerandom", "random"]
-        light = page.run("getComputedStyle(document.body).backgroundColor")
-        page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
-        assert page.run("getComputedStyle(document.body).backgroundColor") != light
+        # The page and the paper of its figures are dark together.
+        paper = (
+            "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.querySelector('figure path')).fill]"
+        )
+        found = []
+        for scheme in ("light", "dark"):
+            page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+            found.append(page.run(paper))
+        assert found == [["rgb(255, 255, 255)"] * 2, ["rgb(20, 24, 31)"] * 2]
+
+
+def test_wide_and_narrow_windows(reported):
+    """In 1,200 pixels, every table fits, those on demand too. On a telephone, tables and figures scroll inside the page."""
+    with browser() as page:
+        for width in (1200, 390):
+            page.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+            page.open((Path("outputs/reports") / reported.id / "report.html").absolute().as_uri())
+            page.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+            assert page.run(NO_WIDER)
+            assert (page.run(SIDEWAYS) == 0) == (width == 1200)
+            # Letters of figures are at least as high as those of small print.
+            assert page.run("Math.min(...[...document.querySelectorAll('figure svg')].map(s => s.clientWidth))") >= 500
 
 
 def test_inside_mlflows_artifact_view(reported):
@@ -51,9 +72,13 @@ def test_inside_mlflows_artifact_view(reported):
     client = MlflowClient(f"sqlite:///{Path('outputs/mlflow.db').absolute()}")
     run = client.get_run(reported.tracked["run_id"])
     with mlflow_server(f"sqlite:///{Path('outputs/mlflow.db').absolute()}", Path()) as url, browser() as page:
-        page.open(f"{url}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts/report/report.html")
+        page.open(f"{url}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}")
+        page.wait_for("[...document.links].some(link => link.innerText == 'Report')")  # in the run's description
+        page.run("[...document.links].find(link => link.innerText == 'Report').click()")
         with page.frame() as frame:
-            frame.wait_for("document.title.startsWith('Convergence report') && document.readyState == 'complete'")
+            frame.wait_for(
+                "document.title.startsWith('XOR: symmetric, random and rerandom feedback') && document.readyState == 'complete'"
+            )
             images = frame.run(IMAGES)
             assert len(images) >= 7
             assert all(visible and alt for visible, alt in images)

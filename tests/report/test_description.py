@@ -2,7 +2,7 @@
 
 import pytest
 
-from fa_sweep.report.description import described
+from fa_sweep.report.description import described, differing, shared, title
 from fa_sweep.settings.schema import run_alone
 from fa_sweep.sweep.jobs import make_jobs
 
@@ -42,7 +42,7 @@ def test_several_tasks_and_networks_are_listed(jobs):
     )
     assert "XOR" in found["Task"]
     assert "; or parity of 3 bits" in found["Task"]
-    assert found["Network"] == "2-10-10-1, ReLU, no biases; or 3-5-1, ReLU, no biases."
+    assert found["Network"] == "2-10-10-1 or 3-5-1, ReLU, no biases."
     assert "learning rate 0.01 or 0.1" in found["Training"]
     assert found["What differs between groups"] == "task (xor, parity); learning rate (0.01, 0.1)."
 
@@ -95,3 +95,40 @@ def test_a_task_of_another_distribution_is_named_with_its_settings(jobs):
 )
 def test_every_task_has_words(jobs, task, words):
     assert words in lines(jobs(((f"task={task}",), {})))["Task"]
+
+
+def test_the_head_of_a_report_parts_what_differs_from_what_is_shared(jobs):
+    made = jobs(
+        *(
+            ((f"feedback={mode}", f"train.lr={rate}", f"seed={seed}"), {"feedback": mode, "train.lr": rate})
+            for mode in ("symmetric", "random")
+            for rate in (0.01, 0.1, 1.0)
+            for seed in range(4)
+        )
+    )
+    assert title(made) == "XOR: symmetric and random feedback at 3 learning rates, 4 seeds"
+    assert differing(made) == ["Feedback mode: symmetric, random.", "Learning rate: 0.01, 0.1, 1."]
+    together = " ".join(shared(made))
+    assert "Network: 2-10-10-1, ReLU, no biases." in together
+    assert "learning rate" not in together
+    assert "batches of 1, 5,001 steps" in together
+
+
+def test_titles_of_other_sweeps(jobs):
+    assert title(jobs((("seed=3",), {}))) == "XOR: random feedback, 1 seed"
+    many = ("symmetric", "random", "rerandom", "shallow", "direct", "partial")
+    assert title(jobs(*(((f"feedback={mode}",), {"feedback": mode}) for mode in many))) == "XOR: 6 feedback modes, 1 seed"
+    tasks = jobs((("task=xor",), {"task": "xor"}), (("task=parity", "task.bits=3"), {"task": "parity"}))
+    assert title(tasks) == "XOR and Parity of 3 bits: random feedback, 1 seed"
+    assert "Task: XOR, all four patterns; an output above 0.5 counts as 1; or parity of 3 bits" in " ".join(differing(tasks))
+    other = jobs(*(((f"train.momentum={m}",), {"train.momentum": m}) for m in (0.5, 0.9)))
+    assert title(other) == "XOR: random feedback at 2 levels of train.momentum, 1 seed"
+
+
+def test_a_setting_that_differs_is_never_among_the_shared_ones(jobs):
+    made = jobs(
+        (("model.hidden=[5]", "model.activation=tanh"), {"model.hidden": [5], "model.activation": "tanh"}),
+        (("model.hidden=[7]", "model.activation=relu"), {"model.hidden": [7], "model.activation": "relu"}),
+    )
+    assert "Network: 2-5-1, tanh, no biases; or 2-7-1, ReLU, no biases." in differing(made)
+    assert not any(line.startswith("Network") for line in shared(made))

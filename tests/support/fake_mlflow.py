@@ -81,8 +81,14 @@ class FakeMlflow:
         place = given.get("artifact_location") or f"mlflow-artifacts:/{number}"
         self.experiments[number] = {
             "experiment_id": number, "name": given["name"], "artifact_location": place, "lifecycle_stage": "active",
+            "tags": [],
         }  # fmt: skip
         return {"experiment_id": number}
+
+    def _experiments_set_experiment_tag(self, given: Json) -> Json:
+        tags = self.experiments[given["experiment_id"]]["tags"]
+        tags[:] = [tag for tag in tags if tag["key"] != given["key"]] + [{"key": given["key"], "value": given["value"]}]
+        return {}
 
     def _runs_create(self, given: Json) -> Json:
         run_id, number = uuid.uuid4().hex, given["experiment_id"]

@@ -38,8 +38,12 @@ def what_is_there(store):
     parents = [run for run in runs if run["tags"].get("fa_sweep.kind") == "sweep"]
     assert len(parents) == 1
     (parent,) = parents
+    names = {number: one["name"] for number, one in store.experiments.items()}
+    places = {"sweep": "faults", "group": "faults"}
     for run in runs:
         assert run is parent or run["tags"]["mlflow.parentRunId"] == parent["info"]["run_id"]
+        assert names[run["info"]["experiment_id"]] == places.get(run["tags"].get("fa_sweep.kind"), "faults runs")
+    assert all([tag["key"] for tag in one["tags"]] == ["mlflow.note.content"] for one in store.experiments.values())
     assert parent["tags"]["fa_sweep.complete"] == "true"
     files = [name.rpartition("/")[2] for name in store.artifacts if parent["info"]["run_id"] in name]
     assert files == ["configs.csv"]
@@ -47,7 +51,7 @@ def what_is_there(store):
     return sorted(
         repr([
             {k: v for k, v in run["info"].items() if k not in own},
-            sorted((k, v) for k, v in run["tags"].items() if k != "mlflow.parentRunId"),
+            sorted((k, v.replace(parent["info"]["run_id"], "PARENT")) for k, v in run["tags"].items()),
             sorted(run["params"].items()),
             {key: sorted(points) for key, points in sorted(run["points"].items())},
             run["inputs"],
@@ -70,8 +74,8 @@ def quick(faults, *chosen):
 @pytest.mark.parametrize("fault", quick(FAULTS, "reset after"))
 def test_a_server_with_a_fault_at_any_request(sweep, fault):
     right, requests = undisturbed(sweep)
-    assert len(right) == 3
-    assert sum("log-batch" in request for request in requests) == 4
+    assert len(right) == 1 + 1 + 2  # the parent, its group and two runs
+    assert sum("log-batch" in request for request in requests) == 6
     assert all("'status': 'FINISHED'" in run for run in right)
     failed = Counter()
     for n in range(len(requests)):
@@ -120,11 +124,11 @@ def rows(uri):
                 ("metrics", "key, value, step, timestamp"), ("latest_metrics", "key, value, step, timestamp"),
             )
         ]  # fmt: skip
-        tags = sorted(
-            (names[r], k, v) for r, k, v in all_of("SELECT run_uuid, key, value FROM tags") if k != "mlflow.parentRunId"
-        )
+        ((parent,),) = all_of("SELECT run_uuid FROM tags WHERE key = 'fa_sweep.kind' AND value = 'sweep'")
+        tags = sorted((names[r], k, v.replace(parent, "PARENT")) for r, k, v in all_of("SELECT run_uuid, key, value FROM tags"))
         inputs = all_of("SELECT destination_type, source_type FROM inputs")
         experiments = all_of("SELECT name FROM experiments ORDER BY name")
+        experiments += all_of("SELECT key, value FROM experiment_tags ORDER BY value")
     engine.dispose()
     assert len(names) == len(found[0])
     return [*found, tags, inputs, experiments]
@@ -159,7 +163,7 @@ def test_tables_whose_connection_breaks_at_any_statement(sweep, tmp_path, empty_
     whole = fresh("whole.db")
     import_sweep(sweep, whole)
     right, statements = rows(whole.uri), count[0]
-    assert len(right[0]) == 3
+    assert len(right[0]) == 4
     for n in range(1, statements + 1):
         broken = fresh("broken.db")
         count[:] = 0, n
@@ -190,7 +194,7 @@ def test_postgresql_whose_connection_is_cut_at_any_message(sweep, database, afte
         proxy.pieces = 0
         import_sweep(sweep, tracking(f"again {after}"))
         right, pieces = counted(database, f"again {after}"), proxy.pieces
-        assert right == ([("FINISHED", 3)], [("true",)])
+        assert right == ([("FINISHED", 4)], [("true",)])
         assert pieces > 20
         for n in range(pieces):
             proxy.pieces, proxy.cut_at, proxy.after = 0, n, after
@@ -208,10 +212,10 @@ def counted(database, experiment):
     import sqlalchemy
 
     engine = sqlalchemy.create_engine(database)
-    mine = "FROM runs r JOIN experiments e USING (experiment_id) {} WHERE e.name = :name"
+    mine = "FROM runs r JOIN experiments e USING (experiment_id) {} WHERE e.name IN (:name, :runs)"
     with engine.connect() as connection:
         runs, tags = (
-            connection.execute(sqlalchemy.text(text), {"name": experiment}).all()
+            connection.execute(sqlalchemy.text(text), {"name": experiment, "runs": f"{experiment} runs"}).all()
             for text in (
                 f"SELECT r.status, count(*) {mine.format('')} GROUP BY r.status",
                 f"SELECT t.value {mine.format('JOIN tags t USING (run_uuid)')} AND t.key = 'fa_sweep.complete'",

@@ -10,6 +10,7 @@ import pytest
 from support.commands import short
 from support.processes import line, started
 from support.services import closed_port
+from support.store import experiments
 from support.waiting import PATIENCE
 
 from fa_sweep.sweep.folder import Sweep, all_sweeps
@@ -25,9 +26,10 @@ def client():
 
 
 def read(experiment="fa_sweep"):
-    """Return an experiment's parent runs, and its child runs by name."""
+    """Return the parent runs and the single runs without a parent, and the child runs by name."""
     c = client()
-    runs = list(c.search_runs([c.get_experiment_by_name(experiment).experiment_id], max_results=1000))
+    found = c.search_runs(experiments(c, experiment), max_results=1000)
+    runs = [run for run in found if run.data.tags.get("fa_sweep.kind") != "group"]
     parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     return parents, {run.info.run_name: run for run in runs if "mlflow.parentRunId" in run.data.tags}
 
@@ -118,7 +120,7 @@ def test_complete_sweep_is_found_again_and_reused_runs_are_children_of_the_new_p
     parents, _ = read()
     assert len(parents) == 2
     c = client()
-    of_new = c.search_runs(parents[0].info.experiment_id.split(), f"tags.`mlflow.parentRunId` = '{parents[0].info.run_id}'")
+    of_new = c.search_runs(experiments(c)[1:], f"tags.`mlflow.parentRunId` = '{parents[0].info.run_id}'")
     assert sorted(run.data.tags.get("fa_sweep.reused", "false") for run in of_new) == ["false", "true", "true"]
     assert fa_sweep(*short("feedback=random", "seed=0,1", "tracking.experiment=second")) == 0
     _, children = read("second")  # reused runs are added to an experiment that lacks them

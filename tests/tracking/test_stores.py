@@ -13,6 +13,7 @@ from support.browser import browser
 from support.commands import short
 from support.processes import finished, line, started
 from support.services import mlflow_server, postgres
+from support.store import experiments
 from support.waiting import PATIENCE, until
 
 from fa_sweep.sweep.folder import all_sweeps
@@ -56,12 +57,11 @@ def neutral(text: str, run_ids) -> str:
 
 def assert_same(client, ours, theirs, post):
     """Assert that MLflow shows the same for two experiments; `post` calls its REST interface."""
-    experiments = {name: client.get_experiment_by_name(name) for name in (ours, theirs)}
     seen = {}
-    for name, experiment in experiments.items():
-        number = experiment.experiment_id
-        runs = client.search_runs([number], max_results=1000)
-        names = {r.info.run_id: "parent" if r.data.tags.get("fa_sweep.kind") else r.info.run_name for r in runs}
+    for name in (ours, theirs):
+        numbers = experiments(client, name)
+        runs = client.search_runs(numbers, max_results=1000)
+        names = {r.info.run_id: "parent" if r.data.tags.get("fa_sweep.kind") == "sweep" else r.info.run_name for r in runs}
         volatile = {"fa_sweep.reused", "git_dirty"}
         views = {}
         for run in runs:
@@ -74,9 +74,10 @@ def assert_same(client, ours, theirs, post):
                 "inputs": [(i["dataset"]["name"], i["dataset"]["digest"], i["dataset"]["profile"], i.get("tags"))
                            for i in one["inputs"].get("dataset_inputs", [])],
             }  # fmt: skip
-            if names[run.info.run_id] == "parent":
+            if "fa_sweep.kind" in run.data.tags:
                 shown["info"] = {k: v for k, v in shown["info"].items() if k not in ("start_time", "end_time")}
-                shown["tags"] = [t for t in shown["tags"] if t[0] not in ("command", "fa_sweep.planned", "fa_sweep.sweep_hash")]
+                differing = ("command", "fa_sweep.planned", "fa_sweep.sweep_hash", "mlflow.note.content")
+                shown["tags"] = [t for t in shown["tags"] if t[0] not in differing]
             assert {m["key"]: m["value"] for m in one["data"].get("metrics", [])} == run.data.metrics
             for metric in run.data.metrics:
                 points = client.get_metric_history(run.info.run_id, metric)
@@ -84,14 +85,14 @@ def assert_same(client, ours, theirs, post):
                 rest = post("metrics/get-history", "GET", f"run_id={run.info.run_id}&metric_key={metric}")["metrics"]
                 assert sorted((p["step"], p["timestamp"], p["value"]) for p in rest) == shown[metric]
             views[names[run.info.run_id]] = shown
-        found = [post("runs/search", "POST", experiment_ids=[number], filter=f).get("runs", []) for f in FILTERS]
+        found = [post("runs/search", "POST", experiment_ids=numbers, filter=f).get("runs", []) for f in FILTERS]
         searched = [sorted(names[r["info"]["run_id"]] for r in some) for some in found]
-        children = {"experiment_ids": [number], "filter": "params.seed LIKE '%'"}
+        children = {"experiment_ids": numbers, "filter": "params.seed LIKE '%'"}
         sorted_by = [post("runs/search", "POST", order_by=[o, "attributes.run_name"], **children)["runs"] for o in ORDERS]
         ordered = [[names[r["info"]["run_id"]] for r in some] for some in sorted_by]
         files = {names[r.info.run_id]: [a.path for a in client.list_artifacts(r.info.run_id)] for r in runs}
         seen[name] = json.loads(neutral(json.dumps([views, searched, ordered, files]), names))
-    assert len(seen[ours][0]) == 13
+    assert len(seen[ours][0]) == 1 + 6 + 12
     assert sum(map(len, seen[ours][1])) > 100
     assert seen[ours][0].keys() == seen[theirs][0].keys()
     for run, view in seen[ours][0].items():
@@ -119,7 +120,7 @@ CHARTS = "[...document.body.innerText.matchAll(/\\(([a-z_]+\\/[a-z_0-9]+)\\)/g)]
 
 def shown_by_the_ui(client, page, url, experiment):
     """Return what MLflow's pages show of one run: the rows of metrics and parameters, and the names of the charts."""
-    number = client.get_experiment_by_name(experiment).experiment_id
+    _, number = experiments(client, experiment)
     (run,) = client.search_runs([number], "attributes.run_name = 'random-init.scale=1.0-s001'")
     at = f"{url}/#/experiments/{number}/runs/{run.info.run_id}"
     page.open(at)
@@ -189,13 +190,14 @@ def test_two_sweeps_at_once_on_a_server_over_postgresql(tmp_path, database):
             said = [sweep.communicate(timeout=PATIENCE)[0] for sweep in (one, other)]
         assert [one.returncode, other.returncode] == [0, 0], said
         client = MlflowClient(url)
-        number = client.get_experiment_by_name("shared").experiment_id
-        runs = client.search_runs([number], max_results=1000)
+        runs = client.search_runs(experiments(client, "shared"), max_results=1000)
         parents = [run for run in runs if run.data.tags.get("fa_sweep.kind") == "sweep"]
         assert len(parents) == 2, said
         assert not any("View run" in text for text in said)
         for parent in parents:
-            children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+            below = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+            children = [run for run in below if "fa_sweep.kind" not in run.data.tags]
+            assert len(below) == 10
             assert sorted(run.info.status for run in children) == ["FINISHED"] * 8
             assert parent.info.status == "FINISHED"
             assert all("accuracy" in run.data.metrics for run in children)
@@ -238,8 +240,7 @@ def test_runs_that_a_client_left_half_made_are_made_whole(fa_sweep, monkeypatch)
     monkeypatch.setattr(type(sweep), "is_running", False)
     assert fa_sweep(*short("seed=9")) == 0
     client = MlflowClient(f"sqlite:///{Path('outputs/mlflow.db').absolute()}")
-    number = client.get_experiment_by_name("fa_sweep").experiment_id
-    children = client.search_runs([number], f"tags.`fa_sweep.sweep` = '{sweep.id}' and params.seed LIKE '%'")
+    children = client.search_runs(experiments(client)[1:], f"tags.`fa_sweep.sweep` = '{sweep.id}' and params.seed LIKE '%'")
     assert sorted(run.info.run_name for run in children) == ["random-s000", "random-s001", "random-s002"]
     assert {run.info.status for run in children} == {"FINISHED"}
     assert all(len(client.get_metric_history(run.info.run_id, "loss")) == 5 for run in children)
@@ -255,8 +256,7 @@ def test_histories_as_full_as_asked_for(fa_sweep, monkeypatch, history, capfd):
     monkeypatch.setattr(content, "THIN_POINTS", 3)
     assert fa_sweep(*short("seed=0,1", f"tracking.history={history}")) == 0
     client = MlflowClient(f"sqlite:///{Path('outputs/mlflow.db').absolute()}")
-    number = client.get_experiment_by_name("fa_sweep").experiment_id
-    (run,) = client.search_runs([number], "params.seed = '1'")
+    (run,) = client.search_runs(experiments(client)[1:], "params.seed = '1'")
     points = sorted((p.step, p.value) for p in client.get_metric_history(run.info.run_id, "loss"))
     (sweep,) = all_sweeps()
     record = sweep.records()[run.data.tags["fa_sweep.run_id"]]

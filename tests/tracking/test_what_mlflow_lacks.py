@@ -115,7 +115,10 @@ def test_a_deleted_single_run_and_experiment_are_said(fa_sweep, capfd):
     assert f"MLflow has this run as run {run_id}, which somebody deleted" in capfd.readouterr().out
     sql("UPDATE experiments SET lifecycle_stage = 'deleted'")
     assert fa_sweep(*single) == 0
-    assert "tracking.experiment is 'fa_sweep', which is deleted; restore it or name another" in capfd.readouterr().err
+    assert (
+        "tracking.experiment is 'fa_sweep', and 'fa_sweep runs' is deleted; restore it or name another"
+        in capfd.readouterr().err
+    )
 
 
 def test_trained_anew_stands_under_a_new_parent_and_the_old_one_is_superseded(fa_sweep, capfd):

@@ -1,25 +1,33 @@
 """Draw learning curves and alignment angles over steps."""
 
-from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from fa_sweep.report.estimates import trajectories
-from fa_sweep.report.figures.panels import Drawn, Panel, alt_curves, draw_curves, grid
-from fa_sweep.report.figures.style import legend, log_scale, new_figure
+from fa_sweep.report.figures.panels import Drawn, Panel, alt_curves, draw_curves, draw_legends, grid, of_groups
+from fa_sweep.report.figures.style import log_scale, mark, new_figure
 from fa_sweep.report.frames import CHANCE, CHANCE_AT_END, Frames
+from fa_sweep.report.names import Names, fold
 
 _DEGREES_PER_RADIAN = 57.3
 FEWEST_DRAWS = 40  # 2.5 % is one run in forty: with fewer runs, the 2.5 and 97.5 % quantiles are just the extreme runs
 
 
-def draw_learning(frames: Frames, split: list[Panel]) -> Drawn:
-    """Draw the accuracy or normalised squared error, and the loss, over steps: one row per panel, one column per metric."""
+def draw_learning(frames: Frames, split: list[Panel], names: Names) -> Drawn:
+    """Draw the accuracy or normalised squared error, and the loss, over steps: one row per panel, one column per metric.
+
+    Args:
+        frames: The sweep.
+        split: The panels of one page.
+        names: The labels of all groups.
+    """
     metrics = [m for m in ("accuracy", "normalised_squared_error", "loss") if m in frames.histories]
-    data = pd.concat([trajectories(frames, metric) for metric in metrics], ignore_index=True)
-    figure, axes = new_figure(len(split), len(metrics), height=2.6 * len(split))
+    data = of_groups(pd.concat([trajectories(frames, metric) for metric in metrics], ignore_index=True), split)
+    height = 2.6 if len(split) == 1 or split[0].own_legend else 2.0
+    figure, axes = new_figure(len(split), len(metrics), height=height * len(split) + 0.3)
     for row, panel in enumerate(split):
         for column, metric in enumerate(metrics):
             here = axes[row * len(metrics) + column]
@@ -28,65 +36,97 @@ def draw_learning(frames: Frames, split: list[Panel]) -> Drawn:
             here.set(ylabel=metric.replace("_", " "), title=panel.title)
             if metric != "accuracy" and (part["q25"] > 0).all() and part["q75"].max() > 20 * part["q25"].min():
                 log_scale(here, "y")
-    legend(figure, axes[0], max(len(panel.groups) for panel in split))
+    draw_legends(figure, axes[:: len(metrics)], split, 45)
     caption = (
         "Each curve is the median over the runs of a group, measured on the whole evaluation set. The band extends from the "
         "first to the third quartile."
     )
-    return Drawn("learning_curves", figure, data, "Learning curves", caption, alt_curves(data, metrics))
+    return Drawn("learning_curves", figure, data, "Learning curves", caption, alt_curves(data, metrics, names.labels))
 
 
-def draw_angles(frames: Frames, split: list[Panel]) -> Iterator[Drawn]:
-    """Yield one figure per kind of angle, with axes for each panel and layer. Kinds that are always undefined are skipped."""
+@dataclass(frozen=True)
+class Kind:
+    """A kind of angle: its name in the names of files, its title and caption, and its metrics, one per layer."""
+
+    name: str
+    title: str
+    caption: str
+    metrics: list[str]
+
+
+def kinds_of_angle(frames: Frames) -> list[Kind]:
+    """Return the kinds of angle that are defined in some run."""
     layers = frames.layers
-    kinds = {
-        "gradient": ("Gradient angle", ["angle_deg/gradient"]),
-        "signal": ("Signal angle", [f"angle_deg/signal_layer_{n}" for n in range(1, layers)]),
-        "weight": ("Weight alignment", [f"angle_deg/weight_layer_{n}" for n in range(2, layers + 1)]),
-    }
     bars = (
         "The bars at both ends span the central 95 % of the angles by chance: each run is also measured with fresh random "
         "feedback, drawn in the same way as its own. Groups have bars only if they have at least 40 runs and their feedback is "
         "random and does not learn."
     )
-    captions = {
-        "gradient": f"Angle between the mode's update of the hidden layers and their true gradient. {bars}",
-        "signal": "Angle between the mode's error signal and that of backpropagation, both before the multiplication by the "
+    signal = (
+        "Angle between the mode's error signal and that of backpropagation, both before the multiplication by the "
         "slope f' of the activation. For each run, it is the mean over the examples of the evaluation set for which it is "
-        "defined. Lillicrap et al. (2016) measure it during training and include f'. " + bars,
-        "weight": "Angle between the feedback matrix and the transposed forward weight matrix. The grey band contains 95 % of "
+        f"defined. Lillicrap et al. (2016) measure it during training and include f'. {bars}"
+    )
+    weight = (
+        "Angle between the feedback matrix and the transposed forward weight matrix. The grey band contains 95 % of "
         "the angles for random matrices that are drawn independently of the weights, as those of random and rerandom feedback "
-        "are.",
-    }
-    for kind, (title, metrics) in kinds.items():
-        known = [m for m in metrics if m in frames.histories and frames.histories[m].notna().any()]
-        if not known:
-            continue
-        data = pd.concat([trajectories(frames, metric) for metric in known], ignore_index=True)
-        figure, axes = grid(len(split) * len(known), len(known) if len(split) > 1 else 3, 2.5)
-        for number, (panel, metric) in enumerate((p, m) for p in split for m in known):
-            here = axes[number]
-            draw_curves(here, data[data["metric"] == metric], panel)
-            here.axhline(90, color="0.35", lw=0.9, linestyle=(0, (2, 2)))
-            highest = 0.0
-            if kind == "weight":
-                _draw_independent(here, frames, panel, metric)
-            else:
-                highest = _draw_chance(here, frames, panel, metric)
-            layer = "hidden layers" if kind == "gradient" else f"layer {metric.rpartition('_')[2]}"
-            top = max(100.0, np.nanmax([data["q75"].max(), highest]) + 5)
-            here.set(
-                ylim=(0, top),
-                yticks=[t for t in range(0, 181, 30) if t <= top],
-                title=", ".join(filter(None, [panel.title, layer])),
-            )
-            here.set_ylabel("angle (degrees)")
-        legend(figure, axes[0], max(len(panel.groups) for panel in split))
-        caption = (
-            f"{captions[kind]} Curves and bands are medians and quartiles over the runs in which the angle is defined. The "
-            "dashed line marks 90 degrees, which is no alignment."
-        )
-        yield Drawn(f"angle_{kind}", figure, data, title, caption, alt_curves(data, known))
+        "are."
+    )
+    gradient = f"Angle between the mode's update of the hidden layers and their true gradient. {bars}"
+    kinds = [
+        Kind("gradient", "Gradient angle", gradient, ["angle_deg/gradient"]),
+        Kind("signal", "Signal angle", signal, [f"angle_deg/signal_layer_{n}" for n in range(1, layers)]),
+        Kind("weight", "Weight alignment", weight, [f"angle_deg/weight_layer_{n}" for n in range(2, layers + 1)]),
+    ]
+    found = []
+    for kind in kinds:
+        known = [m for m in kind.metrics if m in frames.histories and frames.histories[m].notna().any()]
+        found += [replace(kind, metrics=known)] if known else []
+    return found
+
+
+def draw_angles(frames: Frames, split: list[Panel], names: Names, kind: Kind) -> Drawn:
+    """Draw one kind of angle over steps, with axes for each panel and layer.
+
+    Args:
+        frames: The sweep.
+        split: The panels of one page.
+        names: The labels of all groups.
+        kind: The kind of angle.
+    """
+    data = of_groups(pd.concat([trajectories(frames, metric) for metric in kind.metrics], ignore_index=True), split)
+    shown = [
+        (panel, metric)
+        for panel in split
+        for metric in kind.metrics
+        if len(split) == 1 or data.loc[(data["metric"] == metric) & data["group"].isin(panel.groups), "median"].notna().any()
+    ]
+    # With the same layers in all panels, each panel gets a row of its own.
+    even = len(shown) == len(split) * len(kind.metrics) and 1 < len(kind.metrics) <= 3
+    figure, axes = grid(
+        len(shown), len(kind.metrics) if even else 3, 2.7 if len(split) == 1 else 2.9 if split[0].own_legend else 2.2
+    )
+    first: dict[str, Axes] = {}
+    for here, (panel, metric) in zip(axes, shown, strict=True):
+        first.setdefault(panel.title, here)
+        draw_curves(here, data[(data["metric"] == metric) & data["group"].isin(panel.groups)], panel)
+        mark(here, 90, "y")
+        highest = 0.0
+        if kind.name == "weight":
+            _draw_independent(here, frames, panel, metric)
+        else:
+            highest = _draw_chance(here, frames, panel, metric)
+        layer = "hidden layers" if kind.name == "gradient" else f"layer {metric.rpartition('_')[2]}"
+        top = max(100.0, np.nanmax([data["q75"].max(), highest]) + 5)
+        here.set(ylim=(0, top), yticks=[t for t in range(0, 181, 30) if t <= top], ylabel="angle (degrees)")
+        title = ", ".join(filter(None, [panel.title.replace("\n", " "), layer]))
+        here.set_title(fold(title, 40 if len(kind.metrics) < 3 and even else 24))
+    draw_legends(figure, list(first.values()), split, 45 if even else 30)
+    caption = (
+        f"{kind.caption} Curves and bands are medians and quartiles over the runs in which the angle is defined. The "
+        "dashed line marks 90 degrees, which is no alignment."
+    )
+    return Drawn(f"angle_{kind.name}", figure, data, kind.title, caption, alt_curves(data, kind.metrics, names.labels))
 
 
 def _draw_chance(axes: Axes, frames: Frames, panel: Panel, metric: str) -> float:
@@ -122,5 +162,7 @@ def _draw_independent(axes: Axes, frames: Frames, panel: Panel, metric: str) -> 
     if len(sizes) > 1 or not modes & {"random", "rerandom"}:
         return
     layer, widths = int(metric.rpartition("_")[2]), sizes.pop()
+    if layer >= len(widths):  # other panels have deeper networks
+        return
     half = 1.96 * _DEGREES_PER_RADIAN / float(np.sqrt(widths[layer] * widths[layer - 1]))
     axes.axhspan(90 - half, 90 + half, color="0.5", alpha=0.15, lw=0)

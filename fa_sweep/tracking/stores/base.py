@@ -1,7 +1,7 @@
 """The contract between the importer and a tracking store."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,19 +39,24 @@ class StoredRun:
 
 
 class Store(ABC):
-    """One experiment of a tracking store: the contract that every store must keep.
+    """The experiments of one import in a tracking store: the contract that every store must keep.
 
-    **Order of calls.** To import a sweep, the importer opens the experiment and enters `exclusive` with the sweep's hash. If
+    **Places.** Each run belongs to the experiment that `RunContent.place` names. A store creates an experiment when the first
+    run is added to it. Everything else, such as `find`, concerns the runs of all these experiments.
+
+    **Order of calls.** To import a sweep, the importer opens the store and enters `exclusive` with the sweep's hash. If
     that yields false, it gives up with `Busy`. What follows depends on what `find` returns:
 
-    - There is no parent, or an unfinished one: `begin`, `add` for all children, `write_text`, `log_datasets`, `end`. Only `end`
-      sets the tag `tagnames.COMPLETE`, so an interrupted import leaves a parent that is visibly incomplete.
-    - The parent is complete: `members`, then `add` if any child is missing.
+    - There is no parent, or an unfinished one: `begin`, `held` and `add` for all children (within another `exclusive`), `add`
+      for the groups, `members` and `remove` for groups that are out of date, `write_text`, `log_datasets`, `experiment_ids`,
+      `end`. Only `end` sets the tag `tagnames.COMPLETE`, so an interrupted import leaves a parent that is visibly incomplete.
+    - The parent is complete: `members`, then `held` and `add` if any child is missing.
     - The parent is marked as deleted: nothing is written.
-    - The sweep is a single run without a parent: `find`, then `add` with the sweep's tag as the group, then `members`.
+    - The sweep is a single run without a parent: `find`, then `held`, `add` with the sweep's tag as the group, `members`.
 
     If it has added runs, it then calls `find` again, and `tag` to mark superseded runs. It always calls `close` and then reads
-    `notices`. To attach a report later, it opens the experiment again and calls `add_file`, `log_points` and `close`.
+    `notices`. To attach a report later, it opens the store again and calls `add_file`, `find`, `experiment_ids`, `tag` and
+    `close`.
 
     **Idempotence.** Every method may be called again with the same arguments, in the same import or in a later one that
     continues an interrupted one, and must leave the same rows. `begin` and `add` therefore look for a run before they create
@@ -59,15 +64,14 @@ class Store(ABC):
 
     **Lost answers.** A request may be carried out although its answer is lost. Before a store repeats such a request, it checks
     what the first one left. A method returns only when the store has what was written, and otherwise raises `TrackingError`,
-    or `StoreClosed` if the store cannot be reached. If a store created a run twice, it tags the surplus run with
-    `tagnames.DUPLICATE`, deletes it, and hides it from `find`. Artifacts are an exception: a store that cannot take them says
-    so in `notices` and goes on.
+    or `StoreClosed` if the store cannot be reached. If a store created a run twice, it removes the surplus run as `remove`
+    does. Artifacts are an exception: a store that cannot take them says so in `notices` and goes on.
 
     **Deleted runs.** A run that somebody deleted stays deleted. `find` and `members` return it with `deleted` set, `add` does
     not add it again, and `begin` ignores it. A purged run is simply missing and is added again.
 
     Attributes:
-        notices: Lines for the user about this experiment.
+        notices: Lines for the user about these experiments.
 
     Example:
         A complete store in memory. Only this process uses it, so it needs no locks and loses no answers::
@@ -75,7 +79,7 @@ class Store(ABC):
             class MemoryStore(Store):
                 def __init__(self):
                     self.notices, self.runs, self.contents = [], {}, {}
-                    self.points, self.datasets, self.artifacts = {}, {}, {}
+                    self.datasets, self.artifacts = {}, {}
                 @contextmanager
                 def exclusive(self, key, wait_s, waiting):
                     yield True
@@ -105,8 +109,14 @@ class Store(ABC):
                 def tag(self, run_id, name, value):
                     run = self.runs[run_id]
                     self.runs[run_id] = replace(run, tags={**run.tags, name: value})
-                def log_points(self, run_id, points):
-                    self.points.setdefault(run_id, {}).update({(name, step): value for name, value, step in points})
+                def held(self, run_ids):
+                    places = {key: content.place for key, content in self.contents.items()}
+                    runs = [run for run in self.find({}) if run.status == "FINISHED" and places[run.run_id] == RUNS]
+                    return {run.tags[tagnames.RUN_ID] for run in runs if not run.deleted} & set(run_ids)
+                def remove(self, run_id):
+                    del self.runs[run_id]
+                def experiment_ids(self):
+                    return dict(zip(PLACES, "123"))
                 def log_datasets(self, run_id, datasets):
                     self.datasets.setdefault(run_id, {}).update({(data.name, data.digest): data for data in datasets})
                 def write_text(self, run_id, text, name):
@@ -140,7 +150,7 @@ class Store(ABC):
 
     @abstractmethod
     def find(self, tags: Mapping[str, str]) -> list[StoredRun]:
-        """Return the experiment's runs that have all these tags, newest start first. Deleted runs are included."""
+        """Return the runs that have all these tags, in all places, newest start first. Deleted runs are included."""
 
     @abstractmethod
     def members(self, group: Mapping[str, str]) -> dict[str, StoredRun]:
@@ -199,16 +209,16 @@ class Store(ABC):
         """Set a tag on a run, and replace the tag's value if the run has it already."""
 
     @abstractmethod
-    def log_points(self, run_id: str, points: Sequence[tuple[str, float, int]]) -> None:
-        """Add metric points to a run.
+    def held(self, run_ids: Collection[str]) -> set[str]:
+        """Return those of some ids of the ledger's runs (`tagnames.RUN_ID`) of which `RUNS` has a finished run."""
 
-        Every point gets the run's start time as its timestamp, so that the same points give the same rows when they are logged
-        again.
+    @abstractmethod
+    def remove(self, run_id: str) -> None:
+        """Delete a run that this program made and that nobody needs, and hide it from `find` (`tagnames.DUPLICATE`)."""
 
-        Args:
-            run_id: The run.
-            points: The points (name, value, step).
-        """
+    @abstractmethod
+    def experiment_ids(self) -> dict[str, str]:
+        """Return the ids of the experiments that exist, by place."""
 
     @abstractmethod
     def log_datasets(self, run_id: str, datasets: Sequence[DatasetContent]) -> None:

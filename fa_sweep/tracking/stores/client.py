@@ -11,24 +11,26 @@ request may have created.
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fa_sweep.errors import Garbled, StoreClosed, TrackingError
+from fa_sweep.errors import Garbled, TrackingError
 from fa_sweep.tracking import tagnames
 from fa_sweep.tracking.content import OVERLONG, DatasetContent, RunContent, overlong_text
 from fa_sweep.tracking.limits import DATASET_DIGEST, DATASET_NAME, short
 from fa_sweep.tracking.locks import exclusive
-from fa_sweep.tracking.stores.artifacts import Home, place
+from fa_sweep.tracking.places import RUNS
+from fa_sweep.tracking.stores.artifacts import Home
 from fa_sweep.tracking.stores.base import ENDED, Store, StoredRun, one_per_job
 from fa_sweep.tracking.stores.client_artifacts import ClientArtifacts
+from fa_sweep.tracking.stores.client_experiments import ClientExperiments
 from fa_sweep.tracking.stores.connection import is_refusal, page
 from fa_sweep.tracking.stores.patience import PASSES, Patience
-from fa_sweep.tracking.uris import is_server, is_sql, public
+from fa_sweep.tracking.uris import is_server, public
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -41,51 +43,21 @@ BYTES_PER_BATCH = 400_000  # MLflow accepts a megabyte per request; JSON may tur
 
 
 class ClientStore(Store):
-    """One experiment, used through MLflow's client. The constructor creates the experiment if it does not exist.
-
-    If the store is a database, the artifacts of a new experiment go into the working folder. A server chooses the place itself.
-    """
+    """The experiments of an import, used through MLflow's client."""
 
     def __init__(
         self, client: "MlflowClient", uri: str, home: Home, timeout_s: float = 30.0, say: Callable[[str], None] = lambda _: None
     ) -> None:
-        self.client, self._home, self._uri = client, home, uri
+        self.client, self._uri, self._experiment = client, uri, home.experiment
         self._patience = Patience(public(uri), timeout_s, say, hopeless=is_refusal)
         self._threaded = is_server(uri)
-        self.notices: list[str] = []
-        for _ in range(PASSES):
-            if (experiment := self._ask(self._experiment)) is not None:
-                break
-            self._create_experiment(home.location if is_sql(uri) else None)
-        else:
-            raise StoreClosed(f"{public(uri)} did not make experiment {home.experiment!r}")
-        if experiment.lifecycle_stage != "active":
-            raise StoreClosed(f"tracking.experiment is {home.experiment!r}, which is deleted; restore it or name another")
-        self.experiment_id = str(experiment.experiment_id)
+        self._experiments = ClientExperiments(client, uri, home, self._ask)
         self._artifacts = ClientArtifacts(
             client, self._patience, lambda run_id: str(self._get(run_id).info.artifact_uri), threaded=self._threaded
         )
-        if is_sql(uri) and (notice := place(experiment.artifact_location, home, None).notice):
-            self._artifacts.taken = not experiment.artifact_location.startswith("mlflow-artifacts:")
-            self.notices.append(notice)
 
     def _ask(self, call: Callable[[], T]) -> T:
         return self._patience.ask(call, threaded=self._threaded)
-
-    def _experiment(self) -> Any:
-        found = self.client.get_experiment_by_name(self._home.experiment)
-        if found is not None and (not found.experiment_id or found.name != self._home.experiment):
-            raise Garbled(f"{self._patience.who} was asked for an experiment and answered with something else")
-        return found
-
-    def _create_experiment(self, location: str | None) -> None:
-        from mlflow.exceptions import MlflowException
-
-        try:
-            self._ask(lambda: self.client.create_experiment(self._home.experiment, artifact_location=location))
-        except MlflowException as error:  # another command created it first, or an earlier answer was lost
-            if getattr(error, "error_code", None) != "RESOURCE_ALREADY_EXISTS":
-                raise
 
     @contextmanager
     def exclusive(self, key: str, wait_s: float, waiting: Callable[[], None]) -> Iterator[bool]:
@@ -94,25 +66,40 @@ class ClientStore(Store):
         Imports by other users or from other machines are not kept out. If they create a second parent, the importer decides
         afterwards which one counts.
         """
-        who = f"{os.getuid() if hasattr(os, 'getuid') else ''}/{public(self._uri)}/{self.experiment_id}/{key}"
+        who = f"{os.getuid() if hasattr(os, 'getuid') else ''}/{public(self._uri)}/{self._experiment}/{key}"
         name = hashlib.sha256(who.encode(errors="backslashreplace")).hexdigest()[:16]
         with exclusive(Path(tempfile.gettempdir()) / f"fa_sweep-{name}.lock", wait_s, waiting) as free:
+            self._experiments.look()  # the command that held the lock before may have created some
             yield free
 
     def close(self) -> None:
         pass
 
+    def experiment_ids(self) -> dict[str, str]:
+        return self._experiments.ids
+
     def find(self, tags: Mapping[str, str]) -> list[StoredRun]:
         found: list[StoredRun] = []
-        token = None
-        while True:
-            runs, token = self._ask(lambda token=token: page(self.client, self.experiment_id, tags, token, deleted=True))  # type: ignore[misc]
+        token, ids = None, list(self._experiments.ids.values())
+        while ids:
+            runs, token = self._ask(lambda token=token: page(self.client, ids, tags, token, deleted=True))  # type: ignore[misc]
             found += map(_stored, runs)
             if not token:
-                return [run for run in found if tagnames.DUPLICATE not in run.tags]
+                break
+        return [run for run in found if tagnames.DUPLICATE not in run.tags]
 
     def members(self, group: Mapping[str, str]) -> dict[str, StoredRun]:
         return one_per_job(run for run in self.find(group) if tagnames.JOB_ID in run.tags)
+
+    def held(self, run_ids: Collection[str]) -> set[str]:
+        if (number := self._experiments.ids.get(RUNS)) is None:
+            return set()
+
+        def is_held(run_id: str) -> bool:
+            runs, _ = self._ask(lambda: page(self.client, [number], {tagnames.RUN_ID: run_id}, None, deleted=False))
+            return any(run.info.status == "FINISHED" for run in runs)
+
+        return {run_id for run_id in run_ids if is_held(run_id)}
 
     def begin(self, content: RunContent) -> str:
         own = {name: content.tags[name] for name in (tagnames.SWEEP, tagnames.KIND)}
@@ -125,12 +112,12 @@ class ClientStore(Store):
 
     def _create(self, content: RunContent, own: Mapping[str, str]) -> str:
         """Create a run. Before a repeated attempt, look for the run: it exists if only the answer was lost."""
-        again = iter((False,))
+        again, number = iter((False,)), self._experiments.open(content.place)
 
         def make() -> str:
             if next(again, True) and (there := [run for run in self.find(own) if not run.deleted]):
                 return there[0].run_id
-            run = self.client.create_run(self.experiment_id, content.started_at_ms, content.tags, content.name)
+            run = self.client.create_run(number, content.started_at_ms, content.tags, content.name)
             if not run.info.run_id:
                 raise Garbled(f"{self._patience.who} was asked for a run and answered with something else")
             return str(run.info.run_id)
@@ -144,10 +131,10 @@ class ClientStore(Store):
         """
         there = sorted(run.run_id for run in self.find(own) if not run.deleted)
         for run_id in there[1:]:
-            self._delete(run_id)
+            self.remove(run_id)
         return there[0] if there else ""
 
-    def _delete(self, run_id: str) -> None:
+    def remove(self, run_id: str) -> None:
         self.tag(run_id, tagnames.DUPLICATE, "true")
         self._ask(lambda: self.client.delete_run(run_id))
 
@@ -212,7 +199,7 @@ class ClientStore(Store):
         kept = one_per_job(found)
         for run in found:
             if not run.deleted and kept[run.tags[tagnames.JOB_ID]].run_id != run.run_id:
-                self._delete(run.run_id)
+                self.remove(run.run_id)
         return kept
 
     def _add_one(self, content: RunContent, own: Mapping[str, str], known: StoredRun | None) -> None:
@@ -253,9 +240,6 @@ class ClientStore(Store):
         history = self._ask(lambda: self.client.get_metric_history(run_id, point.key))
         return any(one.key == point.key and one.step == point.step for one in history)
 
-    def log_points(self, run_id: str, points: Sequence[tuple[str, float, int]]) -> None:
-        self._log_values(run_id, points, self._get(run_id).info.start_time, {})
-
     def write_text(self, run_id: str, text: str, name: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, name)
@@ -266,10 +250,12 @@ class ClientStore(Store):
         self._write_artifact(run_id, path, folder)
 
     def _write_artifact(self, run_id: str, path: Path, folder: str | None) -> None:
-        known = self._artifacts.notice
-        self._artifacts.write(run_id, path, folder)
-        if self._artifacts.notice != known:
-            self.notices.append(self._artifacts.notice)
+        if self._experiments.takes_artifacts:
+            self._artifacts.write(run_id, path, folder)
+
+    @property
+    def notices(self) -> list[str]:  # type: ignore[override]
+        return [notice for notice in (self._experiments.notice, self._artifacts.notice) if notice]
 
     def log_datasets(self, run_id: str, datasets: Sequence[DatasetContent]) -> None:
         from mlflow.entities import Dataset, DatasetInput

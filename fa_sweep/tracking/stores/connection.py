@@ -6,7 +6,7 @@ mlflow is imported inside the functions that need it, because the import takes s
 import logging
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fa_sweep.errors import Garbled
@@ -69,32 +69,32 @@ def condition(tags: Mapping[str, str]) -> str:
 
 
 def search(
-    client: "MlflowClient", experiment_id: str, tags: Mapping[str, str], *, deleted: bool = False
+    client: "MlflowClient", experiment_ids: Sequence[str], tags: Mapping[str, str], *, deleted: bool = False
 ) -> Iterator[list[Any]]:
-    """Yield the runs of an experiment that have these tags, one page at a time.
+    """Yield the runs of some experiments that have these tags, one page at a time.
 
     Args:
         client: MLflow's client.
-        experiment_id: The experiment's id.
+        experiment_ids: The experiments' ids.
         tags: The tags and values that a run must have.
         deleted: Whether to include runs that are marked as deleted.
     """
     token = None
     while True:
-        runs, token = page(client, experiment_id, tags, token, deleted=deleted)
+        runs, token = page(client, experiment_ids, tags, token, deleted=deleted)
         yield runs
         if not token:
             return
 
 
 def page(
-    client: "MlflowClient", experiment_id: str, tags: Mapping[str, str], token: str | None, *, deleted: bool
+    client: "MlflowClient", experiment_ids: Sequence[str], tags: Mapping[str, str], token: str | None, *, deleted: bool
 ) -> tuple[list[Any], str | None]:
     """Return one page of a search.
 
     Args:
         client: MLflow's client.
-        experiment_id: The experiment's id.
+        experiment_ids: The experiments' ids.
         tags: The tags and values that a run must have.
         token: The token of the page; None for the first one.
         deleted: Whether to include runs that are marked as deleted.
@@ -108,7 +108,7 @@ def page(
     from mlflow.entities import ViewType
 
     view = ViewType.ALL if deleted else ViewType.ACTIVE_ONLY
-    found = client.search_runs([experiment_id], condition(tags), run_view_type=view, max_results=1000, page_token=token)
+    found = client.search_runs(list(experiment_ids), condition(tags), run_view_type=view, max_results=1000, page_token=token)
     if not all(run.info.run_id for run in found):
         raise Garbled("a search was answered with runs that have no id")
     return [run for run in found if tags.items() <= run.data.tags.items()], found.token

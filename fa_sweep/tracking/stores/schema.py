@@ -25,6 +25,7 @@ PROVED_COLUMNS = {
     "experiments": (
         "experiment_id", "name", "artifact_location", "lifecycle_stage", "creation_time", "last_update_time", "workspace",
     ),
+    "experiment_tags": ("key", "value", "experiment_id"),
     "datasets": (
         "dataset_uuid", "experiment_id", "name", "digest", "dataset_source_type", "dataset_source", "dataset_schema",
         "dataset_profile",

@@ -11,22 +11,24 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fa_sweep.errors import NotWritten, StoreClosed, TrackingError
+from fa_sweep.errors import NotWritten, TrackingError
 from fa_sweep.tracking import tagnames
 from fa_sweep.tracking.content import OVERLONG, DatasetContent, RunContent, overlong_text
 from fa_sweep.tracking.limits import DATASET_DIGEST, DATASET_NAME, short
 from fa_sweep.tracking.locks import POLL_S, exclusive
-from fa_sweep.tracking.stores.artifacts import Home, local_folder, place, require_room
+from fa_sweep.tracking.places import RUNS, SWEEPS
+from fa_sweep.tracking.stores.artifacts import Home, local_folder
 from fa_sweep.tracking.stores.base import ENDED, Store, StoredRun, one_per_job
 from fa_sweep.tracking.stores.patience import Patience
-from fa_sweep.tracking.stores.rows import Rows, add_run, insert, latest, mint, no_rows, run_row, tag_rows
+from fa_sweep.tracking.stores.rows import Rows, add_run, insert, mint, no_rows, run_row, tag_rows
 from fa_sweep.tracking.stores.schema import OF_A_RUN, is_lost, table
+from fa_sweep.tracking.stores.table_experiments import Experiment, TableExperiments
 from fa_sweep.tracking.uris import public, sqlite_file
 
 if TYPE_CHECKING:
@@ -34,75 +36,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 RUNS_PER_TRANSACTION = 200
+IDS_PER_QUERY = 500
 
 
 class TableStore(Store):
-    """One experiment, used through MLflow's tables. The constructor creates the experiment if it does not exist.
-
-    The artifacts of a new experiment go into the working folder.
-    """
+    """The experiments of an import, used through MLflow's tables. The artifacts of a new one go into the working folder."""
 
     def __init__(self, engine: "Engine", uri: str, home: Home, timeout_s: float, say: Callable[[str], None]) -> None:
         self.engine, self._uri, self._home, self._say = engine, uri, home, say
         self._file = sqlite_file(uri)
         self._patience = Patience(public(uri), timeout_s, say, hopeless=lambda error: not is_lost(error))
         self._artifacts: dict[str, str] = {}
-        self.notices: list[str] = []
-        found = self._run(self._experiment)
-        if found is None:
-            require_room(home.location, engine.dialect.name)
-            self._create_experiment()
-            found = self._run(self._experiment)
-        assert found is not None
-        self.experiment_id, location, stage = found
-        if stage != "active":
-            raise StoreClosed(f"tracking.experiment is {home.experiment!r}, which is deleted; restore it or name another")
-        self.location = self._place(location)
-
-    def _place(self, location: str) -> str:
-        """Return the artifact location for new runs. If the working folder was moved, update the locations in the tables."""
-        placing = place(location, self._home, self._file)
-        require_room(placing.location, self.engine.dialect.name)
-        if placing.moved_from is not None:
-            old = local_folder(placing.moved_from)
-            # If the database was moved without the artifacts, the locations of its runs are still right.
-            with_runs = self._home.folder.exists() or old is None or not old.exists()
-            self._run(lambda connection: self._move(connection, location.rstrip("/"), placing.location, with_runs=with_runs))
-        if placing.notice is not None:
-            self.notices.append(placing.notice)
-        return placing.location
-
-    def _move(self, connection: "Connection", old: str, new: str, *, with_runs: bool) -> None:
-        from sqlalchemy import func, literal
-
-        experiments, runs = table("experiments"), table("runs")
-        mine = experiments.c.experiment_id == self.experiment_id
-        connection.execute(experiments.update().where(mine).values(artifact_location=new))
-        if with_runs:
-            rest = func.substr(runs.c.artifact_uri, len(old) + 1)
-            there = (runs.c.experiment_id == self.experiment_id) & (
-                func.substr(runs.c.artifact_uri, 1, len(old) + 1) == f"{old}/"
-            )
-            connection.execute(runs.update().where(there).values(artifact_uri=literal(new) + rest))
-
-    def _experiment(self, connection: "Connection") -> tuple[int, str, str] | None:
-        from sqlalchemy import select
-
-        t = table("experiments").c
-        where = (t.name == self._home.experiment) & (t.workspace == "default")
-        row = connection.execute(select(t.experiment_id, t.artifact_location, t.lifecycle_stage).where(where)).first()
-        return None if row is None else (int(row[0]), str(row[1] or ""), str(row[2]))
-
-    def _create_experiment(self) -> None:
-        from sqlalchemy.exc import IntegrityError
-
-        now = time.time_ns() // 1_000_000
-        values = {"name": self._home.experiment, "artifact_location": self._home.location, "lifecycle_stage": "active"}
-        row = {**values, "workspace": "default", "creation_time": now, "last_update_time": now}
-        try:
-            self._run(lambda connection: connection.execute(table("experiments").insert(), row))
-        except IntegrityError:
-            return  # another command created it first, or an earlier answer was lost
+        self._experiments = TableExperiments(self._run, engine.dialect.name, self._file, home)
+        self.notices = self._experiments.notices
 
     def _run(self, work: "Callable[[Connection], T]") -> T:
         """Do work in one transaction. If the connection is lost, the work is repeated, and must leave the same rows."""
@@ -115,15 +61,15 @@ class TableStore(Store):
 
     @contextmanager
     def exclusive(self, key: str, wait_s: float, waiting: Callable[[], None]) -> Iterator[bool]:
-        name = hashlib.sha256(f"{self.experiment_id}/{key}".encode()).digest()
+        name = hashlib.sha256(f"{self._home.experiment}/{key}".encode(errors="surrogatepass")).digest()
+        held: AbstractContextManager[bool] = nullcontext(True)
         if self._file is not None:
-            with exclusive(self._file.with_name(f".mlflow-{name.hex()[:16]}.lock"), wait_s, waiting) as free:
-                yield free
+            held = exclusive(self._file.with_name(f".mlflow-{name.hex()[:16]}.lock"), wait_s, waiting)
         elif self.engine.dialect.name == "postgresql":
-            with self._advisory(int.from_bytes(name[:8], signed=True), wait_s, waiting) as free:
-                yield free
-        else:
-            yield True
+            held = self._advisory(int.from_bytes(name[:8], signed=True), wait_s, waiting)
+        with held as free:
+            self._experiments.look()  # the command that held the lock before may have created some
+            yield free
 
     @contextmanager
     def _advisory(self, number: int, wait_s: float, waiting: Callable[[], None]) -> Iterator[bool]:
@@ -150,11 +96,14 @@ class TableStore(Store):
     def close(self) -> None:
         self.engine.dispose()
 
+    def experiment_ids(self) -> dict[str, str]:
+        return {place: str(experiment.id) for place, experiment in self._experiments.known.items()}
+
     def find(self, tags: Mapping[str, str]) -> list[StoredRun]:
         from sqlalchemy import select
 
         runs, known = table("runs").c, table("tags").c
-        where = runs.experiment_id == self.experiment_id
+        where = runs.experiment_id.in_(self._ids())
         for name, value in tags.items():
             having = select(known.run_uuid).where((known.key == name) & (known.value == value))
             where &= runs.run_uuid.in_(having)
@@ -177,7 +126,7 @@ class TableStore(Store):
 
         runs, known = table("runs").c, table("tags").c
         of_job = (known.key == tagnames.JOB_ID) & (known.run_uuid == runs.run_uuid)
-        of_job &= runs.experiment_id == self.experiment_id
+        of_job &= runs.experiment_id.in_(self._ids())
         for name, value in group.items():
             of_job &= runs.run_uuid.in_(select(known.run_uuid).where((known.key == name) & (known.value == value)))
         query = select(known.value, runs.run_uuid, runs.status, runs.lifecycle_stage).where(of_job)
@@ -185,12 +134,29 @@ class TableStore(Store):
         rows = self._run(lambda connection: connection.execute(query).all())
         return one_per_job(StoredRun(row[1], row[2], {tagnames.JOB_ID: row[0]}, deleted=row[3] != "active") for row in rows)
 
+    def _ids(self) -> list[int]:
+        return [experiment.id for experiment in self._experiments.known.values()]
+
+    def held(self, run_ids: Collection[str]) -> set[str]:
+        from sqlalchemy import select
+
+        if RUNS not in self._experiments.known:
+            return set()
+        runs, known = table("runs").c, table("tags").c
+        finished = (runs.status == "FINISHED") & (runs.lifecycle_stage == "active")
+        there = (runs.run_uuid == known.run_uuid) & (runs.experiment_id == self._experiments.known[RUNS].id) & finished
+        query = select(known.value).where((known.key == tagnames.RUN_ID) & there)
+        if len(run_ids) <= IDS_PER_QUERY:
+            query = query.where(known.value.in_(list(run_ids)))
+        rows = self._run(lambda connection: connection.execute(query).all())
+        return {run_id for (run_id,) in rows}.intersection(run_ids)
+
     def begin(self, content: RunContent) -> str:
         own = {name: content.tags[name] for name in (tagnames.SWEEP, tagnames.KIND)}
         run_id = uuid.uuid4().hex
         rows = no_rows()
-        own_row = run_row(run_id, content, self.experiment_id, self._artifact_uri(run_id), has_ended=False)
-        rows["runs"].append(own_row)
+        experiment = self._experiments.open(content.place)
+        rows["runs"].append(run_row(run_id, content, experiment.id, _artifact_uri(experiment, run_id), has_ended=False))
         rows["tags"] += tag_rows(run_id, content)
         if there := [run for run in self.find(own) if not run.deleted]:
             return there[0].run_id
@@ -209,6 +175,16 @@ class TableStore(Store):
 
     def tag(self, run_id: str, name: str, value: str) -> None:
         self._run(lambda connection: self._tag(connection, run_id, {name: value}))
+
+    def remove(self, run_id: str) -> None:
+        runs = table("runs")
+        gone = {"lifecycle_stage": "deleted", "deleted_time": time.time_ns() // 1_000_000}
+
+        def write(connection: "Connection") -> None:
+            connection.execute(runs.update().where(runs.c.run_uuid == run_id).values(gone))
+            self._tag(connection, run_id, {tagnames.DUPLICATE: "true"})
+
+        self._run(write)
 
     def _tag(self, connection: "Connection", run_id: str, tags: Mapping[str, str]) -> None:
         known = table("tags")
@@ -235,32 +211,14 @@ class TableStore(Store):
                 run_id = known.run_id if known else mint(group, content)
                 half_made += [run_id] if known else []  # left by an import that was interrupted
                 all_of_them.append(run_id)
+                experiment = self._experiments.open(content.place)
                 if content.overlong:
-                    self._artifacts[run_id] = self._artifact_uri(run_id)
+                    self._artifacts[run_id] = _artifact_uri(experiment, run_id)
                     self.write_text(run_id, overlong_text(content), OVERLONG)
-                add_run(rows, run_id, content.within(group), self.experiment_id, self._artifact_uri(run_id))
+                add_run(rows, run_id, content.within(group), experiment.id, _artifact_uri(experiment, run_id))
             self._insert(rows, half_made, all_of_them)
             made += len(some)
         return made
-
-    def _artifact_uri(self, run_id: str) -> str:
-        return f"{self.location.rstrip('/')}/{run_id}/artifacts"
-
-    def log_points(self, run_id: str, points: Sequence[tuple[str, float, int]]) -> None:
-        from sqlalchemy import select
-
-        runs = table("runs").c
-
-        def write(connection: "Connection") -> None:
-            moment = connection.execute(select(runs.start_time).where(runs.run_uuid == run_id)).scalar_one()
-            rows = [(key, value, moment, step, False, run_id) for key, value, step in dict.fromkeys(points)]
-            for name, values in (("metrics", rows), ("latest_metrics", latest(rows))):
-                known = table(name)
-                for key in {row[0] for row in rows}:
-                    connection.execute(known.delete().where((known.c.run_uuid == run_id) & (known.c.key == key)))
-                insert(connection, name, values)
-
-        self._run(write)
 
     def log_datasets(self, run_id: str, datasets: Sequence[DatasetContent]) -> None:
         from sqlalchemy.exc import IntegrityError
@@ -274,13 +232,14 @@ class TableStore(Store):
         from sqlalchemy import select
 
         known, inputs = table("datasets").c, table("inputs").c
+        number = self._experiments.known[SWEEPS].id
         for data in datasets:
             name, digest = short(data.name, DATASET_NAME), short(data.digest, DATASET_DIGEST)
-            same = (known.experiment_id == self.experiment_id) & (known.name == name) & (known.digest == digest)
+            same = (known.experiment_id == number) & (known.name == name) & (known.digest == digest)
             data_id = connection.execute(select(known.dataset_uuid).where(same)).scalar()
             if data_id is None:
                 data_id = uuid.uuid4().hex
-                row = (data_id, self.experiment_id, name, digest, "code", data.source, None, data.profile)
+                row = (data_id, number, name, digest, "code", data.source, None, data.profile)
                 insert(connection, "datasets", [row])
             used = (inputs.source_id == data_id) & (inputs.destination_id == run_id)
             if connection.execute(select(inputs.input_uuid).where(used)).first() is None:
@@ -332,7 +291,8 @@ class TableStore(Store):
             query = select(runs.artifact_uri).where(runs.run_uuid == run_id)
             self._artifacts[run_id] = str(self._run(lambda connection: connection.execute(query).scalar()) or "")
         found = local_folder(self._artifacts[run_id])
-        if found is not None and not self._home.has(found) and not self._artifacts[run_id].startswith(self.location):
+        own = tuple(experiment.location for experiment in self._experiments.known.values())
+        if found is not None and not self._home.has(found) and not self._artifacts[run_id].startswith(own):
             raise TrackingError(f"its artifacts lie in {found.parent.parent}, which is no folder of this command's")
         return found
 
@@ -358,6 +318,10 @@ class TableStore(Store):
                 insert(connection, name, rows[name])
 
         self._run(write)
+
+
+def _artifact_uri(experiment: Experiment, run_id: str) -> str:
+    return f"{experiment.location.rstrip('/')}/{run_id}/artifacts"
 
 
 def _is_there(run: StoredRun | None) -> bool:
