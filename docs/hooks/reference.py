@@ -9,6 +9,7 @@ from pathlib import Path
 
 import fa_sweep
 from docs.hooks.settings import Setting, sections
+from fa_sweep import _HOMES
 from fa_sweep.cli.verbs import VERBS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,5 +91,5 @@ def python_page() -> str:
         ("Errors", errors),
     ):
         text.append(f"## {title}")
-        text += [f"::: fa_sweep.{name}\n    options:\n      heading_level: 3" for name in sorted(names)]
+        text += [f"::: {_HOMES[name]}.{name}\n    options:\n      heading_level: 3" for name in sorted(names)]
     return "\n\n".join(text) + "\n"

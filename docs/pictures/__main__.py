@@ -1,6 +1,6 @@
 """Draws the pictures of the documentation: `python -m docs.pictures`.
 
-Two are drawn here. The others are figures of the reports of the tutorial's two sweeps, which this command trains.
+Two are drawn here. The others are figures of the reports of three sweeps, which this command trains.
 """
 
 import shlex
@@ -31,8 +31,9 @@ STORIES = {
     1: "reached 100 %, then lost it",
     10: "never reached 100 %",
 }
-# The sweeps of the tutorial, and the figures of their reports that the pages show.
+# The sweeps of the README and the tutorial, and the figures of their reports that the pages show.
 SWEEPS = {
+    "readme": ("feedback=symmetric,random,rerandom 'seed=range(50)'", ("survival",)),
     "xor": ("feedback=symmetric,random,rerandom,shallow 'seed=range(50)'", ("survival", "outcomes", "angle_gradient")),
     "digits": (
         "task=digits train=batch 'model.hidden=[100]' model.activation=tanh init=xavier feedback=symmetric,random,shallow "
@@ -87,7 +88,7 @@ def draw_stories(path: Path) -> None:
 
 
 def copy_figures(name: str, words: str, figures: tuple[str, ...]) -> None:
-    """Train a sweep of the tutorial, and copy figures of its report."""
+    """Train a sweep, and copy figures of its report."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-m", "fa_sweep", "-m", *shlex.split(words)], cwd=folder, check=True)
         (report,) = Path(folder, "outputs/reports").iterdir()
