@@ -17,6 +17,7 @@ from support.waiting import PATIENCE
 import fa_sweep
 from docs.hooks.formulas import on_page_content
 from docs.hooks.pages import relinked
+from docs.hooks.reference import home
 from docs.hooks.settings import sections
 from fa_sweep.cli.configuration import conf_dir
 
@@ -98,7 +99,7 @@ def test_pages_take_nothing_from_the_network(site):
     assert site / "findings/digits.html" in pages
     assert [(page.name, url) for page in pages for url in FROM_NETWORK.findall(page.read_text(encoding="utf-8"))] == []
     text = (site / "reference/python.html").read_text(encoding="utf-8")
-    assert [name for name in fa_sweep.__all__ if f'id="{fa_sweep._HOMES[name]}.{name}"' not in text] == []
+    assert [name for name in fa_sweep.__all__ if f'id="{home(name)}.{name}"' not in text] == []
 
 
 @pytest.mark.slow

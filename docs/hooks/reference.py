@@ -1,5 +1,6 @@
 """The generated pages of the reference: settings, command line, Python."""
 
+import importlib
 import inspect
 import os
 import subprocess
@@ -91,5 +92,12 @@ def python_page() -> str:
         ("Errors", errors),
     ):
         text.append(f"## {title}")
-        text += [f"::: {_HOMES[name]}.{name}\n    options:\n      heading_level: 3" for name in sorted(names)]
+        text += [f"::: {home(name)}.{name}\n    options:\n      heading_level: 3" for name in sorted(names)]
+    text += ["## Columns of `sweeps()`", "::: fa_sweep.results.listing.Listed\n    options:\n      heading_level: 3"]
+    text += ["## Queries", "::: fa_sweep.results.query\n    options:\n      members: false\n      heading_level: 3"]
     return "\n\n".join(text) + "\n"
+
+
+def home(name: str) -> str:
+    """Return the module in which a public name is defined. The function `sweep` hides behind the subpackage of its name."""
+    return str(getattr(importlib.import_module(_HOMES[name]), name).__module__)
