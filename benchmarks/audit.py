@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import stats
 
 from fa_sweep.report import estimates, hypotheses, intervals
-from fa_sweep.sweep.outcomes import wilson_interval
+from fa_sweep.sweeping.outcomes import wilson_interval
 from torture import page
 
 Array = np.ndarray

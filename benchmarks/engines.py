@@ -19,7 +19,7 @@ from fa_sweep.engine.parts import parts_of
 from fa_sweep.engine.stack import Stack
 from fa_sweep.engine.training import Training
 from fa_sweep.feedback import MODES
-from fa_sweep.sweep.timing import seconds as expected_seconds
+from fa_sweep.sweeping.timing import seconds as expected_seconds
 
 STEPS = 5001
 BLAS_SIZE = 512

@@ -17,8 +17,8 @@ import numpy as np
 from fa_sweep import ConfigError, RunConfig, compose, train
 from fa_sweep.feedback import MODES
 from fa_sweep.settings.structure import widths_of
-from fa_sweep.sweep.needs import needs_of
-from fa_sweep.sweep.timing import seconds
+from fa_sweep.sweeping.needs import needs_of
+from fa_sweep.sweeping.timing import seconds
 from fa_sweep.tasks import task_of
 
 LONGEST_S = 10.0

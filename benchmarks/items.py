@@ -44,8 +44,8 @@ def composition(rounds: int) -> Iterator[Row]:
     from fa_sweep.cli.composition import Composer
     from fa_sweep.cli.configuration import conf_dir
     from fa_sweep.cli.lines import Lines, parse_jobs
-    from fa_sweep.sweep.folder import fresh_id
-    from fa_sweep.sweep.jobs import make_jobs
+    from fa_sweep.sweeping.folder import fresh_id
+    from fa_sweep.sweeping.jobs import make_jobs
 
     OmegaConf.register_new_resolver("fresh_id", fresh_id, use_cache=True, replace=True)
     with initialize_config_dir(config_dir=conf_dir(), version_base="1.3"):
@@ -80,7 +80,7 @@ def composition(rounds: int) -> Iterator[Row]:
 
 def tracking(rounds: int) -> Iterator[Row]:
     """Time imports of whole histories into SQLite and PostgreSQL. Each run has 8 metrics x 51 points, and 32 last values."""
-    from fa_sweep.sweep.folder import all_sweeps
+    from fa_sweep.sweeping.folder import all_sweeps
     from fa_sweep.tracking.importer import import_sweep
 
     with ExitStack() as stack:

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmarks.measure import Row
-from fa_sweep.sweep.environment import environment
+from fa_sweep.sweeping.environment import environment
 
 PARTS = {
     "main job": "The main job against other ways to run it: whole processes, warm databases, `report=false`",

@@ -30,7 +30,7 @@ from fa_sweep.cli.composition import Composer
 from fa_sweep.cli.configuration import conf_dir
 from fa_sweep.feedback import MODES
 from fa_sweep.settings.schema import AppConfig
-from fa_sweep.sweep.folder import fresh_id
+from fa_sweep.sweeping.folder import fresh_id
 
 # Makes the modules of tests/support importable by their bare names too.
 sys.path.append(str(Path(__file__).parent / "support"))

@@ -13,9 +13,9 @@ import pytest
 from support.commands import short
 from support.waiting import PATIENCE
 
-import fa_sweep.api as fa
+import fa_sweep as fa
 from fa_sweep.errors import ConfigError
-from fa_sweep.sweep.folder import all_sweeps
+from fa_sweep.sweeping.folder import all_sweeps
 from fa_sweep.tracking.uris import VARIABLE
 
 CHEAP = [word for word in short() if word not in ("-m", "report=false")]
@@ -89,7 +89,7 @@ def test_bad_words_are_refused(word):
 
 
 def test_failed_runs_are_in_the_result(monkeypatch, capfd):
-    import fa_sweep.sweep.work as work
+    import fa_sweep.sweeping.work as work
 
     def fail(*_):
         raise RuntimeError("broken on purpose")
@@ -193,7 +193,7 @@ def test_thirty_calls_leak_nothing():
 
 
 SCRIPT = """
-import fa_sweep.api as fa
+import fa_sweep as fa
 
 result = fa.sweep("train.steps=201", "train.eval_every=50", feedback=["symmetric", "random"], seed=range(6), n_jobs=2)
 print("runs:", len(result.runs))

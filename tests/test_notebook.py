@@ -4,7 +4,7 @@ import nbformat
 from nbclient import NotebookClient
 
 CELLS = [
-    "from fa_sweep import api as fa\n"
+    "import fa_sweep as fa\n"
     "words = ['train.steps=101', 'train.eval_every=50', 'train.hold=2']\n"
     "result = fa.sweep(*words, feedback=['symmetric', 'random'], seed=range(500))",
     "result",

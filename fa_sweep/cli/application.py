@@ -16,14 +16,14 @@ from fa_sweep.engine.training import train
 from fa_sweep.errors import ConfigError, RunsFailed
 from fa_sweep.process.signals import meanwhile
 from fa_sweep.settings.schema import AppConfig
-from fa_sweep.sweep.conduct import plan_shards, train_shards
-from fa_sweep.sweep.division import make_shards
-from fa_sweep.sweep.executors import ExecutorSettings, open_executor
-from fa_sweep.sweep.failures import FAILURES
-from fa_sweep.sweep.folder import OUTPUTS, Sweep, create_sweep
-from fa_sweep.sweep.jobs import TABLE, Job, make_jobs
-from fa_sweep.sweep.reuse import changed_numbers
-from fa_sweep.sweep.shards import write_shard
+from fa_sweep.sweeping.conduct import plan_shards, train_shards
+from fa_sweep.sweeping.division import make_shards
+from fa_sweep.sweeping.executors import ExecutorSettings, open_executor
+from fa_sweep.sweeping.failures import FAILURES
+from fa_sweep.sweeping.folder import OUTPUTS, Sweep, create_sweep
+from fa_sweep.sweeping.jobs import TABLE, Job, make_jobs
+from fa_sweep.sweeping.reuse import changed_numbers
+from fa_sweep.sweeping.shards import write_shard
 
 
 def open_sweep(folder: Path, jobs: Sequence[Job], app: AppConfig) -> Sweep:

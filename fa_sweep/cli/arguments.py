@@ -23,7 +23,7 @@ from fa_sweep.errors import ConfigError
 from fa_sweep.process.secrets import redact
 from fa_sweep.settings.build import plain_text
 from fa_sweep.settings.messages import kind_of
-from fa_sweep.sweep.record import group_of, split_words
+from fa_sweep.sweeping.record import group_of, split_words
 
 MOST_WORDS = 1000  # that a command line may have; Hydra parses each of them three times
 LONGEST_WORD = 10_000  # the most characters that a word may have between two commas

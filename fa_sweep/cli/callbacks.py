@@ -11,7 +11,7 @@ from fa_sweep.cli.choices import Choices
 from fa_sweep.cli.configuration import resolve
 from fa_sweep.cli.refusals import begin, one_line
 from fa_sweep.errors import ConfigError
-from fa_sweep.sweep.folder import make_folder
+from fa_sweep.sweeping.folder import make_folder
 
 
 class CheckSingleRun(Callback):
@@ -51,7 +51,7 @@ class CheckSingleRun(Callback):
 
     def _check_launcher(self, launcher: Any) -> None:
         """Refuse launcher settings that would fail in a sweep, although a single run uses no launcher."""
-        from fa_sweep.sweep.executors import ExecutorSettings, check_executor
+        from fa_sweep.sweeping.executors import ExecutorSettings, check_executor
 
         if launcher is None:
             raise ConfigError("hydra.launcher is null; leave it out, or choose one with hydra/launcher=stack")

@@ -34,8 +34,8 @@ from fa_sweep.errors import ConfigError
 from fa_sweep.roles import Role, names_with
 from fa_sweep.settings.build import settings_of
 from fa_sweep.settings.schema import AppConfig, RunConfig, run_alone, with_seed
-from fa_sweep.sweep.folder import fresh_id
-from fa_sweep.sweep.record import group_of
+from fa_sweep.sweeping.folder import fresh_id
+from fa_sweep.sweeping.record import group_of
 
 # Settings of the command, not of a run. None of them changes a run's results, and a tracking URI may hold a password.
 NOT_PART_OF_A_RUN = ("hydra", *names_with(AppConfig, Role.APPLICATION))

@@ -14,12 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from fa_sweep.cli.current import current
 from fa_sweep.settings.schema import RunConfig
-from fa_sweep.sweep.division import Shard
-from fa_sweep.sweep.jobs import Job
-from fa_sweep.sweep.ledger import finished, run_events
-from fa_sweep.sweep.outcomes import Events, Outcome, median_time, wilson_interval
-from fa_sweep.sweep.shards import Record
-from fa_sweep.sweep.symptoms import advice
+from fa_sweep.sweeping.division import Shard
+from fa_sweep.sweeping.jobs import Job
+from fa_sweep.sweeping.ledger import finished, run_events
+from fa_sweep.sweeping.outcomes import Events, Outcome, median_time, wilson_interval
+from fa_sweep.sweeping.shards import Record
+from fa_sweep.sweeping.symptoms import advice
 from fa_sweep.tasks import METRICS
 
 # FORCE_COLOR, COLUMNS and similar variables are ignored, because somebody may have set them for another program or for a pipe.

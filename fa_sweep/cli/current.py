@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from fa_sweep.sweep.folder import Sweep
+from fa_sweep.sweeping.folder import Sweep
 
 
 @dataclass

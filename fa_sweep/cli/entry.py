@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main() -> int:
     from fa_sweep.errors import RunsFailed
-    from fa_sweep.sweep.folder import fresh_id
+    from fa_sweep.sweeping.folder import fresh_id
 
     meanwhile(UNTOUCHED)
     OmegaConf.register_new_resolver("fresh_id", fresh_id, use_cache=True, replace=True)

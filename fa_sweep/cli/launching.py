@@ -20,11 +20,11 @@ from fa_sweep.process.resources import available_memory
 from fa_sweep.process.signals import children_deaf_to_ctrl_c, meanwhile
 from fa_sweep.roles import Role, names_with
 from fa_sweep.settings.schema import AppConfig
-from fa_sweep.sweep.failures import failure
-from fa_sweep.sweep.folder import Sweep, make_folder, remove_folder
-from fa_sweep.sweep.jobs import Asked, Job
-from fa_sweep.sweep.shards import SHARDS
-from fa_sweep.sweep.storage import write_bytes
+from fa_sweep.sweeping.failures import failure
+from fa_sweep.sweeping.folder import Sweep, make_folder, remove_folder
+from fa_sweep.sweeping.jobs import Asked, Job
+from fa_sweep.sweeping.shards import SHARDS
+from fa_sweep.sweeping.storage import write_bytes
 
 
 @runtime_checkable

@@ -10,11 +10,11 @@ from fa_sweep.cli.tracked import target
 from fa_sweep.process.notices import is_new
 from fa_sweep.process.resources import available_memory, free_disk, in_bytes
 from fa_sweep.settings.schema import AppConfig, TrainConfig
-from fa_sweep.sweep.folder import OUTPUTS
-from fa_sweep.sweep.jobs import Asked, Job, emptied, make_jobs
-from fa_sweep.sweep.ledger import Ledger
-from fa_sweep.sweep.plan import Plan, plan_sweep, require_room
-from fa_sweep.sweep.reuse import other_environments, reusable
+from fa_sweep.sweeping.folder import OUTPUTS
+from fa_sweep.sweeping.jobs import Asked, Job, emptied, make_jobs
+from fa_sweep.sweeping.ledger import Ledger
+from fa_sweep.sweeping.plan import Plan, plan_sweep, require_room
+from fa_sweep.sweeping.reuse import other_environments, reusable
 from fa_sweep.tasks import task_of
 
 MOST_TASKS = 4  # the data of at most this many tasks are described; all of them are still in memory

@@ -15,13 +15,13 @@ from fa_sweep.engine.training import train
 from fa_sweep.errors import RunsFailed
 from fa_sweep.process.signals import meanwhile
 from fa_sweep.settings.schema import AppConfig
-from fa_sweep.sweep.failures import FAILURES, failure
-from fa_sweep.sweep.folder import OUTPUTS, Sweep, create_sweep
-from fa_sweep.sweep.jobs import Job, named_after
-from fa_sweep.sweep.reuse import changed_numbers
-from fa_sweep.sweep.shards import write_shard
-from fa_sweep.sweep.storage import write_bytes
-from fa_sweep.sweep.symptoms import advice
+from fa_sweep.sweeping.failures import FAILURES, failure
+from fa_sweep.sweeping.folder import OUTPUTS, Sweep, create_sweep
+from fa_sweep.sweeping.jobs import Job, named_after
+from fa_sweep.sweeping.reuse import changed_numbers
+from fa_sweep.sweeping.shards import write_shard
+from fa_sweep.sweeping.storage import write_bytes
+from fa_sweep.sweeping.symptoms import advice
 
 
 def run_single(app: AppConfig, overrides: Sequence[str], folder: Path, settings_yaml: str) -> None:

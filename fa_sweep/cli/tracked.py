@@ -8,8 +8,8 @@ from pathlib import Path
 from fa_sweep.cli import console
 from fa_sweep.errors import Busy, ConfigError, NotWritten, TrackingError
 from fa_sweep.settings.schema import AppConfig, TrackingConfig
-from fa_sweep.sweep.folder import Sweep, catalogued
-from fa_sweep.sweep.shards import Record
+from fa_sweep.sweeping.folder import Sweep, catalogued
+from fa_sweep.sweeping.shards import Record
 from fa_sweep.tracking.content import chosen_history
 from fa_sweep.tracking.database import why_not
 from fa_sweep.tracking.importer import Imported, import_sweep

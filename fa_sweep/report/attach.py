@@ -10,7 +10,7 @@ from fa_sweep.report.figures import Drawn
 from fa_sweep.report.frames import Frames, from_sweep
 from fa_sweep.report.report import FINDINGS, FORMATS, write_report
 from fa_sweep.settings.schema import TrackingConfig
-from fa_sweep.sweep.folder import OUTPUTS, Sweep
+from fa_sweep.sweeping.folder import OUTPUTS, Sweep
 from fa_sweep.tracking.claims import store_of
 from fa_sweep.tracking.importer import attach_report
 from fa_sweep.tracking.uris import public

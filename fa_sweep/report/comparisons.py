@@ -24,8 +24,8 @@ from fa_sweep.report.estimates import restricted
 from fa_sweep.report.frames import Frames
 from fa_sweep.report.hypotheses import Tested, holm
 from fa_sweep.report.trainings import one_set, recorded
-from fa_sweep.sweep.jobs import Job
-from fa_sweep.sweep.outcomes import Outcome
+from fa_sweep.sweeping.jobs import Job
+from fa_sweep.sweeping.outcomes import Outcome
 
 MODE_FACTORS = ("feedback", "feedback.mode")
 PAIRED, PARTLY, UNPAIRED, ITSELF = "paired", "partly paired", "unpaired", "one set of runs"

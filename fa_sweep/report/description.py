@@ -12,7 +12,7 @@ from typing import Any
 from fa_sweep.report.names import listed
 from fa_sweep.report.task_words import TASKS, TITLES
 from fa_sweep.settings.schema import GROUPS, RunConfig
-from fa_sweep.sweep.jobs import Job
+from fa_sweep.sweeping.jobs import Job
 
 MOST_NAMED = 5  # most feedback modes, and most tasks, that a title names
 MOST_LEVELS = 16  # most levels that a line lists; of a longer list, it shows the first ones and the number of the others

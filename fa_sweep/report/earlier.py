@@ -11,8 +11,8 @@ from pathlib import Path
 
 from fa_sweep.errors import ConfigError, Unreadable
 from fa_sweep.report.trainings import trajectory_of
-from fa_sweep.sweep.folder import OUTPUTS, Sweep, catalogued
-from fa_sweep.sweep.jobs import Job
+from fa_sweep.sweeping.folder import OUTPUTS, Sweep, catalogued
+from fa_sweep.sweeping.jobs import Job
 
 MOST_LOOKED_AT = 50  # only the newest of the earlier sweeps are searched
 

@@ -22,7 +22,7 @@ from fa_sweep.report.intervals import (
     median_interval,
     restricted_mean_interval,
 )
-from fa_sweep.sweep.outcomes import Outcome, median_time, wilson_interval
+from fa_sweep.sweeping.outcomes import Outcome, median_time, wilson_interval
 
 FEWEST_FOR_A_MEDIAN_TIME = 6
 

@@ -14,13 +14,13 @@ import pandas as pd
 
 from fa_sweep.report.earlier import EarlierLook, earlier_looks
 from fa_sweep.settings.identity import sweep_hash
-from fa_sweep.sweep.folder import OUTPUTS, Sweep
-from fa_sweep.sweep.jobs import Job
-from fa_sweep.sweep.ledger import finished, run_events
-from fa_sweep.sweep.outcomes import Outcome
-from fa_sweep.sweep.shards import Record
-from fa_sweep.sweep.symptoms import advice
-from fa_sweep.sweep.union import UnitedRecords, united
+from fa_sweep.sweeping.folder import OUTPUTS, Sweep
+from fa_sweep.sweeping.jobs import Job
+from fa_sweep.sweeping.ledger import finished, run_events
+from fa_sweep.sweeping.outcomes import Outcome
+from fa_sweep.sweeping.shards import Record
+from fa_sweep.sweeping.symptoms import advice
+from fa_sweep.sweeping.union import UnitedRecords, united
 from fa_sweep.tasks import METRICS
 from fa_sweep.tracking.content import is_main_history
 
@@ -193,7 +193,7 @@ def together(parts: Sequence[Part], *, every_metric: bool = False) -> Frames:
         environments=environments(records.values()),
         sweeps=[about.id for about in abouts],
         in_several=sum(len(part.jobs) for part in parts) - len(jobs),
-        name=", ".join(about.name for about in abouts if about.name),
+        name=", ".join(about.name for about in abouts) if all(about.name for about in abouts) else "",
     )
     return make_frames(about, jobs, records, every_metric=every_metric)
 

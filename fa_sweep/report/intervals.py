@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats
 
 from fa_sweep._typing import Array
-from fa_sweep.sweep.outcomes import wilson_interval
+from fa_sweep.sweeping.outcomes import wilson_interval
 
 Interval = tuple[float, float]
 

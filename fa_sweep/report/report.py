@@ -26,7 +26,7 @@ from fa_sweep.report.names import Names, names_of
 from fa_sweep.report.statements import findings
 from fa_sweep.report.tables import Table, readable_tables, runs_to_look_at
 from fa_sweep.settings.identity import run_settings
-from fa_sweep.sweep.folder import Sweep
+from fa_sweep.sweeping.folder import Sweep
 
 FORMATS = ("html", "md", "tex")
 FINDINGS = "findings.txt"  # in the folder of a report: one finding per line

@@ -13,7 +13,7 @@ from fa_sweep.report.frames import Frames
 from fa_sweep.report.intervals import APPROXIMATE_BELOW
 from fa_sweep.report.names import Names
 from fa_sweep.report.verdicts import number_of_tests
-from fa_sweep.sweep.outcomes import Outcome
+from fa_sweep.sweeping.outcomes import Outcome
 
 
 @dataclass(frozen=True)

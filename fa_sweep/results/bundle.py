@@ -20,12 +20,12 @@ from fa_sweep.checks import shown
 from fa_sweep.errors import CannotWrite, ConfigError, Unreadable
 from fa_sweep.process.resources import free_disk, in_bytes
 from fa_sweep.settings.identity import run_settings
-from fa_sweep.sweep.catalogue import TRACKED
-from fa_sweep.sweep.environment import uncommitted
-from fa_sweep.sweep.folder import OUTPUTS, Sweep
-from fa_sweep.sweep.record import RECORD
-from fa_sweep.sweep.shards import SHARDS
-from fa_sweep.sweep.storage import LARGEST_JSON
+from fa_sweep.sweeping.catalogue import TRACKED
+from fa_sweep.sweeping.environment import uncommitted
+from fa_sweep.sweeping.folder import OUTPUTS, Sweep
+from fa_sweep.sweeping.record import RECORD
+from fa_sweep.sweeping.shards import SHARDS
+from fa_sweep.sweeping.storage import LARGEST_JSON
 
 SUFFIX = ".fa-sweep.zip"
 FORMAT = 1

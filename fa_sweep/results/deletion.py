@@ -8,11 +8,11 @@ from pathlib import Path
 
 from fa_sweep.errors import CannotWrite, ConfigError, Unreadable
 from fa_sweep.results.listing import folder_size
-from fa_sweep.sweep.catalogue import Catalogue
-from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps, remove_folder
-from fa_sweep.sweep.record import RECORD
-from fa_sweep.sweep.shards import SHARDS
-from fa_sweep.sweep.storage import sync_folder
+from fa_sweep.sweeping.catalogue import Catalogue
+from fa_sweep.sweeping.folder import OUTPUTS, Sweep, all_sweeps, remove_folder
+from fa_sweep.sweeping.record import RECORD
+from fa_sweep.sweeping.shards import SHARDS
+from fa_sweep.sweeping.storage import sync_folder
 from fa_sweep.tracking.removal import delete_runs
 
 

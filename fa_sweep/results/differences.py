@@ -7,8 +7,8 @@ from typing import Any
 
 from fa_sweep.settings.identity import run_settings
 from fa_sweep.settings.schema import GROUPS
-from fa_sweep.sweep.folder import Sweep
-from fa_sweep.sweep.jobs import Job
+from fa_sweep.sweeping.folder import Sweep
+from fa_sweep.sweeping.jobs import Job
 
 _MOST = 6  # levels of a setting that are listed; of more, the first and last ones and their number
 

@@ -9,7 +9,7 @@ from typing import Any
 from fa_sweep.checks import one_of
 from fa_sweep.errors import CannotWrite
 from fa_sweep.results.result import Result
-from fa_sweep.sweep.folder import Sweep
+from fa_sweep.sweeping.folder import Sweep
 
 FORMATS = ("parquet", "csv", "netcdf")
 

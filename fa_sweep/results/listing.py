@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fa_sweep.errors import ConfigError, Unreadable
-from fa_sweep.sweep.catalogue import Catalogue, Entry
-from fa_sweep.sweep.folder import OUTPUTS, Sweep, catalogued
+from fa_sweep.sweeping.catalogue import Catalogue, Entry
+from fa_sweep.sweeping.folder import OUTPUTS, Sweep, catalogued
 
 
 @dataclass(frozen=True)

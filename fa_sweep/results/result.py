@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fa_sweep.results.lock import one_at_a_time
-from fa_sweep.sweep.folder import OUTPUTS, Sweep
+from fa_sweep.sweeping.folder import OUTPUTS, Sweep
 
 if TYPE_CHECKING:
     import pandas as pd

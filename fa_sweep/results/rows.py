@@ -8,10 +8,10 @@ from fa_sweep.errors import ConfigError, Unreadable
 from fa_sweep.process.notices import say_once
 from fa_sweep.results.query import Query, parse
 from fa_sweep.settings.identity import run_settings
-from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps
-from fa_sweep.sweep.jobs import Job
-from fa_sweep.sweep.ledger import finished, run_events
-from fa_sweep.sweep.shards import Record
+from fa_sweep.sweeping.folder import OUTPUTS, Sweep, all_sweeps
+from fa_sweep.sweeping.jobs import Job
+from fa_sweep.sweeping.ledger import finished, run_events
+from fa_sweep.sweeping.shards import Record
 
 CHANCE = "chance_deg/"
 

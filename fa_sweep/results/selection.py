@@ -6,8 +6,8 @@ from pathlib import Path
 
 from fa_sweep.checks import did_you_mean, shown
 from fa_sweep.errors import ConfigError
-from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps
-from fa_sweep.sweep.record import RECORD
+from fa_sweep.sweeping.folder import OUTPUTS, Sweep, all_sweeps
+from fa_sweep.sweeping.record import RECORD
 
 NEWEST = "newest"
 _MOST_LISTED = 5

@@ -25,7 +25,7 @@ from fa_sweep.report.report import markdown_cell
 from fa_sweep.studies import STUDIES, study_of
 from fa_sweep.studies.base import EVENTS, Study
 from fa_sweep.studies.claims import Claim, shown
-from fa_sweep.sweep.folder import OUTPUTS, Sweep, all_sweeps
+from fa_sweep.sweeping.folder import OUTPUTS, Sweep, all_sweeps
 
 OUT = OUTPUTS / "findings"
 SHOWN = ("fa_sweep", "numerics", "python", "numpy", "blas", "simd")

@@ -17,7 +17,7 @@ from fa_sweep.report.frames import Frames
 from fa_sweep.report.intervals import FEWEST_FOR_A_MEDIAN as FEWEST
 from fa_sweep.report.intervals import difference_of_fractions, median_interval
 from fa_sweep.studies.claims import Claim, Estimate, shown
-from fa_sweep.sweep.outcomes import Outcome, wilson_interval
+from fa_sweep.sweeping.outcomes import Outcome, wilson_interval
 
 ORDER_STATISTICS = "95 % order statistics"
 

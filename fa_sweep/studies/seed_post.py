@@ -11,7 +11,7 @@ from fa_sweep.report.frames import Frames
 from fa_sweep.studies.base import Study, beats, fraction_estimate, last_step, median_estimate, outcomes
 from fa_sweep.studies.claims import NOTHING, Claim, above, below, claim, expected
 from fa_sweep.studies.drawing import draw_fractions
-from fa_sweep.sweep.outcomes import Outcome
+from fa_sweep.sweeping.outcomes import Outcome
 
 SEEDS_MODES = ("symmetric", "random", "rerandom", "shallow")
 POST = expected("the blog post says so, based on one run")

@@ -20,10 +20,10 @@ import numpy as np
 from fa_sweep.engine.evaluation import metric_names
 from fa_sweep.process.secrets import redact
 from fa_sweep.settings.identity import run_settings
-from fa_sweep.sweep.folder import Sweep
-from fa_sweep.sweep.jobs import Job
-from fa_sweep.sweep.outcomes import Events
-from fa_sweep.sweep.shards import Record
+from fa_sweep.sweeping.folder import Sweep
+from fa_sweep.sweeping.jobs import Job
+from fa_sweep.sweeping.outcomes import Events
+from fa_sweep.sweeping.shards import Record
 from fa_sweep.tasks import METRICS
 from fa_sweep.tracking import limits, tagnames
 from fa_sweep.tracking.places import COPIES, RUNS, SWEEPS

@@ -5,7 +5,7 @@ import re
 from collections.abc import Container, Mapping, Sequence
 from urllib.parse import quote
 
-from fa_sweep.sweep.folder import Sweep
+from fa_sweep.sweeping.folder import Sweep
 from fa_sweep.tracking import limits, tagnames
 from fa_sweep.tracking.groups import MOST_GROUPS, grouped
 

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fa_sweep.settings.identity import run_settings
-from fa_sweep.sweep.folder import Sweep
-from fa_sweep.sweep.jobs import Job
-from fa_sweep.sweep.outcomes import Events
-from fa_sweep.sweep.shards import Record
+from fa_sweep.sweeping.folder import Sweep
+from fa_sweep.sweeping.jobs import Job
+from fa_sweep.sweeping.outcomes import Events
+from fa_sweep.sweeping.shards import Record
 from fa_sweep.tracking import tagnames
 from fa_sweep.tracking.content import HistoryChoice, RunContent, common_tags, fitted, setting_texts
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from fa_sweep.errors import Busy, ConfigError, NotWritten, StoreClosed, TrackingError
 from fa_sweep.settings.schema import TrackingConfig
-from fa_sweep.sweep.folder import OUTPUTS, Sweep
-from fa_sweep.sweep.ledger import finished, run_events
-from fa_sweep.sweep.shards import Record
+from fa_sweep.sweeping.folder import OUTPUTS, Sweep
+from fa_sweep.sweeping.ledger import finished, run_events
+from fa_sweep.sweeping.shards import Record
 from fa_sweep.tasks import make_task
 from fa_sweep.tracking import limits, tagnames
 from fa_sweep.tracking.content import (

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from fa_sweep.errors import ConfigError, StoreClosed, TrackingError, Unreadable
 from fa_sweep.settings.schema import TrackingConfig
-from fa_sweep.sweep.catalogue import Entry
-from fa_sweep.sweep.folder import OUTPUTS, Sweep
+from fa_sweep.sweeping.catalogue import Entry
+from fa_sweep.sweeping.folder import OUTPUTS, Sweep
 from fa_sweep.tracking.claims import Claim, lacking, store_of
 from fa_sweep.tracking.importer import Imported, Say, import_sweep, reported, silent
 from fa_sweep.tracking.uris import public

@@ -19,8 +19,8 @@ from fa_sweep.errors import ConfigError
 from fa_sweep.settings.build import build
 from fa_sweep.settings.identity import unflatten
 from fa_sweep.settings.schema import RunConfig
-from fa_sweep.sweep.jobs import Job
-from fa_sweep.sweep.shards import Record
+from fa_sweep.sweeping.jobs import Job
+from fa_sweep.sweeping.shards import Record
 from fa_sweep.tracking import tagnames
 from fa_sweep.tracking.content import ENVIRONMENT_TAGS, OVERLONG
 from fa_sweep.tracking.database import require_whole, why_not

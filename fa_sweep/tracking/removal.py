@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fa_sweep.errors import TrackingError
-from fa_sweep.sweep.folder import OUTPUTS, Sweep
+from fa_sweep.sweeping.folder import OUTPUTS, Sweep
 from fa_sweep.tracking import tagnames
 from fa_sweep.tracking.claims import store_of
 from fa_sweep.tracking.importer import reported

@@ -39,18 +39,18 @@ class StackLauncher(Launcher):
 
     def check(self) -> None:
         """Raise ConfigError for launcher settings that cannot be used, before anything is written."""
-        from fa_sweep.sweep.executors import check_executor
+        from fa_sweep.sweeping.executors import check_executor
 
         check_executor(self._settings())
 
     def expect(self, app: Any, jobs: int) -> None:
         """Start processes that training will need. `app` is the first job's settings, `jobs` the number of jobs."""
-        from fa_sweep.sweep.conduct import expect_training
+        from fa_sweep.sweeping.conduct import expect_training
 
         expect_training(app, jobs, app.n_jobs, self.executor)
 
     def _settings(self) -> Any:
-        from fa_sweep.sweep.executors import ExecutorSettings
+        from fa_sweep.sweeping.executors import ExecutorSettings
 
         return ExecutorSettings(self.executor, self.address, self.slurm)
 

@@ -15,7 +15,7 @@ from support.waiting import PATIENCE
 
 from fa_sweep import __version__
 from fa_sweep.settings.identity import run_id
-from fa_sweep.sweep.folder import Sweep, all_sweeps
+from fa_sweep.sweeping.folder import Sweep, all_sweeps
 
 REFUSED = {
     "foo=3": ["foo", "3", "seed"],
@@ -297,7 +297,7 @@ def test_help_and_cfg(fa_sweep, capfd):
 
 
 def test_an_error_in_training_fails_its_runs_alone(fa_sweep, capfd, monkeypatch):
-    from fa_sweep.sweep import work
+    from fa_sweep.sweeping import work
 
     train = work.train
 
@@ -324,7 +324,7 @@ def test_an_error_in_training_fails_its_runs_alone(fa_sweep, capfd, monkeypatch)
 
 
 def test_interrupted_sweep_keeps_its_shards_and_goes_on(fa_sweep, capfd, monkeypatch):
-    from fa_sweep.sweep import work
+    from fa_sweep.sweeping import work
 
     train = work.train
 

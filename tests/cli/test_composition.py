@@ -11,7 +11,7 @@ from fa_sweep.cli.composition import no_defaults
 from fa_sweep.cli.configuration import resolve
 from fa_sweep.cli.lines import parse_jobs
 from fa_sweep.errors import ConfigError
-from fa_sweep.sweep.jobs import make_jobs, named_after
+from fa_sweep.sweeping.jobs import make_jobs, named_after
 
 POOL = [
     "feedback=random", "feedback=symmetric", "feedback=rerandom", "feedback=nope", "task=xor", "init=he", "tracking=server",

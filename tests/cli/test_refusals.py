@@ -196,7 +196,7 @@ def test_the_preset_of_a_search_path_is_reproduced(fa_sweep, capfd, tmp_path, mo
     """`reproduce` and the recorded command name the user's configuration folders, so that they work in any folder."""
     import shlex
 
-    from fa_sweep.sweep.folder import all_sweeps
+    from fa_sweep.sweeping.folder import all_sweeps
 
     for folder, name in (("my conf", "mine"), ("other", "theirs")):
         (tmp_path / folder / "experiment").mkdir(parents=True)

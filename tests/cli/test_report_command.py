@@ -6,7 +6,7 @@ import pytest
 from support.commands import report as main
 from support.commands import short
 
-from fa_sweep.sweep.folder import all_sweeps
+from fa_sweep.sweeping.folder import all_sweeps
 
 pytestmark = pytest.mark.usefixtures("few_figures")
 

@@ -12,10 +12,10 @@ import pytest
 from support.commands import verb
 from support.waiting import PATIENCE
 
-import fa_sweep.api as fa
+import fa_sweep as fa
 from fa_sweep.cli.verbs import VERBS
 from fa_sweep.results.selection import find_one
-from fa_sweep.sweep.folder import all_sweeps
+from fa_sweep.sweeping.folder import all_sweeps
 
 
 def said(capfd, *words, status=0):
@@ -158,10 +158,10 @@ class TestWithALedger:
         import sqlite3
 
         out = said(capfd, "delete", "a", "c", "--yes", "--mlflow")
-        assert "marked as deleted in MLflow: 14 runs" in out
+        assert "marked as deleted in MLflow: 18 runs" in out
         with sqlite3.connect("outputs/mlflow.db") as database:
             states = database.execute("select lifecycle_stage, count(*) from runs group by 1").fetchall()
-        assert dict(states) == {"active": 6, "deleted": 14}
+        assert dict(states) == {"active": 7, "deleted": 18}
 
     def test_import_what_mlflow_lacks(self, capfd):
         assert "MLflow has every sweep" in said(capfd, "import")

@@ -14,8 +14,8 @@ from support.commands import short
 from support.files import report_contents
 from support.places import ROOT
 
-from fa_sweep.sweep.environment import git
-from fa_sweep.sweep.folder import all_sweeps
+from fa_sweep.sweeping.environment import git
+from fa_sweep.sweeping.folder import all_sweeps
 
 SWEEP = (*short("feedback=symmetric,random", "seed=range(2)", "n_jobs=2"), "report=true")
 BROKEN_RC = b"font.size: 30\nbackend: nosuch\nno.such.key: 1\naxes.grid: sideways\nsvg.fonttype: none\n\xff\xfe"

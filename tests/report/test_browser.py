@@ -7,7 +7,7 @@ from support.browser import browser
 from support.commands import short
 from support.services import mlflow_server
 
-from fa_sweep.sweep.folder import all_sweeps
+from fa_sweep.sweeping.folder import all_sweeps
 
 pytestmark = pytest.mark.service("chromium", "mlflow")
 

@@ -16,7 +16,7 @@ from fa_sweep.report.hypotheses import exchange, fisher, mcnemar
 from fa_sweep.report.intervals import difference_of_fractions, restricted_mean_interval
 from fa_sweep.report.statements import findings
 from fa_sweep.report.trainings import distinct, sets_of_trainings
-from fa_sweep.sweep.folder import all_sweeps
+from fa_sweep.sweeping.folder import all_sweeps
 
 
 def told(frames, reference=None):

@@ -4,7 +4,7 @@ import pytest
 
 from fa_sweep.report.description import described, differing, shared, title
 from fa_sweep.settings.schema import run_alone
-from fa_sweep.sweep.jobs import make_jobs
+from fa_sweep.sweeping.jobs import make_jobs
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from fa_sweep.report import hypotheses
 from fa_sweep.report.estimates import group_table
 from fa_sweep.report.hypotheses import fisher, mcnemar, wilcoxon
 from fa_sweep.report.intervals import difference_of_fractions
-from fa_sweep.sweep.outcomes import wilson_interval
+from fa_sweep.sweeping.outcomes import wilson_interval
 
 SWEEPS = 1000
 

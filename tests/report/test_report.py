@@ -15,7 +15,7 @@ from fa_sweep.report.frames import from_sweep
 from fa_sweep.report.mlflow_frames import from_mlflow
 from fa_sweep.report.report import write_report
 from fa_sweep.report.statements import findings
-from fa_sweep.sweep.folder import all_sweeps
+from fa_sweep.sweeping.folder import all_sweeps
 
 FIGURES = {
     "survival", "learning_curves", "angle_gradient", "angle_signal", "angle_weight", "angle_against_outcome", "paired_seeds",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import fa_sweep.api as fa
+import fa_sweep as fa
 from fa_sweep.errors import ConfigError, Unreadable
 from fa_sweep.results.bundle import is_bundle, read_bundle, write_bundle
 from fa_sweep.results.selection import find_one

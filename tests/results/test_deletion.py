@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-import fa_sweep.api as fa
+import fa_sweep as fa
 from fa_sweep.errors import ConfigError
 from fa_sweep.results.deletion import plan_deletion
 from fa_sweep.results.selection import find, find_one
-from fa_sweep.sweep.folder import Sweep, all_sweeps
+from fa_sweep.sweeping.folder import Sweep, all_sweeps
 
 pytestmark = pytest.mark.usefixtures("ledger")
 

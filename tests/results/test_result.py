@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from support.files import report_contents
 
-import fa_sweep.api as fa
+import fa_sweep as fa
 from fa_sweep.errors import ConfigError
 from fa_sweep.results.selection import find_one
-from fa_sweep.sweep.ledger import run_events
+from fa_sweep.sweeping.ledger import run_events
 
 
 @pytest.mark.usefixtures("ledger")

@@ -7,7 +7,7 @@ from fa_sweep.errors import ConfigError
 from fa_sweep.results.listing import listed
 from fa_sweep.results.rows import runs
 from fa_sweep.results.selection import find, find_one
-from fa_sweep.sweep.folder import all_sweeps
+from fa_sweep.sweeping.folder import all_sweeps
 
 
 @pytest.fixture

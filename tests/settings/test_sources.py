@@ -12,8 +12,8 @@ from support.places import ROOT
 from fa_sweep.errors import ConfigError
 from fa_sweep.settings import sources
 from fa_sweep.settings.identity import run_id, sources_of
-from fa_sweep.sweep.failures import failure
-from fa_sweep.sweep.work import Work, train_runs, try_to_train
+from fa_sweep.sweeping.failures import failure
+from fa_sweep.sweeping.work import Work, train_runs, try_to_train
 
 MINE = '''
 from fa_sweep.feedback import FeedbackConfig, FeedbackMode
@@ -58,7 +58,7 @@ EDITS = {  # the edited file, and the runs whose ids change
     "fa_sweep/models/fully_connected.py": EVERY,
     "fa_sweep/feedback/_base.py": EVERY,
     "fa_sweep/cli/console.py": set(),
-    "fa_sweep/sweep/division.py": set(),
+    "fa_sweep/sweeping/division.py": set(),
     "own/unrelated.py": set(),
 }
 

@@ -16,7 +16,7 @@ from fa_sweep.report.names import names_of
 from fa_sweep.studies import STUDIES
 from fa_sweep.studies.__main__ import main, readable
 from fa_sweep.studies.claims import CONFIRMED, NOT_DECIDED, REFUTED, Kind, decide
-from fa_sweep.sweep.folder import all_sweeps
+from fa_sweep.sweeping.folder import all_sweeps
 
 SMALL = {
     "seed_post": ("train.steps=301",),

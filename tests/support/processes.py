@@ -22,7 +22,7 @@ def line(*arguments: str, **constants: float) -> list[str]:
     if not constants:
         return [sys.executable, "-m", "fa_sweep", *arguments]
     executor = next(a.partition("=")[2] for a in arguments if a.startswith("hydra.launcher.executor="))
-    lines = [f"import sys, fa_sweep.sweep.executors.{executor} as executor", "from fa_sweep.cli.entry import main"]
+    lines = [f"import sys, fa_sweep.sweeping.executors.{executor} as executor", "from fa_sweep.cli.entry import main"]
     lines += [f"executor.{name} = {value}" for name, value in constants.items()]
     return [sys.executable, "-c", "; ".join([*lines, "sys.argv[0] = 'fa_sweep'", "sys.exit(main())"]), *arguments]
 

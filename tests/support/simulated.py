@@ -9,8 +9,8 @@ from fa_sweep.engine.evaluation import metric_names
 from fa_sweep.feedback import MODES
 from fa_sweep.report.frames import About, Frames, make_frames
 from fa_sweep.settings.schema import AppConfig
-from fa_sweep.sweep.jobs import Job
-from fa_sweep.sweep.shards import Record
+from fa_sweep.sweeping.jobs import Job
+from fa_sweep.sweeping.shards import Record
 
 STEPS = np.arange(51) * 100
 HORIZON = 4600.0

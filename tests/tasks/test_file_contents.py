@@ -10,8 +10,8 @@ from support.files import idx_bytes
 
 from fa_sweep.errors import ConfigError
 from fa_sweep.settings.identity import run_id
-from fa_sweep.sweep.folder import all_sweeps
-from fa_sweep.sweep.work import Work, train_runs
+from fa_sweep.sweeping.folder import all_sweeps
+from fa_sweep.sweeping.work import Work, train_runs
 from fa_sweep.tasks import csv as csv_module
 from fa_sweep.tasks import forget_tasks, make_task, task_of
 

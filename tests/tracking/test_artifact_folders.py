@@ -7,7 +7,7 @@ import pytest
 from support.commands import short
 from support.store import sql
 
-from fa_sweep.sweep.folder import Sweep, all_sweeps
+from fa_sweep.sweeping.folder import Sweep, all_sweeps
 from fa_sweep.tracking import stores
 
 IN_ITS_PLACE = {

@@ -12,7 +12,7 @@ import pytest
 from support.commands import short
 
 from fa_sweep.errors import NotWritten, TrackingError
-from fa_sweep.sweep.folder import all_sweeps
+from fa_sweep.sweeping.folder import all_sweeps
 from fa_sweep.tracking import database, stores
 from fa_sweep.tracking.stores.schema import PROVED_REVISIONS, open_tables
 from fa_sweep.tracking.uris import sqlite_uri
@@ -290,7 +290,7 @@ def test_a_full_disk_is_said_in_one_line_and_made_good_by_the_same_command(fa_sw
     assert fa_sweep(*command) == 0
     assert "40 reused" in capfd.readouterr().out
     with opened("outputs/mlflow.db") as connection:
-        assert connection.execute("SELECT status, count(*) FROM runs GROUP BY status").fetchall() == [("FINISHED", 41)]
+        assert connection.execute("SELECT status, count(*) FROM runs GROUP BY status").fetchall() == [("FINISHED", 43)]
     assert all(sweep.tracked for sweep in all_sweeps())
 
 

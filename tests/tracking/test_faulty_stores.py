@@ -13,7 +13,7 @@ from support.services import postgres
 
 from fa_sweep.errors import TrackingError
 from fa_sweep.settings.schema import TrackingConfig
-from fa_sweep.sweep.folder import Sweep, all_sweeps
+from fa_sweep.sweeping.folder import Sweep, all_sweeps
 from fa_sweep.tracking.importer import import_sweep
 from fa_sweep.tracking.stores import patience
 

@@ -13,7 +13,7 @@ from support.services import closed_port
 from support.store import experiments
 from support.waiting import PATIENCE
 
-from fa_sweep.sweep.folder import Sweep, all_sweeps
+from fa_sweep.sweeping.folder import Sweep, all_sweeps
 from fa_sweep.tracking import content, stores
 from fa_sweep.tracking.stores import patience
 from fa_sweep.tracking.stores.client import ClientStore

@@ -8,7 +8,7 @@ from support.commands import short
 from support.services import mlflow_server
 from support.store import parents
 
-from fa_sweep.sweep.folder import all_sweeps
+from fa_sweep.sweeping.folder import all_sweeps
 from fa_sweep.tracking.groups import FRACTION, MEDIANS
 
 pytestmark = pytest.mark.service("chromium", "mlflow")

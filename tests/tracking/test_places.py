@@ -12,7 +12,7 @@ from fa_sweep.errors import ConfigError
 from fa_sweep.report.estimates import fraction_converged, trajectories
 from fa_sweep.report.frames import from_sweep
 from fa_sweep.report.mlflow_frames import from_mlflow
-from fa_sweep.sweep.folder import Sweep, all_sweeps
+from fa_sweep.sweeping.folder import Sweep, all_sweeps
 from fa_sweep.tracking import description, groups, limits
 from fa_sweep.tracking.description import END
 from fa_sweep.tracking.groups import MEDIANS

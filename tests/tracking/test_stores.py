@@ -16,7 +16,7 @@ from support.services import mlflow_server, postgres
 from support.store import experiments
 from support.waiting import PATIENCE, until
 
-from fa_sweep.sweep.folder import all_sweeps
+from fa_sweep.sweeping.folder import all_sweeps
 from fa_sweep.tracking import content, stores
 from fa_sweep.tracking.stores import schema
 from fa_sweep.tracking.stores.client import ClientStore

@@ -13,7 +13,7 @@ from support.fake_mlflow import fake_mlflow
 from support.store import FOUR, children, parents, sql
 
 from fa_sweep.errors import StoreClosed, TrackingError
-from fa_sweep.sweep.folder import Sweep, all_sweeps
+from fa_sweep.sweeping.folder import Sweep, all_sweeps
 from fa_sweep.tracking import importer, stores
 from fa_sweep.tracking.importer import import_sweep
 from fa_sweep.tracking.tagnames import SUPERSEDED

@@ -9,7 +9,7 @@ import pytest
 from support.commands import short
 
 from fa_sweep.errors import ConfigError
-from fa_sweep.sweep.folder import all_sweeps
+from fa_sweep.sweeping.folder import all_sweeps
 from fa_sweep.tracking.claims import store_of
 from fa_sweep.tracking.content import RunContent
 from fa_sweep.tracking.stores import open_store

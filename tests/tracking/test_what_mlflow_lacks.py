@@ -7,7 +7,7 @@ import pytest
 from support.commands import short
 from support.store import FOUR, TWO, children, delete, parents, purge, sql
 
-from fa_sweep.sweep.folder import all_sweeps
+from fa_sweep.sweeping.folder import all_sweeps
 from fa_sweep.tracking.tagnames import SUPERSEDED
 
 

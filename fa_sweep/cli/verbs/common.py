@@ -8,8 +8,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from fa_sweep.sweep.catalogue import Catalogue
-from fa_sweep.sweep.folder import OUTPUTS
+from fa_sweep.sweeping.catalogue import Catalogue
+from fa_sweep.sweeping.folder import OUTPUTS
 
 WIDTH = 80
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")

@@ -7,7 +7,7 @@ from fa_sweep.cli.verbs.common import WIDTH, as_json, counted, print_json, short
 from fa_sweep.errors import ConfigError
 from fa_sweep.results.differences import differences
 from fa_sweep.results.selection import find
-from fa_sweep.sweep.union import UnitedRecords, united
+from fa_sweep.sweeping.union import UnitedRecords, united
 
 
 @click.command(help="Show what differs between sweeps, and nothing else, and the summary of all their runs together.")

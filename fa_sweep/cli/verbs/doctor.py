@@ -8,12 +8,12 @@ import click
 from fa_sweep.cli.verbs.common import as_json, counted, print_json
 from fa_sweep.errors import ConfigError, Unreadable
 from fa_sweep.process.resources import available_memory, free_disk, in_bytes
-from fa_sweep.sweep.catalogue import Catalogue
-from fa_sweep.sweep.environment import DECIDES_BITS, environment
-from fa_sweep.sweep.folder import OUTPUTS, Sweep
-from fa_sweep.sweep.labels import LABELS
-from fa_sweep.sweep.shards import SHARDS, is_verifiable, read_run_ids
-from fa_sweep.sweep.storage import read_json
+from fa_sweep.sweeping.catalogue import Catalogue
+from fa_sweep.sweeping.environment import DECIDES_BITS, environment
+from fa_sweep.sweeping.folder import OUTPUTS, Sweep
+from fa_sweep.sweeping.labels import LABELS
+from fa_sweep.sweeping.shards import SHARDS, is_verifiable, read_run_ids
+from fa_sweep.sweeping.storage import read_json
 from fa_sweep.tracking.database import why_not
 from fa_sweep.tracking.uris import AUTO, choose, sqlite_file
 

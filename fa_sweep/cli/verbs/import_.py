@@ -12,7 +12,7 @@ from fa_sweep.errors import ConfigError
 from fa_sweep.results.bundle import is_bundle, read_bundle
 from fa_sweep.results.selection import find
 from fa_sweep.settings.schema import TrackingConfig
-from fa_sweep.sweep.folder import Sweep
+from fa_sweep.sweeping.folder import Sweep
 from fa_sweep.tracking.importer import import_sweep
 from fa_sweep.tracking.uris import AUTO, choose, same_store
 

@@ -7,7 +7,7 @@ import click
 from fa_sweep.cli.verbs.common import WIDTH, as_json, counted, print_json, shortened
 from fa_sweep.process.resources import in_bytes
 from fa_sweep.results.listing import Listed, count, listed
-from fa_sweep.sweep.folder import OUTPUTS
+from fa_sweep.sweeping.folder import OUTPUTS
 
 
 @click.command(help="List sweeps, newest first, with their state and their command.")

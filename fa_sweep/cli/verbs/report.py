@@ -12,8 +12,8 @@ import click
 from fa_sweep.cli.verbs.common import sweeps_argument
 from fa_sweep.errors import CannotWrite, ConfigError
 from fa_sweep.results.selection import NEWEST, find
-from fa_sweep.sweep.folder import OUTPUTS, Sweep
-from fa_sweep.sweep.reuse import what_is_gone
+from fa_sweep.sweeping.folder import OUTPUTS, Sweep
+from fa_sweep.sweeping.reuse import what_is_gone
 from fa_sweep.tracking.uris import AUTO, DEFAULT, VARIABLE, choose, public, sqlite_file
 
 FORMATS = ("html", "md", "tex")

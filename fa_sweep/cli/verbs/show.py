@@ -1,11 +1,12 @@
 """`show`: one sweep in full: what it ran, its state, and its summary."""
 
 from dataclasses import asdict
+from textwrap import fill
 
 import click
 
 from fa_sweep.cli import console
-from fa_sweep.cli.verbs.common import as_json, counted, print_json, sweeps_argument
+from fa_sweep.cli.verbs.common import WIDTH, as_json, counted, print_json, sweeps_argument
 from fa_sweep.process.resources import in_bytes
 from fa_sweep.report.description import described
 from fa_sweep.results.listing import listed_one
@@ -44,7 +45,7 @@ def command(called: str | None, *, as_json: bool) -> None:
             click.echo(f"{name:<8} {text}")
     click.echo()
     for line in described(jobs):
-        click.echo(line)
+        click.echo(fill(line, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False))
     click.echo()
     click.echo(console.summary(jobs, records))
     for failed in dict.fromkeys(map(str, sweep.failures.values())):

@@ -5,7 +5,7 @@ import click
 from fa_sweep.checks import label
 from fa_sweep.cli.verbs.common import sweeps_argument
 from fa_sweep.results.selection import find_one
-from fa_sweep.sweep.labels import write_labels
+from fa_sweep.sweeping.labels import write_labels
 
 
 @click.command(

@@ -12,7 +12,7 @@ from fa_sweep.report.figures.panels import Drawn, grid
 from fa_sweep.report.figures.style import legend, new_figure
 from fa_sweep.report.frames import Frames
 from fa_sweep.report.names import Names, fold, label_of
-from fa_sweep.sweep.jobs import Job
+from fa_sweep.sweeping.jobs import Job
 
 # The text on the cells of a phase diagram. The cells keep their colours on a dark page, and so must the text: see `inline`.
 ON_LIGHT, ON_DARK = "#010101", "#fefefe"
