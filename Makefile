@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: sweep test test-all check torture audit bench manifest findings clean
+.PHONY: sweep test test-all check docs torture audit bench manifest findings clean
 .DEFAULT_GOAL := help
 # Where it is set, every command that a test starts compiles the package anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -11,6 +11,7 @@ help:
 	@echo "make test    the tests that need no service (about three minutes on two cores)"
 	@echo "make test-all  all tests: also browser, PostgreSQL, SLURM, Dask, MLflow's server, and longer ones"
 	@echo "make check   lint, format, types"
+	@echo "make docs    the site of the documentation, in site/"
 	@echo "make torture  attacks on the program from outside; writes the table of docs/reliability.md (20 minutes)"
 	@echo "make audit   how often the report's intervals cover and its tests reject, by simulation; writes docs/statistics.md"
 	@echo "make bench   timings against other ways, as ratios; writes benchmarks/RESULTS.md (half an hour)"
@@ -38,6 +39,10 @@ check: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: .venv/ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs --quiet build
+	@echo "open site/index.html"
 
 torture: .venv/ready
 	$(BIN)/python -m torture --minutes 20 --seed 0 --out docs/reliability.md

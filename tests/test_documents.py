@@ -9,9 +9,11 @@ from urllib.parse import unquote
 import pytest
 from support.places import ROOT
 
+# Pages that exist on the site only; `docs.hooks.reference` makes them.
+ON_THE_SITE = {ROOT / "docs/reference" / f"{name}.md" for name in ("settings", "command-line", "python")}
 # `make findings` writes these files, and tests of their own check them.
 GENERATED = ROOT / "analysis/findings"
-# CONTRIBUTING.md tells readers to create these files.
+# The guides tell readers to create these files.
 EXAMPLES = {"fa_sweep/feedback/shrunk.py", "conf/feedback/shrunk.yaml", "fa_sweep/tasks/majority.py", "conf/task/majority.yaml"}
 PLACEHOLDER = "NAME"
 # CHANGELOG.md also names files of earlier versions.
@@ -33,7 +35,9 @@ def missing_links(text: str, folder: Path) -> Iterator[str]:
     """Yield the relative links of a document that lead to no file. `folder` is the folder that the document is in."""
     for target in LINK.findall(CODE_BLOCK.sub("", text)):
         path = unquote(target.partition("#")[0])
-        if path and not re.match(r"[a-z]+:", target) and not (folder / path).exists():
+        if not path or re.match(r"[a-z]+:", target):
+            continue
+        if not (folder / path).exists() and (folder / path).resolve() not in ON_THE_SITE:
             yield target
 
 

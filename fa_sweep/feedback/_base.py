@@ -26,11 +26,11 @@ class FeedbackConfig:
     Attributes:
         mode: the name of the mode.
         distribution: the distribution that feedback matrices are drawn from, a key of `DISTRIBUTIONS`.
-        scale: the factor that multiplies each draw.
+        scale: the factor that multiplies each draw. It does not depend on `init.scale`.
         match_norm: whether each matrix is rescaled to the Frobenius norm of the initial weight that it replaces. `scale` then
             has no effect.
         sparsity: the fraction of each matrix's entries that are 0.
-        seed: the seed of the feedback draws; None for the run's own seed.
+        seed: the seed of the feedback draws; null for the run's own seed.
     """
 
     mode: str

@@ -15,7 +15,11 @@ from fa_sweep.numerics.layout import scaled_to_one
 
 @dataclass
 class PartialConfig(FeedbackConfig):
-    """The settings of partial alignment: `angle_deg` is the angle t between B and W, from 0 to 180 degrees."""
+    """The settings of partial alignment.
+
+    Attributes:
+        angle_deg: the angle t between B and W, in degrees: 0 is backpropagation, 90 is random feedback.
+    """
 
     angle_deg: float
 

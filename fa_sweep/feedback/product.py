@@ -26,8 +26,8 @@ class ProductConfig(FeedbackConfig):
     """The settings of product feedback alignment.
 
     Attributes:
-        width: the inner dimension k of the product B R; None for `expansion` times n_{l+1}, as in the authors' code.
-        expansion: the ratio of k to n_{l+1}, used if `width` is None.
+        width: the inner dimension k of the product B R; null for `expansion` times n_{l+1}, as in the authors' code.
+        expansion: the ratio of k to n_{l+1}, used if `width` is null.
         decay: the fraction d that R and every forward weight lose per step. Biases do not decay.
     """
 

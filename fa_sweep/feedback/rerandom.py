@@ -24,8 +24,8 @@ class RerandomConfig(FeedbackConfig):
     Attributes:
         every: the number of steps k between redraws.
         draws: "auto" draws the products B^T delta ("projections") in place of B wherever that leaves the distribution of the
-            signals unchanged (see `fa_sweep.feedback._projected`). This requires k = 1, batches of one example, a Gaussian
-            distribution, and neither `match_norm` nor sparsity. "literal" always draws the matrices.
+            signals unchanged. This requires k = 1, batches of one example, a Gaussian distribution, and neither `match_norm`
+            nor sparsity. "literal" always draws the matrices.
     """
 
     every: int

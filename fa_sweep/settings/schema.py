@@ -31,7 +31,8 @@ class InitConfig:
 
     Args:
         distribution: the distribution that weights are drawn from; a key of `DISTRIBUTIONS`.
-        scale: the factor by which unit draws of the distribution are multiplied (see `numerics.distributions`).
+        scale: the factor by which unit draws of the distribution are multiplied (for a normal distribution, the standard
+            deviation; for a uniform one, the largest magnitude).
 
     Raises:
         ConfigError: the distribution is unknown, or the scale is not positive.
@@ -50,9 +51,9 @@ class TrainConfig:
     """Settings of the training, its evaluations, and the condition under which a run counts as converged.
 
     Args:
-        loss: a key of `LOSSES`.
+        loss: the loss function; a key of `LOSSES`.
         reduction: whether an update is the "mean" or the "sum" over the examples of the batch.
-        optimiser: a key of `OPTIMISERS`.
+        optimiser: the rule that turns gradients into updates; a key of `OPTIMISERS`.
         lr: the learning rate.
         momentum: the momentum, 0 <= momentum < 1. Only the optimiser "momentum" uses it.
         weight_decay: in each step, the weights of the hidden layers shrink by the fraction lr * weight_decay. Biases do not.
@@ -158,7 +159,7 @@ class RunConfig:
         init: the settings of the initial weights.
         train: the settings of training and evaluation.
         dtype: the floating-point type of the training, "float64" or "float32".
-        engine: "numpy", or "numba" for the compiled engine.
+        engine: what computes the steps: "numpy", or the compiled engine "numba", which gives the same numbers.
 
     Raises:
         ConfigError: a value is unknown or out of range, or `feedback` holds the settings of another mode.
@@ -230,7 +231,7 @@ class AppConfig(RunConfig):
     """The settings of a run together with those of the application, which do not affect the run's results.
 
     Args:
-        name: the name of the sweep; empty for none. Its folder, its run in MLflow and its report bear it.
+        name: the name of the sweep, for its folder, its run in MLflow and its report; empty for none.
         tracking: the settings of MLflow.
         resume: which finished runs with the same id are reused: "true" for all, "same_environment" for those that were computed
             with the same libraries on the same kind of processor, "false" for none.

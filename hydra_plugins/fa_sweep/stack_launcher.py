@@ -15,9 +15,9 @@ class StackLauncherConf:
     """Settings of the launcher. The number of processes is not among them: it is the application's setting `n_jobs`.
 
     Attributes:
-        executor: local, dask or slurm.
+        executor: where the runs are trained: local, dask or slurm.
         address: The address of a Dask scheduler. Without one, dask starts a cluster on this machine.
-        slurm: The options that submitit passes to SLURM, such as {timeout_min: 60, slurm_partition: NAME}.
+        slurm: Parameters of submitit's AutoExecutor, such as {timeout_min: 60, slurm_partition: NAME}.
     """
 
     _target_: str = "hydra_plugins.fa_sweep.stack_launcher.StackLauncher"
