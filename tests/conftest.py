@@ -41,8 +41,8 @@ hypothesis_settings.load_profile("suite")
 # Each word stands for a group of tests: those whose address contains it. A group shares an expensive fixture, so it runs on
 # one worker.
 TOGETHER = (
-    "test_slurm.py", "test_compiled.py", "test_external_pieces.py", "test_other_environments.py", "test_signals.py", "postgresql",
-    "the_wheel",
+    "test_slurm.py", "test_compiled.py", "test_external_pieces.py", "test_other_environments.py", "test_signals.py",
+    "postgresql", "test_stores.py", "the_wheel",
 )  # fmt: skip
 
 Settings = Callable[..., AppConfig]
