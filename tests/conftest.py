@@ -44,7 +44,7 @@ hypothesis_settings.load_profile("suite")
 # one worker.
 TOGETHER = (
     "test_slurm.py", "test_compiled.py", "test_external_pieces.py", "test_other_environments.py", "test_signals.py",
-    "postgresql", "the_wheel",
+    "postgresql", "test_stores.py", "the_wheel",
 )  # fmt: skip
 
 Settings = Callable[..., AppConfig]

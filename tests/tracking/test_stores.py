@@ -138,15 +138,29 @@ def all_there(page, script, names):
     return found if names <= there else None
 
 
+@pytest.fixture(scope="module")
+def imported_twice(tmp_path_factory, empty_database):
+    """The folder of two imports into SQLite, and the address of an MLflow server over its database."""
+    from fa_sweep.cli.entry import main
+
+    folder = tmp_path_factory.mktemp("imported")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["fa_sweep"])
+        two_imports(lambda *arguments: main(arguments), patch)
+    with mlflow_server(f"sqlite:///{folder}/outputs/mlflow.db", folder) as url:
+        yield folder, url
+
+
 @pytest.mark.service("chromium", "mlflow")
-def test_the_same_on_the_ui_s_pages(fa_sweep, monkeypatch):
+def test_the_same_on_the_ui_s_pages(imported_twice):
     from mlflow import MlflowClient
 
-    two_imports(fa_sweep, monkeypatch)
-    store = f"sqlite:///{Path('outputs/mlflow.db').absolute()}"
-    with mlflow_server(store, Path()) as url, browser() as page:
+    folder, url = imported_twice
+    client = MlflowClient(f"sqlite:///{folder}/outputs/mlflow.db")
+    with browser() as page:
         page.grow(8000)  # MLflow's tables only hold the rows in view
-        ours, theirs = (shown_by_the_ui(MlflowClient(store), page, url, name) for name in ("by tables", "by client"))
+        ours, theirs = (shown_by_the_ui(client, page, url, name) for name in ("by tables", "by client"))
     assert ours == theirs
     assert len(ours[0]) > 60
     assert "angle_deg/signal_layer_2" in ours[1]
@@ -154,13 +168,12 @@ def test_the_same_on_the_ui_s_pages(fa_sweep, monkeypatch):
 
 
 @pytest.mark.service("mlflow")
-def test_the_same_in_sqlite(fa_sweep, monkeypatch):
+def test_the_same_in_sqlite(imported_twice, monkeypatch):
     from mlflow import MlflowClient
 
-    two_imports(fa_sweep, monkeypatch)
-    store = f"sqlite:///{Path('outputs/mlflow.db').absolute()}"
-    with mlflow_server(store, Path()) as url:
-        assert_same(MlflowClient(store), "by tables", "by client", rest(url))
+    folder, url = imported_twice
+    monkeypatch.chdir(folder)
+    assert_same(MlflowClient(f"sqlite:///{folder}/outputs/mlflow.db"), "by tables", "by client", rest(url))
 
 
 @pytest.fixture(scope="module")
@@ -170,38 +183,44 @@ def database():
         yield uri
 
 
+@pytest.fixture(scope="module")
+def server_over_postgresql(tmp_path_factory, database):
+    """The address of an MLflow server over the PostgreSQL database."""
+    with mlflow_server(database, tmp_path_factory.mktemp("served")) as url:
+        yield url
+
+
 @pytest.mark.service("postgresql", "mlflow")
-def test_the_same_in_postgresql(fa_sweep, monkeypatch, database):
+def test_the_same_in_postgresql(fa_sweep, monkeypatch, database, server_over_postgresql):
     from mlflow import MlflowClient
 
     two_imports(fa_sweep, monkeypatch, f"tracking.uri='{database}'")
-    with mlflow_server(database, Path()) as url:
-        assert_same(MlflowClient(database), "by tables", "by client", rest(url))
+    assert_same(MlflowClient(database), "by tables", "by client", rest(server_over_postgresql))
 
 
 @pytest.mark.service("postgresql", "mlflow")
-def test_two_sweeps_at_once_on_a_server_over_postgresql(tmp_path, database):
+def test_two_sweeps_at_once_on_a_server_over_postgresql(tmp_path, server_over_postgresql):
     from mlflow import MlflowClient
 
-    with mlflow_server(database, tmp_path / "served") as url:
-        there = ("tracking=server", f"tracking.uri={url}", "tracking.experiment=shared", "feedback=symmetric,random")
-        arguments = [line(*short(*there, f"seed=range({first},{first + 4})")) for first in (0, 2)]
-        with started(arguments[0], tmp_path) as one, started(arguments[1], tmp_path) as other:
-            said = [sweep.communicate(timeout=PATIENCE)[0] for sweep in (one, other)]
-        assert [one.returncode, other.returncode] == [0, 0], said
-        client = MlflowClient(url)
-        runs = client.search_runs(experiments(client, "shared"), max_results=1000)
-        parents = [run for run in runs if run.data.tags.get("fa_sweep.kind") == "sweep"]
-        assert len(parents) == 2, said
-        assert not any("View run" in text for text in said)
-        for parent in parents:
-            below = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
-            children = [run for run in below if "fa_sweep.kind" not in run.data.tags]
-            assert len(below) == 10
-            assert sorted(run.info.status for run in children) == ["FINISHED"] * 8
-            assert parent.info.status == "FINISHED"
-            assert all("accuracy" in run.data.metrics for run in children)
-            assert [a.path for a in client.list_artifacts(parent.info.run_id)] == ["configs.csv"]
+    url = server_over_postgresql
+    there = ("tracking=server", f"tracking.uri={url}", "tracking.experiment=shared", "feedback=symmetric,random")
+    arguments = [line(*short(*there, f"seed=range({first},{first + 4})")) for first in (0, 2)]
+    with started(arguments[0], tmp_path) as one, started(arguments[1], tmp_path) as other:
+        said = [sweep.communicate(timeout=PATIENCE)[0] for sweep in (one, other)]
+    assert [one.returncode, other.returncode] == [0, 0], said
+    client = MlflowClient(url)
+    runs = client.search_runs(experiments(client, "shared"), max_results=1000)
+    parents = [run for run in runs if run.data.tags.get("fa_sweep.kind") == "sweep"]
+    assert len(parents) == 2, said
+    assert not any("View run" in text for text in said)
+    for parent in parents:
+        below = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+        children = [run for run in below if "fa_sweep.kind" not in run.data.tags]
+        assert len(below) == 10
+        assert sorted(run.info.status for run in children) == ["FINISHED"] * 8
+        assert parent.info.status == "FINISHED"
+        assert all("accuracy" in run.data.metrics for run in children)
+        assert [a.path for a in client.list_artifacts(parent.info.run_id)] == ["configs.csv"]
 
 
 @pytest.mark.slow
