@@ -9,9 +9,7 @@
 Each name is imported when it is first used, so `import fa_sweep` alone loads nothing else.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -52,24 +50,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
-
-
-class _Package(ModuleType):
-    """This package. Its function `sweep` and its subpackage `sweep` share a name, so the subpackage can be called."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        # The import system sets every subpackage as an attribute, which from then on hides what __getattr__ would return.
-        if name == "sweep" and isinstance(value, ModuleType):
-            value.__class__ = _Sweep
-        super().__setattr__(name, value)
-
-
-class _Sweep(ModuleType):
-    """The subpackage `fa_sweep.sweep`, which trains a sweep when it is called."""
-
-    def __call__(self, *words: str, **settings: Any) -> Any:
-        """Train a sweep (see `fa_sweep.api.sweep`)."""
-        return import_module("fa_sweep.api").sweep(*words, **settings)
-
-
-sys.modules[__name__].__class__ = _Package

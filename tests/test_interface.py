@@ -44,14 +44,3 @@ def test_composing_leaves_hydra_as_it_was():
 
     compose("seed=1")
     assert not GlobalHydra.instance().is_initialized()
-
-
-def test_the_function_sweep_is_not_hidden_by_the_package_of_its_name(with_database, monkeypatch):
-    """`import fa_sweep.sweep.X` sets the attribute `sweep` of the package to the subpackage."""
-    import fa_sweep.sweep.folder
-
-    monkeypatch.chdir(with_database)
-    for seed in (0, 1):
-        result = fa_sweep.sweep("train.steps=41", "train.eval_every=20", seed=seed)
-        assert result.runs["seed"].tolist() == [seed]
-    assert fa_sweep.sweep.folder.all_sweeps()
