@@ -99,5 +99,5 @@ def python_page() -> str:
 
 
 def home(name: str) -> str:
-    """Return the module in which a public name is defined. The function `sweep` hides behind the subpackage of its name."""
+    """Return the module in which a public name is defined."""
     return str(getattr(importlib.import_module(_HOMES[name]), name).__module__)
