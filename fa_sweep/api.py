@@ -5,6 +5,7 @@ working folder. Calls from several threads take their turns. A call leaves no gl
 """
 
 import os
+import re
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
@@ -22,7 +24,7 @@ from fa_sweep.cli.composition import a_hydra
 from fa_sweep.cli.config_files import checked_files
 from fa_sweep.cli.current import carried_out
 from fa_sweep.cli.entry import job, plugins_visible
-from fa_sweep.cli.refusals import begins_anew, in_quotes, one_line
+from fa_sweep.cli.refusals import begins_anew, one_line
 from fa_sweep.errors import ConfigError, FaSweepError, RunsFailed
 from fa_sweep.process.notices import begin_command
 from fa_sweep.process.secrets import redacted, redacted_output, remember_secrets_of, remember_secrets_of_the_process
@@ -31,7 +33,8 @@ from fa_sweep.results.listing import listed
 from fa_sweep.results.lock import LOCK
 from fa_sweep.results.result import Result
 from fa_sweep.results.selection import NEWEST, find
-from fa_sweep.settings.messages import kind_of
+from fa_sweep.settings.messages import is_text, kind_of
+from fa_sweep.tracking.stores.connection import put_back
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +42,9 @@ if TYPE_CHECKING:
 __all__ = ["compose", "load", "runs", "sweep", "sweeps"]
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)  # a text that Hydra reads as such without quotes, unless it is a constant
+_CONSTANTS = ("null", "true", "false", "nan", "inf")
 
 
 def _call(function: Callable[P, T]) -> Callable[P, T]:
@@ -55,7 +61,10 @@ def _call(function: Callable[P, T]) -> Callable[P, T]:
                     return function(*args, **kwargs)
                 except FaSweepError as error:
                     error.args = tuple(redacted(each) for each in error.args)
-                    raise error from None  # the cause says the same, at length, and may hold a password
+                    error.__context__ = None  # it says the same, at length, and may hold a password
+                    raise error from None
+                finally:
+                    put_back()
 
     return call
 
@@ -135,8 +144,7 @@ def _key(override: str) -> str:
 def _override(name: str, value: Any) -> str:
     """Return a keyword argument as an override of the command line."""
     key = f"+{name}" if name == "experiment" else name
-    if hasattr(value, "tolist"):  # an array, or a number of NumPy
-        value = value.tolist()
+    value = _plain(value)
     if isinstance(value, range):
         return f"{key}=range({value.start},{value.stop},{value.step})"
     if isinstance(value, Mapping):
@@ -151,11 +159,12 @@ def _override(name: str, value: Any) -> str:
 
 def _text(name: str, value: Any) -> str:
     """Return one value as the command line would give it."""
-    if hasattr(value, "tolist"):
-        value = value.tolist()
+    value = _plain(value)
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, int | float):
+    if isinstance(value, int):
+        return int.__repr__(value)  # of an enumeration too
+    if isinstance(value, float):
         return repr(value)
     if isinstance(value, list | tuple):
         return f"[{','.join(_text(name, one) for one in value)}]"
@@ -163,7 +172,15 @@ def _text(name: str, value: Any) -> str:
         value = os.fspath(value)
     if not isinstance(value, str):
         raise ConfigError(f"{name} is {shown(value)}, a {type(value).__name__}; give a number, a text, or a list of these")
-    return value if value.isidentifier() else in_quotes(value)
+    text = str.__str__(value)
+    is_constant = text.lower() in _CONSTANTS and is_text(kind_of(name))
+    is_plain = _WORD.fullmatch(text) and not is_constant
+    return text if is_plain else str(QuotedString(text, Quote.single).with_quotes())
+
+
+def _plain(value: Any) -> Any:
+    """Return an array, or a number of NumPy, as one of Python."""
+    return value.tolist() if hasattr(value, "tolist") and not isinstance(value, type) else value
 
 
 compose = _call(composition.compose)
@@ -213,4 +230,5 @@ def runs(query: str = "") -> "pd.DataFrame":
     """
     import pandas as pd
 
-    return pd.DataFrame(rows.runs(query))
+    found, names = rows.selected(query)
+    return pd.DataFrame(found, columns=None if found else names)

@@ -1,6 +1,8 @@
 """The Python interface: same numbers, ids, ledger and refusals as the command line, from threads, and nothing left behind."""
 
+import enum
 import gc
+import logging
 import os
 import subprocess
 import sys
@@ -10,10 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import QuotedString
 from support.commands import short
 from support.waiting import PATIENCE
 
 import fa_sweep as fa
+from fa_sweep.api import _override
 from fa_sweep.errors import ConfigError
 from fa_sweep.sweeping.folder import all_sweeps
 from fa_sweep.tracking.uris import VARIABLE
@@ -49,6 +54,23 @@ def test_words_and_keywords_are_the_same_sweep():
     assert (job.run.seed, job.run.model.hidden, job.run.model.bias, job.run.train.lr) == (7, [3, 4], True, 0.5)
 
 
+Mode = enum.Enum("Mode", {"RANDOM": "random"}, type=str)
+Number = enum.IntEnum("Number", {"TWO": 2})
+TEXTS = ["the 'best'", "'q'", '"q"', "a\\", "a\\'b", "größe", "null", "true", "True", "nan", "1e3", "a,b", "[1]", " x "]
+
+
+def test_a_text_arrives_as_it_is():
+    for text in TEXTS:
+        (override,) = OverridesParser.create().parse_overrides([_override("name", text)])
+        value = override.value()
+        assert (value.text if isinstance(value, QuotedString) else value) == text
+
+
+def test_members_of_enumerations_are_what_they_stand_for():
+    (job,) = fa.sweep(*CHEAP, feedback=Mode.RANDOM, seed=Number.TWO).sweeps[0].jobs
+    assert (job.run.feedback.mode, job.run.seed) == ("random", 2)
+
+
 def test_a_preset_sweeps_as_on_the_command_line():
     result = fa.sweep(experiment="seed_post", seed=range(2), **{"train.steps": 101})
     assert len(result.sweeps[0].jobs) > 2
@@ -63,6 +85,7 @@ REFUSED = [
     ({"seed": []}, "seed is an empty list"),
     ({"train": {"lr": 3}}, "train is a mapping"),
     ({"seed": object()}, "seed is <object"),
+    ({"dtype": np.float32}, "dtype is <class"),
     ({"seed": "x"}, "seed"),
     ({"dry_run": True}, "dry_run=true trains nothing"),
     ({"seed": range(0)}, "seed"),
@@ -118,6 +141,28 @@ def test_queries_and_lists():
     assert fa.load().name == "one"
     with pytest.raises(ConfigError):
         fa.runs("nothing == 1")
+    with pytest.raises(ConfigError, match=r"did you mean feedback\.mode"):
+        fa.runs("feedback == 'random'")
+    with pytest.raises(ConfigError, match="too long"):
+        fa.runs("seed == " + "9" * 5000)
+    assert fa.runs("seed == 99")["outcome"].tolist() == []
+
+
+def test_a_result_is_read_from_any_folder(tmp_path_factory, monkeypatch):
+    fa.sweep(*CHEAP, seed=range(2), name="one")
+    result = fa.load("one")
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert len(result.runs) == 2
+    assert result.name == "one"
+    assert result.report(formats="md").exists()
+    assert list(Path().iterdir()) == []
+
+
+def test_figures_are_drawn_once_and_unknown_documents_are_refused():
+    result = fa.sweep(*CHEAP, seed=range(2))
+    assert result.plot.survival() is result.plot.survival()
+    with pytest.raises(ConfigError, match="formats"):
+        result.report(formats=["pdf"])
 
 
 def test_calls_from_threads_take_their_turns():
@@ -179,6 +224,23 @@ def test_nothing_global_is_left_behind():
     assert state() == before
 
 
+def test_what_mlflow_needs_does_not_stay(monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "7")
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
+    import mlflow  # noqa: F401
+
+    logger = logging.getLogger("mlflow")
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        fa.sweep(*CHEAP, seed=range(2))
+        assert logger.level == logging.WARNING
+    finally:
+        logger.setLevel(before)
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "7"
+    assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ
+
+
 def test_thirty_calls_leak_nothing():
     def descriptors():
         gc.collect()
@@ -208,6 +270,13 @@ def test_a_script_without_a_main_guard_trains_in_processes(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("runs: 12") == 1
     assert done.stderr == ""
+
+
+def test_no_password_is_in_what_led_to_a_refusal():
+    with pytest.raises(ConfigError) as refused:
+        fa.sweep(**{"tracking.url": "http://user:s3cret-w0rd@h"})
+    assert refused.value.__cause__ is None
+    assert refused.value.__context__ is None
 
 
 def test_no_password_is_written_or_shown(monkeypatch, capfd):

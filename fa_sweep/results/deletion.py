@@ -55,6 +55,8 @@ class Deletion:
             for sweep in self.sweeps:
                 (sweep.folder / RECORD).unlink(missing_ok=True)  # without its record, a folder is no sweep
                 remove_folder(sweep.folder.resolve(), self.outputs)
+                if sweep.folder.is_symlink():  # it has another name than the folder
+                    sweep.folder.unlink()
                 shutil.rmtree(self.outputs / "reports" / sweep.id, ignore_errors=True)
         except OSError as error:
             where = error.filename or "a file of the sweep"
@@ -69,13 +71,20 @@ def plan_deletion(sweeps: Sequence[Sweep], outputs: Path = OUTPUTS) -> Deletion:
         outputs: The folder of the ledger.
 
     Raises:
-        ConfigError: A sweep is still running, or another sweep cannot be read, so that nobody knows which runs it uses.
+        ConfigError: A sweep is still running or belongs to another ledger, or another sweep cannot be read, so that nobody
+            knows which runs it uses.
     """
+    catalogue = Catalogue(outputs)
+    known = {os.path.realpath(folder) for folder in catalogue.entries}
     for sweep in sweeps:
         if sweep.is_running:
             raise ConfigError(f"{sweep.id} is still running; stop its command first, or wait for it")
+        if os.path.realpath(sweep.folder) not in known:
+            raise ConfigError(
+                f"{sweep.folder} is not a sweep under {outputs} here, so nobody knows which other sweeps use its runs; "
+                "go to the folder whose outputs hold it, and delete it there"
+            )
     gone = {os.path.realpath(sweep.folder) for sweep in sweeps}
-    catalogue = Catalogue(outputs)
     for folder, entry in catalogue.entries.items():
         if entry.fault and os.path.realpath(folder) not in gone:
             raise ConfigError(f"{entry.fault}; mend or remove it first, because it may use runs of these sweeps")

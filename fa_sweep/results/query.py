@@ -23,6 +23,8 @@ from fa_sweep.checks import did_you_mean, shown
 from fa_sweep.errors import ConfigError
 
 LONGEST = 10_000  # characters
+_LONGEST_NUMBER = 400  # characters; Python refuses to read whole numbers of thousands of digits
+_OPTIONS = {"feedback": "feedback.mode", "task": "task.name", "init": "init.distribution"}
 DEEPEST = 40  # levels of parentheses and brackets
 Row = Mapping[str, Any]
 Value = Callable[[Row], Any]
@@ -64,7 +66,8 @@ class Query:
         """Raise ConfigError if a name is not among the known ones. The message suggests a similar name, or quotes."""
         for name in self.names:
             if name not in known:
-                remedy = did_you_mean(name, known) or f"if it is a text, quote it: '{name}'; "
+                meant = f"did you mean {_OPTIONS[name]}? " if name in _OPTIONS else did_you_mean(name, known)
+                remedy = meant or f"if it is a text, quote it: '{name}'; "
                 said = f"query {shown(self.text)}: no run has anything called {name}"
                 raise ConfigError(f"{said}; {remedy}names are settings, such as train.lr, and columns, such as outcome")
 
@@ -191,6 +194,8 @@ class _Parser:
         if self.takes("["):
             return self._nested("]", self._members)
         if token.kind == "number":
+            if len(token.text) > _LONGEST_NUMBER:
+                self.fail(f"the number at character {token.place + 1} is too long")
             self.next += 1
             number = float(token.text) if re.search(r"[.eE]", token.text) else int(token.text)
             return lambda row: number

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fa_sweep.checks import one_of
 from fa_sweep.results.lock import one_at_a_time
 from fa_sweep.sweeping.folder import OUTPUTS, Sweep
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from fa_sweep.report.frames import Frames
 
+FORMATS = ("html", "md", "tex")
 OF_A_RUN = (
     "seed", "group", "outcome", "first_reach_step", "convergence_step", "diverged_at_step", "at_end", "last_step",
 )  # fmt: skip
@@ -32,8 +34,8 @@ class Result:
     """
 
     def __init__(self, sweeps: Sequence[Sweep]) -> None:
-        self.sweeps = list(sweeps)
         # Later calls may come from another working folder.
+        self.sweeps = [sweep.absolute() for sweep in sweeps]
         self._outputs = OUTPUTS.absolute()
 
     @property
@@ -137,7 +139,7 @@ class Result:
         *,
         reference: str | None = None,
         all_pairs: bool = False,
-        formats: Collection[str] = ("html", "md", "tex"),
+        formats: Collection[str] = FORMATS,
     ) -> Path:
         """Write the report, and return the path of its first document.
 
@@ -148,8 +150,11 @@ class Result:
             formats: The documents to write, some of "html", "md" and "tex".
 
         Raises:
-            ConfigError: There is no group called `reference`.
+            ConfigError: There is no group called `reference`, or no such document.
         """
+        formats = (formats,) if isinstance(formats, str) else formats
+        for each in formats:
+            one_of("formats", each, FORMATS)
         from fa_sweep.report.report import write_report
         from fa_sweep.studies import figures_of_study
 
@@ -158,7 +163,7 @@ class Result:
             self.frames, folder, reference=reference, all_pairs=all_pairs, formats=formats, first=figures_of_study
         )
 
-    @property
+    @cached_property
     def plot(self) -> "Plots":
         """The figures of the report, each as a method that returns a matplotlib Figure: `result.plot.survival()`."""
         return Plots(self)

@@ -29,19 +29,23 @@ def runs(query: str | Query = "", sweeps: Iterable[Sweep] | None = None, outputs
     Raises:
         ConfigError: The query cannot be read, or has a name that no run has.
     """
+    return selected(query, sweeps, outputs)[0]
+
+
+def selected(
+    query: str | Query = "", sweeps: Iterable[Sweep] | None = None, outputs: Path = OUTPUTS
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return what `runs` returns, and the names of all columns that any run has."""
     parsed = parse(query) if isinstance(query, str) and query.strip() else None if isinstance(query, str) else query
     rows = _rows(all_sweeps(outputs) if sweeps is None else sweeps, outputs)
-    if parsed is None:
-        return list(rows)
-    found, known, some = [], set[str](), False
+    found, known = [], dict[str, None]()
     for row in rows:
-        known |= row.keys()
-        some = True
-        if parsed.selects(row):
+        known |= dict.fromkeys(row)
+        if parsed is None or parsed.selects(row):
             found.append(row)
-    if some:
+    if parsed is not None and known:
         parsed.check_names(known)
-    return found
+    return found, list(known)
 
 
 def _rows(sweeps: Iterable[Sweep], outputs: Path) -> Iterator[dict[str, Any]]:

@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -35,13 +35,16 @@ from fa_sweep.sweeping.catalogue import TRACKED, Catalogue, Entry, read_tracking
 from fa_sweep.sweeping.environment import environment
 from fa_sweep.sweeping.failures import FAILURES, Failed, failures_bytes, read_failures
 from fa_sweep.sweeping.jobs import TABLE, Job, jobs_bytes, read_jobs
-from fa_sweep.sweeping.labels import Labels, read_labels, write_labels
+from fa_sweep.sweeping.labels import LABELS, Labels, read_labels, write_labels
 from fa_sweep.sweeping.ledger import Ledger, Records
 from fa_sweep.sweeping.record import FORMAT, RECORD, SweepRecord, preset_of, process_started, read_record
-from fa_sweep.sweeping.storage import digest, lock, write_and_hold, write_bytes, write_json
+from fa_sweep.sweeping.shards import SHARDS
+from fa_sweep.sweeping.storage import digest, lock, remove_leavings, write_and_hold, write_bytes, write_json
 
 OUTPUTS = Path("outputs")
 NAME_IN_ID = 60  # the most characters of a sweep's name that its id contains
+_OWN_FILES = (TABLE, FAILURES, TRACKED, LABELS, "multirun.yaml", "config.yaml", RECORD)
+_LOGS = "slurm"
 ELSEWHERE_S = 86400  # how long a process on another machine counts as alive, if the record cannot be locked
 
 
@@ -178,6 +181,12 @@ class Sweep:
             return time.time() - self.record.created_at_ms / 1000 < ELSEWHERE_S
         return self.record.is_process_alive
 
+    def absolute(self) -> "Sweep":
+        """Return this sweep with the absolute path of its folder, so that it can be read from any working folder."""
+        found = replace(self, folder=self.folder.absolute())
+        found.__dict__.update({name: value for name, value in vars(self).items() if name in ("jobs", "record")})
+        return found
+
     def close(self) -> None:
         """Give up the right to import the sweep, because this process is done with it."""
         while self._lock:
@@ -227,10 +236,24 @@ def _short(folder: Path) -> str:
 
 
 def remove_folder(folder: Path, outputs: Path = OUTPUTS) -> None:
-    """Remove the folder of a sweep that trained nothing, and the link to it."""
+    """Remove the folder of a sweep or a single run, and the link to it.
+
+    A single run may have been put into a folder that holds other files. If the folder is not one that this program names
+    itself, only the sweep's own files are removed, and the folder stays if it then still holds anything.
+    """
     if link := _link_to(folder, outputs):
         link.unlink(missing_ok=True)
-    shutil.rmtree(folder)
+    if folder.resolve().parent in {(outputs / name).resolve() for name in ("sweeps", "runs")}:
+        shutil.rmtree(folder)
+        return
+    for path in [*(folder / SHARDS).glob("*.parquet"), *(folder / name for name in _OWN_FILES)]:
+        path.unlink(missing_ok=True)
+    shutil.rmtree(folder / _LOGS, ignore_errors=True)
+    for place in (folder / SHARDS, folder):
+        if place.is_dir():
+            remove_leavings(place)
+            if not any(place.iterdir()):
+                place.rmdir()
 
 
 def _link_to(folder: Path, outputs: Path) -> Path | None:

@@ -79,3 +79,25 @@ def test_a_sweep_behind_a_link_goes_with_its_link(tmp_path):
     assert not far.exists()
     assert not sweep.folder.is_symlink()
     assert sorted(sweep.title for sweep in all_sweeps()) == ["a", "b"]
+
+
+def test_a_sweep_of_another_ledger_is_refused(monkeypatch):
+    sweep = find_one("a").absolute()
+    monkeypatch.chdir("outputs/sweeps")
+    with pytest.raises(ConfigError, match="is not a sweep under outputs here"):
+        plan_deletion([find_one(sweep.id), find_one(sweep.folder)])
+
+
+def test_other_files_in_a_folder_that_the_user_named_stay(tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("precious")
+    sweep = find_one("c")
+    for path in sweep.folder.iterdir():
+        shutil.move(path, mine)
+    sweep.folder.rmdir()
+    sweep.folder.symlink_to(mine, target_is_directory=True)
+    plan_deletion([find_one("c")]).carry_out()
+    assert [path.name for path in mine.iterdir()] == ["thesis.txt"]
+    assert not sweep.folder.is_symlink()
+    assert sorted(one.title for one in all_sweeps()) == ["a", "b"]

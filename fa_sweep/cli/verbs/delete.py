@@ -22,8 +22,9 @@ def command(called: tuple[str, ...], *, yes: bool, mlflow: bool) -> None:
         click.confirm("Delete?", abort=True)
     if mlflow:
         click.echo(f"marked as deleted in MLflow: {counted(plan.delete_from_mlflow(), 'run')}")
+    freed = plan.size - plan.moved_size  # afterwards the shards that are kept lie elsewhere
     plan.carry_out()
-    click.echo(f"deleted {counted(len(plan.sweeps), 'sweep')}, {in_bytes(plan.size - plan.moved_size)}")
+    click.echo(f"deleted {counted(len(plan.sweeps), 'sweep')}, {in_bytes(freed)}")
 
 
 def _said(plan: Deletion, *, mlflow: bool) -> str:

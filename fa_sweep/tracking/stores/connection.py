@@ -16,10 +16,31 @@ from fa_sweep.tracking.uris import absolute, sqlite_file
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+_SET = (
+    "MLFLOW_DISABLE_TELEMETRY", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "MLFLOW_HTTP_REQUEST_MAX_RETRIES",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT",
+)  # fmt: skip
 REFUSED = (
     "INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED", "RESOURCE_ALREADY_EXISTS",
     "RESOURCE_DOES_NOT_EXIST", "ENDPOINT_NOT_FOUND", "FEATURE_DISABLED", "NOT_IMPLEMENTED",
 )  # fmt: skip
+
+
+_variables: dict[str, str | None] = {}  # what `quiet` has changed, as it was before
+_levels: dict[str, int] = {}
+
+
+def put_back() -> None:
+    """Give the environment and the loggers of this process back what `quiet` has changed."""
+    while _variables:
+        name, value = _variables.popitem()
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    while _levels:
+        name, level = _levels.popitem()
+        logging.getLogger(name).setLevel(level)
 
 
 def quiet(timeout_s: float = 30.0) -> None:
@@ -30,6 +51,8 @@ def quiet(timeout_s: float = 30.0) -> None:
     Args:
         timeout_s: The time-out of MLflow's HTTP requests, in seconds.
     """
+    for name in _SET:
+        _variables.setdefault(name, os.environ.get(name))
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # otherwise MLflow prints two lines per run
     os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
@@ -37,6 +60,7 @@ def quiet(timeout_s: float = 30.0) -> None:
     import mlflow  # noqa: F401
 
     for name in ("alembic", "mlflow"):  # after the import, which sets the levels too
+        _levels.setdefault(name, logging.getLogger(name).level)
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
