@@ -3,9 +3,11 @@
 import shutil
 from pathlib import Path
 
+import click
 import pytest
 
 import fa_sweep as fa
+from fa_sweep.cli.verbs.group import main
 from fa_sweep.errors import ConfigError
 from fa_sweep.results.deletion import plan_deletion
 from fa_sweep.results.selection import find, find_one
@@ -101,3 +103,16 @@ def test_other_files_in_a_folder_that_the_user_named_stay(tmp_path):
     assert [path.name for path in mine.iterdir()] == ["thesis.txt"]
     assert not sweep.folder.is_symlink()
     assert sorted(one.title for one in all_sweeps()) == ["a", "b"]
+
+
+def test_a_sweep_that_begins_before_the_answer_keeps_its_runs(monkeypatch):
+    def begin_another(*_, **__):
+        words = "train.steps=201", "train.eval_every=50", "resume=true"
+        answered.append(fa.sweep(*words, feedback=["symmetric", "random"], seed=range(2), name="late"))
+
+    answered: list[fa.Result] = []
+    plan_deletion([find_one("b")]).carry_out()
+    monkeypatch.setattr(click, "confirm", begin_another)
+    assert main(["delete", "a"]) == 0
+    (late,) = answered
+    assert len(fa.load("late").runs) == len(late.sweeps[0].jobs)

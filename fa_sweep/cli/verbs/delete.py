@@ -20,6 +20,7 @@ def command(called: tuple[str, ...], *, yes: bool, mlflow: bool) -> None:
     click.echo(_said(plan, mlflow=mlflow))
     if not yes:
         click.confirm("Delete?", abort=True)
+        plan = plan_deletion(plan.sweeps)  # a sweep may have begun meanwhile that uses some of these runs
     if mlflow:
         click.echo(f"marked as deleted in MLflow: {counted(plan.delete_from_mlflow(), 'run')}")
     freed = plan.size - plan.moved_size  # afterwards the shards that are kept lie elsewhere
