@@ -34,6 +34,7 @@ from fa_sweep.results.lock import LOCK
 from fa_sweep.results.result import Result
 from fa_sweep.results.selection import NEWEST, find
 from fa_sweep.settings.messages import is_text, kind_of
+from fa_sweep.sweeping.executors.local import no_server_left
 from fa_sweep.tracking.stores.connection import put_back
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def sweep(*words: str, **settings: Any) -> Result:
 
 def _conduct(overrides: Sequence[str]) -> None:
     """Conduct a sweep by the same steps as the command line."""
-    with _refusals(), checked_files(), plugins_visible():
+    with _refusals(), checked_files(), plugins_visible(), no_server_left():
         check_arguments(overrides)
         with a_hydra() as hydra:
             hydra.multirun("config", job, list(overrides), with_log_configuration=False)
@@ -175,7 +176,8 @@ def _text(name: str, value: Any) -> str:
     text = str.__str__(value)
     is_constant = text.lower() in _CONSTANTS and is_text(kind_of(name))
     is_plain = _WORD.fullmatch(text) and not is_constant
-    return text if is_plain else str(QuotedString(text, Quote.single).with_quotes())
+    literal = text.replace("${", "\\${")  # OmegaConf would take it for another setting's name
+    return text if is_plain else str(QuotedString(literal, Quote.single).with_quotes())
 
 
 def _plain(value: Any) -> Any:
@@ -197,6 +199,9 @@ def load(*called: str | os.PathLike[str]) -> Result:
     Raises:
         ConfigError: A word calls no sweep, or several.
     """
+    for word in called:
+        if not isinstance(word, str | os.PathLike):
+            raise ConfigError(f"{shown(word)} calls no sweep; give texts or paths, one by one: load('a', 'b')")
     return Result(find(called or (NEWEST,)))
 
 
@@ -230,5 +235,7 @@ def runs(query: str = "") -> "pd.DataFrame":
     """
     import pandas as pd
 
+    if not isinstance(query, str):
+        raise ConfigError(f'the query is {shown(query)}; it must be a text, such as "seed < 3"')
     found, names = rows.selected(query)
     return pd.DataFrame(found, columns=None if found else names)

@@ -288,3 +288,45 @@ def test_no_password_is_written_or_shown(monkeypatch, capfd):
     for secret in ("s3cret-w0rd", "0ther-s3cret"):
         assert secret not in shown
         assert secret.encode() not in written
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_child_forked_during_another_thread_s_call_does_not_wait_for_it():
+    from fa_sweep.results.lock import LOCK
+
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with LOCK:
+            held.set()
+            done.wait(PATIENCE)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(PATIENCE)
+    child = os.fork()
+    if not child:
+        os._exit(0 if LOCK.acquire(blocking=False) else 1)
+    status = os.waitpid(child, 0)[1]
+    done.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_no_server_of_processes_is_left():
+    from multiprocessing import forkserver
+
+    fa.sweep(*CHEAP, feedback=["symmetric", "random"], seed=range(6), n_jobs=2)
+    assert forkserver._forkserver._forkserver_pid is None
+    assert len(fa.sweep(*CHEAP, feedback=["symmetric", "random"], seed=range(6, 12), n_jobs=2).runs) == 12
+
+
+@pytest.mark.parametrize("name", ["${seed}", "${oc.env:HOME}", "x${y", "50 %", "a,b", "'q'", "null"])
+def test_a_text_from_python_is_taken_literally(name):
+    assert fa.sweep(*CHEAP, seed=0, name=name).name == name
+
+
+def test_arguments_of_the_wrong_kind_get_one_line():
+    for call in (lambda: fa.load(["a", "b"]), lambda: fa.load(None), lambda: fa.load(3), lambda: fa.runs(3)):
+        with pytest.raises(ConfigError):
+            call()

@@ -46,6 +46,7 @@ ALLOWED = {
     "xarray": {"results"},
     "seaborn": {"report", "studies"},
     "matplotlib": {"report", "studies"},
+    "markupsafe": {"report"},
     "jinja2": {"report", "studies"},
     "scipy": {"report", "studies"},
     "pyarrow": {"sweeping"},

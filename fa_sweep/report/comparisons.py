@@ -138,9 +138,8 @@ class _Pair:
 
 def _pairs(frames: Frames, reference: str | None, *, all_pairs: bool) -> list[tuple[dict[str, Any], _Pair]]:
     if reference is not None and reference not in frames.groups:
-        raise ConfigError(
-            f"--reference is {reference!r}; {did_you_mean(reference, frames.groups)}choose one of {'; '.join(frames.groups)}"
-        )
+        meant = did_you_mean(str(reference), frames.groups)
+        raise ConfigError(f"the reference is {reference!r}; {meant}choose one of {'; '.join(frames.groups)}")
     by_group = _present(frames)
     chosen = (
         list(combinations(frames.groups[::-1], 2))

@@ -97,7 +97,7 @@ def is_bundle(path: Path) -> bool:
         return False
 
 
-def read_bundle(path: Path, outputs: Path = OUTPUTS) -> Sweep:
+def read_bundle(path: Path, outputs: Path = OUTPUTS) -> tuple[Sweep, bool]:
     """Verify a bundle and take its sweep into a ledger.
 
     Args:
@@ -105,11 +105,11 @@ def read_bundle(path: Path, outputs: Path = OUTPUTS) -> Sweep:
         outputs: The folder of the ledger.
 
     Returns:
-        The sweep in the ledger. If the ledger has it already, nothing is changed.
+        The sweep in the ledger, and whether it was taken. If the ledger has it already, nothing is changed.
 
     Raises:
         Unreadable: The file is no bundle, or damaged.
-        ConfigError: There is no room for its content.
+        ConfigError: There is no room for its content, or its folder is in use.
         CannotWrite: The ledger cannot be written.
     """
     folder, part = None, None
@@ -118,7 +118,9 @@ def read_bundle(path: Path, outputs: Path = OUTPUTS) -> Sweep:
             head = _verified(bundle, path)
             folder = outputs / "sweeps" / str(head["id"])
             if (folder / RECORD).exists():
-                return Sweep(folder)
+                return Sweep(folder), False
+            if os.path.lexists(folder):
+                raise ConfigError(f"{folder} exists, but holds no sweep; move it out of the way first")
             if (size := sum(info.file_size for info in bundle.infolist())) > free_disk(outputs):
                 raise ConfigError(f"{path} holds {in_bytes(size)}, more than is free on the disk; make room first")
             part = outputs / f".{folder.name}.{os.getpid()}.tmp"  # not beside the sweeps, where it would look like one
@@ -144,7 +146,7 @@ def read_bundle(path: Path, outputs: Path = OUTPUTS) -> Sweep:
     finally:
         if part is not None:
             shutil.rmtree(part, ignore_errors=True)
-    return Sweep(folder)
+    return Sweep(folder), True
 
 
 def _verified(bundle: zipfile.ZipFile, path: Path) -> dict[str, Any]:

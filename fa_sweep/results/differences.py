@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fa_sweep.roles import Role, roles_of
 from fa_sweep.settings.identity import run_settings
 from fa_sweep.settings.schema import GROUPS
 from fa_sweep.sweeping.folder import Sweep
@@ -33,7 +34,8 @@ class Difference:
 def differences(sweeps: Sequence[Sweep]) -> list[Difference]:
     """Return what differs between sweeps: first the settings of their runs, then the environments of their commands.
 
-    A setting differs if the sets of its values do. Settings that do not influence results, such as the engine, are left out.
+    A setting differs if the sets of its values do. Left out are settings that do not influence results, such as the engine, and
+    those that only propose another setting's value.
     """
     settings = [_settings(sweep.jobs) for sweep in sweeps]
     environments = [{name: (value,) for name, value in sweep.record.environment.items()} for sweep in sweeps]
@@ -49,8 +51,9 @@ def _settings(jobs: Iterable[Job]) -> dict[str, tuple[Any, ...]]:
         if key in seen:
             continue
         seen.add(key)
+        roles = roles_of(job.run)
         for name, value in run_settings(job.run).items():
-            if name not in ("seed", "engine"):
+            if name not in ("seed", "engine") and roles[name] is not Role.PROPOSING:
                 found.setdefault(name, {})[json.dumps(value)] = value
     return {name: tuple(values.values()) for name, values in found.items()}
 

@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 
 from fa_sweep.checks import did_you_mean, shown
 from fa_sweep.errors import ConfigError
+from fa_sweep.process.secrets import redact
 
 LONGEST = 10_000  # characters
 _LONGEST_NUMBER = 400  # characters; Python refuses to read whole numbers of thousands of digits
@@ -31,7 +32,7 @@ Value = Callable[[Row], Any]
 
 _TOKEN = re.compile(
     r"""\s*(?:
-    (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
+    (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])|-inf\b)
   | (?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
   | (?P<name>[A-Za-z_]\w*(?:[./][\w-]+)*)
   | (?P<sign>==|!=|<=|>=|[<>=()\[\],])
@@ -96,7 +97,7 @@ class _Parser:
     """A parser by recursive descent, with one method per rule of the grammar."""
 
     def __init__(self, text: str) -> None:
-        self.text, self.names = text, list[str]()
+        self.text, self.names = redact(text), list[str]()
         self.tokens, self.next, self.depth = self._tokens(), 0, 0
 
     def _tokens(self) -> list[_Token]:
@@ -111,6 +112,8 @@ class _Parser:
         return [*found, _Token("end", "", end)]
 
     def fail(self, why: str) -> NoReturn:
+        if re.search(r"&&|\|\||\b(AND|OR|NOT|IN)\b", self.text):
+            why += "; the words are and, or, not, in"
         raise ConfigError(f"query {shown(self.text)}: {why}; write, for example, \"task.name == 'xor' and train.lr < 0.1\"")
 
     @property

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fa_sweep.checks import one_of
+from fa_sweep.errors import CannotWrite
 from fa_sweep.results.lock import one_at_a_time
 from fa_sweep.sweeping.folder import OUTPUTS, Sweep
 
@@ -150,6 +151,7 @@ class Result:
             formats: The documents to write, some of "html", "md" and "tex".
 
         Raises:
+            CannotWrite: A file cannot be written.
             ConfigError: There is no group called `reference`, or no such document.
         """
         formats = (formats,) if isinstance(formats, str) else formats
@@ -159,9 +161,13 @@ class Result:
         from fa_sweep.studies import figures_of_study
 
         folder = Path(out) if out is not None else self._outputs / "reports" / self.frames.about.id
-        return write_report(
-            self.frames, folder, reference=reference, all_pairs=all_pairs, formats=formats, first=figures_of_study
-        )
+        try:
+            return write_report(
+                self.frames, folder, reference=reference, all_pairs=all_pairs, formats=formats, first=figures_of_study
+            )
+        except OSError as error:
+            where = error.filename or folder
+            raise CannotWrite(error.errno or 0, f"{where} cannot be written: {error.strerror or error}") from error
 
     @cached_property
     def plot(self) -> "Plots":

@@ -91,6 +91,8 @@ class TestWithALedger:
         out = said(capfd, "runs", "feedback.mode == 'random' and train.lr < 1").splitlines()
         assert out[-1] == "5 runs"
         assert out[0].split() == ["sweep", "name", "outcome", "convergence_step", "final.accuracy"]
+        assert {line.split()[0] for line in out[1:-1]} <= {sweep.id[20:26] for sweep in all_sweeps()}
+        assert max(map(len, out)) <= 80
         rows = told(capfd, "runs", "outcome == 'diverged'", "--columns", "train.lr,outcome,convergence_step")
         assert rows[0] == {"train.lr": 50.0, "outcome": "diverged", "convergence_step": None}
         assert "train.lr" in said(capfd, "runs", "--names").splitlines()

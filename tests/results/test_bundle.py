@@ -29,13 +29,15 @@ def test_it_brings_a_sweep_into_another_ledger(bundle, tmp_path, monkeypatch):
     runs, histories = before.runs, before.histories
     elsewhere(tmp_path, monkeypatch)
     assert is_bundle(bundle)
-    sweep = read_bundle(bundle)
+    sweep, is_new = read_bundle(bundle)
+    assert is_new
     assert sweep.folder == Path("outputs/sweeps") / sweep.id
     after = fa.load("b")
     assert after.runs.equals(runs)
     assert after.histories.equals(histories)
     assert not sweep.tracked
-    assert read_bundle(bundle).id == sweep.id  # again: nothing happens
+    again, is_new = read_bundle(bundle)  # nothing happens
+    assert (again.id, is_new) == (sweep.id, False)
     assert {path.name for path in Path("outputs").iterdir()} == {".catalogue", "sweeps"}
 
 
@@ -105,6 +107,14 @@ def test_a_hostile_bundle_is_refused_and_writes_nothing(bundle, tmp_path, monkey
         read_bundle(hostile)
     assert "\n" not in str(refused.value)
     assert [path for path in sorted(tmp_path.rglob("*")) if path not in before and path.name != "outputs"] == []
+
+
+def test_a_folder_in_the_way_is_said(bundle, tmp_path, monkeypatch):
+    sweep_id = find_one("b").id
+    elsewhere(tmp_path, monkeypatch)
+    Path("outputs/sweeps", sweep_id, "shards").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="holds no sweep; move it out of the way"):
+        read_bundle(bundle)
 
 
 def test_other_files_are_no_bundles(tmp_path):

@@ -42,6 +42,7 @@ TRUE = [
     "seed in [1, 2, 3]",
     "10 in model.hidden",
     "train.lr < inf",
+    "train.lr > -inf",
 ]
 FALSE = [
     "task.name == 'XOR'", "seed > 'a'", "seed < null", "train.lr == '0.1'", "nothing", "nothing == 3", "nothing < 3",
@@ -65,6 +66,8 @@ WRONG = {
     "[" * 1000: "levels deep",
     "not " * 3000: "characters",
     "seed == 1 or " * 9000: "characters",
+    "seed == 3 AND at_end": "the words are and, or, not, in",
+    "seed == 3 && at_end": "the words are and, or, not, in",
     "and": "stands where a value should stand",
     "seed not 3": "one too many",
 }

@@ -30,15 +30,19 @@ from fa_sweep.tracking.uris import AUTO, choose, same_store
 def command(called: tuple[str, ...], uri: str, experiment: str | None, *, no_mlflow: bool) -> int:
     """Import what is asked for."""
     bundles = [word for word in called if is_bundle(Path(word))]
-    taken = [read_bundle(Path(word)) for word in bundles]
-    for sweep in taken:
-        click.echo(f"{sweep.id}: {counted(sweep.record.planned, 'run')}, verified, now in this ledger")
+    others = find(word for word in called if word not in bundles)
+    taken = []
+    for word in bundles:
+        sweep, is_new = read_bundle(Path(word))
+        new = f"{counted(sweep.record.planned, 'run')}, verified, now in this ledger"
+        click.echo(f"{sweep.id}: {new if is_new else 'is in this ledger already'}")
+        taken.append(sweep)
     if no_mlflow:
         return 0
     store = choose(uri, "--uri")
     if not called:
         return import_left_over_sweeps(TrackingConfig(store.uri, experiment or "fa_sweep", "main", "auto", 30.0))
-    for sweep in [*taken, *find(word for word in called if word not in bundles)]:
+    for sweep in [*taken, *others]:
         tracking = replace(sweep.record.tracking, uri=store.uri)
         _import(sweep, tracking if experiment is None else replace(tracking, experiment=experiment), store.shown)
     return 0

@@ -1,5 +1,6 @@
 """`runs`: the runs of the ledger that a query selects."""
 
+import re
 from typing import Any
 
 import click
@@ -35,8 +36,15 @@ def command(query: str, most: int, *, everything: bool, columns: str | None, nam
         print_json(shown if columns is None else [{name: row.get(name) for name in _chosen(columns, known)} for row in shown])
         return
     chosen = _usual(found) if columns is None else _chosen(columns, known)
-    click.echo(table([{name: number(row.get(name)) for name in chosen} for row in shown]) or "no run")
+    click.echo(table([{name: _cell(name, row) for name in chosen} for row in shown]) or "no run")
     click.echo(counted(len(found), "run") + (f"; --all shows all, not only {most}" if len(shown) < len(found) else ""))
+
+
+def _cell(name: str, row: dict[str, Any]) -> str:
+    """Return a row's value as text. Of a sweep's id only the random part is shown; other verbs take that, too."""
+    text = number(row.get(name))
+    found = re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_([0-9a-f]{6})(_.*)?", text) if name == "sweep" else None
+    return found[1] if found else text
 
 
 def _chosen(columns: str, known: dict[str, Any]) -> list[str]:

@@ -45,6 +45,19 @@ def start_server() -> None:
         forkserver.ensure_running()
 
 
+@contextmanager
+def no_server_left() -> Iterator[None]:
+    """Stop the server at the end of the block if it was started in it, so that a user's own processes get one of their own."""
+    server: Any = forkserver._forkserver
+    before, preload = server._forkserver_pid, list(server._preload_modules)
+    try:
+        yield
+    finally:
+        if before is None and server._forkserver_pid is not None:
+            server._stop()
+        server._preload_modules = preload
+
+
 def start_tracker() -> None:
     """Start Python's resource tracker, unless it is running. It removes the semaphores of killed processes."""
     _tidy_up_at_a_signal()
