@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from support import databases
 from support.places import ROOT
+from support.waiting import PATIENCE
 
 from torture import kills, page
 from torture.case import Outcome, attributed
@@ -227,6 +228,6 @@ def test_two_runs_in_one_shard_have_digests_of_their_own(sweep: Path) -> None:
 @pytest.mark.service("mlflow")
 def test_a_sample_of_the_torture_is_held() -> None:
     command = [sys.executable, "-m", "torture", "--minutes", "2", "--seed", "1"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=3 * PATIENCE)
     # Slow machines run fewer tasks, but at least one of each part. Status 3 means that time ran out before all tasks had run.
     assert done.returncode in (0, 3), done.stdout + done.stderr

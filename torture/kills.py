@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import ClassVar
 
 from torture.case import Common, Outcome, Task, traceback_in
@@ -79,17 +80,24 @@ class Kills(Common):
     """
 
     name = "kills"
+    folder: Path = field(default_factory=Path)
+    lock: Lock = field(default_factory=Lock)
     timelines: dict[str, Mapping[str, float]] = field(default_factory=dict)
     truths: dict[str, Truth] = field(default_factory=dict)
     held: ClassVar[Mapping[str, str]] = HELD
 
     def prepare(self, folder: Path) -> None:
-        """Run each command undisturbed. Measure its phases, and read the results to compare others with."""
-        for number, (name, arguments) in enumerate(COMMANDS.items()):
-            cwd = folder / str(number) / "work"
-            cwd.mkdir(parents=True)
-            self.timelines[name] = measure(self.program, arguments, cwd)
-            self.truths[name] = Truth.of(cwd)
+        """Note the folder for the undisturbed commands. The first chain that needs a command runs it there."""
+        self.folder = folder
+
+    def _timeline(self, name: str) -> Mapping[str, float]:
+        """Return the phases of a command. The first time, run it undisturbed, and keep its results to compare others with."""
+        with self.lock:
+            if name not in self.timelines:
+                cwd = new_folder(self.folder / "undisturbed" / name.replace(" ", "-"))
+                timeline = measure(self.program, COMMANDS[name], cwd)
+                self.truths[name], self.timelines[name] = Truth.of(cwd), timeline
+            return self.timelines[name]
 
     def tasks(self) -> Sequence[Task]:
         """Return one task per chain.
@@ -100,7 +108,7 @@ class Kills(Common):
 
     def _chain(self, folder: Path, number: int, name: str) -> list[Outcome]:
         late = ("import", "report", "ending")
-        phases = [phase for phase in self.timelines[name] if name != "report" or phase in late]
+        phases = [phase for phase in self._timeline(name) if name != "report" or phase in late]
         outcomes, since, cwd = [], 0, new_folder(folder)
         for kill in kills_of(self.random(number), phases, PER_CHAIN):
             found = self._kill(kill, cwd, name)
@@ -121,7 +129,7 @@ class Kills(Common):
 
     def _kill(self, kill: Kill, cwd: Path, name: str) -> Outcome | Ended:
         """Start the command and kill it. Return the command if it ended before the signal."""
-        timeline = self.timelines[name]
+        timeline = self._timeline(name)
         started = self.program.start(COMMANDS[name], cwd)
         watch = Watch(cwd, started, timeline["imports"])
         watch.wait_for("imports", SETTLE_S)
@@ -139,7 +147,8 @@ class Kills(Common):
 
 
 def new_folder(folder: Path) -> Path:
-    """Make a new working folder inside a task's folder."""
+    """Make a new working folder inside a folder, which is made too if it does not exist."""
+    folder.mkdir(parents=True, exist_ok=True)
     cwd = folder / f"{len(list(folder.iterdir()))}" / "work"
     cwd.mkdir(parents=True)
     return cwd
