@@ -166,10 +166,11 @@ def _write_documents(
             paths.append(out / f"report.{kind}")
             paths[-1].write_text(templates.get_template(f"report.{kind}.j2").render(context), encoding="utf-8")
     if "tex" in formats:
-        sweep = frames.about.name or frames.about.id
+        about = frames.about
+        sweep, mark = about.name or about.id, about.name or about.hash[:8]  # the same jobs, run again, keep their labels
         for table in tables:
             paths.append(out / "tables" / f"{table.title.lower().replace(' ', '_')}.tex")
-            caption, label = f"{table.title} of the sweep {sweep}", sweep_label(sweep, table.title)
+            caption, label = f"{table.title} of the sweep {sweep}", sweep_label(mark, table.title)
             paths[-1].write_text(latex(table, caption, label), encoding="utf-8")
     return paths[0] if paths else out / "tables"
 

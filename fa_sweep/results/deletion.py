@@ -10,6 +10,7 @@ from fa_sweep.errors import CannotWrite, ConfigError, Unreadable
 from fa_sweep.results.listing import folder_size
 from fa_sweep.sweeping.catalogue import Catalogue
 from fa_sweep.sweeping.folder import OUTPUTS, Sweep, all_sweeps, remove_folder
+from fa_sweep.sweeping.jobs import read_job_run_ids
 from fa_sweep.sweeping.record import RECORD
 from fa_sweep.sweeping.shards import SHARDS
 from fa_sweep.sweeping.storage import sync_folder
@@ -25,12 +26,14 @@ class Deletion:
         size: The size of their folders in bytes.
         moves: The shards that other sweeps use, by the folder of the sweep that they move to.
         outputs: The folder of the ledger.
+        used: The ids of the runs that other sweeps use.
     """
 
     sweeps: list[Sweep]
     size: int
     moves: dict[Path, list[Path]] = field(default_factory=dict)
     outputs: Path = OUTPUTS
+    used: set[str] = field(default_factory=set)
 
     @property
     def moved_size(self) -> int:
@@ -38,8 +41,15 @@ class Deletion:
         return sum(path.stat().st_size for shards in self.moves.values() for path in shards if path.exists())
 
     def delete_from_mlflow(self) -> int:
-        """Mark the runs of the sweeps as deleted in MLflow, and return how many were marked. Raises TrackingError."""
-        return sum(delete_runs(sweep, self.outputs) for sweep in self.sweeps if sweep.tracked)
+        """Mark the runs of the sweeps as deleted in MLflow, but for those that other sweeps use.
+
+        Returns:
+            How many were marked, among them the runs of the sweeps themselves and of their groups.
+
+        Raises:
+            TrackingError: A store cannot be reached or written.
+        """
+        return sum(delete_runs(sweep, self.used, self.outputs) for sweep in self.sweeps if sweep.tracked)
 
     def carry_out(self) -> None:
         """Move the shards that other sweeps use, then remove the folders and the reports.
@@ -90,20 +100,22 @@ def plan_deletion(sweeps: Sequence[Sweep], outputs: Path = OUTPUTS) -> Deletion:
             raise ConfigError(f"{entry.fault}; mend or remove it first, because it may use runs of these sweeps")
     moves: dict[Path, list[Path]] = {}
     moved: set[Path] = set()
+    used: set[str] = set()
     for other in all_sweeps(outputs):
         if os.path.realpath(other.folder) in gone:
             continue
         try:
-            run_ids = {job.run_id for job in other.jobs}
-        except (Unreadable, ConfigError) as error:
+            run_ids = read_job_run_ids(other.folder, other.record.jobs_sha256)
+        except Unreadable as error:
             raise ConfigError(f"{error}; mend or remove {other.id} first, because it may use runs of these sweeps") from error
+        used |= run_ids
         for paths in catalogue.places(run_ids).values():
             stay = [path for path in paths if os.path.realpath(path.parent.parent) not in gone or path in moved]
             if not stay:
                 shard = paths[0]
                 moves.setdefault(other.folder, []).append(shard)
                 moved.add(shard)
-    return Deletion(list(sweeps), sum(folder_size(sweep.folder) for sweep in sweeps), moves, outputs)
+    return Deletion(list(sweeps), sum(folder_size(sweep.folder) for sweep in sweeps), moves, outputs, used)
 
 
 def _move(shards: Sequence[Path], folder: Path) -> None:

@@ -39,8 +39,7 @@ def export(sweeps: Sequence[Sweep], kind: str, folder: Path) -> list[Path]:
     frames = {"runs": result.runs, "histories": result.histories}
     if kind == "csv":
         return [_written(folder / f"{name}.csv", partial(frame.to_csv, index=False)) for name, frame in frames.items()]
-    plain = {name: frame.astype({"group": str}) for name, frame in frames.items()}
-    return [_written(folder / f"{name}.parquet", partial(frame.to_parquet, index=False)) for name, frame in plain.items()]
+    return [_written(folder / f"{name}.parquet", partial(frame.to_parquet, index=False)) for name, frame in frames.items()]
 
 
 def _written(path: Path, write: Callable[[Path], Any]) -> Path:

@@ -24,7 +24,7 @@ class Listed:
         planned: The number of its runs.
         finished: How many of them are in the ledger.
         failed: How many of them failed.
-        state: "running", "complete", "N missing", "N failed", or "damaged: WHY".
+        state: "running", "complete", "N missing", "N failed", or why it cannot be read.
         single: Whether it is a single run outside any sweep.
         tracked: Whether MLflow has the whole sweep.
         size: The size of its folder in bytes. Runs that it reuses are in other folders.
@@ -86,7 +86,7 @@ def _listed(sweep: Sweep, entry: Entry, catalogue: Catalogue) -> Listed:
         if state != "complete" and sweep.is_running:
             state = "running"
     except (Unreadable, ConfigError) as error:
-        state = f"damaged: {error}"
+        state = str(error) if isinstance(error, ConfigError) else f"damaged: {error}"
     return Listed(
         id=sweep.id,
         name=labels.name,

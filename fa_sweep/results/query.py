@@ -200,7 +200,7 @@ class _Parser:
             if len(token.text) > _LONGEST_NUMBER:
                 self.fail(f"the number at character {token.place + 1} is too long")
             self.next += 1
-            number = float(token.text) if re.search(r"[.eE]", token.text) else int(token.text)
+            number = float(token.text) if re.search(r"[.eEf]", token.text) else int(token.text)
             return lambda row: number
         if token.kind == "text":
             self.next += 1

@@ -69,7 +69,7 @@ class Result:
         The columns are the factors, the seed, the group, the outcome, the steps of the events (NaN if they never happened), and
         each metric at the last evaluation. A diverged run has the worst possible loss, error and accuracy.
         """
-        frame = self.frames.runs
+        frame = self.frames.runs.astype({"group": str})  # as a category, it would make pandas list groups that have no runs
         named = frame.rename(columns={column: _short(column) for column in frame.columns})
         finals = [_short(column) for column in frame.columns if column.startswith("final.")]
         columns = [*self.factors, *OF_A_RUN, *finals]
@@ -79,7 +79,7 @@ class Result:
     @cached_property
     def histories(self) -> "pd.DataFrame":
         """One row per run and evaluation: the run's id, group, factors and seed, the step, and one column per metric."""
-        frame = self.frames.histories
+        frame = self.frames.histories.astype({"group": str})
         factors = self.runs.drop_duplicates("group").set_index("group")[self.factors]
         found = frame.join(factors, on="group") if self.factors else frame
         first = ["run_id", "group", *self.factors, "seed", "step"]

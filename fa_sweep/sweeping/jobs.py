@@ -172,6 +172,30 @@ def _lists_of_texts(values: Sequence[Sequence[str]]) -> Any:
     return lists([len(value) for value in values], texts([text for value in values for text in value]))
 
 
+def read_job_run_ids(folder: Path, sha256: str = "") -> set[str]:
+    """Read the ids of the runs of a sweep, even if this installation does not know their settings.
+
+    Args:
+        folder: the sweep's folder.
+        sha256: the SHA-256 that the sweep's record gives for the file; empty if it gives none.
+
+    Raises:
+        Unreadable: the table is damaged.
+    """
+    try:
+        return set(map(str, _table(folder, sha256).column("run_id").to_pylist()))
+    except KeyError as error:
+        raise Unreadable(f"{folder / TABLE} is damaged, or is not a table of jobs: {error}") from error
+
+
+def _table(folder: Path, sha256: str) -> Any:
+    path = folder / TABLE
+    content = read_bytes(path)
+    if sha256 and digest(content) != sha256:
+        raise Unreadable(f"{path} is damaged: its content is not what was written")
+    return table_of(content, path)
+
+
 def read_jobs(folder: Path, sha256: str = "") -> list[Job]:
     """Read the job table of a sweep.
 
@@ -183,16 +207,13 @@ def read_jobs(folder: Path, sha256: str = "") -> list[Job]:
         Unreadable: the table is damaged.
         ConfigError: a job has settings that this installation does not know.
     """
-    path = folder / TABLE
-    content = read_bytes(path)
-    if sha256 and digest(content) != sha256:
-        raise Unreadable(f"{path} is damaged: its content is not what was written")
-    table = table_of(content, path)
+    path, table = folder / TABLE, _table(folder, sha256)
     shared: dict[Any, Any] = {}
     try:
         return [_job(number, row, shared) for number, row in enumerate(table.to_pylist())]
-    except ConfigError:
-        raise
+    except ConfigError as error:
+        remedy = "install the package that it comes from, or the version of fa_sweep that wrote it"
+        raise ConfigError(f"{folder.name} needs something that is not installed here: {error}; {remedy}") from error
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise Unreadable(f"{path} is damaged, or is not a table of jobs: {type(error).__name__}: {error}") from error
 

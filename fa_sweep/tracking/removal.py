@@ -1,5 +1,6 @@
 """Mark a sweep's runs as deleted in MLflow. `mlflow gc` then removes them for good."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from fa_sweep.errors import TrackingError
@@ -11,11 +12,12 @@ from fa_sweep.tracking.stores.connection import connect, search
 from fa_sweep.tracking.uris import AUTO, choose, public
 
 
-def delete_runs(sweep: Sweep, outputs: Path = OUTPUTS) -> int:
+def delete_runs(sweep: Sweep, used: Collection[str] = (), outputs: Path = OUTPUTS) -> int:
     """Mark the parent and the children of a sweep as deleted in the store that has it.
 
     Args:
         sweep: The sweep.
+        used: The ids of the runs that other sweeps use. They stay, because a search should find each of them.
         outputs: The folder of the ledger.
 
     Returns:
@@ -35,7 +37,8 @@ def delete_runs(sweep: Sweep, outputs: Path = OUTPUTS) -> int:
             for experiment in client.search_experiments()
             for page in search(client, [experiment.experiment_id], {tagnames.SWEEP: sweep.id})
         )
-        run_ids = [run.info.run_id for page in pages for run in page]  # all pages first: a deletion would shift them
+        found = [run for page in pages for run in page]  # all pages first: a deletion would shift them
+        run_ids = [run.info.run_id for run in found if run.data.tags.get(tagnames.RUN_ID) not in used]
         for run_id in run_ids:
             client.delete_run(run_id)
     return len(run_ids)

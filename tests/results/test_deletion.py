@@ -116,3 +116,23 @@ def test_a_sweep_that_begins_before_the_answer_keeps_its_runs(monkeypatch):
     assert main(["delete", "a"]) == 0
     (late,) = answered
     assert len(fa.load("late").runs) == len(late.sweeps[0].jobs)
+
+
+def test_a_sweep_whose_mode_is_not_installed_does_not_hinder_others(monkeypatch):
+    """Its runs cannot be read here, but their ids can, so nothing that it uses is lost."""
+    from fa_sweep.sweeping import jobs
+
+    build = jobs.build
+
+    def without_symmetric(schema, values, **keywords):
+        if values.get("feedback", {}).get("mode") == "symmetric" and values["train"]["lr"] == 0.01:
+            raise ConfigError("feedback.mode is 'symmetric'; choose one of random")
+        return build(schema, values, **keywords)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "build", without_symmetric)
+        with pytest.raises(ConfigError, match=r"needs something that is not installed here: .* install the package"):
+            fa.load("a").runs  # noqa: B018
+        plan_deletion([find_one("b")]).carry_out()
+        plan_deletion([find_one("c")]).carry_out()
+    assert len(fa.load("a").runs) == 6

@@ -6,6 +6,7 @@ from fa_sweep.cli.verbs.common import counted, sweeps_argument
 from fa_sweep.process.resources import in_bytes
 from fa_sweep.results.deletion import Deletion, plan_deletion
 from fa_sweep.results.selection import find
+from fa_sweep.tracking.uris import AUTO, choose, public
 
 
 @click.command(
@@ -22,7 +23,11 @@ def command(called: tuple[str, ...], *, yes: bool, mlflow: bool) -> None:
         click.confirm("Delete?", abort=True)
         plan = plan_deletion(plan.sweeps)  # a sweep may have begun meanwhile that uses some of these runs
     if mlflow:
-        click.echo(f"marked as deleted in MLflow: {counted(plan.delete_from_mlflow(), 'run')}")
+        marked, uri = plan.delete_from_mlflow(), public(choose(AUTO).uri)
+        click.echo(
+            f"marked as deleted in MLflow: {counted(marked, 'run')}, with those of the sweeps and their groups; for good:"
+        )
+        click.echo(f"  mlflow gc --backend-store-uri {uri} --tracking-uri {uri}")
     freed = plan.size - plan.moved_size  # afterwards the shards that are kept lie elsewhere
     plan.carry_out()
     click.echo(f"deleted {counted(len(plan.sweeps), 'sweep')}, {in_bytes(freed)}")

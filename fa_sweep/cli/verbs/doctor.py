@@ -81,6 +81,8 @@ def _wrong_with_sweeps(found: Catalogue) -> Iterator[str]:
             continue
         try:
             _ = sweep.jobs
+        except ConfigError as error:
+            yield str(error)
         except (Unreadable, ValueError) as error:
             yield f"{error}; run the sweep's command again: {sweep.record.command}"
         try:

@@ -16,7 +16,8 @@ MAIN = ("final.accuracy", "final.normalised_squared_error", "final.loss")
 
 @click.command(
     help="List the runs that QUERY selects; without it, all runs.\n\nA query compares settings and columns: "
-    "\"task.name == 'xor' and outcome in ['converged', 'diverged'] and train.lr < 0.1\". --names lists what can be compared."
+    "\"task.name == 'xor' and outcome in ['converged', 'diverged'] and train.lr < 0.1\". --names lists "
+    "what can be compared; sweep_name is the name of a sweep."
 )
 @click.argument("query", default="", metavar="[QUERY]")
 @click.option("-n", "--number", "most", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")
