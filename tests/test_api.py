@@ -316,8 +316,10 @@ def test_a_child_forked_during_another_thread_s_call_does_not_wait_for_it():
 def test_no_server_of_processes_is_left():
     from multiprocessing import forkserver
 
+    server = forkserver._forkserver
+    server._stop()  # another test's
     fa.sweep(*CHEAP, feedback=["symmetric", "random"], seed=range(6), n_jobs=2)
-    assert forkserver._forkserver._forkserver_pid is None
+    assert server._forkserver_pid is None
     assert len(fa.sweep(*CHEAP, feedback=["symmetric", "random"], seed=range(6, 12), n_jobs=2).runs) == 12
 
 

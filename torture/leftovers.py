@@ -88,7 +88,9 @@ class Leftovers:
         """Return the results of NEXT: three runs, all under one parent."""
         runs = stored(self.tracked / "outputs/mlflow.db")
         newest = next(run.id for run in runs if run.tags.get("fa_sweep.planned") == "3")
-        children = {run.tags["fa_sweep.run_id"]: content(run) for run in runs if run.parent == newest}
+        children = {
+            run.tags["fa_sweep.run_id"]: content(run) for run in runs if run.parent == newest and "fa_sweep.run_id" in run.tags
+        }
         bits = dict(ledger(self.tracked / "outputs"))
         return Truth({run: bits[run] for run in children}, children)
 

@@ -132,13 +132,16 @@ def plugins_visible() -> Iterator[None]:
         raise ConfigError(
             f"{where} cannot be imported: {type(error).__name__}: {error}; mend it or move it out of the way"
         ) from error
-    ours, paths = str(Path(__file__).resolve().parents[2] / "hydra_plugins"), plugins.__path__
-    if ours not in list(paths):
-        plugins.__path__ = [*paths, ours]
+    ours, before = str(Path(__file__).resolve().parents[2] / "hydra_plugins"), getattr(plugins, "__path__", None)
+    if ours not in list(before or ()):
+        plugins.__path__ = [*(before or ()), ours]
     try:
         yield
     finally:
-        plugins.__path__ = paths
+        if before is None:  # a file hydra_plugins.py
+            del plugins.__path__
+        else:
+            plugins.__path__ = before
 
 
 def _keep_hydra_s_assertions() -> None:

@@ -36,6 +36,7 @@ from fa_sweep.tracking.description import artifact_page, description, runs_page
 from fa_sweep.tracking.groups import Groups, wanted_keys
 from fa_sweep.tracking.places import COPIES, PLACES, RUNS, SWEEPS
 from fa_sweep.tracking.stores import Store, StoredRun, open_store
+from fa_sweep.tracking.stores.patience import PASSES
 from fa_sweep.tracking.uris import public, sqlite_file
 
 Say = Callable[[str], None]
@@ -355,9 +356,7 @@ def _described(
     report: str = "",
 ) -> str:
     """Return the description of a sweep's parent run. What users wrote below it stays."""
-    # A sweep may be represented by the parent of another one with the same jobs, whose command and numbers then count.
-    family = store.find({tagnames.SWEEP_HASH: sweep.hash, tagnames.KIND: "sweep"})
-    tags = next(run.tags for run in family if run.run_id == parent)
+    tags = _tags_of(store, sweep, parent)
     ids, of_parent = store.experiment_ids(), {tagnames.PARENT: parent}
     links = [("Report", artifact_page(ids[SWEEPS], parent, f"report/{report}"))] if report else []
     old = tagnames.COMPLETE in tags and tagnames.GROUPS not in tags  # all its runs are beside it, and it has none of groups
@@ -366,6 +365,21 @@ def _described(
     places = PLACES if old else (RUNS, COPIES)
     links.append(("Single runs", runs_page([ids[place] for place in places if place in ids], of_parent)))
     return description(tags, sweep, records, links, findings)
+
+
+def _tags_of(store: Store, sweep: Sweep, parent: str) -> Mapping[str, str]:
+    """Return the tags of the parent run that represents a sweep.
+
+    It may be that of another sweep with the same jobs, whose command and numbers then count.
+
+    Raises:
+        TrackingError: If the store does not find the run, although it has it.
+    """
+    for _ in range(PASSES):
+        family = store.find({tagnames.SWEEP_HASH: sweep.hash, tagnames.KIND: "sweep"})
+        if found := [run.tags for run in family if run.run_id == parent]:
+            return found[0]
+    raise TrackingError(f"MLflow does not find the run {parent} that it has")
 
 
 def _settle(store: Store, sweep: Sweep, family: Mapping[str, str], before: Sequence[StoredRun], result: Imported) -> Imported:

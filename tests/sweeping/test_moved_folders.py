@@ -46,7 +46,7 @@ def test_a_copied_folder_writes_into_itself(fa_sweep, capfd, tmp_path, monkeypat
     said = capfd.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "original").rglob("*")} == before
     places = [uri for (uri,) in sql("SELECT artifact_uri FROM runs")]
-    assert all(uri.startswith((tmp_path / "copy/outputs/artifacts/fa_sweep").as_uri() + "/") for uri in places)
+    assert all(uri.startswith((tmp_path / "copy/outputs/artifacts").as_uri() + "/") for uri in places)
     assert len(list(Path("outputs/artifacts").rglob("configs.csv"))) == 2
     assert len(list(Path("outputs/artifacts").rglob("report.md"))) == 1
     assert "was copied or moved here" not in said  # the report command already said so and updated the database

@@ -41,4 +41,4 @@ def test_what_stands_in_its_place_is_said_once_for_all_sweeps(fa_sweep, capfd, m
     place.unlink()
     assert fa_sweep(*short("seed=7,8")) == 0
     assert capfd.readouterr().err == ""
-    assert sql("SELECT status, count(*) FROM runs GROUP BY status") == [("FINISHED", 15)]
+    assert sql("SELECT status, count(*) FROM runs GROUP BY status") == [("FINISHED", 20)]

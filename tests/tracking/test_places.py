@@ -66,7 +66,7 @@ def test_a_search_of_the_runs_counts_each_run_once(fa_sweep):
     for sweep in all_sweeps():
         if not sweep.record.single:
             assert len(children(sweep.tracked["run_id"])) == len(sweep.jobs)
-            assert len(from_mlflow(STORE, "fa_sweep", sweep.id).runs) == len(sweep.jobs)
+            assert len(from_mlflow(STORE, "fa_sweep", [sweep.id]).runs) == len(sweep.jobs)
 
 
 def test_an_experiment_that_lacks_reused_runs_gets_them_once(fa_sweep):

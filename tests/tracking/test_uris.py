@@ -150,7 +150,7 @@ def test_where_a_uri_came_from_is_printed(fa_sweep, monkeypatch, capfd):
     assert fa_sweep(*short("seed=5,6", "tracking=local")) == 0
     assert "in sqlite:///outputs/mlflow.db (from tracking.uri)" in capfd.readouterr().out
     assert main(["--format", "md", "--experiment", "fa_sweep"]) == 0
-    assert "reading from sqlite:///outputs/other.db (from MLFLOW_TRACKING_URI)" in capfd.readouterr().err
+    assert "from sqlite:///outputs/other.db (from MLFLOW_TRACKING_URI)" in capfd.readouterr().err
 
 
 def test_the_same_store_by_other_names(tmp_path, monkeypatch):

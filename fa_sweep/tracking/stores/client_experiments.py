@@ -68,11 +68,17 @@ class ClientExperiments:
         else:
             raise StoreClosed(f"{public(self._uri)} did not make experiment {self._homes[where].experiment!r}")
         self._require_active(where)
-        if where not in self._described:
-            note = experiment_note(self._experiment, where)
-            self._ask(lambda: self._client.set_experiment_tag(self.ids[where], tagnames.NOTE, note))
-            self._described.add(where)
+        for _ in range(PASSES):
+            if where in self._described:
+                break
+            self._describe(where)
+            self._find(where)
+        self._described.add(where)  # a store that does not keep descriptions is not asked again
         return self.ids[where]
+
+    def _describe(self, where: str) -> None:
+        note = experiment_note(self._experiment, where)
+        self._ask(lambda: self._client.set_experiment_tag(self.ids[where], tagnames.NOTE, note))
 
     def _find(self, where: str) -> bool:
         name = self._homes[where].experiment
