@@ -18,12 +18,12 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from fa_sweep.checks import shown
-from fa_sweep.cli import composition
+from fa_sweep.cli import own_conf
 from fa_sweep.cli.arguments import check_arguments
-from fa_sweep.cli.composition import a_hydra
 from fa_sweep.cli.config_files import checked_files
 from fa_sweep.cli.current import carried_out
 from fa_sweep.cli.entry import job, plugins_visible
+from fa_sweep.cli.own_conf import hydra_of_conf
 from fa_sweep.cli.refusals import begins_anew, one_line
 from fa_sweep.errors import ConfigError, FaSweepError, RunsFailed
 from fa_sweep.process.notices import begin_command
@@ -115,7 +115,7 @@ def _conduct(overrides: Sequence[str]) -> None:
     """Conduct a sweep by the same steps as the command line."""
     with _refusals(), checked_files(), plugins_visible(), no_server_left():
         check_arguments(overrides)
-        with a_hydra() as hydra:
+        with hydra_of_conf() as hydra:
             hydra.multirun("config", job, list(overrides), with_log_configuration=False)
 
 
@@ -185,7 +185,7 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") and not isinstance(value, type) else value
 
 
-compose = _call(composition.compose)
+compose = _call(own_conf.compose)
 
 
 @_call
@@ -197,11 +197,11 @@ def load(*called: str | os.PathLike[str]) -> Result:
             the newest sweep.
 
     Raises:
-        ConfigError: A word calls no sweep, or several.
+        ConfigError: A word fits no sweep, or several.
     """
     for word in called:
         if not isinstance(word, str | os.PathLike):
-            raise ConfigError(f"{shown(word)} calls no sweep; give texts or paths, one by one: load('a', 'b')")
+            raise ConfigError(f"{shown(word)} is no sweep; give texts or paths, one by one: load('a', 'b')")
     return Result(find(called or (NEWEST,)))
 
 

@@ -20,8 +20,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 import numpy as np
 import yaml  # type: ignore[import-untyped]
 
-from fa_sweep.cli.composition import composer_of_conf
 from fa_sweep.cli.configuration import conf_dir
+from fa_sweep.cli.own_conf import composer_of_conf
 from fa_sweep.errors import ConfigError
 from fa_sweep.feedback import MODES, FeedbackConfig
 from fa_sweep.tasks import TaskConfig

@@ -9,32 +9,20 @@ import copy
 import json
 import pickle
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
-from functools import cache
 from typing import Any, NamedTuple
 
-from hydra._internal.core_plugins.bash_completion import BashCompletion
-from hydra._internal.hydra import Hydra
-from hydra._internal.utils import create_config_search_path
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType, ValueType
-from hydra.errors import HydraException
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.basecontainer import BaseContainer
 from omegaconf.errors import OmegaConfBaseException
 
 from fa_sweep.cli.choices import Choices
-from fa_sweep.cli.configuration import conf_dir, resolve
-from fa_sweep.cli.refusals import one_line
-from fa_sweep.errors import ConfigError
+from fa_sweep.cli.configuration import resolve
 from fa_sweep.roles import Role, names_with
 from fa_sweep.settings.build import settings_of
 from fa_sweep.settings.schema import AppConfig, RunConfig, run_alone, with_seed
-from fa_sweep.sweeping.folder import fresh_id
 from fa_sweep.sweeping.record import group_of
 
 # Settings of the command, not of a run. None of them changes a run's results, and a tracking URI may hold a password.
@@ -108,7 +96,7 @@ class Composer:
             found = self.factor(override)
             if found is not None and found[0] != "seed":
                 key, option = found
-                chosen[key] = _setting(app, key, override.partition("=")[2]) if option is None else option
+                chosen[key] = setting_of(app, key, override.partition("=")[2]) if option is None else option
         return Candidate(run_alone(app), chosen, tuple(text for text in overrides if is_public(text)))
 
     def settings(self, overrides: Sequence[str]) -> AppConfig:
@@ -275,7 +263,7 @@ def _nested(a: list[str], b: list[str]) -> bool:
     return a[:shared] == b[:shared]
 
 
-def _setting(app: AppConfig, key: str, given: str) -> Any:
+def setting_of(app: AppConfig, key: str, given: str) -> Any:
     """Return the value of a dotted key, or the text `given` if the key names a whole group or no setting of the schema."""
     value: Any = app
     for name in key.split("."):
@@ -289,75 +277,3 @@ def is_public(override: str) -> bool:
     Only overrides that concern the run are stored with it. Others, such as a tracking URI, may hold a password.
     """
     return group_of(override) not in NOT_PART_OF_A_RUN
-
-
-@cache
-def composer_of_conf() -> Composer:
-    """Return a composer of conf/ and of the configurations of feedback modes and tasks from other distributions."""
-    with a_hydra() as hydra:
-        return Composer(hydra.config_loader, hydra.compose_config("config", [], RunMode.MULTIRUN))
-
-
-@contextmanager
-def a_hydra() -> Iterator[Hydra]:
-    """Yield a Hydra that composes conf/. Afterwards Hydra's and OmegaConf's global state is what it was before."""
-    instance, resolvers = GlobalHydra.instance(), dict(BaseContainer._resolvers)
-    before, instance.hydra = instance.hydra, None
-    OmegaConf.register_new_resolver("fresh_id", fresh_id, use_cache=True, replace=True)
-    try:
-        yield Hydra.create_main_hydra2("fa_sweep", create_config_search_path(conf_dir()))
-    finally:
-        instance.hydra = before
-        BaseContainer._resolvers = resolvers
-
-
-def no_defaults(app: AppConfig, overrides: Sequence[str]) -> dict[str, Any]:
-    """Return what the overrides of a run set to something else than its default, without the seed.
-
-    Args:
-        app: The settings of the run.
-        overrides: The overrides of the run.
-
-    Returns:
-        The chosen option of each group, and the value of each other setting, by key.
-    """
-    composer = composer_of_conf()
-    defaults, options = composer.defaults
-    found: dict[str, Any] = {}
-    for override in overrides:
-        factor = composer.factor(override)
-        if factor is None or factor[0] == "seed":
-            continue
-        key, option = factor
-        if option is None:
-            value = _setting(app, key, override.partition("=")[2])
-            usual = value == _setting(defaults, key, "")
-        else:
-            value, usual = option, options.get(key) == option
-        if not usual:
-            found[key] = value
-    return found
-
-
-def compose(*overrides: str) -> RunConfig:
-    """Return the checked settings of one run.
-
-    Args:
-        overrides: Overrides as on the command line, such as "feedback=random", "train.lr=0.1", "seed=3".
-
-    Returns:
-        All settings of the run. Those without an override have their values from conf/.
-
-    Raises:
-        ConfigError: A setting cannot be used. The message names the setting, its value and a remedy.
-    """
-    try:
-        return run_alone(composer_of_conf().settings(overrides))
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(one_line(error)) from error
-
-
-def completed(incomplete: str) -> list[str]:
-    """Return the overrides with which a shell can complete a word: groups and settings, and after `=` the options."""
-    with a_hydra() as hydra:
-        return list(BashCompletion(hydra.config_loader)._query(config_name="config", line=incomplete))

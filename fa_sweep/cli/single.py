@@ -7,8 +7,8 @@ from typing import Any
 
 from fa_sweep.cli import console
 from fa_sweep.cli.arguments import words_to_keep
-from fa_sweep.cli.composition import no_defaults
 from fa_sweep.cli.current import current
+from fa_sweep.cli.own_conf import no_defaults
 from fa_sweep.cli.planning import prepare
 from fa_sweep.cli.tracked import track, tracking_of, ui_command
 from fa_sweep.engine.training import train

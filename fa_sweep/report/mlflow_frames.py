@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from fa_sweep.report.frames import About, Frames, Part, environments, make_frames, together
 from fa_sweep.tracking import tagnames
-from fa_sweep.tracking.importer import reported
+from fa_sweep.tracking.opening import reported
 from fa_sweep.tracking.reader import TrackedSweep, read_sweep, sweep_ids
 
 

@@ -25,7 +25,7 @@ from fa_sweep.sweeping.environment import uncommitted
 from fa_sweep.sweeping.folder import OUTPUTS, Sweep
 from fa_sweep.sweeping.record import RECORD
 from fa_sweep.sweeping.shards import SHARDS
-from fa_sweep.sweeping.storage import LARGEST_JSON
+from fa_sweep.sweeping.storage import LARGEST_JSON, write_with
 
 SUFFIX = ".fa-sweep.zip"
 FORMAT = 1
@@ -42,25 +42,19 @@ def write_bundle(sweep: Sweep, out: Path, outputs: Path = OUTPUTS) -> Path:
         outputs: The folder of the ledger, whose shards hold the runs that the sweep reuses.
 
     Raises:
-        ConfigError: The file exists, or runs of the sweep are missing.
+        ConfigError: The file exists, or the sweep is running, or runs of it are missing.
         CannotWrite: The file cannot be written.
     """
     if out.exists():
         raise ConfigError(f"--out is {out}; it exists already: name a new file")
     records = sweep.records(outputs)
     absent = sum(job.run_id not in records and job.run_id not in sweep.failures for job in sweep.jobs)
-    if absent or sweep.is_running:
+    if sweep.is_running:
+        raise ConfigError(f"{sweep.id} is still running; wait for its command")
+    if absent:
         raise ConfigError(f"{sweep.id} lacks {absent} of its runs; run its command again first: {sweep.record.command}")
-    part = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        _write(part, sweep, set(records.places.values()))
-        part.replace(out)
-    except OSError as error:
-        raise CannotWrite(error.errno or 0, f"{out} cannot be written: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
-    return out
+    shards = set(records.places.values())
+    return write_with(lambda part: _write(part, sweep, shards), out)
 
 
 def _write(part: Path, sweep: Sweep, shards: set[Path]) -> None:

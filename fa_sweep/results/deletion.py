@@ -13,7 +13,7 @@ from fa_sweep.sweeping.folder import OUTPUTS, Sweep, all_sweeps, remove_folder
 from fa_sweep.sweeping.jobs import read_job_run_ids
 from fa_sweep.sweeping.record import RECORD
 from fa_sweep.sweeping.shards import SHARDS
-from fa_sweep.sweeping.storage import sync_folder
+from fa_sweep.sweeping.storage import read_bytes, sync_folder, write_bytes
 from fa_sweep.tracking.removal import delete_runs
 
 
@@ -126,9 +126,5 @@ def _move(shards: Sequence[Path], folder: Path) -> None:
         try:
             shard.replace(target)
         except OSError:  # another file system
-            part = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-            shutil.copyfile(shard, part)
-            with part.open("rb") as file:
-                os.fsync(file.fileno())
-            part.replace(target)
+            write_bytes(read_bytes(shard), target)
     sync_folder(folder)

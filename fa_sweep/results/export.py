@@ -1,15 +1,13 @@
 """Write the runs and histories of sweeps to files for other programs."""
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from fa_sweep.checks import one_of
-from fa_sweep.errors import CannotWrite
 from fa_sweep.results.result import Result
 from fa_sweep.sweeping.folder import Sweep
+from fa_sweep.sweeping.storage import write_with
 
 FORMATS = ("parquet", "csv", "netcdf")
 
@@ -35,21 +33,8 @@ def export(sweeps: Sequence[Sweep], kind: str, folder: Path) -> list[Path]:
     if kind == "netcdf":
         data = result.to_xarray()
         data = data.rename({name: str(name).replace("/", ".") for name in data})  # a slash would be a group in the file
-        return [_written(folder / "results.nc", partial(data.to_netcdf, engine="netcdf4"))]
+        return [write_with(partial(data.to_netcdf, engine="netcdf4"), folder / "results.nc")]
     frames = {"runs": result.runs, "histories": result.histories}
     if kind == "csv":
-        return [_written(folder / f"{name}.csv", partial(frame.to_csv, index=False)) for name, frame in frames.items()]
-    return [_written(folder / f"{name}.parquet", partial(frame.to_parquet, index=False)) for name, frame in frames.items()]
-
-
-def _written(path: Path, write: Callable[[Path], Any]) -> Path:
-    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(part)
-        part.replace(path)
-    except OSError as error:
-        raise CannotWrite(error.errno or 0, f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
-    return path
+        return [write_with(partial(frame.to_csv, index=False), folder / f"{name}.csv") for name, frame in frames.items()]
+    return [write_with(partial(frame.to_parquet, index=False), folder / f"{name}.parquet") for name, frame in frames.items()]

@@ -14,7 +14,7 @@ _MOST_LISTED = 5
 
 
 def find(called: Iterable[str | os.PathLike[str]], outputs: Path = OUTPUTS) -> list[Sweep]:
-    """Return the sweeps and single runs that these words call, in their order, each once.
+    """Return the sweeps and single runs that these words stand for, in their order, each once.
 
     Args:
         called: For each sweep its id or any part of it that no other id has, its name, its folder, or "newest", which is the
@@ -22,7 +22,7 @@ def find(called: Iterable[str | os.PathLike[str]], outputs: Path = OUTPUTS) -> l
         outputs: The folder of the ledger.
 
     Raises:
-        ConfigError: A word calls no sweep, or several.
+        ConfigError: A word fits no sweep, or several.
         Unreadable: The record of a sweep whose folder is given is damaged.
     """
     found: dict[Path, Sweep] = {}
@@ -37,7 +37,7 @@ def find(called: Iterable[str | os.PathLike[str]], outputs: Path = OUTPUTS) -> l
 
 
 def find_one(called: str | os.PathLike[str], outputs: Path = OUTPUTS) -> Sweep:
-    """Return the sweep or single run that a word calls (see `find`)."""
+    """Return the sweep or single run that a word stands for (see `find`)."""
     return find([called], outputs)[0]
 
 
@@ -67,7 +67,7 @@ def _one(word: str, sweeps: list[Sweep], outputs: Path) -> Sweep:
     if len(hits) == 1:
         return hits[0]
     if hits:
-        raise ConfigError(f"{shown(word)} calls {len(hits)} sweeps: {_listed(hits)}; give more of the id")
+        raise ConfigError(f"{shown(word)} fits {len(hits)} sweeps: {_listed(hits)}; give more of the id")
     if os.path.isdir(word):
         raise ConfigError(f"{shown(word)} is not the folder of a sweep: it has no {RECORD}")
     names = [text for sweep in sweeps for text in (sweep.id, sweep.labels.name) if text]

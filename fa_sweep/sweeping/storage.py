@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -171,6 +171,34 @@ def write_bytes(content: bytes, path: Path) -> None:
         CannotWrite: the file could not be written.
     """
     write_and_hold(content, path).close()
+
+
+def write_with(write: Callable[[Path], object], path: Path) -> Path:
+    """Have a function write a file under a temporary name, and rename it once it is whole.
+
+    Args:
+        write: Called with the temporary path.
+        path: The path of the file.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        CannotWrite: the file could not be written.
+    """
+    temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise CannotWrite(error.errno or 0, f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
 
 
 def write_and_hold(content: bytes, path: Path) -> IO[bytes]:

@@ -12,7 +12,7 @@ from fa_sweep.settings.schema import GROUPS
 from fa_sweep.sweeping.jobs import Job, named_after
 from fa_sweep.sweeping.shards import Record
 
-# The setting that says which option of a group a run has.
+# Which setting tells the chosen option of each group.
 _OPTION = {"feedback": "feedback.mode", "task": "task.name", "init": "init.distribution"}
 # Settings whose values a task proposes.
 _PROPOSED = ("train.loss", "train.sampling", "train.threshold")

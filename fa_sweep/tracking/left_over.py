@@ -9,7 +9,8 @@ from fa_sweep.settings.schema import TrackingConfig
 from fa_sweep.sweeping.catalogue import Entry
 from fa_sweep.sweeping.folder import OUTPUTS, Sweep
 from fa_sweep.tracking.claims import Claim, lacking, store_of
-from fa_sweep.tracking.importer import Imported, Say, import_sweep, reported, silent
+from fa_sweep.tracking.importer import Imported, import_sweep
+from fa_sweep.tracking.opening import Say, reported, silent
 from fa_sweep.tracking.uris import public
 
 

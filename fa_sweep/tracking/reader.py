@@ -68,7 +68,7 @@ def sweep_ids(uri: str, experiment: str, called: Sequence[str] = ()) -> list[str
         called: For each sweep its id, or a part of it that no other id has; by default all sweeps.
 
     Raises:
-        ConfigError: If the database or the experiment does not exist, or if a word calls no sweep, or several.
+        ConfigError: If the database or the experiment does not exist, or if a word fits no sweep, or several.
         TrackingError: If a SQLite file does not have the tables of the installed MLflow.
     """
     parents = _parents(uri, experiment, {})[1]
@@ -81,7 +81,7 @@ def sweep_ids(uri: str, experiment: str, called: Sequence[str] = ()) -> list[str
         if len(hits) != 1:
             what = f"{len(hits)} sweeps" if hits else "no sweep"
             listed = ", ".join((hits or every)[-5:])
-            raise ConfigError(f"--experiment is {experiment!r}; {shown(word)} calls {what} there; there are {listed}")
+            raise ConfigError(f"--experiment is {experiment!r}; {shown(word)} fits {what} there; there are {listed}")
     return [next(each for each in every if word in each) for word in called] or ids
 
 

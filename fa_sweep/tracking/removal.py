@@ -7,7 +7,7 @@ from fa_sweep.errors import TrackingError
 from fa_sweep.sweeping.folder import OUTPUTS, Sweep
 from fa_sweep.tracking import tagnames
 from fa_sweep.tracking.claims import store_of
-from fa_sweep.tracking.importer import reported
+from fa_sweep.tracking.opening import reported
 from fa_sweep.tracking.stores.connection import connect, search
 from fa_sweep.tracking.uris import AUTO, choose, public
 

@@ -7,9 +7,9 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf, open_dict
 
-from fa_sweep.cli.composition import no_defaults
 from fa_sweep.cli.configuration import resolve
 from fa_sweep.cli.lines import parse_jobs
+from fa_sweep.cli.own_conf import no_defaults
 from fa_sweep.errors import ConfigError
 from fa_sweep.sweeping.jobs import make_jobs, named_after
 

@@ -72,7 +72,7 @@ def test_all_sweeps_of_an_experiment_are_reported_together(fa_sweep, capfd, refu
     )
     assert main(["--experiment", "fa_sweep", "--format", "md", "--sweep", second]) == 0
     assert second in capfd.readouterr().out
-    assert "calls no sweep there" in refused("--experiment", "fa_sweep", "--sweep", "other")
+    assert "fits no sweep there" in refused("--experiment", "fa_sweep", "--sweep", "other")
     assert "has no experiment of that name" in refused("--experiment", 'it\'s "mine"')
 
 

@@ -33,7 +33,7 @@ def test_what_a_user_may_call_a_sweep(three, tmp_path):
     ("called", "said"),
     [
         ("nope", "there is no sweep 'nope'; there are "),
-        ("20", "calls 3 sweeps"),
+        ("20", "fits 3 sweeps"),
         ("my swep", "did you mean my sweep? "),
         ("outputs", "not the folder of a sweep: it has no sweep.json"),
         ("", "there is no sweep ''"),

@@ -18,7 +18,8 @@ from fa_sweep.settings.identity import run_settings
 TELL = """
 import json, sys
 from fa_sweep import compose
-from fa_sweep.cli.composition import composer_of_conf, is_public
+from fa_sweep.cli.composition import is_public
+from fa_sweep.cli.own_conf import composer_of_conf
 from fa_sweep.settings.identity import identify, run_settings
 from fa_sweep.settings.structure import structure
 composer = composer_of_conf()

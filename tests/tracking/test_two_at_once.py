@@ -14,7 +14,7 @@ from support.store import FOUR, children, parents, sql
 
 from fa_sweep.errors import StoreClosed, TrackingError
 from fa_sweep.sweeping.folder import Sweep, all_sweeps
-from fa_sweep.tracking import importer, stores
+from fa_sweep.tracking import importer, opening, stores
 from fa_sweep.tracking.importer import import_sweep
 from fa_sweep.tracking.tagnames import SUPERSEDED
 
@@ -81,7 +81,7 @@ def test_without_locks_one_of_two_parents_counts(fa_sweep, monkeypatch):
 
 def test_a_busy_import_is_left_to_the_other_command(fa_sweep, monkeypatch, capfd):
     (one, _) = two_identical(fa_sweep, monkeypatch)
-    store = importer.open_for(one.record.tracking, Path("outputs"))
+    store = opening.open_for(one.record.tracking, Path("outputs"))
     with store.exclusive(one.hash, 0, lambda: None):
         assert fa_sweep(*FOUR, "tracking.timeout_s=0.01") == 0
     store.close()

@@ -35,7 +35,7 @@ class Verbs(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete a verb, or an override as Hydra would complete it."""
-        from fa_sweep.cli.composition import completed
+        from fa_sweep.cli.own_conf import completed
 
         verbs = [] if ctx.protected_args or ctx.args else [CompletionItem(v) for v in VERBS if v.startswith(incomplete)]
         return [*verbs, *(CompletionItem(text) for text in completed(incomplete))]

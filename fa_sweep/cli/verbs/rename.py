@@ -8,7 +8,7 @@ from fa_sweep.results.selection import find_one
 from fa_sweep.sweeping.labels import write_labels
 
 
-@click.command(help="Give a sweep another name; '' takes it away. Its id and its folder stay.")
+@click.command(help="Give a sweep another name; '' takes it away. Its id, its folder and its run in MLflow keep theirs.")
 @sweeps_argument("called", required=True, several=False)
 @click.argument("name")
 def command(called: str, name: str) -> None:
