@@ -21,7 +21,7 @@ from torture.contents import ANY, JSON, altered
 from torture.leftovers import NEXT, Leftovers, leftovers_of, move
 from torture.program import Ended
 from torture.tables import NEARLY, variations
-from torture.truth import shards_of, stored, wrong_in_store
+from torture.truth import shards_of, stored, tracked_in, wrong_in_store
 
 LIMIT_S = 10.0
 COPIES = 10  # how many hostile files one command meets
@@ -199,7 +199,7 @@ class Files(Common):
 
     def _wrong(self, cwd: Path) -> list[str]:
         """Return what is wrong with the command's own sweep, which reuses two runs and trains one."""
-        runs = [run for run in stored(cwd / "outputs/mlflow.db") if run.experiment == "fa_sweep"]
+        runs = tracked_in(stored(cwd / "outputs/mlflow.db"), "fa_sweep")
         ours = [run for run in runs if run.tags.get("fa_sweep.planned") == "3"]
         children = [run for run in runs if run.parent in {parent.id for parent in ours}]
         return wrong_in_store([*ours, *children], self.leftovers.next_truth)

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from torture.case import Common, Outcome, Task, attributed, traceback_in
 from torture.leftovers import NEXT, Leftovers, leftovers_of
-from torture.truth import Truth, changed, digests_in, shards_of, stored, wrong_in_store
+from torture.truth import Truth, changed, digests_in, shards_of, stored, tracked_in, wrong_in_store
 
 SHARDS, SHARD_TASKS = 32, 44
 SWEEP = [
@@ -125,7 +125,7 @@ class Flips(Common):
         anew = {
             run: bits for shard in shards_of(cwd / "outputs") if shard not in flips for run, bits in digests_in(shard).items()
         }
-        again = [run for run in stored(cwd / "outputs/mlflow.db") if run.experiment == "again"]
+        again = tracked_in(stored(cwd / "outputs/mlflow.db"), "again")
         other = {run.tags.get("fa_sweep.run_id") for run in again if run.name in set(changed(again, self.truth))}
         outcomes = []
         for shard, (kind, flip) in flips.items():
@@ -137,7 +137,7 @@ class Flips(Common):
 
     def _afterwards(self, command: list[str], cwd: Path, known: set[str]) -> Outcome:
         done = self.program.quick(command, cwd, limit=60)
-        again = [run for run in stored(cwd / "outputs/mlflow.db") if run.experiment == "again"]
+        again = tracked_in(stored(cwd / "outputs/mlflow.db"), "again")
         problems = [] if done.status == 0 else [f"status {done.status}"]
         problems += wrong_in_store(again, self.truth)
         if "nothing to train" not in done.out:

@@ -22,7 +22,7 @@ from typing import ClassVar
 from torture.case import Common, Outcome, Task, traceback_in
 from torture.program import Ended, Program, end_all
 from torture.proxy import FAULTS, Proxy
-from torture.truth import Truth, content, ledger, stored, wrong_in_store
+from torture.truth import Truth, content, ledger, stored, tracked_in, wrong_in_store
 
 SWEEP = ["-m", "feedback=symmetric,random", "seed=0,1", "train.steps=61", "train.eval_every=20", "train.hold=1", "report=false"]
 PER_TASK = 15
@@ -139,7 +139,7 @@ class Stores(Common):
             first, again = self._import(server, cwd, experiment), again + 1
             if wrong := traceback_in(first.said):
                 return wrong
-        runs = [run for run in stored(server.database) if run.experiment == experiment]
+        runs = tracked_in(stored(server.database), experiment)
         problems = wrong_in_store(runs, self.truth) if runs else ["nothing is there"]
         return "; ".join(problems)
 
@@ -157,7 +157,7 @@ class Stores(Common):
             if first.seconds > 45:
                 problems.append(f"took {first.seconds:.0f} s")
             self._import(server, cwd, "silent")
-            runs = [run for run in stored(server.database) if run.experiment == "silent"]
+            runs = tracked_in(stored(server.database), "silent")
             problems += wrong_in_store(runs, self.truth)
         finally:
             self.idle.put(server)

@@ -172,6 +172,11 @@ def wrong_in_ledger(outputs: Path, truth: Truth) -> list[str]:
     return problems
 
 
+def tracked_in(runs: list[Stored], experiment: str) -> list[Stored]:
+    """Return the runs that a command tracked in an experiment: its sweeps, and the runs and copies in those beside it."""
+    return [run for run in runs if run.experiment in (experiment, f"{experiment} runs", f"{experiment} copies")]
+
+
 def wrong_in_store(runs: list[Stored], truth: Truth) -> list[str]:
     """Return what is wrong with the runs of a store.
 
