@@ -23,6 +23,7 @@ from fa_sweep.cli.arguments import check_arguments
 from fa_sweep.cli.config_files import checked_files
 from fa_sweep.cli.current import carried_out
 from fa_sweep.cli.entry import job, plugins_visible
+from fa_sweep.cli.grammar import own_grammar
 from fa_sweep.cli.own_conf import hydra_of_conf
 from fa_sweep.cli.refusals import begins_anew, one_line
 from fa_sweep.errors import ConfigError, FaSweepError, RunsFailed
@@ -45,6 +46,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)  # a text that Hydra reads as such without quotes, unless it is a constant
+_DESIGN = ("grids", "zip", "exclude")
 _CONSTANTS = ("null", "true", "false", "nan", "inf")
 
 
@@ -80,7 +82,9 @@ def sweep(*words: str, **settings: Any) -> Result:
     Args:
         words: Overrides as on the command line.
         settings: Values by the names of settings or groups. A list, tuple, range or array is several values to sweep over. For
-            a setting that is itself a list, such as `model.hidden`, a list of lists is several values. No report is written
+            a setting that is itself a list, such as `model.hidden`, a list of lists is several values. `grids` is a list of
+            mappings, the sweep being the union of these grids; `zip` is a mapping of settings to equally many values that
+            belong together; `exclude` is a condition, or a list of them, for combinations to leave out. No report is written
             unless `report=True`.
 
     Returns:
@@ -113,7 +117,7 @@ def sweep(*words: str, **settings: Any) -> Result:
 
 def _conduct(overrides: Sequence[str]) -> None:
     """Conduct a sweep by the same steps as the command line."""
-    with _refusals(), checked_files(), plugins_visible(), no_server_left():
+    with _refusals(), own_grammar(), checked_files(), plugins_visible(), no_server_left():
         check_arguments(overrides)
         with hydra_of_conf() as hydra:
             hydra.multirun("config", job, list(overrides), with_log_configuration=False)
@@ -144,8 +148,10 @@ def _key(override: str) -> str:
 
 def _override(name: str, value: Any) -> str:
     """Return a keyword argument as an override of the command line."""
-    key = f"+{name}" if name == "experiment" else name
+    key = f"+{name}" if name == "experiment" else f"hydra.sweeper.{name}" if name in _DESIGN else name
     value = _plain(value)
+    if name in _DESIGN:
+        return f"{key}={_of_design(name, value)}"
     if isinstance(value, range):
         return f"{key}=range({value.start},{value.stop},{value.step})"
     if isinstance(value, Mapping):
@@ -156,6 +162,20 @@ def _override(name: str, value: Any) -> str:
             raise ConfigError(f"{name} is an empty list; give it at least one value")
         return f"{key}={','.join(_text(name, one) for one in value)}"
     return f"{key}={_text(name, value)}"
+
+
+def _of_design(name: str, value: Any) -> str:
+    """Return the value of a setting of the sweeper (see `fa_sweep.cli.designs.Design`) as the command line would give it."""
+    if isinstance(value, Mapping):
+        pairs = (_override(str(key), members) for key, members in value.items())
+        return "{" + ",".join(f"{key}:{_quoted(text)}" for key, _, text in (pair.partition("=") for pair in pairs)) + "}"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(_of_design(name, member) for member in value)}]"
+    return "null" if value is None else _quoted(str(value))
+
+
+def _quoted(text: str) -> str:
+    return str(QuotedString(text, Quote.single).with_quotes())
 
 
 def _text(name: str, value: Any) -> str:

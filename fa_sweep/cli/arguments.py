@@ -13,7 +13,7 @@ from typing import Any, get_origin
 from hydra._internal.utils import get_args_parser
 from hydra.conf import HydraConf
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Glob, Override
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, Sweep
 
 from fa_sweep.checks import shown
 from fa_sweep.cli.config_files import ONE_OPTION, one_option
@@ -102,6 +102,10 @@ def _check_override(override: Override, places: Iterable[str]) -> None:
             f"{shown(override.input_line)[1:-1]}: {key} is a group of settings; set one of them, such as "
             "hydra.launcher.executor=local, or choose another, such as hydra/launcher=joblib"
         )
+    if path[:2] == ["hydra", "sweeper"] and _has_sweep(override.value()):
+        raise ConfigError(
+            f"{shown(override.input_line)[1:-1]}: put several values into quotes, as in {{feedback:'random,direct'}}"
+        )
     if path == ["hydra", "verbose"]:
         given: Any = override.value()
         names = given if isinstance(given, list) else [given]
@@ -113,6 +117,13 @@ def _check_override(override: Override, places: Iterable[str]) -> None:
                 raise ConfigError(f"hydra.searchpath has {shown(place)[1:-1]}; there is no such folder: check the path")
     if _is_group(key, places):
         _check_group(override, key.strip("/"))
+
+
+def _has_sweep(value: Any) -> bool:
+    """Whether a list or a mapping has a value such as `range(5)`, which Hydra's own settings cannot hold."""
+    if isinstance(value, dict | list):
+        return any(map(_has_sweep, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, Sweep)
 
 
 def _check_place(override: Override, path: Sequence[str]) -> None:
@@ -139,18 +150,12 @@ def _check_group(override: Override, group: str) -> None:
     """
     value: Any = override._value
     values: list[Any]
-    if group == "experiment" and isinstance(value, Glob):
-        values = ["", ""]
-    elif isinstance(value, ChoiceSweep):
+    if isinstance(value, ChoiceSweep):
         values = list(value.list)
     elif override.is_sweep_override():
         values = [] if isinstance(value, Glob) else [0]
     else:
         values = [override.value()]
-    if group == "experiment" and len(values) > 1:
-        raise ConfigError(
-            f"{override.input_line}: presets carry sweeps of their own and cannot be swept over; run one after the other"
-        )
     for one in values:
         if isinstance(one, str) or hasattr(one, "text"):
             continue

@@ -30,11 +30,15 @@ class CheckSingleRun(Callback):
             SystemExit: With status 2 if the settings cannot be used, or with status 0 after printing the plan.
         """
         from fa_sweep.cli.console import say
+        from fa_sweep.cli.designs import Design
         from fa_sweep.cli.planning import prepare_single, show_plan
 
         try:
             app = resolve(config, lambda plain: self._check_choices(plain, config))
             self._check_launcher(config.hydra.launcher)
+            design = Design.of(config.hydra.sweeper or {})
+            if design.is_union or design.exclude:
+                raise ConfigError("hydra.sweeper.grids, zip and exclude are for sweeps; add -m, or leave them out")
             if config.hydra.output_subdir is not None:
                 given = f"hydra.output_subdir is {config.hydra.output_subdir}"
                 raise ConfigError(f"{given}; the settings of a run are in its config.yaml: leave this out")

@@ -120,6 +120,11 @@ class Composer:
         """The settings without any override, and the option that each group then has."""
         return self.settings(()), self._base(()).choices
 
+    def settings_of_sweeper(self, override: str) -> DictConfig:
+        """Return the settings of the sweeper that a preset gives, by its override `experiment=NAME`."""
+        sweeper: DictConfig = self._loader.load_sweep_config(self._master, [override]).hydra.sweeper
+        return sweeper
+
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """Return one job's configuration without its `hydra` node, equal to what Hydra's load_sweep_config composes."""
         structural, plain = self._split(overrides)
@@ -261,6 +266,11 @@ def _nested(a: list[str], b: list[str]) -> bool:
     """Whether two paths are equal, or one of them leads to a setting inside the other."""
     shared = min(len(a), len(b))
     return a[:shared] == b[:shared]
+
+
+def is_seed(override: str) -> bool:
+    """Whether an override sets the seed to a whole number from 0 on, with up to 18 digits."""
+    return _SEED.fullmatch(override) is not None
 
 
 def setting_of(app: AppConfig, key: str, given: str) -> Any:

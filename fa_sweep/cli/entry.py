@@ -22,6 +22,7 @@ from fa_sweep.cli.composition import is_public
 from fa_sweep.cli.config_files import checked_files
 from fa_sweep.cli.configuration import conf_dir, resolve, yaml_without_secrets
 from fa_sweep.cli.current import carried_out
+from fa_sweep.cli.grammar import own_grammar
 from fa_sweep.cli.refusals import begins_anew, exit_status, one_line
 from fa_sweep.errors import CannotWrite, ConfigError
 from fa_sweep.process.notices import begin_command
@@ -80,7 +81,7 @@ def _main() -> int:
     sys.argv += _mode_of_preset(sys.argv[1:])
     begins_anew()
     try:
-        with _hydra_s_ways(), checked_files(), plugins_visible(), carried_out(sys.argv[1:]):
+        with _hydra_s_ways(), own_grammar(), checked_files(), plugins_visible(), carried_out(sys.argv[1:]):
             check_arguments(sys.argv[1:])
             hydra.main(config_path=conf_dir(), config_name="config", **_MAIN_ARGUMENTS)(job)()
     except CannotWrite as error:

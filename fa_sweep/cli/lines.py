@@ -1,4 +1,4 @@
-"""Parse a sweep's overrides into the overrides of each job, and count the jobs before making any."""
+"""Parse the overrides of a grid into the overrides of each job, and count the jobs before making any."""
 
 import itertools
 import math
@@ -55,10 +55,9 @@ def parse_jobs(arguments: Sequence[str], loader: Any, *, most: int = MOST_JOBS) 
     parser = OverridesParser.create(config_loader=loader)
     overrides = [parsed(text, parser) for text in arguments]
     counts = {override.get_key_element(): (_count(override), override) for override in overrides}
-    jobs = math.prod(count for count, _ in counts.values())
-    if jobs > most:
-        largest = max(counts.values(), key=lambda one: one[0])[1].input_line
-        raise ConfigError(f"{shown(largest)[1:-1]} makes it a sweep of {_number(jobs)} jobs; {_remedy(most)}")
+    largest = max(counts.values(), key=lambda one: one[0], default=(0, None))[1]
+    what = "" if largest is None else shown(largest.input_line)[1:-1]
+    refuse_more(math.prod(count for count, _ in counts.values()), most, what)
     choices: dict[str, Sequence[str]] = {}
     for override in overrides:
         key = override.get_key_element()
@@ -67,6 +66,12 @@ def parse_jobs(arguments: Sequence[str], loader: Any, *, most: int = MOST_JOBS) 
         else:
             choices[key] = [f"{key}={override.get_value_element_as_str()}"]
     return Lines(tuple(choices.values()))
+
+
+def refuse_more(jobs: int, most: int, what: str) -> None:
+    """Raise ConfigError if a sweep has more jobs than allowed. `what` is to blame for it."""
+    if jobs > most:
+        raise ConfigError(f"{what} makes it a sweep of {_number(jobs)} jobs; {_remedy(most)}")
 
 
 def _remedy(most: int) -> str:

@@ -15,18 +15,19 @@ from fa_sweep.sweeping.jobs import Asked, Job, emptied, make_jobs
 from fa_sweep.sweeping.ledger import Ledger
 from fa_sweep.sweeping.plan import Plan, plan_sweep, require_room
 from fa_sweep.sweeping.reuse import other_environments, reusable
+from fa_sweep.sweeping.union import united
 from fa_sweep.tasks import task_of
 
 MOST_TASKS = 4  # the data of at most this many tasks are described; all of them are still in memory
 TRACKING_S_PER_RUN = 0.0035  # for the plan's estimate; importing into a server takes fifteen times as long
 
 
-def prepare(candidates: list[Asked], app: AppConfig, executor: str) -> tuple[list[Job], Plan]:
+def prepare(candidates: list[list[Asked]], app: AppConfig, executor: str) -> tuple[list[Job], Plan]:
     """Make the jobs of a sweep, mark those that an earlier sweep has trained, and plan the training of the others.
 
     Args:
-        candidates: Each job's settings, the options and values that its overrides chose, and its overrides. The list is
-            emptied, to save memory.
+        candidates: The jobs of each grid: their settings, the options and values that their overrides chose, and their
+            overrides. The lists are emptied, to save memory.
         app: The application's settings.
         executor: The name of the executor that will train.
 
@@ -38,8 +39,10 @@ def prepare(candidates: list[Asked], app: AppConfig, executor: str) -> tuple[lis
             `confirm=true`, or the tracking store cannot be used.
     """
     target(app)
-    asked = len(candidates)
-    jobs = make_jobs(emptied(candidates), config_flags(current().words))
+    asked, flags = sum(map(len, candidates)), config_flags(current().words)
+    tables = [make_jobs(emptied(grid), flags) for grid in candidates]
+    # Between grids, a setting may differ that varies in none of them.
+    jobs = tables[0] if len(tables) == 1 else united(tables)
     if len(jobs) < asked:
         console.say(f"{asked - len(jobs)} of {asked} jobs are the same as another one and are left out.")
     if app.resume != "false" and (places := Ledger(OUTPUTS).find(jobs, reusable(app.resume))):
@@ -79,7 +82,7 @@ def _warn(text: str) -> None:
 
 def prepare_single(app: AppConfig) -> tuple[list[Job], Plan]:
     """Make and plan the job of a single run. Raises ConfigError if it needs too much or cannot be tracked."""
-    return prepare([(app, {}, [])], app, "local")
+    return prepare([[(app, {}, [])]], app, "local")
 
 
 def _too_few_evaluations(train: TrainConfig) -> str | None:
@@ -110,4 +113,4 @@ def show_plan(jobs: Sequence[Job], plan: Plan, app: AppConfig) -> None:
     console.say(f"tracking   experiment {app.tracking.experiment} in {target(app).shown}")
     for title, names in (("groups", dict.fromkeys(job.group for job in jobs)), ("runs", [job.name for job in jobs])):
         listed = list(names)
-        console.say(f"{title:<9}  {', '.join(listed[:6])}" + (f", ... ({len(listed)} in all)" if len(listed) > 6 else ""))
+        console.say(f"{title:<9}  {'; '.join(listed[:6])}" + (f"; ... ({len(listed)} in all)" if len(listed) > 6 else ""))

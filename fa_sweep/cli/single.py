@@ -38,7 +38,7 @@ def run_single(app: AppConfig, overrides: Sequence[str], folder: Path, settings_
         CannotWrite: A file of the run cannot be written.
         RunsFailed: The training failed, or MLflow's database on this machine could not be written.
     """
-    (job,), _ = prepare([(app, {}, overrides)], app, "local")
+    (job,), _ = prepare([[(app, {}, overrides)]], app, "local")
     job = named_after(job, no_defaults(app, overrides))
     meanwhile("the run was not finished, the same command starts it again")
     sweep = create_sweep(

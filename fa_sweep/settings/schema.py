@@ -238,6 +238,7 @@ class AppConfig(RunConfig):
         report: whether to write the report after a sweep.
         dry_run: whether to print the plan and train nothing.
         confirm: whether to train even if that is estimated to take more than 30 days. Otherwise it is refused.
+        skip_refused: whether to leave out combinations that cannot be run, instead of refusing the whole sweep.
         n_jobs: the number of processes, or "auto".
 
     Raises:
@@ -250,6 +251,7 @@ class AppConfig(RunConfig):
     report: bool = field(metadata=APPLICATION)
     dry_run: bool = field(metadata=APPLICATION)
     confirm: bool = field(metadata=APPLICATION)
+    skip_refused: bool = field(metadata=APPLICATION)
     n_jobs: str = field(metadata=APPLICATION)
 
     def __post_init__(self) -> None:
