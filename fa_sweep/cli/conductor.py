@@ -122,7 +122,7 @@ class Conductor:
         """
         skip = _is_set("skip_refused", self._config, self.arguments)
         refused = _Refused(self.composer)
-        found, number = [], 0
+        found, number, out = list[list[Asked]](), 0, [0, 0]
         for grid in grids:
             place, listed = grid.lines.place_of_seed, list[Candidate]()
             for overrides in grid.lines:
@@ -139,11 +139,15 @@ class Conductor:
                 if number == 0 and self.composer.applications and not self.composer.applications[0].dry_run:
                     self._begin_to_train(sum(len(grid.lines) for grid in grids))
                 number += 1
-            found.append(_without_excluded(listed, grid))
-        refused.say()
+            kept = _without_excluded(listed, grid)
+            out[0], out[1] = out[0] + len(listed) - len(kept), out[1] + (len(listed) if grid.exclude else 0)
+            found.append(kept)
         if not any(found):
             raise ConfigError(f"no job is left: {refused.first or 'hydra.sweeper.exclude leaves out all of them'}")
-        return [list(listed) for listed in found if listed]
+        if out[0]:
+            say(f"{out[0]} of {out[1]} jobs are left out by hydra.sweeper.exclude.")
+        refused.say()
+        return [listed for listed in found if listed]
 
     def _begin_to_train(self, jobs: int) -> None:
         meanwhile("finished shards are kept, the same command goes on from there")
@@ -244,12 +248,8 @@ class _Refused:
             say(f"left out ({jobs} job{'s' * (jobs != 1)}): {text}", error=True)
 
 
-def _without_excluded(candidates: list[Candidate], grid: Grid) -> list[Candidate]:
-    if not grid.exclude:
-        return candidates
-    out = excluded(candidates, grid.exclude)
-    if any(out):
-        say(f"{sum(out)} of {len(candidates)} jobs are left out by hydra.sweeper.exclude.")
+def _without_excluded(candidates: list[Candidate], grid: Grid) -> list[Asked]:
+    out = excluded(candidates, grid.exclude) if grid.exclude else [False] * len(candidates)
     return [candidate for candidate, is_out in zip(candidates, out, strict=True) if not is_out]
 
 

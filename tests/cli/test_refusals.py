@@ -19,7 +19,6 @@ COMMAND_LINES = {
     "model=3": ["model=3", "one of its options"],
     "-m feedback=[random],[symmetric]": ["one of its options", "-m feedback=random"],
     "-m feedback=random,3": ["one of its options"],
-    "-m +experiment=seed_post,lillicrap_linear": ["presets", "one after the other"],
     "feedback.mode=symmetric": ["feedback.mode", "'symmetric'", "use feedback=symmetric"],
     "feedback.mode=rerandom": ["use feedback=rerandom"],
     "x" * 100_000: ["the value has more than 10,000 characters"],
