@@ -62,6 +62,7 @@ def interval_by_integration(values, level):
     return low, high
 
 
+@pytest.mark.filterwarnings("ignore:overflow")
 @EACH
 def test_the_interval_of_a_mean_agrees_with_numerical_integration(values):
     if not values:
