@@ -4,8 +4,9 @@ Nothing here depends on Hydra.
 """
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from fa_sweep.cli import console
 from fa_sweep.cli.arguments import words_to_keep
@@ -26,7 +27,7 @@ from fa_sweep.sweeping.reuse import changed_numbers
 from fa_sweep.sweeping.shards import write_shard
 
 
-def open_sweep(folder: Path, jobs: Sequence[Job], app: AppConfig) -> Sweep:
+def open_sweep(folder: Path, jobs: Sequence[Job], app: AppConfig, design: Mapping[str, Any], name: str) -> Sweep:
     """Create a sweep's folder and print how many runs will be reused and trained.
 
     The sweep's record also stores the command line, see `current`.
@@ -35,12 +36,23 @@ def open_sweep(folder: Path, jobs: Sequence[Job], app: AppConfig) -> Sweep:
         folder: The folder, already created by `make_folder`.
         jobs: All jobs of the sweep. Those that are reused are marked as such.
         app: The application's settings, the same for all jobs.
+        design: What the design decided so far, for the sweep's record.
+        name: The name of the sweep; empty for none.
 
     Raises:
         CannotWrite: The folder's files cannot be written.
     """
+    flags, overrides = words_to_keep(current().words)
     sweep = create_sweep(
-        folder, jobs, tracking_of(app), **words_to_keep(current().words), single=False, resume=app.resume, name=app.name
+        folder,
+        jobs,
+        tracking_of(app),
+        flags=flags,
+        overrides=overrides,
+        single=False,
+        resume=app.resume,
+        name=name,
+        design=design,
     )
     current().conducted.append(sweep)
     reused, missing = sum(job.reused for job in jobs), len(to_train(jobs))

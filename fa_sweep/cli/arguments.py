@@ -223,14 +223,14 @@ def absolute_places(arguments: Sequence[str]) -> list[str]:
     return found
 
 
-def words_to_keep(arguments: Sequence[str]) -> dict[str, list[str]]:
-    """Return a command line's words under the keys "flags" and "overrides", as a sweep's record stores them.
+def words_to_keep(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return a command line's flags and overrides as a sweep's record stores them.
 
     Tracking settings are left out, secrets are masked, and configuration folders are made absolute.
     """
     flags, overrides = split_words(absolute_places(arguments))
     kept = [override for override in overrides if group_of(override) != "tracking"]
-    return {"flags": list(map(redact, flags)), "overrides": list(map(redact, kept))}
+    return list(map(redact, flags)), list(map(redact, kept))
 
 
 def is_search_path(text: str) -> bool:

@@ -1,7 +1,7 @@
 """The steps of a Hydra sweep: compose and check its jobs, make its folder, and train with any launcher."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -17,7 +17,6 @@ from fa_sweep.cli.configuration import yaml_without_secrets
 from fa_sweep.cli.console import say
 from fa_sweep.cli.designs import Design, Grid, excluded, grids_of
 from fa_sweep.cli.lines import JOB_BYTES, MOST_JOBS
-from fa_sweep.cli.planning import to_train
 from fa_sweep.cli.refusals import begin, one_line
 from fa_sweep.errors import CannotWrite, ConfigError
 from fa_sweep.process.resources import available_memory
@@ -91,7 +90,6 @@ class Conductor:
         self._config: DictConfig = sweeper.config
         self._loader = sweeper.hydra_context.config_loader
         self._design = Design.of(sweeper)
-        self._folders = 0
         self.composer = Composer(self._loader, self._config)
         self._stacked = sweeper.launcher if isinstance(sweeper.launcher, StackedLauncher) else None
         if self._stacked is not None:  # Hydra's own launchers have checked their settings by now
@@ -159,12 +157,21 @@ class Conductor:
         """The application's settings. Raises ConfigError if they are not the same for all jobs."""
         return _one_for_all(self.composer.applications)
 
-    def open(self, jobs: Sequence[Job], app: AppConfig) -> Sweep:
-        """Write a new sweep's folder. If it cannot be written, remove it and raise CannotWrite."""
+    def open(
+        self, jobs: Sequence[Job], app: AppConfig, design: Mapping[str, Any] | None = None, name: str | None = None
+    ) -> Sweep:
+        """Write a new sweep's folder. If it cannot be written, remove it and raise CannotWrite.
+
+        Args:
+            jobs: The jobs of the sweep.
+            app: The application's settings.
+            design: What the design decided so far, for the sweep's record; None for a grid.
+            name: The name of the sweep; None for that of the settings.
+        """
         begin()
         folder = self._make_folder()
         try:
-            opened = open_sweep(folder, jobs, app)
+            opened = open_sweep(folder, jobs, app, design or {}, app.name if name is None else name)
             write_bytes(yaml_without_secrets(self._config).encode(), folder / "multirun.yaml")
         except CannotWrite:
             remove_folder(folder)
@@ -182,16 +189,24 @@ class Conductor:
             config.hydra.overrides.hydra += [f"hydra.sweep.dir='{folder}'", "hydra.output_subdir=null"]
         return folder
 
-    def train(self, opened: Sweep, grids: Sequence[Grid], app: AppConfig) -> list[Any]:
-        """Train those jobs of a sweep that are not reused. Returns Hydra's JobReturn of each trained job.
+    def train(self, opened: Sweep, jobs: Sequence[Job], grids: Sequence[Grid]) -> list[Any]:
+        """Train jobs of a sweep.
+
+        Args:
+            opened: The sweep.
+            jobs: Those of its jobs that are to be trained now.
+            grids: The grids of the sweep.
+
+        Returns:
+            Hydra's JobReturn of each trained job.
 
         Raises:
             ConfigError: Training cannot begin, for example because a scheduler does not answer. The sweep's folder is removed,
                 unless it already holds finished shards.
         """
-        missing = self._lines_of(to_train(opened.jobs), grids)
+        missing = self._lines_of(jobs, grids)
         if self._stacked is not None:
-            self._stacked.jobs, self._stacked.n_jobs = missing, app.n_jobs
+            self._stacked.jobs, self._stacked.n_jobs = missing, self.composer.applications[0].n_jobs
         try:
             with children_deaf_to_ctrl_c() if self._stacked is None else nullcontext():
                 returns = list(self.launcher.launch(list(missing), initial_job_idx=0)) if missing else []

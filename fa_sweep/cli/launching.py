@@ -7,7 +7,12 @@ from typing import Any
 from fa_sweep.cli.application import close_sweep
 from fa_sweep.cli.conductor import Conductor
 from fa_sweep.cli.console import say
-from fa_sweep.cli.planning import prepare, show_plan
+from fa_sweep.cli.deciding import decide
+from fa_sweep.cli.designs import Grid
+from fa_sweep.cli.planning import prepare, show_plan, to_train
+from fa_sweep.errors import ConfigError
+from fa_sweep.settings.designs import DECIDE, GRID, TUNE
+from fa_sweep.sweeping.record import group_of
 
 
 def sweep(arguments: Sequence[str], sweeper: Any) -> list[Any]:
@@ -27,6 +32,9 @@ def sweep(arguments: Sequence[str], sweeper: Any) -> list[Any]:
     """
     conductor = Conductor(arguments, sweeper)
     grids = conductor.grids()
+    design = _design(conductor, grids)
+    if design == DECIDE:
+        return decide(conductor, grids)
     candidates = conductor.candidates(grids)
     app = conductor.app
     jobs, plan = prepare(candidates, app, conductor.executor)
@@ -35,9 +43,22 @@ def sweep(arguments: Sequence[str], sweeper: Any) -> list[Any]:
         show_plan(jobs, plan, app)
         return []
     with closing(conductor.open(jobs, app)) as opened:
-        returns = conductor.train(opened, grids, app)
+        returns = conductor.train(opened, to_train(opened.jobs), grids)
         close_sweep(opened, app)
         return returns
+
+
+def _design(conductor: Conductor, grids: Sequence[Grid]) -> str:
+    """Return the design of the sweep. Raises ConfigError if settings of another design are given on the command line."""
+    try:
+        design = conductor.composer.settings(next(iter(grids[0].lines))).design
+    except Exception:  # whatever is wrong is said when the jobs are composed
+        design = GRID
+    for argument in conductor.arguments:
+        group = group_of(argument)
+        if group in (TUNE, DECIDE) and group != design:
+            raise ConfigError(f"{argument} is for the verb {group}: python -m fa_sweep {group} ...")
+    return design
 
 
 def _hint_at_seeds(arguments: Sequence[str]) -> None:

@@ -41,8 +41,16 @@ def run_single(app: AppConfig, overrides: Sequence[str], folder: Path, settings_
     (job,), _ = prepare([[(app, {}, overrides)]], app, "local")
     job = named_after(job, no_defaults(app, overrides))
     meanwhile("the run was not finished, the same command starts it again")
+    flags, overrides = words_to_keep(current().words)
     sweep = create_sweep(
-        folder, [job], tracking_of(app), **words_to_keep(current().words), single=True, resume=app.resume, name=app.name
+        folder,
+        [job],
+        tracking_of(app),
+        flags=flags,
+        overrides=overrides,
+        single=True,
+        resume=app.resume,
+        name=app.name,
     )
     with closing(sweep):
         write_bytes(settings_yaml.encode(), folder / "config.yaml")

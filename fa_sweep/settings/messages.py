@@ -109,7 +109,7 @@ def _of_other_groups(name: str) -> list[str]:
                 if path not in paths.setdefault(f.name, []):
                     paths[f.name].append(path)
     near = [name] if name in paths else difflib.get_close_matches(name[:40], list(paths), n=1, cutoff=_FAR)
-    order = ("train", "model", "init", "feedback", "task", "tracking")
+    order = ("train", "model", "init", "feedback", "task", "tracking", "tune", "decide")
     found = sorted((path for match in near for path in paths[match]), key=lambda path: order.index(path.partition(".")[0]))
     return found[:2]
 

@@ -18,6 +18,7 @@ from fa_sweep.numerics.optimisers import OPTIMISERS
 from fa_sweep.numerics.sampling import SAMPLINGS
 from fa_sweep.process.secrets import remember_secrets_of
 from fa_sweep.roles import APPLICATION, COMPUTING, FREE, JUDGING, OBSERVING, PROPOSING
+from fa_sweep.settings.designs import DESIGNS, DecideConfig, TuneConfig
 from fa_sweep.tasks import TASKS, TaskConfig
 
 RESUME = ("true", "same_environment", "false")
@@ -238,6 +239,10 @@ class AppConfig(RunConfig):
         report: whether to write the report after a sweep.
         dry_run: whether to print the plan and train nothing.
         confirm: whether to train even if that is estimated to take more than 30 days. Otherwise it is refused.
+        design: "grid" runs every combination, "tune" chooses settings for each group first, and "decide" adds seeds until a
+            rule allows the sweep to stop. The verbs `tune` and `decide` set it.
+        tune: the settings of tuning.
+        decide: the settings of a sweep that adds seeds.
         skip_refused: whether to leave out combinations that cannot be run, instead of refusing the whole sweep.
         n_jobs: the number of processes, or "auto".
 
@@ -252,6 +257,9 @@ class AppConfig(RunConfig):
     dry_run: bool = field(metadata=APPLICATION)
     confirm: bool = field(metadata=APPLICATION)
     skip_refused: bool = field(metadata=APPLICATION)
+    design: str = field(metadata=APPLICATION)
+    tune: TuneConfig = field(metadata=APPLICATION)
+    decide: DecideConfig = field(metadata=APPLICATION)
     n_jobs: str = field(metadata=APPLICATION)
 
     def __post_init__(self) -> None:
@@ -259,6 +267,7 @@ class AppConfig(RunConfig):
         if self.name:
             label("name", self.name)
         one_of("resume", self.resume, RESUME)
+        one_of("design", self.design, DESIGNS)
         if not re.fullmatch(r"auto|0*[1-9][0-9]{0,3}", self.n_jobs):
             raise ConfigError(f"n_jobs is {self.n_jobs}; it must be auto or a number of processes, from 1 to {MOST_PROCESSES}")
 

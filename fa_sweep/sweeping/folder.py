@@ -34,7 +34,7 @@ from fa_sweep.settings.schema import TrackingConfig
 from fa_sweep.sweeping.catalogue import TRACKED, Catalogue, Entry, read_tracking_note
 from fa_sweep.sweeping.environment import environment
 from fa_sweep.sweeping.failures import FAILURES, Failed, failures_bytes, read_failures
-from fa_sweep.sweeping.jobs import TABLE, Job, jobs_bytes, read_jobs
+from fa_sweep.sweeping.jobs import NEXT_TABLE, TABLE, Job, jobs_bytes, read_jobs
 from fa_sweep.sweeping.labels import LABELS, Labels, read_labels, write_labels
 from fa_sweep.sweeping.ledger import Ledger, Records
 from fa_sweep.sweeping.record import FORMAT, RECORD, SweepRecord, preset_of, process_started, read_record
@@ -43,7 +43,7 @@ from fa_sweep.sweeping.storage import digest, lock, remove_leavings, write_and_h
 
 OUTPUTS = Path("outputs")
 NAME_IN_ID = 60  # the most characters of a sweep's name that its id contains
-_OWN_FILES = (TABLE, FAILURES, TRACKED, LABELS, "multirun.yaml", "config.yaml", RECORD)
+_OWN_FILES = (TABLE, NEXT_TABLE, FAILURES, TRACKED, LABELS, "multirun.yaml", "config.yaml", RECORD)
 _LOGS = "slurm"
 ELSEWHERE_S = 86400  # how long a process on another machine counts as alive, if the record cannot be locked
 
@@ -128,6 +128,33 @@ class Sweep:
     def add_failures(self, errors: Mapping[str, Failed]) -> None:
         """Add errors of runs, by run id, to the sweep's file of failures. Raises CannotWrite."""
         write_bytes(failures_bytes(self.failures | dict(errors)), self.folder / FAILURES)
+
+    def extend(self, jobs: Sequence[Job], design: Mapping[str, Any]) -> None:
+        """Replace the jobs of a sweep that this process conducts, and what its design decided.
+
+        If the process ends at any point of this, the folder is that of the sweep before or after it.
+
+        Args:
+            jobs: All jobs, the earlier ones among them.
+            design: What the design decided so far, for the record.
+
+        Raises:
+            CannotWrite: A file could not be written.
+        """
+        table = jobs_bytes(jobs)
+        write_bytes(table, self.folder / NEXT_TABLE)
+        record = replace(
+            self.record,
+            planned=len(jobs),
+            reused=sum(job.reused for job in jobs),
+            hash=sweep_hash(job.id for job in jobs),
+            jobs_sha256=digest(table),
+            design=dict(design),
+        )
+        self._lock.append(write_and_hold(record.content(), self.folder / RECORD))
+        write_bytes(table, self.folder / TABLE)
+        (self.folder / NEXT_TABLE).unlink(missing_ok=True)
+        self.__dict__.update(jobs=list(jobs), record=record)
 
     @property
     def tracked(self) -> dict[str, Any]:
@@ -273,6 +300,7 @@ def create_sweep(
     single: bool,
     resume: str = "true",
     name: str = "",
+    design: Mapping[str, Any] | None = None,
 ) -> Sweep:
     """Write the job table and the record of a sweep that this process is about to conduct, and lock the record.
 
@@ -285,6 +313,7 @@ def create_sweep(
         single: whether this is a single run outside any sweep.
         resume: the value of the setting `resume`.
         name: the name of the sweep; empty for none.
+        design: what the design of the sweep decided so far; None for a grid.
 
     Returns:
         The sweep. Call its method `close` once this process is done with it.
@@ -313,6 +342,7 @@ def create_sweep(
         started=process_started(os.getpid()),
         resume=resume,
         jobs_sha256=digest(table),
+        design=dict(design or {}),
     )
     sweep = Sweep(folder, [write_and_hold(record.content(), folder / RECORD)])
     sweep.__dict__.update(jobs=list(jobs), record=record)  # reading a hundred thousand jobs again would take a while

@@ -18,7 +18,7 @@ from fa_sweep.settings.structure import widths_of
 from fa_sweep.sweeping.storage import digest, lists, numbers, read_bytes, table_bytes, table_of, texts
 from fa_sweep.tasks import task_of
 
-TABLE = "jobs.parquet"
+TABLE, NEXT_TABLE = "jobs.parquet", "jobs.next.parquet"
 T = TypeVar("T")
 # A job as the user asked for it: its settings, the values that its overrides set (by key), and the overrides themselves.
 Asked = tuple[RunConfig, dict[str, Any], Sequence[str]]
@@ -192,8 +192,17 @@ def _table(folder: Path, sha256: str) -> Any:
     path = folder / TABLE
     content = read_bytes(path)
     if sha256 and digest(content) != sha256:
-        raise Unreadable(f"{path} is damaged: its content is not what was written")
+        content = _next_table(folder)  # if a process ended while it added jobs (see `Sweep.extend`)
+        if digest(content) != sha256:
+            raise Unreadable(f"{path} is damaged: its content is not what was written")
     return table_of(content, path)
+
+
+def _next_table(folder: Path) -> bytes:
+    try:
+        return read_bytes(folder / NEXT_TABLE)
+    except (OSError, Unreadable):
+        return b""
 
 
 def read_jobs(folder: Path, sha256: str = "") -> list[Job]:

@@ -22,7 +22,8 @@ from fa_sweep.sweeping.storage import digest, json_bytes, read_json
 
 RECORD = "sweep.json"
 # Format 1 lacks `format`, `resume`, `started`, `jobs_sha256` and `checksum`. In formats 1 and 2 the command line is one text.
-FORMAT = 3
+# Format 4 has `design`.
+FORMAT = 4
 _ADDED_IN_2 = {"format": 1, "resume": "true", "started": "", "jobs_sha256": ""}
 
 
@@ -47,6 +48,7 @@ class SweepRecord:
         started: a text that distinguishes this process from others with the same id (see `process_started`).
         resume: the value of the setting `resume`.
         jobs_sha256: the SHA-256 of the job table's file; empty in a record of format 1.
+        design: what the design of the sweep decided (see `fa_sweep.sweeping.decided`); empty for a grid.
     """
 
     format: int
@@ -65,6 +67,7 @@ class SweepRecord:
     started: str
     resume: str
     jobs_sha256: str
+    design: dict[str, Any]
 
     def content(self) -> bytes:
         """Return the bytes to write to `sweep.json`: this record with its checksum, secrets masked."""
@@ -79,7 +82,8 @@ class SweepRecord:
     @property
     def preset_as_it_stands(self) -> str:
         """The preset, if all other overrides concern only Hydra or the application (such as `n_jobs`); otherwise empty."""
-        own = [text for text in self.overrides if group_of(text) not in ("hydra", *names_with(AppConfig, Role.APPLICATION))]
+        apart = {"hydra", *names_with(AppConfig, Role.APPLICATION)} - {"design", "tune", "decide"}
+        own = [text for text in self.overrides if group_of(text) not in apart]
         return self.preset if own == [f"+{_PRESET}={self.preset}"] else ""
 
     @property
@@ -150,7 +154,7 @@ def read_record(folder: Path) -> SweepRecord | None:
     checksum = values.pop("checksum", None)
     if not is_first and checksum != _checksum(values):
         raise Unreadable(f"{path} is damaged: its checksum does not fit")
-    return _checked({**_ADDED_IN_2, **_words(values)}, path)
+    return _checked({**_ADDED_IN_2, "design": {}, **_words(values)}, path)
 
 
 def _checked(values: dict[str, Any], path: Path) -> SweepRecord:
@@ -166,6 +170,8 @@ def _checked(values: dict[str, Any], path: Path) -> SweepRecord:
     environment, resume = values["environment"], values["resume"]
     if not isinstance(environment, dict) or not all(isinstance(value, str) for value in environment.values()):
         raise Unreadable(f"{path} is damaged: environment is {_shown(environment)}")
+    if not isinstance(values["design"], dict):
+        raise Unreadable(f"{path} is damaged: design is {_shown(values['design'])}")
     if values["format"] > FORMAT:
         raise Unreadable(f"{path} has format {values['format']}, of a newer version of fa_sweep; this one reads up to {FORMAT}")
     if resume not in RESUME or not 0 < values["created_at_ms"] < 2**53:

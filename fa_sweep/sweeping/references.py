@@ -1,0 +1,44 @@
+"""Which group of a sweep each other group is compared with, unless the user says otherwise."""
+
+from collections.abc import Iterable
+
+from fa_sweep.sweeping.jobs import Job
+
+MODE_FACTORS = ("feedback", "feedback.mode")
+
+
+def references(jobs: Iterable[Job]) -> dict[str, str]:
+    """Return the reference of each group. Groups without one are left out.
+
+    - It is the group with symmetric feedback at the same levels of all other factors.
+    - If no group has symmetric feedback, the first group's feedback mode is used instead.
+    - If, in addition, no two groups differ only in the feedback mode, the reference of all groups is the first group.
+
+    Args:
+        jobs: The jobs of the sweep, in its order.
+    """
+    of_group = {job.group: job for job in reversed(list(jobs))}
+    groups = dict(reversed(of_group.items()))
+    first = next(iter(groups))
+    at_levels = {group: job for group, job in groups.items() if job.run.feedback.mode == "symmetric"}
+    if not at_levels:
+        if len({_others(job) for job in groups.values()}) == len(groups):  # no two groups differ only in their feedback mode
+            return dict.fromkeys(groups, first)
+        mode = _mode(groups[first])
+        at_levels = {group: job for group, job in groups.items() if _mode(job) == mode}
+    by_levels = {_others(job): group for group, job in reversed(at_levels.items())}
+    found = {}
+    for group, job in groups.items():
+        # A reference may lack a setting, as symmetric feedback lacks a scale, if several sweeps are put together.
+        fitting = [levels for levels in by_levels if levels <= _others(job)]
+        if fitting:
+            found[group] = by_levels[max(fitting, key=len)]
+    return found
+
+
+def _mode(job: Job) -> str:
+    return repr([job.factors.get(name) for name in MODE_FACTORS])
+
+
+def _others(job: Job) -> frozenset[tuple[str, str]]:
+    return frozenset((name, repr(value)) for name, value in job.factors.items() if name not in MODE_FACTORS)
