@@ -34,6 +34,7 @@ from fa_sweep.results.listing import listed
 from fa_sweep.results.lock import LOCK
 from fa_sweep.results.result import Result
 from fa_sweep.results.selection import NEWEST, find
+from fa_sweep.settings.designs import DECIDE, TUNE
 from fa_sweep.settings.messages import is_text, kind_of
 from fa_sweep.sweeping.executors.local import no_server_left
 from fa_sweep.tracking.stores.connection import put_back
@@ -41,7 +42,7 @@ from fa_sweep.tracking.stores.connection import put_back
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["compose", "load", "runs", "sweep", "sweeps"]
+__all__ = ["compose", "decide", "load", "runs", "sweep", "sweeps", "tune"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -73,6 +74,46 @@ def _call(function: Callable[P, T]) -> Callable[P, T]:
 
 
 @_call
+def tune(*words: str, **settings: Any) -> Result:
+    """Choose settings for each group on tuning seeds, then compare the choices on fresh seeds.
+
+        tune(feedback=["symmetric", "random"], seed=range(50), **{"train.lr": "logspace(0.001,0.1,5)", "tune.by": "accuracy"})
+
+    Args:
+        words: Overrides as on the command line.
+        settings: As for `sweep`. The settings `tune` say which groups choose, by what, and on which seeds.
+
+    Returns:
+        The results on the fresh seeds. Its attribute `choices` has what each group chose.
+
+    Raises:
+        ConfigError: A setting cannot be used, or there is nothing to choose.
+        CannotWrite: The ledger cannot be written. What was finished before is kept.
+    """
+    return _sweep(words, settings, TUNE)
+
+
+@_call
+def decide(*words: str, **settings: Any) -> Result:
+    """Add seeds to a sweep until a rule allows it to stop. `seed` gives all seeds that it may take.
+
+        decide(feedback=["symmetric", "random"], seed=range(500), **{"decide.rule": "decided", "decide.margin": 0.1})
+
+    Args:
+        words: Overrides as on the command line.
+        settings: As for `sweep`. The settings `decide` say what the rule is.
+
+    Returns:
+        The results. Its attribute `looks` has what was known after each round of seeds.
+
+    Raises:
+        ConfigError: A setting cannot be used, or the rule does not fit the sweep.
+        CannotWrite: The ledger cannot be written. What was finished before is kept.
+    """
+    return _sweep(words, settings, DECIDE)
+
+
+@_call
 def sweep(*words: str, **settings: Any) -> Result:
     """Train a sweep, or read it from the ledger as far as it is there already, and return its results.
 
@@ -94,7 +135,12 @@ def sweep(*words: str, **settings: Any) -> Result:
         ConfigError: A setting cannot be used. The message names the setting, its value and a remedy. Nothing is written.
         CannotWrite: The ledger cannot be written. What was finished before is kept.
     """
-    overrides = [word for word in words if word not in ("-m", "--multirun")]
+    return _sweep(words, settings, "")
+
+
+def _sweep(words: Sequence[str], settings: Mapping[str, Any], design: str) -> Result:
+    overrides = [f"design={design}"] if design else []
+    overrides += [word for word in words if word not in ("-m", "--multirun")]
     overrides += [_override(name, value) for name, value in settings.items()]
     for override in overrides:
         if not isinstance(override, str) or override.startswith("-"):
@@ -112,7 +158,7 @@ def sweep(*words: str, **settings: Any) -> Result:
             print(f"fa_sweep: {error}", file=sys.stderr)
     if not command.conducted:
         raise ConfigError("dry_run=true trains nothing, so there are no results; leave it out, or use the command line")
-    return Result(command.conducted)
+    return Result(command.conducted[-1:])  # tuning conducts another sweep before
 
 
 def _conduct(overrides: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from fa_sweep.cli.tracked import track, tracking_of, ui_command
 from fa_sweep.engine.training import train
 from fa_sweep.errors import ConfigError, RunsFailed
 from fa_sweep.process.signals import meanwhile
+from fa_sweep.settings.designs import DECIDE
 from fa_sweep.settings.schema import AppConfig
 from fa_sweep.sweeping.conduct import plan_shards, train_shards
 from fa_sweep.sweeping.division import make_shards
@@ -81,8 +82,13 @@ def train_all(folder: Path, jobs: Sequence[Job], n_jobs: str, settings: Executor
         console.say(f"fa_sweep: shard {shard.number} of {len(shards)} is missing ({runs}): {why}", error=True)
 
 
-def close_sweep(sweep: Sweep, app: AppConfig) -> None:
+def close_sweep(sweep: Sweep, app: AppConfig, *, last: bool = True) -> None:
     """Import a sweep into MLflow, print its summary and write its report.
+
+    Args:
+        sweep: The sweep.
+        app: The application's settings.
+        last: Whether the sweep is the result of its command. Otherwise it has neither a summary nor a report.
 
     Raises:
         RunsFailed: A run failed or is missing, the report could not be written, or MLflow's database on this machine could
@@ -94,13 +100,16 @@ def close_sweep(sweep: Sweep, app: AppConfig) -> None:
     meanwhile("finished runs are kept, the same command brings them into MLflow")
     tracked, lost = track(sweep, app, records)
     meanwhile(f"finished runs are kept; python -m fa_sweep report {sweep.id} writes the report")
-    console.say(f"\n{console.summary(sweep.jobs, records)}\n")
+    anytime = sweep.record.design.get("kind") == DECIDE
+    if last:
+        console.say(f"\n{console.summary(sweep.jobs, records, anytime=anytime)}\n")
     if tracked:
         console.say(tracked)
-    report, unwritten = _report(sweep, app) if app.report else (None, "")
-    console.say("Look further:")
-    console.say(f"  {ui_command(app)}")
-    console.say(f"  open {report}" if report else f"  python -m fa_sweep report {shlex.quote(sweep.id)}")
+    report, unwritten = _report(sweep, app) if last and app.report else (None, "")
+    if last:
+        console.say("Look further:")
+        console.say(f"  {ui_command(app)}")
+        console.say(f"  open {report}" if report else f"  python -m fa_sweep report {shlex.quote(sweep.id)}")
     absent, errors = [job.run_id for job in sweep.jobs if job.run_id not in records], sweep.failures
     failed = [errors[run_id] for run_id in absent if run_id in errors]
     missing = len(absent) - len(failed)

@@ -24,7 +24,7 @@ from fa_sweep.process.signals import children_deaf_to_ctrl_c, meanwhile
 from fa_sweep.roles import Role, names_with
 from fa_sweep.settings.schema import AppConfig
 from fa_sweep.sweeping.failures import failure
-from fa_sweep.sweeping.folder import Sweep, make_folder, remove_folder
+from fa_sweep.sweeping.folder import Sweep, fresh_id, make_folder, remove_folder
 from fa_sweep.sweeping.jobs import Asked, Job
 from fa_sweep.sweeping.shards import SHARDS
 from fa_sweep.sweeping.storage import write_bytes
@@ -90,6 +90,7 @@ class Conductor:
         self._config: DictConfig = sweeper.config
         self._loader = sweeper.hydra_context.config_loader
         self._design = Design.of(sweeper)
+        self._folder = Path(str(self._config.hydra.sweep.dir))
         self.composer = Composer(self._loader, self._config)
         self._stacked = sweeper.launcher if isinstance(sweeper.launcher, StackedLauncher) else None
         if self._stacked is not None:  # Hydra's own launchers have checked their settings by now
@@ -157,37 +158,35 @@ class Conductor:
         """The application's settings. Raises ConfigError if they are not the same for all jobs."""
         return _one_for_all(self.composer.applications)
 
-    def open(
-        self, jobs: Sequence[Job], app: AppConfig, design: Mapping[str, Any] | None = None, name: str | None = None
-    ) -> Sweep:
+    def open(self, jobs: Sequence[Job], app: AppConfig, design: Mapping[str, Any] | None = None, *, stage: str = "") -> Sweep:
         """Write a new sweep's folder. If it cannot be written, remove it and raise CannotWrite.
 
         Args:
             jobs: The jobs of the sweep.
             app: The application's settings.
             design: What the design decided so far, for the sweep's record; None for a grid.
-            name: The name of the sweep; None for that of the settings.
+            stage: What the sweep is for, if the command conducts another one as its result. It becomes part of the name.
         """
         begin()
-        folder = self._make_folder()
+        name = f"{app.name} ({stage})" if app.name and stage else app.name
+        folder = self._folder.with_name(fresh_id(name or stage)) if stage else self._folder
+        self._make_folder(folder)
         try:
-            opened = open_sweep(folder, jobs, app, design or {}, app.name if name is None else name)
+            opened = open_sweep(folder, jobs, app, design or {}, name)
             write_bytes(yaml_without_secrets(self._config).encode(), folder / "multirun.yaml")
         except CannotWrite:
             remove_folder(folder)
             raise
         return opened
 
-    def _make_folder(self) -> Path:
+    def _make_folder(self, folder: Path) -> None:
         """Create a sweep's folder, and write its path into the configuration that every launcher's jobs read."""
         config = self._config
-        folder = Path(str(config.hydra.sweep.dir))
         make_folder(folder, "hydra.sweep.dir", new=True)
         with read_write(config.hydra), open_dict(config.hydra):
             config.hydra.sweep.dir = str(folder)
             config.hydra.output_subdir = None  # no folder per job: the sweep's job table holds the settings
             config.hydra.overrides.hydra += [f"hydra.sweep.dir='{folder}'", "hydra.output_subdir=null"]
-        return folder
 
     def train(self, opened: Sweep, jobs: Sequence[Job], grids: Sequence[Grid]) -> list[Any]:
         """Train jobs of a sweep.
@@ -204,7 +203,7 @@ class Conductor:
             ConfigError: Training cannot begin, for example because a scheduler does not answer. The sweep's folder is removed,
                 unless it already holds finished shards.
         """
-        missing = self._lines_of(jobs, grids)
+        missing = self.lines_of(jobs, grids)
         if self._stacked is not None:
             self._stacked.jobs, self._stacked.n_jobs = missing, self.composer.applications[0].n_jobs
         try:
@@ -217,7 +216,7 @@ class Conductor:
         _keep_failures(opened, missing.values(), returns)
         return returns
 
-    def _lines_of(self, jobs: Sequence[Job], grids: Sequence[Grid]) -> dict[tuple[str, ...], Job]:
+    def lines_of(self, jobs: Sequence[Job], grids: Sequence[Grid]) -> dict[tuple[str, ...], Job]:
         """Return the jobs by their overrides as the launcher takes them, with those that concern only the command."""
         lines: dict[tuple[str, ...], tuple[str, ...]] = {}
         for grid in grids:

@@ -105,10 +105,11 @@ def _notebook_bar(total: int) -> Callable[[int], object]:
 
 WIDTH = 80
 _NOTEBOOK_S = 0.2  # the shortest time between two updates of a notebook's progress bar
+ANYTIME = "Intervals: valid although the results decided when to stop."
 COLUMNS = ("n", "reached", "at end", "converged (95 % CI)", "median steps", "angle")
 
 
-def summary(jobs: Sequence[Job], records: Mapping[str, Record]) -> str:
+def summary(jobs: Sequence[Job], records: Mapping[str, Record], *, anytime: bool = False) -> str:
     """Return the summary table of a sweep, with one row per group and a caption.
 
     A group's name that does not fit into its column stands on a separate line, above the group's row.
@@ -116,12 +117,13 @@ def summary(jobs: Sequence[Job], records: Mapping[str, Record]) -> str:
     Args:
         jobs: All jobs of the sweep.
         records: The finished runs by run id. Column n counts them.
+        anytime: Whether the results decided how many seeds there are. The intervals then hold at every number of seeds.
     """
     groups: dict[str, list[tuple[Events, float]]] = {job.group: [] for job in jobs}
     for job, record in finished(jobs, records):
         angles = record.metrics.get("angle_deg/gradient")
         groups[job.group].append((run_events(job, record), math.nan if angles is None else float(angles[-1])))
-    rows = {name: _cells(members) for name, members in groups.items()}
+    rows = {name: _cells(members, anytime=anytime) for name, members in groups.items()}
     widths = [max(map(len, column)) for column in zip(COLUMNS, *rows.values(), strict=True)]
     room = WIDTH - sum(widths) - 2 * len(widths)
     first = min(room, max(len("group"), *map(len, groups)))
@@ -134,20 +136,26 @@ def summary(jobs: Sequence[Job], records: Mapping[str, Record]) -> str:
         [
             line("group", COLUMNS),
             *(line(name, cells) for name, cells in rows.items()),
-            *wrap(_caption(jobs), WIDTH),
+            *wrap(_caption(jobs) + (f" {ANYTIME}" if anytime else ""), WIDTH),
             *(part for text in advice(jobs, records) for part in wrap(f"Not learned: {text}", WIDTH)),
         ]
     )
 
 
-def _cells(members: list[tuple[Events, float]]) -> list[str]:
+def _anytime_interval(count: int, n: int) -> tuple[float, float]:
+    from fa_sweep.decisions.sequences import fraction_interval  # imports SciPy, which most sweeps need only for their report
+
+    return fraction_interval(count, n)
+
+
+def _cells(members: list[tuple[Events, float]], *, anytime: bool) -> list[str]:
     """Return a group's row. `members` holds the events and the final angle in degrees of each run."""
     n = len(members)
     if n == 0:
         return ["0", "-", "-", "-", "-", "-"]
     found = [e for e, _ in members]
     converged = sum(e.outcome == Outcome.CONVERGED for e in found)
-    low, high = wilson_interval(converged, n)
+    low, high = _anytime_interval(converged, n) if anytime else wilson_interval(converged, n)
     median = median_time(np.array([e.convergence_step for e in found]))
     defined = [angle for _, angle in members if not math.isnan(angle)]
     return [

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
+from textwrap import wrap
 from typing import Any
 
 from fa_sweep.cli import console
@@ -38,8 +39,9 @@ def decide(conductor: Conductor, grids: Sequence[Grid]) -> list[Any]:
     app = conductor.app
     jobs, plan = prepare(candidates, app, conductor.executor)
     course = Course.of(jobs, app.decide)
-    console.say(f"Seeds are added, {course.round} at a time and at most {len(course.seeds):,}, until {course.rule.words()}.")
-    console.say(course.rule.family(len(course.groups), len(course.comparisons)))
+    until = f"Seeds are added, {course.round} at a time and at most {len(course.seeds):,}, until {course.rule.words()}."
+    for line in wrap(f"{until} {course.rule.family(len(course.groups), len(course.comparisons))}", console.WIDTH):
+        console.say(line)
     if app.dry_run:
         show_plan(jobs, plan, app)
         return []

@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 
 from fa_sweep.checks import shown
 from fa_sweep.cli.composition import Candidate
-from fa_sweep.cli.lines import MOST_JOBS, Lines, parse_jobs, refuse_more
+from fa_sweep.cli.lines import MOST_JOBS, Lines, key_of, parse_jobs, refuse_more
 from fa_sweep.cli.refusals import parsed
 from fa_sweep.errors import ConfigError
 from fa_sweep.results.query import Query, parse
@@ -120,25 +120,21 @@ def grids_of(
     for words, its in _by_preset(arguments, design, parser, design_of_preset):
         conditions = tuple(parse(condition) for condition in its.exclude)
         for grid in _members(its, parser):
-            key = next((key for key in map(_key, words) if key in {_key(word) for word in grid}), None)
+            key = next((key for key in map(key_of, words) if key in {key_of(word) for word in grid}), None)
             if key is not None:
                 raise ConfigError(f"{key} is given by a grid and on the command line; give it in one place")
-            taken = {_key(word) for word in grid}
-            swept = [word for word in _overrides(its.params) if _key(word) not in taken]
+            taken = {key_of(word) for word in grid}
+            swept = [word for word in _overrides(its.params) if key_of(word) not in taken]
             found.append(Grid(parse_jobs([*swept, *grid, *words], loader, most=most), conditions))
     refuse_more(sum(len(grid.lines) for grid in found), most, "the union of all grids")
     return found
-
-
-def _key(override: str) -> str:
-    return override.partition("=")[0].lstrip("+~")
 
 
 def _by_preset(
     arguments: Sequence[str], design: Design, parser: OverridesParser, design_of_preset: Callable[[str], Design]
 ) -> Iterator[tuple[list[str], Design]]:
     """Yield the overrides and the design of each preset that is swept over. If none is, yield those that were given."""
-    places = [n for n, word in enumerate(arguments) if _key(word) == "experiment"]
+    places = [n for n, word in enumerate(arguments) if key_of(word) == "experiment"]
     swept: Override | None = parsed(arguments[places[-1]], parser) if places else None
     if swept is None or not swept.is_sweep_override():
         yield list(arguments), design
@@ -158,7 +154,7 @@ def _members(design: Design, parser: OverridesParser) -> Iterator[list[str]]:
     points = list(_points(design.zip, parser))
     for grid, point in product(design.grids or [{}], points):
         words = _overrides(grid)
-        if twice := {_key(word) for word in words} & {_key(word) for word in point}:
+        if twice := {key_of(word) for word in words} & {key_of(word) for word in point}:
             raise ConfigError(f"{sorted(twice)[0]} is given by {GRIDS} and by {ZIP}; give it in one place")
         yield [*words, *point]
 

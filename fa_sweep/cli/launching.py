@@ -10,6 +10,7 @@ from fa_sweep.cli.console import say
 from fa_sweep.cli.deciding import decide
 from fa_sweep.cli.designs import Grid
 from fa_sweep.cli.planning import prepare, show_plan, to_train
+from fa_sweep.cli.tuning import tune
 from fa_sweep.errors import ConfigError
 from fa_sweep.settings.designs import DECIDE, GRID, TUNE
 from fa_sweep.sweeping.record import group_of
@@ -35,6 +36,8 @@ def sweep(arguments: Sequence[str], sweeper: Any) -> list[Any]:
     design = _design(conductor, grids)
     if design == DECIDE:
         return decide(conductor, grids)
+    if design == TUNE:
+        return tune(conductor, grids)
     candidates = conductor.candidates(grids)
     app = conductor.app
     jobs, plan = prepare(candidates, app, conductor.executor)

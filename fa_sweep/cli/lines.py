@@ -40,6 +40,24 @@ class Lines:
     def __iter__(self) -> Iterator[tuple[str, ...]]:
         return itertools.product(*self.choices)
 
+    def values(self, key: str) -> Sequence[str]:
+        """Return the values of a setting, each as KEY=VALUE; empty if no override sets it."""
+        return next((values for values in self.choices if key_of(values[0]) == key), ())
+
+    def with_values(self, key: str, values: Sequence[str]) -> "Lines":
+        """Return these lines with other values of a setting, each as KEY=VALUE, or without the setting if there are none."""
+        others = [old for old in self.choices if key_of(old[0]) != key]
+        if not values:
+            return Lines(tuple(others))
+        if len(others) == len(self.choices):
+            return Lines((*others, values))
+        return Lines(tuple(values if key_of(old[0]) == key else old for old in self.choices))
+
+
+def key_of(override: str) -> str:
+    """Return the setting or group that an override names, without a leading + or ~."""
+    return override.partition("=")[0].lstrip("+~")
+
 
 def parse_jobs(arguments: Sequence[str], loader: Any, *, most: int = MOST_JOBS) -> Lines:
     """Return the overrides of every job of a sweep.

@@ -114,15 +114,6 @@ class Course:
         """Take a look at the jobs so far, after `earlier` ones."""
         return look(self.rule, self.data(jobs, records), self.comparisons, earlier)
 
-    def looks(self, jobs: Sequence[Job], records: Mapping[str, Record]) -> list[Look]:
-        """Repeat all looks at the jobs so far."""
-        found: list[Look] = []
-        n = len({job.run.seed for job in jobs})
-        for size in self.sizes():
-            if size <= n:
-                found.append(self.look(self.jobs(jobs, size), records, found[-1] if found else None))
-        return found
-
     def _value(self, job: Job, record: Record) -> tuple[float, float]:
         """Return a run's value and, for times, its horizon in steps."""
         events = run_events(job, record)

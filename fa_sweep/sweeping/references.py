@@ -1,36 +1,43 @@
 """Which group of a sweep each other group is compared with, unless the user says otherwise."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from fa_sweep.sweeping.jobs import Job
 
 MODE_FACTORS = ("feedback", "feedback.mode")
 
 
-def references(jobs: Iterable[Job]) -> dict[str, str]:
+def references(jobs: Iterable[Job], besides: Collection[str] = ()) -> dict[str, str]:
     """Return the reference of each group. Groups without one are left out.
 
     - It is the group with symmetric feedback at the same levels of all other factors.
     - If no group has symmetric feedback, the first group's feedback mode is used instead.
     - If, in addition, no two groups differ only in the feedback mode, the reference of all groups is the first group.
+    - If a single group has the feedback mode of the references, it is the reference of all groups, whatever else differs.
 
     Args:
         jobs: The jobs of the sweep, in its order.
+        besides: Factors that do not count, because each group has chosen its own level.
     """
+
+    def others(job: Job) -> frozenset[tuple[str, str]]:
+        apart = (*MODE_FACTORS, *besides)
+        return frozenset((name, repr(value)) for name, value in job.factors.items() if name not in apart)
+
     of_group = {job.group: job for job in reversed(list(jobs))}
     groups = dict(reversed(of_group.items()))
     first = next(iter(groups))
     at_levels = {group: job for group, job in groups.items() if job.run.feedback.mode == "symmetric"}
     if not at_levels:
-        if len({_others(job) for job in groups.values()}) == len(groups):  # no two groups differ only in their feedback mode
+        if len({others(job) for job in groups.values()}) == len(groups):  # no two groups differ only in their feedback mode
             return dict.fromkeys(groups, first)
         mode = _mode(groups[first])
         at_levels = {group: job for group, job in groups.items() if _mode(job) == mode}
-    by_levels = {_others(job): group for group, job in reversed(at_levels.items())}
+    by_levels = {others(job): group for group, job in reversed(at_levels.items())}
     found = {}
     for group, job in groups.items():
         # A reference may lack a setting, as symmetric feedback lacks a scale, if several sweeps are put together.
-        fitting = [levels for levels in by_levels if levels <= _others(job)]
+        fitting = list(by_levels) if len(at_levels) == 1 else [levels for levels in by_levels if levels <= others(job)]
         if fitting:
             found[group] = by_levels[max(fitting, key=len)]
     return found
@@ -38,7 +45,3 @@ def references(jobs: Iterable[Job]) -> dict[str, str]:
 
 def _mode(job: Job) -> str:
     return repr([job.factors.get(name) for name in MODE_FACTORS])
-
-
-def _others(job: Job) -> frozenset[tuple[str, str]]:
-    return frozenset((name, repr(value)) for name, value in job.factors.items() if name not in MODE_FACTORS)

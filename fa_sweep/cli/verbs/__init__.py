@@ -2,6 +2,8 @@
 
 # Verb: (module, hint). The module has a click command called `command`. The hint is printed after an interruption.
 VERBS = {
+    "tune": ("tune", "nothing was begun"),
+    "decide": ("decide", "nothing was begun"),
     "list": ("list_", "nothing was changed"),
     "show": ("show", "nothing was changed"),
     "runs": ("runs", "nothing was changed"),

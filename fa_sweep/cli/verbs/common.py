@@ -34,6 +34,34 @@ def _ids(context: click.Context, parameter: click.Parameter, incomplete: str) ->
     return [CompletionItem(name) for name in ids if name.startswith(incomplete)]
 
 
+def design_command(design: str, text: str) -> click.Command:
+    """Return the command of a verb that conducts a sweep of a design. Its words are the overrides of the sweep.
+
+    Args:
+        design: The value of the setting `design`.
+        text: The help.
+    """
+
+    @click.command(
+        help=text,
+        context_settings={"ignore_unknown_options": True},
+        options_metavar="",
+    )
+    @click.argument("overrides", nargs=-1, type=click.UNPROCESSED, metavar="OVERRIDES...", shell_complete=_overrides)
+    def command(overrides: tuple[str, ...]) -> int:
+        from fa_sweep.cli.entry import main
+
+        return main(["-m", f"design={design}", *(word for word in overrides if word not in ("-m", "--multirun"))])
+
+    return command
+
+
+def _overrides(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from fa_sweep.cli.own_conf import completed
+
+    return [CompletionItem(text) for text in completed(incomplete)]
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON. Undefined and infinite numbers are null, because JSON has none."""
     click.echo(json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str))
