@@ -39,6 +39,7 @@ ALLOWED = {
     "omegaconf": {"cli", "api"},
     "rich": {"cli"},
     "click": {"cli"},
+    "optuna": {"cli"},
     "mlflow": {"tracking"},
     "sqlalchemy": {"tracking"},
     "alembic": {"tracking"},

@@ -23,7 +23,8 @@ def united(tables: Sequence[Sequence[Job]]) -> list[Job]:
     """Return the jobs of several sweeps, each once, numbered and named anew.
 
     The factors are all settings in which the jobs differ, apart from the seed. Left out are settings that follow from the
-    feedback mode, the task or the initial weights. An example is the scale of the feedback matrices, if it is the same in all runs that have one.
+    feedback mode, the task or the distribution of the initial weights. An example is the scale of the feedback matrices, if it
+    is the same in all runs that have one.
 
     Args:
         tables: The jobs of each sweep.
@@ -71,7 +72,7 @@ class _Kinds:
         """Return the settings, or groups of settings, in which the jobs differ."""
         swept = dict.fromkeys(name for factors in self._swept.values() for name in factors)
         found = [name for name in (*_OPTION, *swept) if self._varies(name) and (name in _OPTION or name in self._roles)]
-        found = [name for name in dict.fromkeys(found) if name in swept or not self._of_an_option(name)]
+        found = [name for name in dict.fromkeys(found) if name in swept or not self._follows_one_of(("task",), name)]
         options = {_OPTION[name] for name in found if name in _OPTION}
         for name, role in self._roles.items():
             known = name in (*_NOT_COMPARED, *found, *options)
@@ -79,7 +80,8 @@ class _Kinds:
                 continue
             group = name.partition(".")[0]
             option = "task" if name in _PROPOSED else group if group in ("feedback", "task") else ""
-            if not self._follows(name, option) and not self._of_an_option(name):
+            # Experiments on several tasks differ in many settings that need not be named.
+            if not self._follows_one_of((option, *(kept for kept in ("task", "init") if kept in found)), name):
                 found.append(name)
         # Jobs may differ only in a proposal, or in the content of a file that was replaced.
         alike: dict[str, list[dict[str, Any]]] = {}
@@ -90,12 +92,8 @@ class _Kinds:
             name for name in rest if any(len({_text(s.get(name)) for s in members}) > 1 for members in alike.values())
         ]
 
-    def _of_an_option(self, name: str) -> bool:
-        """Whether a setting has one value for each task, or one for each distribution of the initial weights.
-
-        Experiments on several tasks differ in many such settings.
-        """
-        return any(name != option and self._follows(name, option) for option in ("task", "init"))
+    def _follows_one_of(self, options: Iterable[str], name: str) -> bool:
+        return any(name != option and self._follows(name, option) for option in options)
 
     def _varies(self, name: str) -> bool:
         return len({_text(self._level(key, name)) for key in self._settings}) > 1
