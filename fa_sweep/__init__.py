@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fa_sweep.api import compose, load, runs, sweep, sweeps
+    from fa_sweep.api import compose, load, plan, runs, sweep, sweeps
     from fa_sweep.engine.training import Histories, train
     from fa_sweep.errors import ConfigError, FaSweepError, TrackingError
     from fa_sweep.results.result import Result
@@ -30,6 +30,7 @@ _HOMES = {
     "TrackingError": "fa_sweep.errors",
     "compose": "fa_sweep.api",
     "load": "fa_sweep.api",
+    "plan": "fa_sweep.api",
     "runs": "fa_sweep.api",
     "sweep": "fa_sweep.api",
     "sweeps": "fa_sweep.api",
@@ -37,8 +38,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "ConfigError", "FaSweepError", "Histories", "Result", "RunConfig", "TrackingError", "compose", "load", "runs", "sweep",
-    "sweeps", "train",
+    "ConfigError", "FaSweepError", "Histories", "Result", "RunConfig", "TrackingError", "compose", "load", "plan", "runs",
+    "sweep", "sweeps", "train",
 ]  # fmt: skip
 
 

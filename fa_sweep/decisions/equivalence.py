@@ -6,8 +6,8 @@ from statistics import NormalDist
 import numpy as np
 
 from fa_sweep._typing import Array
-from fa_sweep.decisions.planning import POWER, Planned, check_share, discordance_of, refined
-from fa_sweep.decisions.rules import ALPHA
+from fa_sweep.decisions import ALPHA, POWER
+from fa_sweep.decisions.planning import Planned, check_share, discordance_of, refined
 from fa_sweep.errors import ConfigError
 
 SIMULATED = 20_000

@@ -14,11 +14,10 @@ import numpy as np
 from scipy import stats
 
 from fa_sweep._typing import Array
-from fa_sweep.decisions.rules import ALPHA
+from fa_sweep.decisions import ALPHA, POWER
 from fa_sweep.decisions.sequences import log_e_of_pairs
 from fa_sweep.errors import ConfigError
 
-POWER = 0.8
 MOST_SEEDS = 20_000  # no plan looks further
 SIMULATED = 4_000  # sequential sweeps
 LOOKS = 200  # of a simulated sequential sweep, at most
@@ -31,12 +30,12 @@ class Planned:
     Attributes:
         seeds: The number of seeds per group; None if more than `MOST_SEEDS` were needed.
         n: (k,) numbers of seeds.
-        values: (k,) the power with each number of seeds, or the half-width of the interval.
+        curve: (k,) the power with each number of seeds, or the half-width of the interval.
     """
 
     seeds: int | None
     n: Array
-    values: Array
+    curve: Array
 
 
 def plan(curve: Callable[[int], tuple[Array, Array]], met: Callable[[Array], Array], start: int = 64) -> Planned:

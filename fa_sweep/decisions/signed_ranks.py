@@ -4,14 +4,14 @@ import numpy as np
 from scipy import stats
 
 from fa_sweep._typing import Array
-from fa_sweep.decisions.planning import POWER, Planned, check_share, refined
-from fa_sweep.decisions.rules import ALPHA
+from fa_sweep.decisions import ALPHA, POWER
+from fa_sweep.decisions.planning import Planned, check_share, refined
 from fa_sweep.errors import ConfigError
 
 RESAMPLES = 2_000
 FEW = 12  # with at most so many differences other than 0, the p value is exact
 FEWEST_PAIRS = 5  # of a pilot
-MOST_PAIRS = 4_000  # of a plan
+MOST_PAIRS = 2_000  # of a plan
 
 
 def signed_rank_p(differences: Array) -> Array:

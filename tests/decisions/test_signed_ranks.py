@@ -37,7 +37,7 @@ def test_seeds_for_normal_differences():
     expected = np.pi / 3 * ((stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) / 0.5) ** 2
     found = seeds_by_resampling(pilot)
     assert found.seeds == pytest.approx(expected, rel=0.12)
-    assert (found.n[0], found.values[0]) == (0, 0)
+    assert (found.n[0], found.curve[0]) == (0, 0)
 
 
 def test_a_pilot_without_a_difference_has_no_plan(monkeypatch):
