@@ -86,6 +86,7 @@ def refined(power_of: Callable[[int], float], power: float, most: int = MOST_SEE
         seeds, step = high, max(1, high // 50)
         for n in range(high, min(high + 5 * step, most) + 1, step):
             seeds = n + step if missed(n) else seeds
+        seeds = seeds if seeds <= most else None
     for part in np.linspace(0, 2 if seeds else 1, 13)[1:]:  # for the curve
         missed(min(most, math.ceil(part * (seeds or most))))
     sizes = sorted(known)

@@ -63,15 +63,26 @@ def plan(
     Raises:
         ConfigError: A value is impossible, nothing is asked, or the values do not go together.
     """
+    if fractions is not None and (np.ndim(fractions) != 1 or len(fractions) != 2):
+        raise ConfigError(f"fractions is {shown(fractions)}; give two, such as 0.9 and 0.7")
     numbers = [("discordance", discordance), ("half_width", half_width), ("fraction", fraction), ("margin", margin)]
-    for name, number in [*numbers, ("power", power), ("alpha", alpha), *(("fractions", each) for each in fractions or ())]:
+    for name, number in [
+        *numbers,
+        ("power", power),
+        ("alpha", alpha),
+        *(("fractions", each) for each in (() if fractions is None else fractions)),
+    ]:
         if number is not None and (not isinstance(number, int | float | np.number) or isinstance(number, bool)):
             raise ConfigError(f"{name} is {shown(number)}; it must be a number")
     check_share("power", power, open_ends=True)
     check_share("alpha", alpha, open_ends=True)
     if tests is not None:
-        at_least("tests", tests, 1)
+        if not isinstance(tests, int | np.integer) or isinstance(tests, bool):
+            raise ConfigError(f"tests is {shown(tests)}; it must be a whole number")
+        at_least("tests", int(tests), 1)
     if pilot is not None:
+        if not isinstance(pilot, str | os.PathLike | Result):
+            raise ConfigError(f"pilot is {shown(pilot)}; give a sweep as a text, a path or a result, such as 'newest'")
         for name, value in (("fractions", fractions), ("fraction", fraction), ("discordance", discordance)):
             if value is not None:
                 raise ConfigError(f"{name} is {shown(value)}, but the pilot says what to assume; leave {name} or the pilot out")
@@ -92,8 +103,6 @@ def _of_numbers(
     """Plan for assumed fractions."""
     power, alpha, tests = goal
     found: list[tuple[Need, Planned]] = []
-    if fractions is not None and len(fractions) != 2:
-        raise ConfigError(f"fractions is {shown(fractions)}; give two, such as 0.9 0.7")
     if fractions is None and margin is None and half_width is None:
         raise ConfigError("there is no question to plan for; give fractions, a half-width, a margin or a pilot")
     if fraction is not None and (fractions is not None or (margin is None and half_width is None)):

@@ -145,7 +145,10 @@ def test_many_groups_get_pages(settings, tmp_path):
     ("asked", "message"),
     [
         ({}, "there is no question to plan for; give fractions, a half-width, a margin or a pilot"),
-        ({"fractions": [0.9]}, "fractions is [0.9]; give two, such as 0.9 0.7"),
+        ({"fractions": [0.9]}, "fractions is [0.9]; give two, such as 0.9 and 0.7"),
+        ({"fractions": 0.9}, "fractions is 0.9; give two, such as 0.9 and 0.7"),
+        ({"pilot": 3}, "pilot is 3; give a sweep as a text, a path or a result"),
+        ({"fractions": [0.9, 0.7], "tests": 1.5}, "tests is 1.5; it must be a whole number"),
         ({"fractions": [0.9, 0.7], "fraction": 0.5}, "fraction is 0.5; it is for a half-width or a margin without fractions"),
         ({"fraction": 0.5}, "there is no question to plan for"),
         ({"half_width": 0.1, "discordance": 0.5}, "discordance is 0.5; it is for fractions or a margin; leave it out"),
