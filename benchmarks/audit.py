@@ -88,7 +88,7 @@ def _range(rates: Sequence[float]) -> str:
 
 
 @cache
-def _middle(quantile: Quantile, function: Callable[[Array], float] = np.mean) -> float:
+def middle(quantile: Quantile, function: Callable[[Array], float] = np.mean) -> float:
     """Return the mean of a population, or another functional of it, from two million evenly spaced quantiles."""
     return float(function(quantile((np.arange(2_000_000) + 0.5) / 2_000_000)))
 
@@ -172,7 +172,7 @@ class Audit:
             yield self._each(f"difference of fractions, {title}: Newcombe", list(RATES), difference)
 
     def _of_times(self) -> Iterator[Row]:
-        means = {name: _middle(quantile) for name, quantile in TIMES.items()}
+        means = {name: middle(quantile) for name, quantile in TIMES.items()}
 
         def restricted_mean(name: str, n: int) -> float:
             generator = self._seeded("rmst", name, n)
@@ -249,7 +249,7 @@ class Audit:
 
         def interquartile(name: str, n: int) -> float:
             generator = self._seeded("iqm", name, n)
-            truth = _middle(FINALS[name], lambda values: float(intervals.interquartile_mean(values)))
+            truth = middle(FINALS[name], lambda values: float(intervals.interquartile_mean(values)))
 
             def interval(draw: int) -> intervals.Interval:
                 values = FINALS[name](generator.random(n))
@@ -258,7 +258,7 @@ class Audit:
             return _coverage(max(200, self.draws // 2), interval, truth)
 
         yield self._each("interquartile mean: percentile bootstrap", list(FINALS), interquartile)
-        means = {name: _middle(quantile) for name, quantile in FINALS.items()}
+        means = {name: middle(quantile) for name, quantile in FINALS.items()}
         names = list(FINALS)
         follower = dict(zip(names, [*names[1:], names[0]], strict=True))
         for title, shared in (("paired: Student", True), ("unpaired: Welch", False)):

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fa_sweep.api import compose, decide, load, runs, sweep, sweeps, tune
+    from fa_sweep.api import compose, decide, load, plan, runs, sweep, sweeps, tune
     from fa_sweep.engine.training import Histories, train
     from fa_sweep.errors import ConfigError, FaSweepError, TrackingError
     from fa_sweep.results.result import Result
@@ -31,6 +31,7 @@ _HOMES = {
     "compose": "fa_sweep.api",
     "decide": "fa_sweep.api",
     "load": "fa_sweep.api",
+    "plan": "fa_sweep.api",
     "runs": "fa_sweep.api",
     "sweep": "fa_sweep.api",
     "sweeps": "fa_sweep.api",
@@ -39,8 +40,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "ConfigError", "FaSweepError", "Histories", "Result", "RunConfig", "TrackingError", "compose", "decide", "load", "runs",
-    "sweep", "sweeps", "train", "tune",
+    "ConfigError", "FaSweepError", "Histories", "Result", "RunConfig", "TrackingError", "compose", "decide", "load", "plan",
+    "runs", "sweep", "sweeps", "train", "tune",
 ]  # fmt: skip
 
 

@@ -42,7 +42,9 @@ from fa_sweep.tracking.stores.connection import put_back
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["compose", "decide", "load", "runs", "sweep", "sweeps", "tune"]
+    from fa_sweep.results.plans import Plan
+
+__all__ = ["compose", "decide", "load", "plan", "runs", "sweep", "sweeps", "tune"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -305,3 +307,53 @@ def runs(query: str = "") -> "pd.DataFrame":
         raise ConfigError(f'the query is {shown(query)}; it must be a text, such as "seed < 3"')
     found, names = rows.selected(query)
     return pd.DataFrame(found, columns=None if found else names)
+
+
+@_call
+def plan(
+    *,
+    fractions: Sequence[float] | None = None,
+    discordance: float | None = None,
+    half_width: float | None = None,
+    fraction: float | None = None,
+    margin: float | None = None,
+    pilot: str | os.PathLike[str] | Result | None = None,
+    reference: str | None = None,
+    power: float | None = None,
+    alpha: float | None = None,
+    tests: int | None = None,
+) -> "Plan":
+    """Plan how many seeds a sweep needs. Printed, the plan says in words what it assumes.
+
+        plan(fractions=[0.9, 0.7])                # to tell two fractions apart
+        plan(half_width=0.1)                      # for an interval of a fraction
+        plan(fractions=[0.8, 0.8], margin=0.1)    # to show that two fractions are equivalent
+        plan(pilot="newest", power=0.9)           # to find again what a sweep has shown
+
+    Args:
+        fractions: The fractions of converged runs in two groups.
+        discordance: The fraction of seeds at which only one of the two groups converges. By default, the two runs of a seed are
+            taken to be independent.
+        half_width: Plan for Wilson's interval of a fraction: half of its width from end to end.
+        fraction: The true fraction, for `half_width` and `margin`. By default, the one that needs the most seeds.
+        margin: Plan to show that two fractions differ by less than this, in place of telling them apart.
+        pilot: A finished sweep: plan for each of its comparisons, with its fractions, times and final values.
+        reference: The group of the pilot that every other group is compared with. By default as in `Result.compare`.
+        power: The wanted probability that each test finds what is assumed. By default 0.8.
+        alpha: The level of all tests together. By default 0.05.
+        tests: The number of tests that share the level, by Bonferroni's correction. By default 1; with a pilot, the number of
+            tests of convergence in its report.
+
+    Returns:
+        The plan, with `seeds`, `needs` (one entry per question) and `curve` (a frame of the power by the number of seeds).
+
+    Raises:
+        ConfigError: A value is impossible, the values do not go together, or nothing is asked.
+    """
+    from fa_sweep.decisions import ALPHA, POWER
+    from fa_sweep.results import planning
+
+    return planning.plan(
+        fractions=fractions, discordance=discordance, half_width=half_width, fraction=fraction, margin=margin, pilot=pilot,
+        reference=reference, power=POWER if power is None else power, alpha=ALPHA if alpha is None else alpha, tests=tests,
+    )  # fmt: skip

@@ -94,6 +94,8 @@ def python_page() -> str:
         text.append(f"## {title}")
         text += [f"::: {home(name)}.{name}\n    options:\n      heading_level: 3" for name in sorted(names)]
     text += ["## Columns of `sweeps()`", "::: fa_sweep.results.listing.Listed\n    options:\n      heading_level: 3"]
+    plans = ("Plan", "Need")
+    text += ["## Plans", *(f"::: fa_sweep.results.plans.{name}\n    options:\n      heading_level: 3" for name in plans)]
     text += ["## Queries", "::: fa_sweep.results.query\n    options:\n      members: false\n      heading_level: 3"]
     return "\n\n".join(text) + "\n"
 

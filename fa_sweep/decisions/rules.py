@@ -6,9 +6,9 @@
 from dataclasses import dataclass
 
 from fa_sweep.checks import one_of, positive
+from fa_sweep.decisions import ALPHA
 from fa_sweep.errors import ConfigError
 
-ALPHA = 0.05
 KINDS = WIDTH, DIFFERENCE, EQUIVALENCE, DECIDED = ("width", "difference", "equivalence", "decided")
 OUTCOMES = FRACTION, TIME, FINAL = ("fraction", "time", "final")
 

@@ -49,7 +49,7 @@ def test_a_wrong_option_gets_one_line(name, capfd, tmp_path, monkeypatch):
 
 NOTHING_HERE = [
     ["show"], ["show", "x"], ["compare", "x", "y"], ["report"], ["export", "x"], ["rename", "x", "y"], ["tag", "x", "y"],
-    ["delete", "x", "--yes"], ["import", "x"], ["bundle", "x"],
+    ["delete", "x", "--yes"], ["import", "x"], ["bundle", "x"], ["plan", "--pilot", "x"],
 ]  # fmt: skip
 
 
@@ -59,6 +59,17 @@ def test_without_sweeps_they_say_so(words, capfd, tmp_path, monkeypatch):
     assert verb(*words) == 2
     (line,) = capfd.readouterr().err.splitlines()
     assert "there is no sweep" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_plan_for_fractions(capfd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    out = said(capfd, "plan", "--fractions", "0.9", "0.7")
+    assert out.splitlines()[0] == "      71 seeds  to tell the fractions 0.9 and 0.7 apart, with 34 % of the pairs"
+    assert max(map(len, out.splitlines())) <= 80
+    about = told(capfd, "plan", "--fractions", "0.9", "0.7", "--discordance", "0.2", "--half-width", "0.1", "--power", "0.9")
+    assert [need["question"] for need in about["needs"]] == ["difference", "width"]
+    assert about["seeds"] == max(need["seeds"] for need in about["needs"])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -118,6 +129,20 @@ class TestWithALedger:
         assert path.parent.parent == Path("outputs/reports")
         assert all(find_one(name).id in text for name in "ab")
         assert "8 of 8" in text
+
+    def test_plan_for_a_pilot(self, capfd, tmp_path):
+        out = said(capfd, "plan", "--pilot", "a", "--half-width", "0.2", "--out", str(tmp_path / "plots"))
+        assert max(map(len, out.splitlines()[:-4])) <= 80
+        assert "random against symmetric\n" in out
+        assert out.splitlines()[-4:] == [str(tmp_path / f"plots/power.{ending}") for ending in ("png", "pdf", "svg", "csv")]
+        about = told(capfd, "plan", "--pilot", "a")
+        assert about["pilot"] == find_one("a").id
+        assert {need["group"] for need in about["needs"]} == {"random"}
+        assert verb("plan", "--pilot", "b") == 2
+        assert "has no comparison to plan for" in capfd.readouterr().err
+        (tmp_path / "file").touch()
+        assert verb("plan", "--fractions", "1", "0", "--out", str(tmp_path / "file")) == 1
+        assert len(capfd.readouterr().err.splitlines()) == 1
 
     def test_export(self, capfd, tmp_path):
         for kind, read in (("csv", partial(pd.read_csv, float_precision="round_trip")), ("parquet", pd.read_parquet)):

@@ -8,6 +8,7 @@ VERBS = {
     "show": ("show", "nothing was changed"),
     "runs": ("runs", "nothing was changed"),
     "compare": ("compare", "nothing was changed"),
+    "plan": ("plan", "nothing was changed"),
     "report": ("report", "the same command writes the report anew"),
     "export": ("export", "the same command writes the files anew"),
     "rename": ("rename", "the old name may still stand"),
