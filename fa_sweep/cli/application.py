@@ -40,7 +40,15 @@ def open_sweep(folder: Path, jobs: Sequence[Job], app: AppConfig) -> Sweep:
         CannotWrite: The folder's files cannot be written.
     """
     sweep = create_sweep(
-        folder, jobs, tracking_of(app), **words_to_keep(current().words), single=False, resume=app.resume, name=app.name
+        folder,
+        jobs,
+        tracking_of(app),
+        **words_to_keep(current().words),
+        single=False,
+        resume=app.resume,
+        name=app.name,
+        outcomes=app.outcomes,
+        margin=app.margin,
     )
     current().conducted.append(sweep)
     reused, missing = sum(job.reused for job in jobs), len(to_train(jobs))

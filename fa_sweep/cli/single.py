@@ -42,7 +42,15 @@ def run_single(app: AppConfig, overrides: Sequence[str], folder: Path, settings_
     job = named_after(job, no_defaults(app, overrides))
     meanwhile("the run was not finished, the same command starts it again")
     sweep = create_sweep(
-        folder, [job], tracking_of(app), **words_to_keep(current().words), single=True, resume=app.resume, name=app.name
+        folder,
+        [job],
+        tracking_of(app),
+        **words_to_keep(current().words),
+        single=True,
+        resume=app.resume,
+        name=app.name,
+        outcomes=app.outcomes,
+        margin=app.margin,
     )
     with closing(sweep):
         write_bytes(settings_yaml.encode(), folder / "config.yaml")

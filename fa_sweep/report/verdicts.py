@@ -4,8 +4,8 @@ import math
 
 import pandas as pd
 
-from fa_sweep.report.comparisons import PAIRED, PARTLY
 from fa_sweep.report.formatting import counted, number, p_value
+from fa_sweep.report.pairs import PAIRED, PARTLY
 
 LEVEL = 0.05
 
@@ -35,6 +35,33 @@ def verdict(row: pd.Series, test: str, quantity: str, tests: int) -> str:
     if not math.isnan(low) and (low > 0 or high < 0) != (p < LEVEL):
         text += ". Interval and test disagree here, and the verdict follows the test"
     return text
+
+
+def equivalence(row: pd.Series) -> list[str]:
+    """Say whether two groups are shown to be equivalent; nothing if there is no margin, or no test of equivalence."""
+    p, corrected = (row.get(name, math.nan) for name in ("p_equivalence", "p_equivalence_holm"))
+    if math.isnan(p):
+        return []
+    text = equivalence_verdict(row)
+    return [f"{text[:1].upper()}{text[1:]} (TOST p {p_value(corrected)}{' after Holm' if corrected != p else ''})"]
+
+
+def equivalence_verdict(row: pd.Series) -> str:
+    """Say in one of four phrases whether two groups differ, are equivalent within the margin, both, or neither is shown.
+
+    Args:
+        row: A row of a table of comparisons with the columns of a test of equivalence.
+    """
+    within = f"within +-{number(row['margin'])}"
+    p = row["p_equivalence_holm"]
+    differs = row["p_converged_holm" if "p_converged_holm" in row else "p_holm"] < LEVEL
+    if math.isnan(p):
+        return "differs" if differs else f"neither a difference nor equivalence {within} is shown"
+    if p < LEVEL:
+        return f"equivalent {within}" + (", although the difference is significant" if differs else "")
+    return (
+        f"differs; equivalence {within} is not shown" if differs else f"neither a difference nor equivalence {within} is shown"
+    )
 
 
 def _too_few(row: pd.Series, test: str, tests: int) -> str:

@@ -273,6 +273,8 @@ def create_sweep(
     single: bool,
     resume: str = "true",
     name: str = "",
+    outcomes: Sequence[str] = (),
+    margin: float | None = None,
 ) -> Sweep:
     """Write the job table and the record of a sweep that this process is about to conduct, and lock the record.
 
@@ -285,6 +287,8 @@ def create_sweep(
         single: whether this is a single run outside any sweep.
         resume: the value of the setting `resume`.
         name: the name of the sweep; empty for none.
+        outcomes: the value of the setting `outcomes`.
+        margin: the value of the setting `margin`.
 
     Returns:
         The sweep. Call its method `close` once this process is done with it.
@@ -313,6 +317,8 @@ def create_sweep(
         started=process_started(os.getpid()),
         resume=resume,
         jobs_sha256=digest(table),
+        outcomes=list(outcomes),
+        margin=margin,
     )
     sweep = Sweep(folder, [write_and_hold(record.content(), folder / RECORD)])
     sweep.__dict__.update(jobs=list(jobs), record=record)  # reading a hundred thousand jobs again would take a while
