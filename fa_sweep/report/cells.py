@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from fa_sweep.report import formatting
-from fa_sweep.report.formatting import counted, p_value
+from fa_sweep.report.formatting import p_value
 from fa_sweep.report.pairs import ITSELF, PAIRED, PARTLY
 from fa_sweep.report.verdicts import equivalence_verdict, number_of_tests
 
@@ -73,13 +73,13 @@ def besides(row: pd.Series) -> dict[str, Any]:
 def family_note(comparisons: pd.DataFrame, *, is_primary: bool) -> str:
     """Say which family of tests a table of comparisons is, and to what its intervals and p values refer."""
     tests = number_of_tests(comparisons)
-    family = f"{'the' if tests == 1 else f'all {tests}'} p value{'s' * (tests != 1)} of this table"
+    family = f"the {'' if tests == 1 else f'{tests} '}p value{'s' * (tests != 1)} of this table"
     role = "Primary outcome." if is_primary else "Secondary outcome, with a family of tests of its own."
     note = f"{role} Holm's correction is over {family}." if tests else role
     note += " Each interval, and each p value before correction, refers to one comparison by itself."
     if "margin" in comparisons and len(comparisons):
         note += (
-            f" Equivalence means a difference within +-{formatting.number(comparisons['margin'].iloc[0])}. Its "
-            f"{counted(int(comparisons['p_equivalence'].notna().sum()), 'test')} (TOST) are corrected among themselves."
+            f" Equivalence means a difference within +-{formatting.number(comparisons['margin'].iloc[0])}. Its tests (TOST) "
+            'are corrected among themselves. "Neither" means that neither a difference nor equivalence is shown.'
         )
     return note

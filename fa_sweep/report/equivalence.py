@@ -1,8 +1,8 @@
 """Test whether two groups are equivalent: whether their difference lies within a margin that the user states.
 
 Each test is two one-sided tests (TOST; Schuirmann, 1987): that the difference lies above minus the margin, and that it lies
-below the margin. The larger of the two p values counts. Without such a test, two groups that are not told apart are never called
-the same.
+below the margin. The larger of the two p values counts. Without such a test, groups that are not told apart are never called
+equivalent.
 """
 
 import math

@@ -37,7 +37,12 @@ def latex(table: Table, caption: str, label: str) -> str:
         of = f" (table {number} of {len(parts)})" if len(parts) > 1 else ""
         own = label if number == 1 else f"{label}-{number}"
         sources.append(
-            _one(table.frame[columns], len(table.keys), f"{caption}{of}. Numbers in parentheses are 95 % intervals.{note}", own)
+            _one(
+                table.frame[columns],
+                len(table.keys),
+                f"{caption}{of}. Numbers in parentheses are 95 % intervals.{note if number == 1 else ''}",
+                own,
+            )
         )
     return "\n".join(sources)
 

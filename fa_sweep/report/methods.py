@@ -30,10 +30,26 @@ METHODS = (
     "of the pairs. The interval of a difference of final means is Student's for pairs and Welch's without shared seeds. If "
     "only some seeds are shared, it combines the intervals of the two means like that of restricted means. It is only "
     "approximate below thirty runs.",
+    "An outcome is convergence (the fraction and the time), or one number of each run: a metric at the last evaluation (end), "
+    "its best value over all evaluations (best), or the area under its curve over the steps by the trapezoid rule, divided by "
+    "the span of the steps (area), which is the mean over the training. Unless the outcomes were stated, the primary outcome "
+    "is convergence, or the final value of the success metric if convergence cannot distinguish the groups. A best value is "
+    "chosen on the data that it is measured on, unless these are validation data. A diverged run counts with the worst value "
+    "in all three: 0 for accuracies, infinite for losses and errors. If a mean is infinite, medians are compared.",
+    "The median of paired differences has an exact interval between order statistics. The probability of improvement is the "
+    "probability that a run of the group is better than a run of the reference, plus half the probability that they are "
+    "equal. In paired designs it refers to runs with the same seed, with Tango's score interval; otherwise to all pairs of "
+    "runs, with a score interval after Newcombe (2006, method 5), widened if the groups have different spreads. If some "
+    "seeds are shared, that interval treats the runs as unpaired.",
     "Each interval and each p value refers to one comparison by itself, at the level of 95 % or 5 %, respectively. Beside "
-    "each p value stands its value after Holm's correction over all p values of the same table. Final values have a table "
-    "of their own. A difference is called significant if the corrected p value is below 5 %. A difference that is not "
-    "significant may still exist.",
+    "each p value stands its value after Holm's correction over its family of tests: all p values of the same table. The "
+    "comparisons of the primary outcome are one family. Each secondary outcome has a table and a family of its own, and its "
+    "results need confirmation by other sweeps. A difference is called significant if the corrected p value is below 5 %. A "
+    "difference that is not significant may still exist.",
+    "Groups are called equivalent only if a margin is stated, and two one-sided tests (TOST) show that the difference lies "
+    "within it: for fractions by inverting the interval of the difference, for means Student's for pairs and Welch's without "
+    "shared seeds, and for medians of paired differences by sign tests, which are exact. Holm's correction is over the tests "
+    "of the table.",
     "docs/statistics.md shows how often each interval covers the truth, and how often each test rejects, in simulations.",
     "Angles lie between 0 and 180 degrees, because the cosine keeps its sign. They are measured over the whole evaluation "
     "set with the current weights. An angle is undefined if either vector is zero or non-finite. Undefined angles are left "

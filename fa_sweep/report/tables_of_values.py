@@ -14,17 +14,24 @@ from fa_sweep.report.values import worst
 from fa_sweep.report.verdicts import number_of_tests
 from fa_sweep.settings.measures import direction, in_words
 
-SAME_DATA = (
-    "The best evaluation of each run was chosen on the same data that its value is measured on, so the value is higher than on "
-    "fresh data (for losses and errors, lower)."
-)
+
+def same_data(outcome: ValueOutcome) -> str:
+    """Say that the best evaluations were chosen on the data that they are measured on; empty if they were not."""
+    if not outcome.chosen_on_the_same_data:
+        return ""
+    metrics = set(outcome.groups["metric"])
+    better = " or ".join(sorted({"higher" if direction(metric) > 0 else "lower" for metric in metrics}))
+    return (
+        " The best evaluation of each run was chosen on the same data that its value is measured on, so the value is likely "
+        f"to be {better} than on fresh data."
+    )
 
 
 def tables_of(outcome: ValueOutcome) -> list[Table]:
     """Return the tables of an outcome: the comparisons, and the groups unless the table of final values has them."""
     pairs = readable_value_comparisons(outcome)
     note = family_note(outcome.comparisons, is_primary=outcome.is_primary)
-    note += f" {SAME_DATA}" if outcome.chosen_on_the_same_data else ""
+    note += same_data(outcome)
     hidden = ["design", "medians", "test", "p", "TOST p", "TOST p of medians"]
     tables = [Table(f"{outcome.title} compared", pairs, without(pairs, hidden), ["group", "reference"], note)]
     if not is_among_final_values(outcome):
@@ -42,8 +49,7 @@ def is_among_final_values(outcome: ValueOutcome) -> bool:
 def _groups(outcome: ValueOutcome) -> Table:
     groups = readable_value_groups(outcome.groups)
     role = "Primary outcome." if outcome.is_primary else "Secondary outcome."
-    same = f" {SAME_DATA}" if outcome.chosen_on_the_same_data else ""
-    return Table(outcome.title, groups, list(groups), ["group"], role + same)
+    return Table(outcome.title, groups, list(groups), ["group"], role + same_data(outcome))
 
 
 def readable_value_groups(groups: pd.DataFrame) -> pd.DataFrame:
@@ -82,7 +88,7 @@ def readable_value_comparisons(outcome: ValueOutcome) -> pd.DataFrame:
                 "group": row["group"],
                 "reference": row["reference"],
                 "design": design(row),
-                metric: in_words(row["metric"]),
+                metric: in_words(row["metric"]) if outcome.is_default or comparisons["metric"].nunique() > 1 else "",
                 "means": f"{number(row['mean'], 4)} against {number(row['mean_reference'], 4)}",
                 "difference": estimate(row, "difference", 4, signed=True) + (", approximate" if few else ""),
                 "medians": f"{number(row['median'], 4)} against {number(row['median_reference'], 4)}",

@@ -42,26 +42,20 @@ def equivalence(row: pd.Series) -> list[str]:
     p, corrected = (row.get(name, math.nan) for name in ("p_equivalence", "p_equivalence_holm"))
     if math.isnan(p):
         return []
-    text = equivalence_verdict(row)
-    return [f"{text[:1].upper()}{text[1:]} (TOST p {p_value(corrected)}{' after Holm' if corrected != p else ''})"]
+    shown = "Equivalent within" if corrected < LEVEL else "Not shown to be equivalent within"
+    return [f"{shown} +-{number(row['margin'])} (TOST p {p_value(corrected)}{' after Holm' if corrected != p else ''})"]
 
 
 def equivalence_verdict(row: pd.Series) -> str:
-    """Say in one of four phrases whether two groups differ, are equivalent within the margin, both, or neither is shown.
+    """Say in a few words whether two groups are shown to be equivalent within the margin, or to differ, or both, or neither.
 
     Args:
         row: A row of a table of comparisons with the columns of a test of equivalence.
     """
-    within = f"within +-{number(row['margin'])}"
-    p = row["p_equivalence_holm"]
     differs = row["p_converged_holm" if "p_converged_holm" in row else "p_holm"] < LEVEL
-    if math.isnan(p):
-        return "differs" if differs else f"neither a difference nor equivalence {within} is shown"
-    if p < LEVEL:
-        return f"equivalent {within}" + (", although the difference is significant" if differs else "")
-    return (
-        f"differs; equivalence {within} is not shown" if differs else f"neither a difference nor equivalence {within} is shown"
-    )
+    if row["p_equivalence_holm"] < LEVEL:
+        return f"equivalent within +-{number(row['margin'])}" + (", although the difference is significant" if differs else "")
+    return "differs" if differs else "neither"
 
 
 def _too_few(row: pd.Series, test: str, tests: int) -> str:
