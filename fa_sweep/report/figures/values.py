@@ -206,7 +206,7 @@ def _differences(values: pd.DataFrame, row: pd.Series) -> pd.DataFrame:
     seeds = sorted(set(ours.index) & set(theirs.index))
     differences = paired_differences(ours.loc[seeds].to_numpy(float), theirs.loc[seeds].to_numpy(float))
     columns = [f"{name}{end}" for name in ("difference", "median_difference") for end in ("", "_low", "_high")]
-    whole = row[columns].to_frame().T.assign(seed=np.nan)
-    pairs = pd.DataFrame({"seed": seeds, "difference": differences})
-    found = pd.concat([whole] if pairs.empty else [whole, pairs], ignore_index=True).astype(float)
+    found = pd.DataFrame({name: [float(row[name]), *[np.nan] * len(seeds)] for name in columns})
+    found["difference"] = [float(row["difference"]), *differences]
+    found["seed"] = [np.nan, *map(float, seeds)]
     return found.assign(group=row["group"], reference=row["reference"], metric=row["metric"])
