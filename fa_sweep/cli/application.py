@@ -54,6 +54,8 @@ def open_sweep(folder: Path, jobs: Sequence[Job], app: AppConfig, design: Mappin
         resume=app.resume,
         name=name,
         design=design,
+        outcomes=app.outcomes,
+        margin=app.margin,
     )
     current().conducted.append(sweep)
     reused, missing = sum(job.reused for job in jobs), len(to_train(jobs))

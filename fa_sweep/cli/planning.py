@@ -7,8 +7,10 @@ from fa_sweep.cli import console
 from fa_sweep.cli.arguments import config_flags
 from fa_sweep.cli.current import current
 from fa_sweep.cli.tracked import target
+from fa_sweep.engine.evaluation import metric_names
 from fa_sweep.process.notices import is_new
 from fa_sweep.process.resources import available_memory, free_disk, in_bytes
+from fa_sweep.settings.measures import require_metrics
 from fa_sweep.settings.schema import AppConfig, TrainConfig
 from fa_sweep.sweeping.folder import OUTPUTS
 from fa_sweep.sweeping.jobs import Asked, Job, emptied, make_jobs
@@ -35,8 +37,8 @@ def prepare(candidates: list[list[Asked]], app: AppConfig, executor: str) -> tup
         The jobs without duplicates, and the plan.
 
     Raises:
-        ConfigError: The runs do not fit into memory or onto the disk, training would take more than 30 days without
-            `confirm=true`, or the tracking store cannot be used.
+        ConfigError: An outcome has an unknown metric, the runs do not fit into memory or onto the disk, training would take
+            more than 30 days without `confirm=true`, or the tracking store cannot be used.
     """
     target(app)
     asked, flags = sum(map(len, candidates)), config_flags(current().words)
@@ -45,6 +47,7 @@ def prepare(candidates: list[list[Asked]], app: AppConfig, executor: str) -> tup
     jobs = tables[0] if len(tables) == 1 else united(tables)
     if len(jobs) < asked:
         console.say(f"{asked - len(jobs)} of {asked} jobs are the same as another one and are left out.")
+    require_metrics("outcomes", app.outcomes, _metrics(jobs))
     if app.resume != "false" and (places := Ledger(OUTPUTS).find(jobs, reusable(app.resume))):
         sources = {run_id: path.parent.parent.name for run_id, path in places.items()}
         jobs = [replace(job, reused=True, source=sources[job.run_id]) if job.run_id in sources else job for job in jobs]
@@ -59,6 +62,12 @@ def prepare(candidates: list[list[Asked]], app: AppConfig, executor: str) -> tup
     for message in filter(None, {_too_few_evaluations(training) for training in trainings}):
         _warn(message)
     return jobs, plan
+
+
+def _metrics(jobs: Sequence[Job]) -> list[str]:
+    """Return the metrics that the runs will record, without angles by chance, which are not recorded at every evaluation."""
+    kinds = dict.fromkeys((len(job.widths) - 1, job.targets) for job in jobs)
+    return [name for kind in kinds for name in metric_names(*kind) if not name.startswith("chance_deg/")]
 
 
 def _say_what_is_trained(jobs: Sequence[Job]) -> None:

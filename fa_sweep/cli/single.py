@@ -51,6 +51,8 @@ def run_single(app: AppConfig, overrides: Sequence[str], folder: Path, settings_
         single=True,
         resume=app.resume,
         name=app.name,
+        outcomes=app.outcomes,
+        margin=app.margin,
     )
     with closing(sweep):
         write_bytes(settings_yaml.encode(), folder / "config.yaml")

@@ -93,7 +93,8 @@ def group_table(frames: Frames) -> pd.DataFrame:
         row |= times(runs)
         for name, column in FINAL.items():
             if column in runs:
-                row |= _final(name, runs[column].to_numpy(float), (frames.about.hash, str(group), name))
+                found = value_estimates(runs[column].to_numpy(float), (frames.about.hash, str(group), name))
+                row |= {f"{name}_{quantity}": value for quantity, value in found.items()}
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -120,17 +121,29 @@ def times(runs: pd.DataFrame) -> dict[str, float]:
     return row | {"rmst_steps": float(times.mean()) if len(times) else math.nan, "rmst_steps_low": low, "rmst_steps_high": high}
 
 
-def _final(name: str, values: np.ndarray, key: tuple[str, ...]) -> dict[str, float]:
-    """Estimate the median and the interquartile mean of a group's final values, and count the undefined values."""
+def value_estimates(values: np.ndarray, key: tuple[str, ...]) -> dict[str, float]:
+    """Estimate the median and the interquartile mean of a group's values, each with its interval, and count undefined values.
+
+    Args:
+        values: (n,) values, of which NaN are left out.
+        key: Seeds the resampling, see `intervals.generator`.
+
+    Returns:
+        `undefined`, `median`, `median_low`, `median_high`, `iqm`, `iqm_low` and `iqm_high`.
+    """
     defined = values[~np.isnan(values)]
-    row: dict[str, float] = {f"{name}_undefined": len(values) - len(defined)}
     low, high = median_interval(defined)
     iqm_low, iqm_high = bootstrap_interval([defined], interquartile_mean, (*key, "iqm"))
     known = len(defined) > 0
-    row |= {f"{name}_median": float(np.median(defined)) if known else math.nan}
-    row |= {f"{name}_median_low": low, f"{name}_median_high": high}
-    row |= {f"{name}_iqm": float(interquartile_mean(defined)) if known else math.nan}
-    return row | {f"{name}_iqm_low": iqm_low, f"{name}_iqm_high": iqm_high}
+    return {
+        "undefined": len(values) - len(defined),
+        "median": float(np.median(defined)) if known else math.nan,
+        "median_low": low,
+        "median_high": high,
+        "iqm": float(interquartile_mean(defined)) if known else math.nan,
+        "iqm_low": iqm_low,
+        "iqm_high": iqm_high,
+    }
 
 
 def survival(frames: Frames, event: str = "convergence") -> pd.DataFrame:

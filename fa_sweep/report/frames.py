@@ -46,6 +46,9 @@ class About:
         sweeps: The ids of the sweeps, if these are the frames of several; otherwise empty.
         in_several: How many jobs stand in more than one of these sweeps. Each is counted once.
         name: The name that the user gave the sweep; empty if there is none.
+        outcomes: What the report compares, the primary outcome first, if that was stated with the sweep (with each of several
+            sweeps); otherwise empty.
+        margin: The margin of equivalence that was stated with the sweep, if any.
     """
 
     id: str
@@ -62,6 +65,8 @@ class About:
     sweeps: list[str] = field(default_factory=list)
     in_several: int = 0
     name: str = ""
+    outcomes: list[str] = field(default_factory=list)
+    margin: float | None = None
 
 
 @dataclass(frozen=True)
@@ -149,6 +154,8 @@ def _about(sweep: Sweep, records: Mapping[str, Record]) -> About:
         failed={j.name: str(errors[j.run_id]) for j in sweep.jobs if j.run_id in errors and j.run_id not in records},
         environments=[],
         name=sweep.labels.name,
+        outcomes=list(record.outcomes),
+        margin=record.margin,
     )
 
 
@@ -179,6 +186,7 @@ def together(parts: Sequence[Part], *, every_metric: bool = False) -> Frames:
         of_name = {job.name: names[job.run_id, job.id] for job in part.jobs if job.run_id not in records}
         errors |= {of_name[name]: error for name, error in part.about.failed.items() if name in of_name}
     abouts = [part.about for part in parts]
+    alike = all((about.outcomes, about.margin) == (abouts[0].outcomes, abouts[0].margin) for about in abouts)
     whole = sweep_hash(job.id for job in jobs)
     about = About(
         id=f"{len(parts)}-sweeps-{whole[:8]}",
@@ -194,6 +202,8 @@ def together(parts: Sequence[Part], *, every_metric: bool = False) -> Frames:
         sweeps=[about.id for about in abouts],
         in_several=sum(len(part.jobs) for part in parts) - len(jobs),
         name=", ".join(about.name for about in abouts) if all(about.name for about in abouts) else "",
+        outcomes=abouts[0].outcomes if alike else [],
+        margin=abouts[0].margin if alike else None,
     )
     return make_frames(about, jobs, records, every_metric=every_metric)
 

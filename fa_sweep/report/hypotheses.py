@@ -187,6 +187,12 @@ def means(
     return _permuted(name, a, b, *pairs, key)
 
 
+def ranks(values: Array) -> Array:
+    """Return the rank of each value; tied values, also infinite ones, share the mean of their ranks."""
+    found: Array = stats.rankdata(values)
+    return found
+
+
 def _permuted(name: str, a: Array, b: Array, first: Array, second: Array, key: tuple[str, ...]) -> Tested:
     """Test a difference of means against `RESAMPLES` random arrangements, which swap pairs and deal the other runs anew."""
     alone, n1, n2 = np.concatenate([a, b]), len(a) + len(first), len(b) + len(second)

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from fa_sweep.report.cells import Table
 from fa_sweep.report.names import fold
-from fa_sweep.report.tables import Table
 
 PAGE = 7.0  # inches: the width of the text on a two-column page, which `table*` fills
 CHARACTER = 0.059  # inches: the width of a digit in \footnotesize; letters are narrower in the mean
@@ -32,12 +32,17 @@ def latex(table: Table, caption: str, label: str) -> str:
         label: Its label. The second table adds "-2", and so on.
     """
     parts = list(_parts(table))
-    sources = []
+    sources, note = [], f" {table.note}" if table.note else ""
     for number, columns in enumerate(parts, 1):
         of = f" (table {number} of {len(parts)})" if len(parts) > 1 else ""
         own = label if number == 1 else f"{label}-{number}"
         sources.append(
-            _one(table.frame[columns], len(table.keys), f"{caption}{of}. Numbers in parentheses are 95 % intervals.", own)
+            _one(
+                table.frame[columns],
+                len(table.keys),
+                f"{caption}{of}. Numbers in parentheses are 95 % intervals.{note if number == 1 else ''}",
+                own,
+            )
         )
     return "\n".join(sources)
 

@@ -3,6 +3,7 @@
 MLflow does not say which earlier sweeps ran the same groups, so `About.earlier` is empty.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -46,4 +47,6 @@ def _about(sweep: TrackedSweep, experiment: str) -> About:
         missing=planned - sum(job.run_id in sweep.records for job in sweep.jobs) - len(sweep.failed),
         failed=sweep.failed,
         environments=[],
+        outcomes=json.loads(sweep.tags.get(tagnames.OUTCOMES, "[]")),
+        margin=json.loads(sweep.tags.get(tagnames.MARGIN, "null")),
     )

@@ -59,11 +59,11 @@ def names_of(frames: Frames) -> Names:
     short: dict[str, dict[str, str]] = {}
     notes: list[str] = []
     for factor in frames.factors:
-        found = dict.fromkeys(_text(job.factors[factor]) for job in jobs.values() if factor in job.factors)
+        found = dict.fromkeys(level_text(job.factors[factor]) for job in jobs.values() if factor in job.factors)
         short[factor], said = shortened(list(found))
         notes += [f"In the names of groups, {sentence} of {factor}." for sentence in said]
     levels = {
-        group: {name: short[name].get(_text(value), _text(value)) for name, value in job.factors.items()}
+        group: {name: short[name].get(level_text(value), level_text(value)) for name, value in job.factors.items()}
         for group, job in jobs.items()
     }
     labels = {group: label_of(levels[group]) or job.run.feedback.mode for group, job in jobs.items()}
@@ -72,8 +72,9 @@ def names_of(frames: Frames) -> Names:
     return Names(labels, levels, notes)
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))  # as in the names of groups
+def level_text(value: Any) -> str:
+    """Return a level of a factor as text, as it stands in the names of groups."""
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
 def shortened(levels: Sequence[str]) -> tuple[dict[str, str], list[str]]:

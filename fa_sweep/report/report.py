@@ -5,79 +5,45 @@ The same ledger gives the same files byte for byte, except for the time in the f
 
 import platform
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
-from fa_sweep.report.comparisons import compare, compare_final
+from fa_sweep.report.analysis import Analysis, analyse
 from fa_sweep.report.description import differing, shared, title
-from fa_sweep.report.estimates import group_table
 from fa_sweep.report.figures import Drawn, draw_all, save
 from fa_sweep.report.figures.inline import dark_colours, inline
 from fa_sweep.report.figures.style import house_style
 from fa_sweep.report.frames import Frames, from_sweep
 from fa_sweep.report.latex import latex, sweep_label
-from fa_sweep.report.names import Names, names_of
+from fa_sweep.report.methods import METHODS
 from fa_sweep.report.statements import findings
-from fa_sweep.report.tables import Table, readable_tables, runs_to_look_at
+from fa_sweep.report.tables import readable_tables, runs_to_look_at
+from fa_sweep.report.tables_of_values import is_among_final_values
 from fa_sweep.settings.identity import run_settings
+from fa_sweep.settings.measures import CONVERGED, read_outcome
 from fa_sweep.sweeping.folder import Sweep
+from fa_sweep.tracking.content import is_main_history
 
 FORMATS = ("html", "md", "tex")
 FINDINGS = "findings.txt"  # in the folder of a report: one finding per line
-
-METHODS = (
-    "The unit is a run. A group is one combination of all swept factors except the seed, and n is its number of runs. Some "
-    "groups are the same set of trainings, for example if their mode ignores the setting in which they differ, or if the "
-    "same runs are judged by two criteria. Such groups are not tested against each other.",
-    "First reach: the first evaluation that meets the criterion. At the end: the last evaluation meets it. Converged: from "
-    "some evaluation on, all evaluations meet it, to the end and at least train.hold of them. Diverged: the output or the "
-    "loss became non-finite. A diverged run never counts as converged, whatever came before.",
-    "Fractions have Wilson's 95 % interval. Time to convergence is estimated by Kaplan-Meier with log-log bands, and with "
-    "Wilson's interval where these are undefined. The bands are pointwise: each holds for one step. Runs that never "
-    "converge, including diverged runs, are censored at the horizon, the last step at which convergence could begin. The "
-    "median time is where the curve reaches one half, or the middle of a flat stretch at one half. Its interval is "
-    "Brookmeyer and Crowley's, and needs at least six runs.",
-    "The restricted mean time is the mean in which a run that never converged counts with the horizon. Its interval "
-    "combines Wilson's interval for the fraction of such runs with a score interval for the mean time of the others "
-    "(MOVER), and needs at least five runs. All other medians have intervals between order statistics, which need at least "
-    "six runs.",
-    "The interquartile mean (IQM) is the mean of the middle half of the runs; a run on the border of that half counts in "
-    "part. Its interval is a percentile bootstrap with 9,999 resamples over seeds. There is none below twenty runs, and it "
-    "is only approximate below thirty. The final accuracy of a diverged run counts as 0, and its final loss or error as "
-    "infinite.",
-    "Groups with the same seeds: McNemar's exact test compares fractions, with Newcombe's interval for paired fractions "
-    "(1998, method 10). Wilcoxon's signed-rank test (Pratt, by permutation) compares times and final values.",
-    "Groups without shared seeds: Fisher's exact test compares fractions, with Newcombe's hybrid score interval. The "
-    "log-rank test by permutation compares times. A permutation test compares the means of final values.",
-    "Groups with some shared seeds: permutation tests compare all runs. They swap the runs within pairs and deal the other "
-    "runs anew to the two groups. For fractions, these tests are exact.",
-    "The interval of a difference of restricted means combines the intervals of the two means (MOVER) with the correlation "
-    "of the pairs. The interval of a difference of final means is Student's for pairs and Welch's without shared seeds. If "
-    "only some seeds are shared, it combines the intervals of the two means like that of restricted means. It is only "
-    "approximate below thirty runs.",
-    "Each interval and each p value refers to one comparison by itself, at the level of 95 % or 5 %, respectively. Beside "
-    "each p value stands its value after Holm's correction over all p values of the same table. Final values have a table "
-    "of their own. A difference is called significant if the corrected p value is below 5 %. A difference that is not "
-    "significant may still exist.",
-    "docs/statistics.md shows how often each interval covers the truth, and how often each test rejects, in simulations.",
-    "Angles lie between 0 and 180 degrees, because the cosine keeps its sign. They are measured over the whole evaluation "
-    "set with the current weights. An angle is undefined if either vector is zero or non-finite. Undefined angles are left "
-    "out and counted.",
-)
 
 
 def write_report(
     sweep: Sweep | Frames,
     out: Path,
     *,
+    outcomes: Sequence[str] | None = None,
+    margin: float | None = None,
     reference: str | None = None,
     all_pairs: bool = False,
+    factor: str | None = None,
     formats: Collection[str] = FORMATS,
     first: Callable[[Frames], list[Drawn]] = lambda _: [],
 ) -> Path:
@@ -86,8 +52,12 @@ def write_report(
     Args:
         sweep: The sweep, or its frames.
         out: The folder to write into. It is created if it does not exist.
-        reference: The group that every other group is compared with. None lets `comparisons.compare` choose one per group.
+        outcomes: What to compare, the primary outcome first (see `settings.measures`). None for what was stated with the sweep.
+        margin: The margin of equivalence in the primary outcome. None for what was stated with the sweep.
+        reference: The group that every other group is compared with. None lets `pairs.pairs_of` choose one per group. With
+            `factor`, a level of that factor.
         all_pairs: Compare every pair of groups instead.
+        factor: Compare only groups that differ in this factor alone.
         formats: The documents to write, some of `FORMATS`. "tex" writes each table for LaTeX into `tables/`.
         first: Draws figures to be shown before all others.
 
@@ -95,50 +65,52 @@ def write_report(
         The path of the first document; the folder `tables/` if `formats` is empty.
 
     Raises:
-        ConfigError: If there is no group called `reference`.
+        ConfigError: If there is no group called `reference`, or if an outcome, the margin or the factor cannot be used.
     """
-    frames = sweep if isinstance(sweep, Frames) else from_sweep(sweep)
-    names = names_of(frames)
-    groups, comparisons = group_table(frames), compare(frames, reference, all_pairs=all_pairs)
-    final = compare_final(frames, reference, all_pairs=all_pairs)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "tables").mkdir(exist_ok=True)
-    tables = {
-        "groups": groups,
-        "comparisons": comparisons,
-        "final_comparisons": final,
-        "runs": frames.runs.astype({"group": str}),
-    }
-    for name, table in tables.items():
+    frames = sweep if isinstance(sweep, Frames) else from_sweep(sweep, every_metric=needs_every_metric(sweep, outcomes))
+    analysis = analyse(frames, outcomes, margin=margin, reference=reference, all_pairs=all_pairs, factor=factor)
+    (out / "tables").mkdir(parents=True, exist_ok=True)
+    for name, table in _tables(analysis).items():
         table.to_csv(out / "tables" / f"{name}.csv", index=False)
         table.to_parquet(out / "tables" / f"{name}.parquet", index=False)
     with house_style():
-        drawn = [*first(frames), *draw_all(frames, groups, comparisons, final, names)]
+        drawn = [*first(frames), *draw_all(analysis)]
         for figure in drawn:
             save(figure.figure, figure.data, out / "figures", figure.name)
-    sentences = findings(frames, groups, comparisons, final)
-    readable = readable_tables(groups, comparisons, final, names)
-    return _write_documents(frames, names, sentences, readable, drawn, out, formats)
+    return _write_documents(analysis, drawn, out, formats)
 
 
-def _write_documents(
-    frames: Frames,
-    names: Names,
-    sentences: list[str],
-    tables: list[Table],
-    drawn: list[Drawn],
-    out: Path,
-    formats: Collection[str],
-) -> Path:
+def needs_every_metric(sweep: Sweep, outcomes: Sequence[str] | None) -> bool:
+    """Whether a report needs more histories than the main ones, because an outcome is read from others."""
+    wanted = sweep.record.outcomes if outcomes is None else outcomes
+    measures = [read_outcome("the outcome", text) for text in wanted]
+    return not all(one is None or one.reading == "end" or is_main_history(one.metric) for one in measures)
+
+
+def _tables(analysis: Analysis) -> dict[str, pd.DataFrame]:
+    """Return the unrounded tables of a report by the names of their files."""
+    tables = {"groups": analysis.groups, "runs": analysis.frames.runs.astype({"group": str})}
+    if CONVERGED in analysis.outcomes:
+        tables["comparisons"] = analysis.comparisons
+    for outcome in analysis.measured:
+        tables[f"{outcome.file_name}_comparisons"] = outcome.comparisons
+        if not is_among_final_values(outcome):
+            tables[f"{outcome.file_name}_groups"] = outcome.groups
+    return tables
+
+
+def _write_documents(analysis: Analysis, drawn: list[Drawn], out: Path, formats: Collection[str]) -> Path:
+    frames, names, tables = analysis.frames, analysis.names, readable_tables(analysis)
     pictures = [inline((out / "figures" / f"{f.name}.svg").read_text(encoding="utf-8"), f.name, f.alt) for f in drawn]
     context: dict[str, Any] = {
         "frames": frames,
         "title": title(frames.jobs),
+        "head": analysis.head,
         "differing": differing(frames.jobs),
         "shared": shared(frames.jobs),
         "notes": names.notes,
         "about": frames.about,
-        "findings": sentences,
+        "findings": findings(analysis),
         "criterion": criterion(frames),
         "tables": tables,
         "look_at": runs_to_look_at(frames),
@@ -149,7 +121,8 @@ def _write_documents(
         "varied": [*frames.factors, "seed"] if frames.runs["seed"].nunique() > 1 else frames.factors,
         "environment": {**_reader_environment(), "written": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"},
     }
-    (out / FINDINGS).write_text("".join(f"{sentence}\n" for sentence in context["findings"]), encoding="utf-8")
+    said = [*analysis.head, *context["findings"]]
+    (out / FINDINGS).write_text("".join(f"{sentence}\n" for sentence in said), encoding="utf-8")
     # Jinja escapes text only in the HTML template. The Markdown template escapes with the filter `cell`.
     templates = Environment(
         loader=PackageLoader("fa_sweep.report"),

@@ -5,144 +5,81 @@ significant if its corrected p value is below 5 %.
 "Not significant" does not claim that the groups are equal.
 """
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
-from fa_sweep.report.comparisons import ITSELF, without_reference
-from fa_sweep.report.formatting import counted, estimate, median_steps, number, percent, percent_range, points, steps
+from fa_sweep.report.analysis import Analysis
+from fa_sweep.report.formatting import counted, median_steps, points, steps
 from fa_sweep.report.frames import Frames
-from fa_sweep.report.intervals import APPROXIMATE_BELOW
-from fa_sweep.report.names import Names, names_of
+from fa_sweep.report.pairs import ITSELF, without_reference
+from fa_sweep.report.sentences import MOST_GROUPS, compared, each, interval, joined, middle, named, share, with_interval
+from fa_sweep.report.statements_of_values import value_sentences
 from fa_sweep.report.trainings import distinct, sets_of_trainings
-from fa_sweep.report.verdicts import number_of_tests, test_sentence, verdict
+from fa_sweep.report.verdicts import equivalence, number_of_tests, test_sentence, verdict
+from fa_sweep.settings.measures import CONVERGED
 
-MOST_GROUPS = 4  # most groups with findings of their own (of more, the highest and the lowest), and most comparisons
 
+def findings(analysis: Analysis) -> list[str]:
+    """Write the main results of a sweep, one fact per string, the primary outcome first. Tests stand on a second line.
 
-def share(row: pd.Series, name: str = "converged") -> str:
-    """Write a count of runs with its interval, such as "12 of 50 runs (24 %, 95 % CI 14-37 %)".
-
-    A single run is written without an interval.
-
-    Args:
-        row: A row of `group_table`.
-        name: Which runs are counted, such as "converged" or "reached".
+    If all runs converged or none did, the fraction converged says nothing about differences between groups. By default, the
+    final values then come first, or the times to convergence if the final values do not differ either.
     """
-    n, count = int(row["n"]), int(row[name])
-    if n == 1:
-        return f"{count} of 1 run (one run gives no interval)"
-    return f"{count} of {n} runs ({percent(count / n)}, 95 % CI {percent_range(row[f'{name}_low'], row[f'{name}_high'])} %)"
-
-
-def findings(frames: Frames, groups: pd.DataFrame, comparisons: pd.DataFrame, final: pd.DataFrame) -> list[str]:
-    """Write the main results of a sweep, one fact per string, the most informative first. Tests stand on a second line.
-
-    If all runs converged or none did, the fraction converged says nothing about differences between groups. In that case the
-    final values come first, or the times to convergence if the final values do not differ either.
-
-    Args:
-        frames: The sweep.
-        groups: The table of `group_table`.
-        comparisons: The table of `compare`.
-        final: The table of `compare_final`.
-    """
-    names = names_of(frames)
-    comparisons, final = _named(comparisons, names), _named(final, names)
-    present = groups[groups["n"] > 0]
+    frames, names = analysis.frames, analysis.names
+    comparisons = named(analysis.comparisons, names)
+    present = analysis.groups[analysis.groups["n"] > 0]
     if present.empty:
         return [f"None of the {frames.about.planned} planned runs has finished, so there is nothing to report yet."]
-    if frames.runs["horizon_step"].isna().all():
-        # With fewer evaluations than train.hold no run can converge. A fraction of 0 would describe the settings, not the runs.
-        held = "No run could count as converged, because there are fewer evaluations than train.hold requires."
-        sentences = [held, *_reached(present), *_final(frames, present, final)]
-    elif lead := undecided_by_convergence(present):
-        times, finals = [*_times(comparisons, frames), *_median(present)], _final(frames, present, final)
-        events = [*_converged(present), _three_events(frames, present)]
-        if not _nothing_differs(final):
-            sentences = [f"{lead}. The final values are therefore listed first.", *finals, *events, *times]
-        else:  # the final values do not differ either
-            sentences = [
-                f"{lead}, and neither can the final values. The times are therefore listed first.",
-                *times,
-                *events,
-                *finals,
-            ]
-    else:
-        sentences = [
-            *_converged(present),
-            _three_events(frames, present),
-            *_fractions(comparisons),
-            *_times(comparisons, frames),
-        ]
-        sentences += [*_median(present), *_final(frames, present, final)]
-    sentences += [*_angles(present), *_one_set(frames, present), _no_reference(frames, comparisons)]
+    sentences = _stated(analysis, present, comparisons) if analysis.is_stated else _default(analysis, present, comparisons)
+    sentences += [*_angles(present), *_one_set(frames, present), _no_reference(analysis), *_differ_besides(analysis)]
     sentences += [f"Not learned: {text}." for text in frames.advice]
     return [names.shorten(sentence) for sentence in [*sentences, *_exceptions(frames, present), _earlier(frames)] if sentence]
 
 
-def undecided_by_convergence(groups: pd.DataFrame) -> str:
-    """Return the beginning of a sentence that says that all runs converged or none did; empty if only some did."""
-    if len(groups) < 2:
-        return ""
-    if (groups["converged"] == groups["n"]).all():
-        return "Every run converged, so the fraction converged cannot distinguish the groups"
-    if (groups["converged"] == 0).all():
-        return "No run converged, so the fraction converged cannot distinguish the groups"
-    return ""
+def _stated(analysis: Analysis, present: pd.DataFrame, comparisons: pd.DataFrame) -> list[str]:
+    """Write the results of stated outcomes in their order, and then, without tests, how many runs converged."""
+    values = {str(outcome.measure): outcome for outcome in analysis.measured}
+    sentences: list[str] = []
+    for text in analysis.outcomes:
+        sentences += (
+            value_sentences(values[text], analysis.names) if text in values else _of_convergence(analysis, present, comparisons)
+        )
+    if CONVERGED not in analysis.outcomes and analysis.frames.runs["horizon_step"].notna().any():
+        sentences += _converged(present)
+    return sentences
 
 
-def _named(comparisons: pd.DataFrame, names: Names) -> pd.DataFrame:
-    """Add the words of sentences about comparisons: where they hold, and the labels of both groups without what they share."""
-    pairs = [names.pair(group, its) for group, its in zip(comparisons["group"], comparisons["reference"], strict=True)]
-    where = [f"At {common}, " if common else "" for _, _, common in pairs]
-    subject = [place + ours for place, (ours, _, _) in zip(where, pairs, strict=True)]
-    return comparisons.assign(subject=subject, other=[theirs for _, theirs, _ in pairs])
+def _of_convergence(analysis: Analysis, present: pd.DataFrame, comparisons: pd.DataFrame) -> list[str]:
+    fractions, times = _fractions(analysis, comparisons), _times(analysis, comparisons)
+    return [*_converged(present), _three_events(analysis.frames, present), *fractions, *times, *_median(present)]
 
 
-def _nothing_differs(final: pd.DataFrame) -> bool:
-    """Whether final values were compared and no comparison found any difference."""
-    return not final.empty and bool((final["difference"] == 0).all() and (final["p"] == 1).all())
-
-
-def _some(groups: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return all groups if they fit into a sentence, otherwise the ones with the highest and lowest value (one if equal)."""
-    known = groups[groups[column].notna()]
-    if len(known) <= MOST_GROUPS:
-        return known
-    extremes = [known[column].idxmax(), known[column].idxmin()]
-    return known.loc[extremes[:1] if known[column].nunique() == 1 else extremes]
-
-
-def _each(groups: pd.DataFrame, column: str, quantity: str, sentence: Callable[[pd.Series], str]) -> Iterator[str]:
-    """Write a sentence about each group selected by `_some`, and say of how many groups the selected ones are the extremes.
-
-    Args:
-        groups: Rows of `group_table`.
-        column: The column that decides which groups are selected.
-        quantity: What the column is, such as "fraction converged".
-        sentence: Returns the sentence about a group, without a full stop.
-    """
-    known = groups[groups[column].notna()]
-    some, before = _some(groups, column), [""] * MOST_GROUPS
-    if len(some) < len(known):
-        extremes = [f"Highest {quantity} of {len(known)} groups: ", f"Lowest {quantity} of {len(known)} groups: "]
-        before = extremes if len(some) == 2 else [f"Equal {quantity} in all {len(known)} groups, such as "]
-    for words, (_, row) in zip(before, some.iterrows(), strict=False):
-        yield f"{words}{sentence(row)}."
+def _default(analysis: Analysis, present: pd.DataFrame, comparisons: pd.DataFrame) -> list[str]:
+    frames = analysis.frames
+    finals = [sentence for outcome in analysis.measured for sentence in value_sentences(outcome, analysis.names)]
+    if not analysis.undecided:
+        return [*_of_convergence(analysis, present, comparisons), *finals]
+    if frames.runs["horizon_step"].isna().all():
+        return [f"{analysis.undecided}.", *_reached(present), *finals]
+    times = [*_times(analysis, comparisons), *_median(present)]
+    events = [*_converged(present), _three_events(frames, present)]
+    if analysis.is_convergence_primary:
+        lead = f"{analysis.undecided}, and neither can the final values. The times are therefore listed first."
+        return [lead, *times, *events, *finals]
+    return [f"{analysis.undecided}. The final values are therefore listed first.", *finals, *events, *times]
 
 
 def _converged(groups: pd.DataFrame) -> Iterator[str]:
-    return _each(groups, "converged_fraction", "fraction converged", lambda row: f"{row['group']}: {share(row)} converged")
+    return each(groups, "converged_fraction", "fraction converged", lambda row: f"{row['group']}: {share(row)} converged")
 
 
 def _reached(groups: pd.DataFrame) -> Iterator[str]:
     def sentence(row: pd.Series) -> str:
         return f"{row['group']}: {share(row, 'reached')} succeeded at some evaluation"
 
-    return _each(groups, "reached_fraction", "fraction that ever succeeded", sentence)
+    return each(groups, "reached_fraction", "fraction that ever succeeded", sentence)
 
 
 def _three_events(frames: Frames, groups: pd.DataFrame) -> str:
@@ -160,112 +97,42 @@ def _three_events(frames: Frames, groups: pd.DataFrame) -> str:
     )
 
 
-def _joined(parts: list[str], rest: int, what: str) -> list[str]:
-    if not parts:
-        return []
-    more = [f"{what}: the table holds {counted(rest, 'more comparison')}."] if rest > 0 else []
-    return [*(f"{part}." for part in parts), *more]
-
-
-def _fractions(comparisons: pd.DataFrame) -> list[str]:
+def _fractions(analysis: Analysis, comparisons: pd.DataFrame) -> list[str]:
     tested = comparisons[comparisons["p_converged"].notna()]
     tests = number_of_tests(comparisons)
     parts = []
     for _, row in tested.head(MOST_GROUPS).iterrows():
         ours, theirs = (f"{row[f'converged{of}']} of {row[f'n{of}']}" for of in ("", "_reference"))
-        how = _compared(row["difference"], "converged more often than", "converged less often than", "converged as often as")
-        interval = f"95 % CI {points(row['difference_low'])} to {points(row['difference_high'])}"
-        by = f"{points(row['difference'])} points ({interval})"
+        how = compared(row["difference"], "converged more often than", "converged less often than", "converged as often as")
+        ends = f"95 % CI {points(row['difference_low'])} to {points(row['difference_high'])}"
+        by = f"{points(row['difference'])} points ({ends})"
         fact = f"{row['subject']} {how} {row['other']}: {ours} runs against {theirs}, {by}"
-        said = verdict(row, "converged", "the fraction converged", tests)
-        parts.append(f"{fact}.\n{said}. {test_sentence(row, 'converged', tests)}")
-    return _joined(parts, len(tested) - len(parts), "Fraction converged")
+        said = ". ".join([verdict(row, "converged", "the fraction converged", tests), *equivalence(row)])
+        parts.append(f"{fact}.\n{said}. {test_sentence(row, 'converged', tests, *_role(analysis))}")
+    return joined(parts, len(tested) - len(parts), "Fraction converged")
 
 
-def _compared(difference: float, more: str, less: str, equal: str) -> str:
-    return more if difference > 0 else less if difference < 0 else equal
-
-
-def _times(comparisons: pd.DataFrame, frames: Frames) -> Iterator[str]:
+def _times(analysis: Analysis, comparisons: pd.DataFrame) -> Iterator[str]:
+    runs = analysis.frames.runs
     tested = comparisons[comparisons["p_time"].notna()]
     tests = number_of_tests(comparisons)
     parts = []
     for _, row in tested.head(MOST_GROUPS).iterrows():
-        never = frames.runs.loc[frames.runs["group"] == row["group"], "horizon_step"].max()
+        never = runs.loc[runs["group"] == row["group"], "horizon_step"].max()
         value, low, high = (row[f"rmst_difference{end}"] for end in ("", "_low", "_high"))
-        how = _compared(value, "took longer to converge than", "converged sooner than", "took as long to converge as")
-        by = f"{_middle(value, low, high)} steps in the mean ({_interval(value, low, high)})"
+        how = compared(value, "took longer to converge than", "converged sooner than", "took as long to converge as")
+        by = f"{middle(value, low, high)} steps in the mean ({interval(value, low, high)})"
         fact = f"{row['subject']} {how} {row['other']}: {by}"
         counts = f"A run that never converged counts as {steps(never)} steps"
         said = verdict(row, "time", "the time to convergence", tests)
-        parts.append(f"{fact}.\n{counts}. {said}. {test_sentence(row, 'time', tests)}")
-    yield from _joined(parts, len(tested) - len(parts), "Time to convergence")
+        parts.append(f"{fact}.\n{counts}. {said}. {test_sentence(row, 'time', tests, *_role(analysis))}")
+    yield from joined(parts, len(tested) - len(parts), "Time to convergence")
     uncompared = comparisons[comparisons["p_time"].isna() & (comparisons["design"] != ITSELF)]
     if len(uncompared):
         yield (
             f"Times to convergence are not compared in {len(uncompared)} of {len(comparisons)} comparisons: "
             "the two groups have no common horizon, which is the last step at which convergence can begin."
         )
-
-
-def _middle(value: float, low: float, high: float) -> str:
-    return estimate(value, low, high, 4, signed=True).partition(" (")[0]
-
-
-def _interval(value: float, low: float, high: float, *, approximate: bool = False) -> str:
-    """Write an interval such as "95 % CI +2 to +5", with the same number of decimal places as the value in `_middle`."""
-    text = estimate(value, low, high, 4, signed=True).partition(" (")[2]
-    return f"{'approximate ' if approximate else ''}95 % CI {text.rstrip(')')}" if text else "no interval"
-
-
-def _final(frames: Frames, groups: pd.DataFrame, final: pd.DataFrame) -> list[str]:
-    """Write the comparisons of the final success metric or, if no comparison was tested, its median in each group."""
-    tests = number_of_tests(final)
-    parts = []
-    tested = final[final["p"].notna()]
-    for _, row in tested.head(MOST_GROUPS).iterrows():
-        value, low, high = (row[f"difference{end}"] for end in ("", "_low", "_high"))
-        name, few = row["metric"].replace("_", " "), min(row["n"], row["n_reference"]) < APPROXIMATE_BELOW
-        how = _compared(row["mean"] - row["mean_reference"], "a higher", "a lower", "")
-        means = f"{number(row['mean'], 4)} against {number(row['mean_reference'], 4)}"
-        by = f", {_middle(value, low, high)} ({_interval(value, low, high, approximate=few)})" if not math.isnan(value) else ""
-        diverged = _counted(groups, row["metric"], row["group"], row["reference"])
-        test = test_sentence(row, "", tests, *filter(None, [diverged]))
-        higher = f"{row['subject']} ended with {how} mean {name} than {row['other']}"
-        equal = f"{row['subject']} and {row['other']} ended with equal mean {name}"
-        fact = f"{higher if how else equal}: {means}{by}"
-        parts.append(f"{fact}.\n{verdict(row, '', f'the final {name}', tests)}. {test}")
-    if parts:
-        return _joined(parts, len(tested) - len(parts), "Final values")
-    return list(_final_of_groups(frames, groups))
-
-
-def _final_of_groups(frames: Frames, groups: pd.DataFrame) -> Iterator[str]:
-    metrics = {job.run.task.success.metric for job in frames.jobs}
-    for metric in sorted(metrics):
-        if f"{metric}_median" in groups:
-            known = groups[groups[f"{metric}_median"].notna()]
-            name = metric.replace("_", " ")
-
-            def sentence(row: pd.Series, metric: str = metric, name: str = name) -> str:
-                value, low, high = (row[f"{metric}_median{end}"] for end in ("", "_low", "_high"))
-                diverged = _counted(groups, metric, row["group"])
-                text = "; ".join(filter(None, [_with_interval(value, low, high), diverged]))
-                return f"{row['group']}: median final {name} {text}"
-
-            yield from _each(known, f"{metric}_median", f"median final {name}", sentence)
-
-
-def _counted(groups: pd.DataFrame, metric: str, *names: str) -> str:
-    """Say how many runs of the named groups diverged and which value they count as; empty if none diverged."""
-    diverged = int(groups.loc[groups["group"].isin(names), "diverged"].sum())
-    return f"{counted(diverged, 'diverged run')} counted as {'0' if metric == 'accuracy' else 'infinite'}" if diverged else ""
-
-
-def _with_interval(value: float, low: float, high: float, digits: int = 4, unit: str = "") -> str:
-    """Write a value with its unit and its interval, such as "88 degrees (95 % CI 84 to 95)"."""
-    middle, _, interval = estimate(value, low, high, digits).partition(" (")
-    return f"{middle}{unit}" + (f" (95 % CI {interval}" if interval else "")
 
 
 def _median(groups: pd.DataFrame) -> Iterator[str]:
@@ -278,10 +145,14 @@ def _median(groups: pd.DataFrame) -> Iterator[str]:
         text, _, interval = median_steps(median, low, high).partition(" (")
         return f"{row['group']}: median time to convergence {text} steps" + (f" (95 % CI {interval}" if interval else "")
 
-    yield from _each(known[~np.isinf(known["median_steps"])], "median_steps", "median time to convergence", sentence)
+    yield from each(known[~np.isinf(known["median_steps"])], "median_steps", "median time to convergence", sentence)
     if len(never):
         more = f"; and {len(never) - MOST_GROUPS} more" if len(never) > MOST_GROUPS else ""
         yield f"The median time to convergence is not reached in: {'; '.join(never['group'][:MOST_GROUPS])}{more}."
+
+
+def _role(analysis: Analysis) -> list[str]:
+    return [] if analysis.is_convergence_primary else ["secondary outcome"]
 
 
 def _angles(groups: pd.DataFrame) -> Iterator[str]:
@@ -292,10 +163,10 @@ def _angles(groups: pd.DataFrame) -> Iterator[str]:
     def sentence(row: pd.Series) -> str:
         value, low, high = (row[f"angle_deg_median{end}"] for end in ("", "_low", "_high"))
         out = f"; it is undefined in {counted(row['angle_deg_undefined'], 'run')}" if row["angle_deg_undefined"] else ""
-        return f"{row['group']}: median gradient angle at the end {_with_interval(value, low, high, 3, ' degrees')}{out}"
+        return f"{row['group']}: median gradient angle at the end {with_interval(value, low, high, 3, ' degrees')}{out}"
 
     known = groups[groups["angle_deg_median"].notna()]
-    yield from _each(known, "angle_deg_median", "median gradient angle at the end", sentence)
+    yield from each(known, "angle_deg_median", "median gradient angle at the end", sentence)
     if 0 < len(known) < len(groups):
         yield f"The gradient angle is undefined in all runs of {counted(len(groups) - len(known), 'group')}."
 
@@ -313,13 +184,32 @@ def _one_set(frames: Frames, groups: pd.DataFrame) -> Iterator[str]:
             )
 
 
-def _no_reference(frames: Frames, comparisons: pd.DataFrame) -> str:
-    compared = {*comparisons["group"], *comparisons["reference"]}
-    lonely = [name for name in without_reference(frames) if name not in compared]
+def _no_reference(analysis: Analysis) -> str:
+    tables = [analysis.comparisons, *(outcome.comparisons for outcome in analysis.measured)]
+    compared_ = {name for table in tables for column in ("group", "reference") for name in table[column]}
+    factor = analysis.factor
+    missing = without_reference(analysis.frames, analysis.reference if factor else None, factor=factor)
+    lonely = [name for name in missing if name not in compared_]
     if not lonely:
         return ""
     some = "; ".join(lonely[:MOST_GROUPS]) + (f"; and {len(lonely) - MOST_GROUPS} more" if len(lonely) > MOST_GROUPS else "")
-    return f"Not compared, because the reference's feedback mode has no finished run at their other settings: {some}."
+    which = f"reference level of {factor}" if factor else "reference's feedback mode"
+    return f"Not compared, because the {which} has no finished run at their other settings: {some}."
+
+
+def _differ_besides(analysis: Analysis) -> Iterator[str]:
+    """Name settings in which compared groups differ although they are no factors."""
+    tables = [analysis.comparisons, *(outcome.comparisons for outcome in analysis.measured)]
+    found: dict[str, list[str]] = {}
+    for table in tables:
+        for _, row in named(table[table["also_differ"] != ""], analysis.names).iterrows():
+            found.setdefault(row["also_differ"], []).append(f"{row['subject']} and {row['other']}")
+    for what, pairs in list(found.items())[:MOST_GROUPS]:
+        distinct_pairs = list(dict.fromkeys(pairs))
+        some = "; ".join(distinct_pairs[:MOST_GROUPS]) + (
+            f"; and {len(distinct_pairs) - MOST_GROUPS} more" if len(distinct_pairs) > MOST_GROUPS else ""
+        )
+        yield f"Compared groups that also differ in {what}: {some}."
 
 
 def _exceptions(frames: Frames, groups: pd.DataFrame) -> Iterator[str]:

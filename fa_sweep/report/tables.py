@@ -1,65 +1,46 @@
-"""Turn tables of numbers into readable text. The CSV and Parquet files of a report hold the unrounded numbers."""
+"""Turn tables of numbers into readable text. The CSV and Parquet files of a report hold the unrounded numbers.
+
+This module has the tables of events, times and final values; `tables_of_values` has those of other outcomes.
+"""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pandas as pd
 
-from fa_sweep.report import formatting
-from fa_sweep.report.comparisons import ITSELF, PAIRED, PARTLY
-from fa_sweep.report.formatting import median_steps, number, p_value, percent, percent_range, points, steps
+from fa_sweep.report.analysis import Analysis
+from fa_sweep.report.cells import Table, besides, design, estimate, family_note, p_text, without, without_empty
+from fa_sweep.report.formatting import median_steps, percent, percent_range, points, steps
 from fa_sweep.report.frames import Frames
 from fa_sweep.report.intervals import APPROXIMATE_BELOW
 from fa_sweep.report.names import Names
+from fa_sweep.report.pairs import ITSELF
+from fa_sweep.report.tables_of_values import tables_of
 from fa_sweep.report.verdicts import number_of_tests
+from fa_sweep.settings.measures import CONVERGED
 from fa_sweep.sweeping.outcomes import Outcome
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table of text in a report.
-
-    Attributes:
-        title: Its title.
-        frame: All its columns.
-        main: The columns that a page shows at once. It shows the others on demand.
-        keys: The first columns, which say what each row is about; at most two.
-    """
-
-    title: str
-    frame: pd.DataFrame
-    main: list[str]
-    keys: list[str]
-
-
-def readable_tables(groups: pd.DataFrame, comparisons: pd.DataFrame, final: pd.DataFrame, names: Names) -> list[Table]:
-    """Return the tables of a report as text, without those that have no rows.
-
-    Args:
-        groups: The table of `group_table`.
-        comparisons: The table of `compare`.
-        final: The table of `compare_final`.
-        names: The labels of all groups.
-    """
-    events, values = readable_groups(groups), readable_final_values(groups)
-    pairs, finals = readable_comparisons(comparisons), readable_final_comparisons(final)
+def readable_tables(analysis: Analysis) -> list[Table]:
+    """Return the tables of a report as text, without those that have no rows. Those of the primary outcome come first."""
+    groups = analysis.groups
+    events, values, pairs = readable_groups(groups), readable_final_values(groups), readable_comparisons(analysis.comparisons)
     one, two = ["group"], ["group", "reference"]
+    hidden = ["design", *_starting(pairs, "p", "test", "p of times")]
+    note = family_note(analysis.comparisons, is_primary=analysis.is_convergence_primary)
+    compared = {CONVERGED: [Table("Comparisons", pairs, without(pairs, hidden), two, note)]}
+    for outcome in analysis.measured:
+        compared[str(outcome.measure)] = tables_of(outcome)
     tables = [
-        Table("Groups", events, _without(events, ["reached", "at the end"]), one),
-        Table("Comparisons", pairs, _without(pairs, ["design", *_starting(pairs, "p", "test", "p of times")]), two),
-        Table("Final values compared", finals, _without(finals, ["design", "test", "p"]), two),
-        Table("Final values", values, _without(values, [name for name in values if name.endswith("IQM")]), one),
+        Table("Groups", events, without(events, ["reached", "at the end"]), one),
+        *(table for text in analysis.outcomes for table in compared[text]),
+        Table("Final values", values, without(values, [name for name in values if name.endswith("IQM")]), one),
     ]
-    return [_labelled(table, names) for table in tables if not table.frame.empty]
+    return [_labelled(table, analysis.names) for table in tables if not table.frame.empty]
 
 
 def _starting(frame: pd.DataFrame, *words: str) -> list[str]:
     return [name for name in frame if name in words or name.startswith("test ")]
-
-
-def _without(frame: pd.DataFrame, left_out: Sequence[str]) -> list[str]:
-    return [name for name in frame if name not in left_out]
 
 
 def _labelled(table: Table, names: Names) -> Table:
@@ -73,12 +54,6 @@ def fraction(row: pd.Series, name: str) -> str:
     if n == 0:
         return "-"
     return f"{count}/{n}, {percent(count / n)} ({percent_range(row[f'{name}_low'], row[f'{name}_high'])})"
-
-
-def estimate(row: pd.Series, name: str, digits: int = 3, *, signed: bool = False) -> str:
-    """Write an estimate with its interval, such as "200 (180 to 230)", from the columns `name`, `name_low`, `name_high`."""
-    value, low, high = (float(row.get(f"{name}{suffix}", math.nan)) for suffix in ("", "_low", "_high"))
-    return formatting.estimate(value, low, high, digits, signed=signed)
 
 
 def readable_groups(groups: pd.DataFrame) -> pd.DataFrame:
@@ -128,16 +103,6 @@ def readable_final_values(groups: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _design(row: pd.Series) -> str:
-    if row["design"] in (PAIRED, PARTLY):
-        return f"{row['design']}, {row['pairs']} seeds"
-    return str(row["design"])
-
-
-def _p(value: float) -> str:
-    return "-" if math.isnan(value) else p_value(value).removeprefix("= ")
-
-
 def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
     """Return the table of `compare` as text, one row per comparison."""
     tests = number_of_tests(comparisons)
@@ -149,41 +114,20 @@ def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
             {
                 "group": row["group"],
                 "reference": row["reference"],
-                "design": _design(row),
+                "design": design(row),
                 "converged": f"{row['converged']}/{row['n']} against {row['converged_reference']}/{row['n_reference']}",
                 "difference (points)": f"{middle} ({low} to {high})" if tested else "not tested against itself",
                 "test of fractions": row["test_converged"] if tested else "-",
-                "p": _p(row["p_converged"]),
-                f"p (Holm, {tests})": _p(row["p_converged_holm"]),
+                "p": p_text(row["p_converged"]),
+                f"p (Holm, {tests})": p_text(row["p_converged_holm"]),
                 "difference in restricted mean (steps)": estimate(row, "rmst_difference", 4, signed=True),
                 "test of times": "-" if math.isnan(row["p_time"]) else row["test_time"],
-                "p of times": _p(row["p_time"]),
-                f"p of times (Holm, {tests})": _p(row["p_time_holm"]),
+                "p of times": p_text(row["p_time"]),
+                f"p of times (Holm, {tests})": p_text(row["p_time_holm"]),
+                **besides(row),
             }
         )
-    return pd.DataFrame(rows)
-
-
-def readable_final_comparisons(final: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of `compare_final` as text, one row per comparison."""
-    tests = number_of_tests(final)
-    rows = []
-    for _, row in final.iterrows():
-        few = min(row["n"], row["n_reference"]) < APPROXIMATE_BELOW and not math.isnan(row["difference_low"])
-        rows.append(
-            {
-                "group": row["group"],
-                "reference": row["reference"],
-                "design": _design(row),
-                "final metric": row["metric"].replace("_", " "),
-                "means": f"{number(row['mean'], 4)} against {number(row['mean_reference'], 4)}",
-                "difference": estimate(row, "difference", 4, signed=True) + (", approximate" if few else ""),
-                "test": row["test"],
-                "p": _p(row["p"]),
-                f"p (Holm, {tests})": _p(row["p_holm"]),
-            }
-        )
-    return pd.DataFrame(rows)
+    return without_empty(pd.DataFrame(rows))
 
 
 def runs_to_look_at(frames: Frames, most: int = 5) -> pd.DataFrame:

@@ -4,8 +4,8 @@ import math
 
 import pandas as pd
 
-from fa_sweep.report.comparisons import PAIRED, PARTLY
 from fa_sweep.report.formatting import counted, number, p_value
+from fa_sweep.report.pairs import PAIRED, PARTLY
 
 LEVEL = 0.05
 
@@ -35,6 +35,27 @@ def verdict(row: pd.Series, test: str, quantity: str, tests: int) -> str:
     if not math.isnan(low) and (low > 0 or high < 0) != (p < LEVEL):
         text += ". Interval and test disagree here, and the verdict follows the test"
     return text
+
+
+def equivalence(row: pd.Series) -> list[str]:
+    """Say whether two groups are shown to be equivalent; nothing if there is no margin, or no test of equivalence."""
+    p, corrected = (row.get(name, math.nan) for name in ("p_equivalence", "p_equivalence_holm"))
+    if math.isnan(p):
+        return []
+    shown = "Equivalent within" if corrected < LEVEL else "Not shown to be equivalent within"
+    return [f"{shown} +-{number(row['margin'])} (TOST p {p_value(corrected)}{' after Holm' if corrected != p else ''})"]
+
+
+def equivalence_verdict(row: pd.Series) -> str:
+    """Say in a few words whether two groups are shown to be equivalent within the margin, or to differ, or both, or neither.
+
+    Args:
+        row: A row of a table of comparisons with the columns of a test of equivalence.
+    """
+    differs = row["p_converged_holm" if "p_converged_holm" in row else "p_holm"] < LEVEL
+    if row["p_equivalence_holm"] < LEVEL:
+        return f"equivalent within +-{number(row['margin'])}" + (", although the difference is significant" if differs else "")
+    return "differs" if differs else "neither"
 
 
 def _too_few(row: pd.Series, test: str, tests: int) -> str:

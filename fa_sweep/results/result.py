@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fa_sweep.checks import one_of
+from fa_sweep.checks import one_of, positive
 from fa_sweep.errors import CannotWrite
 from fa_sweep.results.lock import one_at_a_time
 from fa_sweep.sweeping.folder import OUTPUTS, Sweep
@@ -117,42 +117,72 @@ class Result:
         return group_table(self.frames)
 
     @one_at_a_time
-    def compare(self, reference: str | None = None, *, all_pairs: bool = False, final: bool = False) -> "pd.DataFrame":
+    def compare(
+        self,
+        reference: str | None = None,
+        *,
+        outcome: str = "converged",
+        all_pairs: bool = False,
+        factor: str | None = None,
+        margin: float | None = None,
+    ) -> "pd.DataFrame":
         """Return one row per comparison of two groups, with tests and intervals.
+
+            result.compare(outcome="accuracy:area")
 
         Args:
             reference: The group that every other group is compared with. By default it is the group with symmetric feedback at
-                the same levels of all other factors.
+                the same levels of all other factors. With `factor`, it is a level of that factor, by default the first.
+            outcome: What is compared: "converged" (fraction and time), or a metric at the end ("loss" or "loss:end"), at its
+                best ("loss:best"), or as the area under its curve divided by the steps ("loss:area").
             all_pairs: Compare every pair of groups instead.
-            final: Compare the final values of the main metric instead of convergence.
+            factor: Compare only groups that differ in this factor alone.
+            margin: Also test whether two groups are equivalent, which is whether they differ by less than this.
 
         Raises:
-            ConfigError: There is no such group.
+            ConfigError: There is no such group, outcome, factor or level, or the margin is not positive.
         """
-        from fa_sweep.report.comparisons import compare, compare_final
+        from fa_sweep.report.comparisons import compare
+        from fa_sweep.report.value_comparisons import compare_values
+        from fa_sweep.report.values import require_known
+        from fa_sweep.settings.measures import read_outcome
 
-        return (compare_final if final else compare)(self.frames, reference, all_pairs=all_pairs)
+        measure = read_outcome("outcome", outcome)
+        if margin is not None:
+            positive("margin", margin)
+        if measure is None:
+            return compare(self.frames, reference, all_pairs=all_pairs, factor=factor, margin=margin)
+        require_known(self.frames, "outcome", [str(measure)])
+        return compare_values(self.frames, measure, reference, all_pairs=all_pairs, factor=factor, margin=margin)
 
     @one_at_a_time
     def report(
         self,
         out: str | Path | None = None,
         *,
+        outcomes: Sequence[str] | None = None,
+        margin: float | None = None,
         reference: str | None = None,
         all_pairs: bool = False,
+        factor: str | None = None,
         formats: Collection[str] = FORMATS,
     ) -> Path:
         """Write the report, and return the path of its first document.
 
         Args:
             out: The folder to write into; by default a folder of this result's name in outputs/reports.
+            outcomes: What the report compares, spelled as in `compare`. The first one is the primary outcome. By default, what
+                was stated with the sweep.
+            margin: The margin of equivalence in the primary outcome.
             reference: The group that every other group is compared with (see `compare`).
             all_pairs: Compare every pair of groups instead.
+            factor: Compare only groups that differ in this factor alone.
             formats: The documents to write, some of "html", "md" and "tex".
 
         Raises:
             CannotWrite: A file cannot be written.
-            ConfigError: There is no group called `reference`, or no such document.
+            ConfigError: There is no group called `reference`, no such document, outcome or factor, or the margin is not
+                positive.
         """
         formats = (formats,) if isinstance(formats, str) else formats
         for each in formats:
@@ -163,7 +193,15 @@ class Result:
         folder = Path(out) if out is not None else self._outputs / "reports" / self.frames.about.id
         try:
             return write_report(
-                self.frames, folder, reference=reference, all_pairs=all_pairs, formats=formats, first=figures_of_study
+                self.frames,
+                folder,
+                outcomes=(outcomes,) if isinstance(outcomes, str) else outcomes,
+                margin=margin,
+                reference=reference,
+                all_pairs=all_pairs,
+                factor=factor,
+                formats=formats,
+                first=figures_of_study,
             )
         except OSError as error:
             where = error.filename or folder
@@ -202,14 +240,12 @@ class Plots:
     @cached_property
     @one_at_a_time
     def _drawn(self) -> "dict[str, Figure]":
+        from fa_sweep.report.analysis import analyse
         from fa_sweep.report.figures import draw_all
         from fa_sweep.report.figures.style import house_style
-        from fa_sweep.report.names import names_of
 
-        result = self._result
-        tables = result.summary(), result.compare(), result.compare(final=True)
         with house_style():
-            return {one.name: one.figure for one in draw_all(result.frames, *tables, names_of(result.frames))}
+            return {one.name: one.figure for one in draw_all(analyse(self._result.frames))}
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

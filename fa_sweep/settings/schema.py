@@ -19,6 +19,7 @@ from fa_sweep.numerics.sampling import SAMPLINGS
 from fa_sweep.process.secrets import remember_secrets_of
 from fa_sweep.roles import APPLICATION, COMPUTING, FREE, JUDGING, OBSERVING, PROPOSING
 from fa_sweep.settings.designs import DESIGNS, DecideConfig, TuneConfig
+from fa_sweep.settings.measures import read_outcomes
 from fa_sweep.tasks import TASKS, TaskConfig
 
 RESUME = ("true", "same_environment", "false")
@@ -237,6 +238,10 @@ class AppConfig(RunConfig):
         resume: which finished runs with the same id are reused: "true" for all, "same_environment" for those that were computed
             with the same libraries on the same kind of processor, "false" for none.
         report: whether to write the report after a sweep.
+        outcomes: what the report compares the groups by, such as [accuracy:area,loss:best]. The first one is the primary
+            outcome. Empty: convergence, or the final value of the success metric if all runs converge or none does.
+        margin: two groups count as equivalent if their difference in the primary outcome lies within -margin and +margin, in
+            the unit of the outcome (for convergence, 0.05 is 5 percentage points). null for no test of equivalence.
         dry_run: whether to print the plan and train nothing.
         confirm: whether to train even if that is estimated to take more than 30 days. Otherwise it is refused.
         design: "grid" runs every combination, "tune" chooses settings for each group first, and "decide" adds seeds until a
@@ -254,6 +259,8 @@ class AppConfig(RunConfig):
     tracking: TrackingConfig = field(metadata=APPLICATION)
     resume: str = field(metadata=APPLICATION)
     report: bool = field(metadata=APPLICATION)
+    outcomes: list[str] = field(metadata=APPLICATION)
+    margin: float | None = field(metadata=APPLICATION)
     dry_run: bool = field(metadata=APPLICATION)
     confirm: bool = field(metadata=APPLICATION)
     skip_refused: bool = field(metadata=APPLICATION)
@@ -268,6 +275,9 @@ class AppConfig(RunConfig):
             label("name", self.name)
         one_of("resume", self.resume, RESUME)
         one_of("design", self.design, DESIGNS)
+        self.outcomes = read_outcomes("outcomes", self.outcomes)
+        if self.margin is not None:
+            positive("margin", self.margin)
         if not re.fullmatch(r"auto|0*[1-9][0-9]{0,3}", self.n_jobs):
             raise ConfigError(f"n_jobs is {self.n_jobs}; it must be auto or a number of processes, from 1 to {MOST_PROCESSES}")
 

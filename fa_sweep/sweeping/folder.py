@@ -301,6 +301,8 @@ def create_sweep(
     resume: str = "true",
     name: str = "",
     design: Mapping[str, Any] | None = None,
+    outcomes: Sequence[str] = (),
+    margin: float | None = None,
 ) -> Sweep:
     """Write the job table and the record of a sweep that this process is about to conduct, and lock the record.
 
@@ -314,6 +316,8 @@ def create_sweep(
         resume: the value of the setting `resume`.
         name: the name of the sweep; empty for none.
         design: what the design of the sweep decided so far; None for a grid.
+        outcomes: the value of the setting `outcomes`.
+        margin: the value of the setting `margin`.
 
     Returns:
         The sweep. Call its method `close` once this process is done with it.
@@ -343,6 +347,8 @@ def create_sweep(
         resume=resume,
         jobs_sha256=digest(table),
         design=dict(design or {}),
+        outcomes=list(outcomes),
+        margin=margin,
     )
     sweep = Sweep(folder, [write_and_hold(record.content(), folder / RECORD)])
     sweep.__dict__.update(jobs=list(jobs), record=record)  # reading a hundred thousand jobs again would take a while

@@ -5,6 +5,7 @@ checksum.
 """
 
 import json
+import math
 import os
 import platform
 import re
@@ -17,13 +18,14 @@ from typing import Any
 from fa_sweep.errors import ConfigError, Unreadable
 from fa_sweep.process.secrets import redacted
 from fa_sweep.roles import Role, names_with
+from fa_sweep.settings.measures import read_outcomes
 from fa_sweep.settings.schema import RESUME, AppConfig, TrackingConfig
 from fa_sweep.sweeping.storage import digest, json_bytes, read_json
 
 RECORD = "sweep.json"
 # Format 1 lacks `format`, `resume`, `started`, `jobs_sha256` and `checksum`. In formats 1 and 2 the command line is one text.
-# Format 4 has `design`.
 FORMAT = 4
+_ADDED_IN_4: dict[str, Any] = {"design": {}, "outcomes": [], "margin": None}
 _ADDED_IN_2 = {"format": 1, "resume": "true", "started": "", "jobs_sha256": ""}
 
 
@@ -48,7 +50,9 @@ class SweepRecord:
         started: a text that distinguishes this process from others with the same id (see `process_started`).
         resume: the value of the setting `resume`.
         jobs_sha256: the SHA-256 of the job table's file; empty in a record of format 1.
-        design: what the design of the sweep decided (see `fa_sweep.sweeping.decided`); empty for a grid.
+        design: what the design of the sweep decided (see `fa_sweep.decisions.taken`); empty for a grid.
+        outcomes: the value of the setting `outcomes`: what a report compares, if it was stated with the sweep.
+        margin: the value of the setting `margin`.
     """
 
     format: int
@@ -68,6 +72,8 @@ class SweepRecord:
     resume: str
     jobs_sha256: str
     design: dict[str, Any]
+    outcomes: list[str]
+    margin: float | None
 
     def content(self) -> bytes:
         """Return the bytes to write to `sweep.json`: this record with its checksum, secrets masked."""
@@ -154,7 +160,7 @@ def read_record(folder: Path) -> SweepRecord | None:
     checksum = values.pop("checksum", None)
     if not is_first and checksum != _checksum(values):
         raise Unreadable(f"{path} is damaged: its checksum does not fit")
-    return _checked({**_ADDED_IN_2, "design": {}, **_words(values)}, path)
+    return _checked({**_ADDED_IN_4, **_ADDED_IN_2, **_words(values)}, path)
 
 
 def _checked(values: dict[str, Any], path: Path) -> SweepRecord:
@@ -176,7 +182,18 @@ def _checked(values: dict[str, Any], path: Path) -> SweepRecord:
         raise Unreadable(f"{path} has format {values['format']}, of a newer version of fa_sweep; this one reads up to {FORMAT}")
     if resume not in RESUME or not 0 < values["created_at_ms"] < 2**53:
         raise Unreadable(f"{path} is damaged: resume is {_shown(resume)}, created_at_ms is {_shown(values['created_at_ms'])}")
+    _check_outcomes(values["outcomes"], values["margin"], path)
     return SweepRecord(**{**{name: values[name] for name in known}, "tracking": _tracking(values["tracking"], path)})
+
+
+def _check_outcomes(outcomes: Any, margin: Any, path: Path) -> None:
+    try:
+        if not isinstance(outcomes, list) or read_outcomes("outcomes", outcomes) != outcomes:
+            raise ConfigError(f"outcomes is {_shown(outcomes)}")
+        if margin is not None and (type(margin) is not float or not 0 < margin < math.inf):
+            raise ConfigError(f"margin is {_shown(margin)}")
+    except ConfigError as error:
+        raise Unreadable(f"{path} is damaged: {error}") from error
 
 
 def _tracking(values: Any, path: Path) -> TrackingConfig:

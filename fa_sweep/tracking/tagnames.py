@@ -15,6 +15,8 @@ FACTORS = "fa_sweep.factors"
 WIDTHS = "fa_sweep.widths"
 TARGETS = "fa_sweep.targets"
 PRESET = "fa_sweep.preset"  # on a parent whose sweep ran a preset with its settings unchanged
+OUTCOMES = "fa_sweep.outcomes"  # on a parent whose report compares outcomes that were stated with the sweep, as JSON
+MARGIN = "fa_sweep.margin"  # on a parent: the margin of equivalence that was stated with the sweep
 NAME = "fa_sweep.name"  # the full name, on a run whose name is too long for MLflow's tables
 TASK = "fa_sweep.task"
 

@@ -8,20 +8,24 @@ import pytest
 from support.commands import short
 from support.simulated import DIVERGED, HORIZON, NEVER, simulate
 
-from fa_sweep.report.comparisons import compare, compare_final, without_reference
+from fa_sweep.report.analysis import analyse
+from fa_sweep.report.comparisons import compare
 from fa_sweep.report.earlier import earlier_looks
 from fa_sweep.report.estimates import group_table
 from fa_sweep.report.frames import from_sweep
 from fa_sweep.report.hypotheses import exchange, fisher, mcnemar
 from fa_sweep.report.intervals import difference_of_fractions, restricted_mean_interval
+from fa_sweep.report.pairs import without_reference
 from fa_sweep.report.statements import findings
 from fa_sweep.report.trainings import distinct, sets_of_trainings
+from fa_sweep.report.value_comparisons import compare_values
+from fa_sweep.settings.measures import Measure
 from fa_sweep.sweeping.folder import all_sweeps
 
 
 def told(frames, reference=None):
     """Return all findings of a report as one text."""
-    return "\n".join(findings(frames, group_table(frames), compare(frames, reference), compare_final(frames, reference)))
+    return "\n".join(findings(analyse(frames, reference=reference)))
 
 
 def flags(n, k):
@@ -110,7 +114,9 @@ def test_final_values_lead_where_all_runs_converge(settings):
     lines = told(frames).splitlines()
     assert lines[0].startswith("Every run converged")
     assert lines[1].startswith("random ended with a lower mean accuracy than symmetric: 0.964 against 0.974, -0.01")
-    assert lines[2].startswith("The difference in the final accuracy is significant. Test: Wilcoxon signed-rank, p < 0.001; ")
+    better = "Probability that random is better at the same seed: 0 % (95 % CI 0-11 %)."
+    test = "Test: Wilcoxon signed-rank, p < 0.001; 30 shared seeds."
+    assert lines[2] == f"The difference in the final accuracy is significant. {better} {test}"
     none = simulate(settings, {"symmetric": [NEVER] * 6, "random": [NEVER] * 6})
     neither = "No run converged, so the fraction converged cannot distinguish the groups, and neither can the final values."
     assert told(none).startswith(neither)
@@ -189,7 +195,7 @@ def test_runs_are_not_tested_against_themselves(fa_sweep):
         table = compare(frames)
         assert (table["design"] == "one set of runs").all()
         assert table[["p_converged", "p_time", "difference"]].isna().all(axis=None)
-        assert compare_final(frames).empty
+        assert compare_values(frames, Measure("success", "end")).empty
         text = told(frames)
         assert f"{groups} groups are one set of trainings under different names" in text
         assert f"The {6 * groups} finished runs are 6 distinct trainings" in text

@@ -13,13 +13,14 @@ from matplotlib.figure import Figure
 from support.places import ROOT
 from support.simulated import DIVERGED, NEVER, simulate
 
-from fa_sweep.report.comparisons import compare, compare_final
-from fa_sweep.report.estimates import group_table
+from fa_sweep.report.analysis import analyse
 from fa_sweep.report.figures import colours, draw_all, panels, save, split_into_panels
 from fa_sweep.report.figures.colours import OUTCOMES, SHIPPED, distance, looks, looks_of, mode_look, oklab, on_dark
 from fa_sweep.report.figures.inline import dark_colours, inline
 from fa_sweep.report.figures.style import house_style
 from fa_sweep.report.names import names_of
+from fa_sweep.report.value_comparisons import compare_values
+from fa_sweep.settings.measures import Measure
 
 PATH = "/home/somebody/projects/feedback-alignment/data/raw/2026-11-export/measurements_batch_"
 
@@ -27,8 +28,7 @@ PATH = "/home/somebody/projects/feedback-alignment/data/raw/2026-11-export/measu
 def drawn(frames, first=None):
     """Draw the figures of a sweep, or only the first ones."""
     with house_style():
-        every = draw_all(frames, group_table(frames), compare(frames), compare_final(frames), names_of(frames))
-        return list(islice(every, first))
+        return list(islice(draw_all(analyse(frames)), first))
 
 
 def sweep(settings, count, *, long=False, seeds=12):
@@ -130,7 +130,7 @@ def test_final_values_show_diverged_runs_and_the_test(settings):
     by_name = {one.name: one for one in drawn(frames)}
     assert "Triangles are runs that diverged. They count as 0." in by_name["final_values"].caption
     assert len(by_name["final_values"].data) == 16
-    (row,) = compare_final(frames).to_dict("records")
+    (row,) = compare_values(frames, Measure("accuracy", "end")).to_dict("records")
     texts = [t.get_text() for t in by_name["final_differences"].figure.axes[0].texts]
     (text,) = texts
     assert text.startswith(f"{row['difference']:.2f} (")

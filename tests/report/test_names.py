@@ -2,9 +2,9 @@
 
 import pytest
 
+from fa_sweep.report.cells import Table
 from fa_sweep.report.latex import PAGE, column_widths, latex
 from fa_sweep.report.names import ELLIPSIS, LONGEST, fold, names_of, shortened
-from fa_sweep.report.tables import Table
 
 FOLDER = "/home/somebody/projects/feedback-alignment/data/raw/2026-11-export/"
 

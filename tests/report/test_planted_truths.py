@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from support.simulated import simulate
 
-from fa_sweep.report import hypotheses
+from fa_sweep.report import equivalence, hypotheses, improvement
 from fa_sweep.report.estimates import group_table
 from fa_sweep.report.hypotheses import fisher, mcnemar, wilcoxon
 from fa_sweep.report.intervals import difference_of_fractions
@@ -110,3 +110,55 @@ def test_planted_rates_are_found(settings):
         assert row["converged"] == sum(t is not None for t in times)
         hits += row["converged_low"] <= 0.3 <= row["converged_high"]
     assert hits >= 25  # of 30; at 95 % coverage, fewer than 25 hits occur less than once in 200 times
+
+
+@pytest.mark.parametrize("rates", [(0.5, 0.5), (0.3, 0.1), (0.05, 0.05), (0.02, 0.0), (0.9, 0.05), (0.6, 0.2)])
+@pytest.mark.parametrize("n", [10, 25])
+def test_the_probability_of_improvement_at_the_same_seed_covers_by_enumeration(n, rates):
+    """Wins, losses and ties are multinomial. Most pairs may tie, or none."""
+    truth = 0.5 + (rates[0] - rates[1]) / 2
+    covered = 0.0
+    for wins in range(n + 1):
+        for losses in range(n + 1 - wins):
+            low, high = (0.5 + end / 2 for end in improvement.tango(wins, losses, n))
+            if low <= truth + 1e-9 and truth - 1e-9 <= high:
+                counts = [wins, losses, n - wins - losses]
+                covered += stats.multinomial.pmf(counts, n, [*rates, 1 - sum(rates)])
+    assert covered >= 0.93
+
+
+@pytest.mark.parametrize("spread", [1.0, 10.0])
+@pytest.mark.parametrize(("n", "m"), [(8, 8), (10, 30)])
+def test_the_probability_of_improvement_of_other_seeds_covers(n, m, spread):
+    """Two normal populations of equal or very different spread, whose probability of improvement is known."""
+    generator, hits = np.random.default_rng(7), 0
+    truth = stats.norm.cdf(1 / np.hypot(1, spread))
+    for _ in range(SWEEPS // 2):
+        _, low, high = improvement.of_groups(generator.normal(1, 1, n), generator.normal(0, spread, m))
+        hits += low <= truth <= high
+    assert hits / (SWEEPS // 2) >= 0.93
+
+
+@pytest.mark.parametrize("n", [6, 20])
+def test_equivalence_is_not_shown_too_often_at_the_margin(n):
+    """The true difference lies at the margin, so a test at 5 % may find equivalence in at most 5 % of the sweeps."""
+    generator, margin, most = np.random.default_rng(8), 1.0, 0.05 + 3 * np.sqrt(0.05 * 0.95 / SWEEPS)
+    draws = generator.normal(margin, 1.0, (SWEEPS, n))
+    rejected = np.mean([equivalence.of_mean(d, 5 * margin) <= 0.05 for d in draws + 4 * margin])
+    assert rejected <= most
+    pairs = generator.normal(0, 1, (2, SWEEPS, n))
+    rejected = np.mean([equivalence.of_means(a + 5, b, 5.0) <= 0.05 for a, b in zip(*pairs, strict=True)])
+    assert rejected <= most
+    skewed = generator.exponential(1.0, (SWEEPS, n)) - np.log(2) + margin  # its median is the margin
+    rejected = np.mean([equivalence.of_median(d, margin) <= 0.05 for d in skewed])
+    assert rejected <= most
+
+
+def test_equivalence_of_fractions_is_not_shown_too_often_at_the_margin():
+    """The score interval is approximate, so the level is nearly kept: the probabilities differ by exactly the margin."""
+    generator, rejected = np.random.default_rng(9), 0
+    for counts in generator.multinomial(60, (0.6, 0.2, 0.0, 0.2), SWEEPS // 2):
+        first, second = np.repeat([True, True, False, False], counts), np.repeat([True, False, True, False], counts)
+        p = equivalence.by_interval(lambda level, a=first, b=second: difference_of_fractions(a, b, (a, b), level), 0.2)
+        rejected += p <= 0.05
+    assert rejected / (SWEEPS // 2) <= 0.06

@@ -135,12 +135,11 @@ def test_the_pdf_files_have_fonts_that_journals_accept(settings, tmp_path):
 
 
 def test_findings_say_no_more_than_the_data(settings):
-    from fa_sweep.report.comparisons import compare, compare_final
-    from fa_sweep.report.estimates import group_table
+    from fa_sweep.report.analysis import analyse
 
     def sentences(**times):
         frames = simulate(settings, times)
-        return findings(frames, group_table(frames), compare(frames), compare_final(frames))
+        return findings(analyse(frames))
 
     alone = sentences(random=[100])
     assert "1 of 1 run (one run gives no interval)" in " ".join(alone)

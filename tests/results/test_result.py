@@ -65,7 +65,7 @@ def test_what_a_notebook_shows():
     assert result.failures == {}
     assert result.missing == 0
     assert len(result.summary()) == 2
-    assert set(result.compare(final=True)["reference"]) == {"symmetric"}
+    assert set(result.compare(outcome="success")["reference"]) == {"symmetric"}
     with pytest.raises(ConfigError, match="symmetric"):
         result.compare("symmetrc")
 

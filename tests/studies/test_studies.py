@@ -3,16 +3,13 @@
 import re
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from support.places import ROOT
 
-from fa_sweep.report.comparisons import COLUMNS, FINAL_COLUMNS
+from fa_sweep.report.analysis import analyse
 from fa_sweep.report.description import described
-from fa_sweep.report.estimates import group_table
 from fa_sweep.report.figures import draw_all
 from fa_sweep.report.frames import from_sweep
-from fa_sweep.report.names import names_of
 from fa_sweep.studies import STUDIES
 from fa_sweep.studies.__main__ import main, readable
 from fa_sweep.studies.claims import CONFIRMED, NOT_DECIDED, REFUTED, Kind, decide
@@ -64,8 +61,7 @@ def test_a_small_copy_of_each_study(fa_sweep, study):
     lines = described(frames.jobs)
     assert lines[0].startswith("Task: ")
     assert lines[-1].startswith("What differs between groups: ")
-    nothing = pd.DataFrame(columns=COLUMNS), pd.DataFrame(columns=FINAL_COLUMNS)
-    for figure in (drawn.figure, *(d.figure for d in draw_all(frames, group_table(frames), *nothing, names_of(frames)))):
+    for figure in (drawn.figure, *(d.figure for d in draw_all(analyse(frames)))):
         assert not [text for text in labels(figure) if "$" in text]
 
 

@@ -13,6 +13,7 @@ from fa_sweep.process.notices import begin_command
 from fa_sweep.sweeping.folder import Sweep, all_sweeps, catalogued, create_sweep
 from fa_sweep.sweeping.jobs import make_jobs
 from fa_sweep.sweeping.record import FORMAT, RECORD, process_started, read_record
+from fa_sweep.sweeping.storage import digest
 
 CONTENTS = {
     "empty": b"",
@@ -41,6 +42,8 @@ WRONG = {
     "format": [99, "2", None],
     "planned": ["3"],
     "jobs_sha256": [None],
+    "outcomes": [None, "accuracy:end", ["accuracy:mean"], ["accuracy"], [3], [["accuracy:end"]]],
+    "margin": [0.0, -0.1, "0.1", True, 1],
 }
 
 
@@ -128,6 +131,18 @@ def test_a_record_of_the_first_version_is_read(sweep):
     record = read_record(sweep.folder)
     assert (record.format, record.resume, record.tracking.history) == (1, "true", "full")
     assert len(Sweep(sweep.folder).jobs) == 1
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_record_from_before_outcomes_is_read(sweep, version):
+    values = json.loads((sweep.folder / RECORD).read_text())
+    for name in ("outcomes", "margin", "checksum"):
+        del values[name]
+    values |= {"format": version}
+    checksum = digest(json.dumps(values, sort_keys=True).encode())
+    (sweep.folder / RECORD).write_text(json.dumps({**values, "checksum": checksum}))
+    record = read_record(sweep.folder)
+    assert (record.outcomes, record.margin) == ([], None)
 
 
 @pytest.mark.parametrize("name", ["tracked.json", "failures.json"])

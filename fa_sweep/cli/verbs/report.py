@@ -9,9 +9,11 @@ from typing import Any
 
 import click
 
+from fa_sweep.checks import positive
 from fa_sweep.cli.verbs.common import sweeps_argument
 from fa_sweep.errors import CannotWrite, ConfigError
 from fa_sweep.results.selection import NEWEST, find
+from fa_sweep.settings.measures import read_outcomes
 from fa_sweep.sweeping.folder import OUTPUTS, Sweep
 from fa_sweep.sweeping.reuse import what_is_gone
 from fa_sweep.tracking.uris import AUTO, DEFAULT, VARIABLE, choose, public, sqlite_file
@@ -45,6 +47,28 @@ class Once(click.Option):
 @click.option(
     "--reference", cls=Once, metavar="GROUP", help="Compare every group with this one (default: the symmetric group)."
 )
+@click.option(
+    "--outcome",
+    "outcomes",
+    multiple=True,
+    metavar="OUTCOME",
+    help="What to compare: converged, or METRIC:end, METRIC:best or METRIC:area (the mean over the training). Repeat it for "
+    "several; the first one is the primary outcome. Default: the setting outcomes of the sweep.",
+)
+@click.option(
+    "--margin",
+    cls=Once,
+    type=float,
+    metavar="NUMBER",
+    help="Groups are equivalent if they differ by less than this in the primary outcome (fractions: 0.05 is 5 points).",
+)
+@click.option(
+    "--compare",
+    "compared",
+    cls=Once,
+    metavar="factor=NAME",
+    help="Compare only groups that differ in this factor alone, each with its first level or with --reference LEVEL.",
+)
 @click.option("--all-pairs", is_flag=True, help="Compare every pair of groups.")
 @click.option("--no-attach", is_flag=True, help="Do not log the report on the sweep's MLflow run.")
 @click.option("--format", "formats", cls=Once, metavar="LIST", help=f"Some of {','.join(FORMATS)} (default: all).")
@@ -63,6 +87,9 @@ def _report(
     uri: str | None,
     out: Path | None,
     reference: str | None,
+    outcomes: tuple[str, ...],
+    margin: float | None,
+    compared: str | None,
     formats: str | None,
     *,
     all_pairs: bool,
@@ -73,6 +100,9 @@ def _report(
     for name in documents:
         if name not in FORMATS:
             raise ConfigError(f"--format is {formats!r}; choose some of {','.join(FORMATS)}")
+    stated = read_outcomes("--outcome", outcomes) or None
+    if margin is not None:
+        positive("--margin", margin)
     store = choose(AUTO if uri is None else uri, "--uri")
     if uri is not None and (file := sqlite_file(store.uri)) is not None and not file.exists():
         raise ConfigError(f"--uri is {public(store.uri)}; there is no such database")
@@ -80,13 +110,16 @@ def _report(
     if out is not None:
         _require_folder(out)
     from fa_sweep.report.frames import from_sweeps
-    from fa_sweep.report.report import write_report  # imported after the checks, because it takes seconds
+    from fa_sweep.report.report import needs_every_metric, write_report  # imported after the checks, because it takes seconds
     from fa_sweep.studies import figures_of_study
 
     chosen: dict[str, Any] = {
         "first": figures_of_study,
+        "outcomes": stated,
+        "margin": margin,
         "reference": reference,
         "all_pairs": all_pairs,
+        "factor": _factor(compared),
         "formats": documents,
     }
     gone = _gone(sweeps)
@@ -99,11 +132,21 @@ def _report(
             frames = from_mlflow(store.uri, experiment, called)
             _say(f"reading {', '.join(frames.about.sweeps or [frames.about.id])} from {store.shown}")
         else:
-            frames = from_sweeps(sweeps)
+            frames = from_sweeps(sweeps, every_metric=any(needs_every_metric(sweep, stated) for sweep in sweeps))
         return write_report(frames, out or OUTPUTS / "reports" / frames.about.id, **chosen), gone
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise CannotWrite(error.errno or 0, f"the report could not be written: {where}{error.strerror or error}") from error
+
+
+def _factor(compared: str | None) -> str | None:
+    """Return the factor that `--compare factor=NAME` names."""
+    if compared is None:
+        return None
+    kind, _, name = compared.partition("=")
+    if kind != "factor" or not name:
+        raise ConfigError(f"--compare is {compared!r}; write factor=NAME, such as factor=feedback")
+    return name
 
 
 def _attached(sweep: Sweep, out: Path | None, store: Any, chosen: dict[str, Any]) -> Path:

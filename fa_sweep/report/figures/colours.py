@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fa_sweep.report.comparisons import MODE_FACTORS
+from fa_sweep.report.pairs import MODE_FACTORS
 from fa_sweep.sweeping.jobs import Job
 
 DASHES: list[Any] = ["-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2))]

@@ -9,9 +9,9 @@ from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 
 from fa_sweep.report.figures.colours import OUTCOMES
-from fa_sweep.report.figures.final import LABEL
 from fa_sweep.report.figures.panels import Drawn
 from fa_sweep.report.figures.style import figure_legend, row_figure
+from fa_sweep.report.figures.values import LABEL
 from fa_sweep.report.frames import Frames
 from fa_sweep.report.names import Names, fold
 

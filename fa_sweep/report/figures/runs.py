@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from fa_sweep.report.figures.colours import GRID, OUTCOME_MARKERS, OUTCOMES, QUIET, looks_of
-from fa_sweep.report.figures.final import LABEL, spread
 from fa_sweep.report.figures.panels import Drawn, grid
 from fa_sweep.report.figures.style import figure_legend, mark, row_figure
+from fa_sweep.report.figures.values import LABEL, spread
 from fa_sweep.report.frames import Frames
 from fa_sweep.report.names import Names, fold
 
