@@ -28,6 +28,11 @@ def is_tuned(design: Mapping[str, Any]) -> bool:
     return design.get("kind") == TUNE and design.get("stage") == FRESH
 
 
+def is_first_stage(design: Mapping[str, Any]) -> bool:
+    """Whether a sweep is the first stage of tuning, which has only the tuning seeds."""
+    return design.get("kind") == TUNE and design.get("stage") == TUNING
+
+
 def chosen_on_other_seeds(design: Mapping[str, Any]) -> list[str]:
     """Return the factors whose levels each group of a tuned sweep chose for itself; empty for any other sweep."""
     return [str(name) for name in design.get("chosen", [])] if is_tuned(design) else []

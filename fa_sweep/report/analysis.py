@@ -5,13 +5,14 @@ success metric where convergence cannot distinguish the groups. All other outcom
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import pandas as pd
 
 from fa_sweep.checks import positive
 from fa_sweep.errors import ConfigError
+from fa_sweep.report import anytime
 from fa_sweep.report.comparisons import COLUMNS, EQUIVALENCE, compare
 from fa_sweep.report.estimates import group_table
 from fa_sweep.report.formatting import number
@@ -166,6 +167,16 @@ def analyse(
         if text != CONVERGED
     ]
     events = events if asked[0] == CONVERGED else _without_margin(events)
+    if frames.about.is_sequential:
+        groups, events = anytime.groups(groups, frames), anytime.comparisons(events, frames)
+        measured = [
+            replace(
+                outcome,
+                groups=anytime.without_intervals(outcome.groups),
+                comparisons=anytime.without_intervals(outcome.comparisons),
+            )
+            for outcome in measured
+        ]
     return Analysis(
         frames, asked, chosen, groups, events, measured, undecided, reference, factor, margin, is_stated=bool(stated)
     )

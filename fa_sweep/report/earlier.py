@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fa_sweep.decisions.taken import is_first_stage
 from fa_sweep.errors import ConfigError, Unreadable
 from fa_sweep.report.trainings import trajectory_of
 from fa_sweep.sweeping.folder import OUTPUTS, Sweep, catalogued
@@ -59,6 +60,8 @@ def earlier_looks(sweep: Sweep, jobs: Sequence[Job], outputs: Path = OUTPUTS) ->
     found = []
     for other in before[-MOST_LOOKED_AT:]:
         with contextlib.suppress(Unreadable, ConfigError, OSError):  # other code reports unreadable sweeps
+            if is_first_stage(other.record.design):  # its seeds are apart from those of all tests
+                continue
             theirs = {group: seeds for group, seeds in _seeds_by_group(other.jobs).items() if group in mine}
             if any(seeds != mine[group] for group, seeds in theirs.items()):
                 runs, here = (sum(len(part[group]) for group in theirs) for part in (theirs, mine))

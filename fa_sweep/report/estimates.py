@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from fa_sweep.decisions.sequences import fraction_interval
 from fa_sweep.report.frames import Frames
 from fa_sweep.report.intervals import (
     NONE,
@@ -161,7 +162,7 @@ def survival(frames: Frames, event: str = "convergence") -> pd.DataFrame:
         One row per group and step, for step 0, every step at which a run had the event, and the horizon. Groups without a
         horizon are left out. `survival` is the curve; `low` and `high` are its 95 % band, each for its step alone. `at_risk`,
         `events` and `censored` count runs: those without the event before the step, those with the event at the step, and
-        those censored at it.
+        those censored at it. There is no band if the results decided how many runs there are.
     """
     rows = []
     for group, runs in frames.runs.groupby("group", observed=True, sort=True):
@@ -169,7 +170,8 @@ def survival(frames: Frames, event: str = "convergence") -> pd.DataFrame:
         if np.isnan(horizon):
             continue
         rows += [{"group": str(group), "n": len(runs), **point} for point in curve_of(runs, event, float(horizon))]
-    return pd.DataFrame(rows, columns=["group", "n", "step", "at_risk", "events", "censored", "survival", "low", "high"])
+    table = pd.DataFrame(rows, columns=["group", "n", "step", "at_risk", "events", "censored", "survival", "low", "high"])
+    return table.assign(low=math.nan, high=math.nan) if frames.about.is_sequential else table
 
 
 def curve_of(runs: pd.DataFrame, event: str, horizon: float) -> list[dict[str, float]]:
@@ -252,11 +254,15 @@ def by_level(frames: Frames) -> pd.DataFrame:
 
 
 def group_table_counts(frames: Frames) -> pd.DataFrame:
-    """Return the number and the fraction of converged runs with Wilson's interval, one row per group with finished runs."""
+    """Return the number and the fraction of converged runs with its interval, one row per group with finished runs.
+
+    It is Wilson's interval, or one that holds at every number of seeds if the results decided how many there are.
+    """
     rows = []
     for group, runs in frames.runs.groupby("group", observed=True, sort=True):
         count = int((runs["outcome"] == Outcome.CONVERGED).sum())
-        low, high = wilson_interval(count, len(runs))
+        interval = fraction_interval if frames.about.is_sequential else wilson_interval
+        low, high = interval(count, len(runs))
         rows.append(
             {
                 "group": str(group),

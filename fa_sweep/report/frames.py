@@ -12,9 +12,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fa_sweep.decisions.choice import Choice
+from fa_sweep.decisions.looks import Look
+from fa_sweep.decisions.taken import choices_of, is_sequential, is_tuned, looks_of
+from fa_sweep.errors import ConfigError, Unreadable
+from fa_sweep.process.notices import say_once
 from fa_sweep.report.earlier import EarlierLook, earlier_looks
+from fa_sweep.settings.designs import DECIDE
 from fa_sweep.settings.identity import sweep_hash
-from fa_sweep.sweeping.folder import OUTPUTS, Sweep
+from fa_sweep.sweeping.folder import OUTPUTS, Sweep, all_sweeps
 from fa_sweep.sweeping.jobs import Job
 from fa_sweep.sweeping.ledger import finished, run_events
 from fa_sweep.sweeping.outcomes import Outcome
@@ -49,6 +55,7 @@ class About:
         outcomes: What the report compares, the primary outcome first, if that was stated with the sweep (with each of several
             sweeps); otherwise empty.
         margin: The margin of equivalence that was stated with the sweep, if any.
+        design: What the design of the sweep decided (see `decisions.taken`); empty for a grid.
     """
 
     id: str
@@ -67,6 +74,12 @@ class About:
     name: str = ""
     outcomes: list[str] = field(default_factory=list)
     margin: float | None = None
+    design: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_sequential(self) -> bool:
+        """Whether the results decided how many seeds there are, at least in one of the sweeps."""
+        return is_sequential(self.design)
 
 
 @dataclass(frozen=True)
@@ -83,6 +96,8 @@ class Frames:
         histories: One row per run and evaluation, with one column per metric.
         jobs: The planned jobs, in the order of the sweep.
         advice: For each group in which runs did not learn: how many, why, and what to try.
+        looks: What was known after each round of seeds, if the results decided how many there are; otherwise empty.
+        choices: What each group chose on the tuning seeds, if the sweep was tuned and its first stage is still there.
 
     Both frames have the columns `group` (an ordered category) and `seed`.
     """
@@ -93,6 +108,8 @@ class Frames:
     histories: pd.DataFrame
     jobs: list[Job] = field(repr=False)
     advice: list[str] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
+    choices: list[Choice] = field(default_factory=list)
 
     @property
     def groups(self) -> list[str]:
@@ -116,7 +133,23 @@ def from_sweep(sweep: Sweep, *, outputs: Path = OUTPUTS, every_metric: bool = Fa
     records = sweep.records(outputs, quiet=True)
     about = _about(sweep, records)
     about = replace(about, environments=environments(records.values()), earlier=earlier_looks(sweep, sweep.jobs, outputs))
-    return make_frames(about, sweep.jobs, records, every_metric=every_metric)
+    frames = make_frames(about, sweep.jobs, records, every_metric=every_metric)
+    return replace(frames, choices=_choices(sweep, outputs))
+
+
+def _choices(sweep: Sweep, outputs: Path) -> list[Choice]:
+    """Return the choices of the first stage of a sweep that was tuned; empty if that stage is gone."""
+    design = sweep.record.design
+    if not is_tuned(design):
+        return []
+    stage = next((one for one in all_sweeps(outputs) if one.id == design.get("tuning")), None)
+    if stage is None:
+        return []
+    try:
+        return choices_of(design, stage.jobs, stage.records(outputs, quiet=True))
+    except (Unreadable, ConfigError, KeyError) as error:
+        say_once(f"{error}; the report cannot show how the settings were chosen")
+        return []
 
 
 def from_sweeps(sweeps: Sequence[Sweep], *, outputs: Path = OUTPUTS, every_metric: bool = False) -> Frames:
@@ -156,6 +189,7 @@ def _about(sweep: Sweep, records: Mapping[str, Record]) -> About:
         name=sweep.labels.name,
         outcomes=list(record.outcomes),
         margin=record.margin,
+        design=dict(record.design),
     )
 
 
@@ -204,6 +238,7 @@ def together(parts: Sequence[Part], *, every_metric: bool = False) -> Frames:
         name=", ".join(about.name for about in abouts) if all(about.name for about in abouts) else "",
         outcomes=abouts[0].outcomes if alike else [],
         margin=abouts[0].margin if alike else None,
+        design={"kind": DECIDE} if any(about.is_sequential for about in abouts) else {},
     )
     return make_frames(about, jobs, records, every_metric=every_metric)
 
@@ -223,7 +258,8 @@ def make_frames(about: About, jobs: Sequence[Job], records: Mapping[str, Record]
     runs = pd.DataFrame([_run_row(job, record, factors) for job, record in ended], columns=_run_columns(factors, ended))
     runs["group"] = pd.Categorical(runs["group"], categories=groups, ordered=True)
     histories = _histories(ended, groups, every_metric=every_metric)
-    return Frames(about, factors, runs, histories, list(jobs), advice(jobs, records))
+    looks = looks_of(about.design, jobs, records) if about.is_sequential and "rule" in about.design else []
+    return Frames(about, factors, runs, histories, list(jobs), advice(jobs, records), looks)
 
 
 def _run_columns(factors: Sequence[str], finished: Sequence[tuple[Job, Record]]) -> list[str]:

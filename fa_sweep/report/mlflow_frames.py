@@ -49,4 +49,5 @@ def _about(sweep: TrackedSweep, experiment: str) -> About:
         environments=[],
         outcomes=json.loads(sweep.tags.get(tagnames.OUTCOMES, "[]")),
         margin=json.loads(sweep.tags.get(tagnames.MARGIN, "null")),
+        design=json.loads(sweep.tags.get(tagnames.DESIGN, "{}")),
     )

@@ -4,7 +4,6 @@ The design of a comparison follows from the seeds: "paired" if the two groups ha
 none, "partly paired" in between, and "one set of runs" if the two groups are the same trainings under different names.
 """
 
-from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fa_sweep.checks import did_you_mean, one_of
+from fa_sweep.decisions.taken import chosen_on_other_seeds
 from fa_sweep.errors import ConfigError
 from fa_sweep.report.frames import Frames
 from fa_sweep.report.names import level_text
@@ -19,8 +19,8 @@ from fa_sweep.report.trainings import one_set, recorded
 from fa_sweep.roles import IN_RUN_ID, Role, roles_of
 from fa_sweep.settings.identity import run_settings
 from fa_sweep.sweeping.jobs import Job
+from fa_sweep.sweeping.references import fitting, references, without
 
-MODE_FACTORS = ("feedback", "feedback.mode")
 PAIRED, PARTLY, UNPAIRED, ITSELF = "paired", "partly paired", "unpaired", "one set of runs"
 WHO = ["group", "reference", "design", "n", "n_reference", "pairs", "also_differ"]
 
@@ -57,11 +57,9 @@ def pairs_of(
 ) -> list[tuple[dict[str, Any], Pair]]:
     """Return the pairs of groups to compare, without those of which a group has no finished run.
 
-    Each group is compared with its reference. Unless `reference` or `factor` is given, the reference is chosen as follows:
-
-    - It is the group with symmetric feedback at the same levels of all other factors.
-    - If no group of the sweep has symmetric feedback, the first group's feedback mode is used instead.
-    - If, in addition, no two groups differ only in the feedback mode, the reference of all groups is the first group.
+    Each group is compared with its reference. Unless `reference` or `factor` is given, `sweeping.references` chooses it: mostly
+    the group with symmetric feedback at the same levels of all other factors. If each group of the sweep has chosen some of its
+    settings on other seeds, these need not be the same.
 
     A group that has no reference is not compared (see `without_reference`).
 
@@ -94,12 +92,12 @@ def pairs_of(
 def _chosen(frames: Frames, reference: str | None, *, all_pairs: bool, factor: str | None) -> list[tuple[str, str]]:
     """Return the names of the groups of each pair: the group and its reference."""
     if factor is not None:
-        references = _at_a_level(frames, factor, reference)
+        at_level = _at_a_level(frames, factor, reference)
         jobs = {job.group: job for job in frames.jobs}
         if all_pairs:
             every = combinations(frames.groups[::-1], 2)
-            return [(a, b) for a, b in every if _without(jobs[a], factor) == _without(jobs[b], factor)]
-        return [(group, its) for group, its in references.items() if group != its]
+            return [(a, b) for a, b in every if without(jobs[a], factor) == without(jobs[b], factor)]
+        return [(group, its) for group, its in at_level.items() if group != its]
     if reference is not None and reference not in frames.groups:
         meant = did_you_mean(str(reference), frames.groups)
         raise ConfigError(f"the reference is {reference!r}; {meant}choose one of {'; '.join(frames.groups)}")
@@ -130,42 +128,14 @@ def _at_a_level(frames: Frames, factor: str, level: str | None) -> dict[str, str
     if level is not None:
         one_of(f"the reference level of {factor}", level, levels)
     wanted = levels[0] if level is None else level
-    return _fitting({g: job for g, job in jobs.items() if level_text(job.factors[factor]) == wanted}, jobs, (factor,))
+    return fitting({g: job for g, job in jobs.items() if level_text(job.factors[factor]) == wanted}, jobs, (factor,))
 
 
 def _references(frames: Frames, reference: str | None) -> dict[str, str]:
-    """Return each group's reference, chosen by the rules in `pairs_of`. Groups without a reference are left out."""
+    """Return each group's reference. Groups without a reference are left out."""
     if reference is not None:
         return dict.fromkeys(frames.groups, reference)
-    jobs = {job.group: job for job in frames.jobs}
-    at_levels = {group: job for group, job in jobs.items() if job.run.feedback.mode == "symmetric"}
-    if not at_levels:
-        if len({_without(job, *MODE_FACTORS) for job in jobs.values()}) == len(jobs):  # no two differ only in their mode
-            return dict.fromkeys(jobs, frames.groups[0])
-        first = _mode(jobs[frames.groups[0]])
-        at_levels = {group: job for group, job in jobs.items() if _mode(job) == first}
-    return _fitting(at_levels, jobs, MODE_FACTORS)
-
-
-def _fitting(references: Mapping[str, Job], jobs: Mapping[str, Job], factors: tuple[str, ...]) -> dict[str, str]:
-    """Find for each group the reference with the same levels of all factors but the given ones."""
-    by_levels = {_without(job, *factors): group for group, job in reversed(list(references.items()))}
-    found = {}
-    for group, job in jobs.items():
-        # A reference may lack a setting, as symmetric feedback lacks a scale, if several sweeps are put together.
-        fitting = [levels for levels in by_levels if levels <= _without(job, *factors)]
-        if fitting:
-            found[group] = by_levels[max(fitting, key=len)]
-    return found
-
-
-def _mode(job: Job) -> str:
-    return repr([job.factors.get(name) for name in MODE_FACTORS])
-
-
-def _without(job: Job, *factors: str) -> frozenset[tuple[str, str]]:
-    """Return the levels of a job's factors, apart from some factors."""
-    return frozenset((name, repr(value)) for name, value in job.factors.items() if name not in factors)
+    return references(frames.jobs, chosen_on_other_seeds(frames.about.design))
 
 
 def also_differ(ours: Job, theirs: Job) -> str:

@@ -15,8 +15,10 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
+from fa_sweep.report import anytime
 from fa_sweep.report.analysis import Analysis, analyse
 from fa_sweep.report.description import differing, shared, title
+from fa_sweep.report.designs import design_data
 from fa_sweep.report.figures import Drawn, draw_all, save
 from fa_sweep.report.figures.inline import dark_colours, inline
 from fa_sweep.report.figures.style import house_style
@@ -90,6 +92,7 @@ def needs_every_metric(sweep: Sweep, outcomes: Sequence[str] | None) -> bool:
 def _tables(analysis: Analysis) -> dict[str, pd.DataFrame]:
     """Return the unrounded tables of a report by the names of their files."""
     tables = {"groups": analysis.groups, "runs": analysis.frames.runs.astype({"group": str})}
+    tables |= design_data(analysis.frames)
     if CONVERGED in analysis.outcomes:
         tables["comparisons"] = analysis.comparisons
     for outcome in analysis.measured:
@@ -116,7 +119,7 @@ def _write_documents(analysis: Analysis, drawn: list[Drawn], out: Path, formats:
         "look_at": runs_to_look_at(frames),
         "figures": list(zip(drawn, pictures, strict=True)),
         "dark": dark_colours(pictures),
-        "methods": METHODS,
+        "methods": (anytime.METHOD, *METHODS) if frames.about.is_sequential else METHODS,
         "fixed": fixed_settings(frames),
         "varied": [*frames.factors, "seed"] if frames.runs["seed"].nunique() > 1 else frames.factors,
         "environment": {**_reader_environment(), "written": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"},

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fa_sweep.report.analysis import Analysis
+from fa_sweep.report.designs import design_sentences
 from fa_sweep.report.formatting import counted, median_steps, points, steps
 from fa_sweep.report.frames import Frames
 from fa_sweep.report.pairs import ITSELF, without_reference
@@ -32,10 +33,15 @@ def findings(analysis: Analysis) -> list[str]:
     present = analysis.groups[analysis.groups["n"] > 0]
     if present.empty:
         return [f"None of the {frames.about.planned} planned runs has finished, so there is nothing to report yet."]
+    design = design_sentences(frames, names)
     sentences = _stated(analysis, present, comparisons) if analysis.is_stated else _default(analysis, present, comparisons)
     sentences += [*_angles(present), *_one_set(frames, present), _no_reference(analysis), *_differ_besides(analysis)]
     sentences += [f"Not learned: {text}." for text in frames.advice]
-    return [names.shorten(sentence) for sentence in [*sentences, *_exceptions(frames, present), _earlier(frames)] if sentence]
+    return [
+        names.shorten(sentence)
+        for sentence in [*design, *sentences, *_exceptions(frames, present), _earlier(frames)]
+        if sentence
+    ]
 
 
 def _stated(analysis: Analysis, present: pd.DataFrame, comparisons: pd.DataFrame) -> list[str]:
@@ -127,7 +133,7 @@ def _times(analysis: Analysis, comparisons: pd.DataFrame) -> Iterator[str]:
         said = verdict(row, "time", "the time to convergence", tests)
         parts.append(f"{fact}.\n{counts}. {said}. {test_sentence(row, 'time', tests, *_role(analysis))}")
     yield from joined(parts, len(tested) - len(parts), "Time to convergence")
-    uncompared = comparisons[comparisons["p_time"].isna() & (comparisons["design"] != ITSELF)]
+    uncompared = comparisons[comparisons["rmst_difference"].isna() & (comparisons["design"] != ITSELF)]
     if len(uncompared):
         yield (
             f"Times to convergence are not compared in {len(uncompared)} of {len(comparisons)} comparisons: "
@@ -229,6 +235,12 @@ def _earlier(frames: Frames) -> str:
     if not looks:
         return ""
     more = f"; and {len(looks) - 3} more" if len(looks) > 3 else ""
+    if frames.about.is_sequential:
+        return (
+            f"This is not the first look at these groups: {'; '.join(map(str, looks[-3:]))}{more}. The intervals hold at every "
+            "number of seeds, so an earlier look at the same seeds in the same order does no harm. A rule that was chosen "
+            "after such a look does."
+        )
     return (
         f"This is not the first look at these groups: {'; '.join(map(str, looks[-3:]))}{more}. If the number of seeds was "
         "decided after an earlier look, the intervals are too narrow and the p values too small."

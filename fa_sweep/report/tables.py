@@ -10,6 +10,7 @@ import pandas as pd
 
 from fa_sweep.report.analysis import Analysis
 from fa_sweep.report.cells import Table, besides, design, estimate, family_note, p_text, without, without_empty
+from fa_sweep.report.designs import design_tables
 from fa_sweep.report.formatting import median_steps, percent, percent_range, points, steps
 from fa_sweep.report.frames import Frames
 from fa_sweep.report.intervals import APPROXIMATE_BELOW
@@ -32,6 +33,7 @@ def readable_tables(analysis: Analysis) -> list[Table]:
     for outcome in analysis.measured:
         compared[str(outcome.measure)] = tables_of(outcome)
     tables = [
+        *design_tables(analysis.frames),
         Table("Groups", events, without(events, ["reached", "at the end"]), one),
         *(table for text in analysis.outcomes for table in compared[text]),
         Table("Final values", values, without(values, [name for name in values if name.endswith("IQM")]), one),
@@ -127,7 +129,10 @@ def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
                 **besides(row),
             }
         )
-    return without_empty(pd.DataFrame(rows))
+    frame = without_empty(pd.DataFrame(rows))
+    if len(comparisons) and tests == 0:  # the results decided how many seeds there are
+        frame = frame.drop(columns=_starting(frame, "p", "p of times", f"p (Holm, {tests})", f"p of times (Holm, {tests})"))
+    return frame
 
 
 def runs_to_look_at(frames: Frames, most: int = 5) -> pd.DataFrame:

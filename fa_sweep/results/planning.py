@@ -20,11 +20,13 @@ from fa_sweep.decisions.planning import (
 )
 from fa_sweep.decisions.signed_ranks import FEWEST_PAIRS, MOST_PAIRS, seeds_by_resampling
 from fa_sweep.errors import ConfigError
-from fa_sweep.report.comparisons import compare, compare_final
+from fa_sweep.report.analysis import FINAL_SUCCESS
+from fa_sweep.report.comparisons import compare
 from fa_sweep.report.estimates import restricted
 from fa_sweep.report.formatting import counted
 from fa_sweep.report.frames import from_sweep
 from fa_sweep.report.names import names_of
+from fa_sweep.report.value_comparisons import compare_values
 from fa_sweep.results.plans import DIFFERENCE, EQUIVALENCE, FINAL, TIME, WIDTH, Need, Plan
 from fa_sweep.results.result import Result
 from fa_sweep.results.selection import find_one
@@ -148,7 +150,7 @@ def _of_pilot(
     """Plan for the comparisons of a pilot sweep, and for the groups if a half-width is given."""
     frames = pilot.frames if isinstance(pilot, Result) else from_sweep(find_one(pilot))
     power, alpha, tests = goal
-    table, finals = compare(frames, reference), compare_final(frames, reference)
+    table, finals = compare(frames, reference), compare_values(frames, FINAL_SUCCESS, reference)
     tests = tests or max(1, int(table[["p_converged", "p_time"]].notna().to_numpy().sum()))
     labels, found = names_of(frames).labels, []
     by_group = {str(group): runs.set_index("seed") for group, runs in frames.runs.groupby("group", observed=True)}
@@ -184,7 +186,7 @@ def _of_pair(
         ours: The group's runs at the shared seeds.
         theirs: The reference's runs at the same seeds.
         row: The comparison's row of `compare`.
-        finals: The comparison's rows of `compare_final`.
+        finals: The comparison's rows of `compare_values`.
         margin: The margin of equivalence; None to plan for a difference.
         power: The wanted power.
         alpha: The level of each test.

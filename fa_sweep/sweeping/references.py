@@ -1,6 +1,6 @@
 """Which group of a sweep each other group is compared with, unless the user says otherwise."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from fa_sweep.sweeping.jobs import Job
 
@@ -19,28 +19,42 @@ def references(jobs: Iterable[Job], besides: Collection[str] = ()) -> dict[str, 
         jobs: The jobs of the sweep, in its order.
         besides: Factors that do not count, because each group has chosen its own level.
     """
-
-    def others(job: Job) -> frozenset[tuple[str, str]]:
-        apart = (*MODE_FACTORS, *besides)
-        return frozenset((name, repr(value)) for name, value in job.factors.items() if name not in apart)
-
     of_group = {job.group: job for job in reversed(list(jobs))}
     groups = dict(reversed(of_group.items()))
     first = next(iter(groups))
+    apart = (*MODE_FACTORS, *besides)
     at_levels = {group: job for group, job in groups.items() if job.run.feedback.mode == "symmetric"}
     if not at_levels:
-        if len({others(job) for job in groups.values()}) == len(groups):  # no two groups differ only in their feedback mode
+        if len({without(job, *apart) for job in groups.values()}) == len(groups):  # no two groups differ only in their mode
             return dict.fromkeys(groups, first)
         mode = _mode(groups[first])
         at_levels = {group: job for group, job in groups.items() if _mode(job) == mode}
-    by_levels = {others(job): group for group, job in reversed(at_levels.items())}
+    if len(at_levels) == 1:
+        return dict.fromkeys(groups, next(iter(at_levels)))
+    return fitting(at_levels, groups, apart)
+
+
+def fitting(candidates: Mapping[str, Job], groups: Mapping[str, Job], apart: Sequence[str]) -> dict[str, str]:
+    """Find for each group the candidate with the same levels of all factors but some.
+
+    Args:
+        candidates: A job of each group that may be a reference, by the group.
+        groups: A job of each group.
+        apart: The factors that do not count.
+    """
+    by_levels = {without(job, *apart): group for group, job in reversed(list(candidates.items()))}
     found = {}
     for group, job in groups.items():
         # A reference may lack a setting, as symmetric feedback lacks a scale, if several sweeps are put together.
-        fitting = list(by_levels) if len(at_levels) == 1 else [levels for levels in by_levels if levels <= others(job)]
-        if fitting:
-            found[group] = by_levels[max(fitting, key=len)]
+        levels = [levels for levels in by_levels if levels <= without(job, *apart)]
+        if levels:
+            found[group] = by_levels[max(levels, key=len)]
     return found
+
+
+def without(job: Job, *factors: str) -> frozenset[tuple[str, str]]:
+    """Return the levels of a job's factors, apart from some factors."""
+    return frozenset((name, repr(value)) for name, value in job.factors.items() if name not in factors)
 
 
 def _mode(job: Job) -> str:

@@ -166,6 +166,7 @@ def sweep_content(sweep: Sweep, finished: Container[str], history: str) -> RunCo
         **({tagnames.ANEW: "false"} if record.resume == "false" else {}),
         tagnames.COMMAND: record.command,
         **({tagnames.PRESET: preset} if (preset := record.preset_as_it_stands) else {}),
+        **({tagnames.DESIGN: json.dumps(record.design)} if record.design else {}),
         **({tagnames.OUTCOMES: json.dumps(record.outcomes)} if record.outcomes else {}),
         **({tagnames.MARGIN: json.dumps(record.margin)} if record.margin is not None else {}),
         **common_tags(record.environment),

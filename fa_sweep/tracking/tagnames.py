@@ -15,6 +15,7 @@ FACTORS = "fa_sweep.factors"
 WIDTHS = "fa_sweep.widths"
 TARGETS = "fa_sweep.targets"
 PRESET = "fa_sweep.preset"  # on a parent whose sweep ran a preset with its settings unchanged
+DESIGN = "fa_sweep.design"  # on a parent: what the design of the sweep decided, as JSON; not set for a grid
 OUTCOMES = "fa_sweep.outcomes"  # on a parent whose report compares outcomes that were stated with the sweep, as JSON
 MARGIN = "fa_sweep.margin"  # on a parent: the margin of equivalence that was stated with the sweep
 NAME = "fa_sweep.name"  # the full name, on a run whose name is too long for MLflow's tables

@@ -15,6 +15,7 @@ from fa_sweep.report.analysis import Analysis, ValueOutcome
 from fa_sweep.report.comparisons import paired_times
 from fa_sweep.report.estimates import by_level, numeric_factors, survival
 from fa_sweep.report.figures.curves import draw_angles, draw_learning, kinds_of_angle
+from fa_sweep.report.figures.designs import draw_designs
 from fa_sweep.report.figures.factors import draw_factor_curve, draw_phase_diagram, slices
 from fa_sweep.report.figures.kaplan_meier import draw_survival
 from fa_sweep.report.figures.outcomes import draw_outcomes
@@ -43,6 +44,7 @@ def draw_all(analysis: Analysis) -> Iterator[Drawn]:
     if not present:
         return
     split = split_into_panels(frames, present, names)
+    yield from draw_designs(frames, names)
     if not analysis.is_convergence_primary and analysis.is_stated:
         yield from _values(analysis, analysis.measured[:1])
     curve = survival(frames)

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from fa_sweep.report.pairs import MODE_FACTORS
 from fa_sweep.sweeping.jobs import Job
+from fa_sweep.sweeping.references import MODE_FACTORS
 
 DASHES: list[Any] = ["-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2))]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*"]

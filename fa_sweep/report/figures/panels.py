@@ -13,7 +13,7 @@ from fa_sweep.report.figures.style import axes_legend, figure_legend, new_figure
 from fa_sweep.report.formatting import number
 from fa_sweep.report.frames import Frames
 from fa_sweep.report.names import Names, fold, label_of
-from fa_sweep.report.pairs import MODE_FACTORS
+from fa_sweep.sweeping.references import MODE_FACTORS
 
 PANEL_GROUPS = 6  # the most curves that a reader can follow in one panel
 PAGE_PANELS = 6
