@@ -28,7 +28,7 @@ RESAMPLES = 999  # a report uses 9,999; the difference changes no rate by more t
 CORRELATION = 0.5  # between the normal scores of two runs with the same seed
 
 
-def _times(never: float, quantile: Quantile) -> Quantile:
+def times_of(never: float, quantile: Quantile) -> Quantile:
     """Return the quantile function of restricted times.
 
     Args:
@@ -45,11 +45,11 @@ def _times(never: float, quantile: Quantile) -> Quantile:
 
 
 TIMES: dict[str, Quantile] = {
-    "all converge, skewed": _times(0.0, lambda u: stats.lognorm.ppf(u, 0.6, scale=0.13)),
-    "one in ten never": _times(0.1, lambda u: stats.expon.ppf(u, scale=0.1)),
-    "half never": _times(0.5, lambda u: stats.expon.ppf(u, scale=0.15)),
-    "nine in ten never": _times(0.9, lambda u: stats.expon.ppf(u, scale=0.15)),
-    "spread evenly": _times(0.25, lambda u: u),
+    "all converge, skewed": times_of(0.0, lambda u: stats.lognorm.ppf(u, 0.6, scale=0.13)),
+    "one in ten never": times_of(0.1, lambda u: stats.expon.ppf(u, scale=0.1)),
+    "half never": times_of(0.5, lambda u: stats.expon.ppf(u, scale=0.15)),
+    "nine in ten never": times_of(0.9, lambda u: stats.expon.ppf(u, scale=0.15)),
+    "spread evenly": times_of(0.25, lambda u: u),
 }
 FINALS: dict[str, Quantile] = {
     "normal": lambda u: stats.norm.ppf(u, 0.9, 0.02),
