@@ -56,7 +56,7 @@ def _design(conductor: Conductor, grids: Sequence[Grid]) -> str:
     try:
         design = conductor.composer.settings(next(iter(grids[0].lines))).design
     except Exception:  # whatever is wrong is said when the jobs are composed
-        design = GRID
+        return GRID
     for argument in conductor.arguments:
         group = group_of(argument)
         if group in (TUNE, DECIDE) and group != design:

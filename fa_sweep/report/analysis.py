@@ -5,8 +5,9 @@ success metric where convergence cannot distinguish the groups. All other outcom
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Any
 
 import pandas as pd
 
@@ -144,13 +145,13 @@ def analyse(
     """
     stated, chosen = _stated(frames, outcomes)
     margin = _margin(frames, stated, outcomes is not None, margin)
-    groups = group_table(frames)
+    groups = group_estimates(frames)
     undecided = undecided_by_convergence(frames, groups[groups["n"] > 0])
     asked = stated or [CONVERGED, str(resolved(FINAL_SUCCESS, frames))]
-    convergence = partial(compare, frames, reference, all_pairs=all_pairs, factor=factor, margin=margin)
+    convergence = partial(compare_convergence, frames, reference, all_pairs=all_pairs, factor=factor, margin=margin)
     events = convergence() if CONVERGED in asked else pd.DataFrame(columns=COLUMNS)
     measures = {text: measure for text in asked if (measure := read_outcome("outcomes", text)) is not None}
-    compared = partial(compare_values, frames, reference=reference, all_pairs=all_pairs, factor=factor, margin=margin)
+    compared = partial(compare_measure, frames, reference=reference, all_pairs=all_pairs, factor=factor, margin=margin)
     tables = {text: compared(measure) for text, measure in measures.items()}
     if not stated:
         asked, chosen = _default(frames, asked, undecided, tables)
@@ -161,25 +162,39 @@ def analyse(
     default = resolved(FINAL_SUCCESS, frames)
     measured = [
         ValueOutcome(
-            measures[text], value_groups(frames, measures[text]), tables[text], measures[text] == default, text == asked[0]
+            measures[text], measure_estimates(frames, measures[text]), tables[text], measures[text] == default, text == asked[0]
         )
         for text in asked
         if text != CONVERGED
     ]
     events = events if asked[0] == CONVERGED else _without_margin(events)
-    if frames.about.is_sequential:
-        groups, events = anytime.groups(groups, frames), anytime.comparisons(events, frames)
-        measured = [
-            replace(
-                outcome,
-                groups=anytime.without_intervals(outcome.groups),
-                comparisons=anytime.without_intervals(outcome.comparisons),
-            )
-            for outcome in measured
-        ]
     return Analysis(
         frames, asked, chosen, groups, events, measured, undecided, reference, factor, margin, is_stated=bool(stated)
     )
+
+
+def group_estimates(frames: Frames) -> pd.DataFrame:
+    """Return the table of `group_table`, with intervals that fit the design of the sweep."""
+    table = group_table(frames)
+    return anytime.groups(table, frames) if frames.about.is_sequential else table
+
+
+def measure_estimates(frames: Frames, measure: Measure) -> pd.DataFrame:
+    """Return the table of `value_groups`, without intervals if the results decided how many seeds there are."""
+    table = value_groups(frames, measure)
+    return anytime.without_intervals(table) if frames.about.is_sequential else table
+
+
+def compare_convergence(frames: Frames, reference: str | None = None, **options: Any) -> pd.DataFrame:
+    """Return the table of `compare`, with intervals that fit the design of the sweep."""
+    table = compare(frames, reference, **options)
+    return anytime.comparisons(table, frames) if frames.about.is_sequential else table
+
+
+def compare_measure(frames: Frames, measure: Measure, reference: str | None = None, **options: Any) -> pd.DataFrame:
+    """Return the table of `compare_values`, without intervals and tests if the results decided how many seeds there are."""
+    table = compare_values(frames, measure, reference, **options)
+    return anytime.without_intervals(table) if frames.about.is_sequential else table
 
 
 def _without_margin(table: pd.DataFrame) -> pd.DataFrame:

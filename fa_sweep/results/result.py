@@ -86,6 +86,20 @@ class Result:
         return found[[*first, *(column for column in found.columns if column not in first)]]
 
     @property
+    def choices(self) -> "pd.DataFrame":
+        """What each group tried and chose on the tuning seeds (see `report.designs.choice_table`); empty without tuning."""
+        from fa_sweep.report.designs import choice_table
+
+        return choice_table(self.frames)
+
+    @property
+    def looks(self) -> "pd.DataFrame":
+        """What was known after each round of seeds (see `report.designs.look_table`); empty unless seeds were added."""
+        from fa_sweep.report.designs import look_table
+
+        return look_table(self.frames)
+
+    @property
     def failures(self) -> dict[str, str]:
         """The error of each run that failed, by the name of the run."""
         return dict(self.frames.about.failed)
@@ -112,9 +126,9 @@ class Result:
     @one_at_a_time
     def summary(self) -> "pd.DataFrame":
         """Return one row per group: counts, fractions, times and final values, each with its 95 % interval."""
-        from fa_sweep.report.estimates import group_table
+        from fa_sweep.report.analysis import group_estimates
 
-        return group_table(self.frames)
+        return group_estimates(self.frames)
 
     @one_at_a_time
     def compare(
@@ -142,8 +156,7 @@ class Result:
         Raises:
             ConfigError: There is no such group, outcome, factor or level, or the margin is not positive.
         """
-        from fa_sweep.report.comparisons import compare
-        from fa_sweep.report.value_comparisons import compare_values
+        from fa_sweep.report.analysis import compare_convergence, compare_measure
         from fa_sweep.report.values import require_known
         from fa_sweep.settings.measures import read_outcome
 
@@ -151,9 +164,9 @@ class Result:
         if margin is not None:
             positive("margin", margin)
         if measure is None:
-            return compare(self.frames, reference, all_pairs=all_pairs, factor=factor, margin=margin)
+            return compare_convergence(self.frames, reference, all_pairs=all_pairs, factor=factor, margin=margin)
         require_known(self.frames, "outcome", [str(measure)])
-        return compare_values(self.frames, measure, reference, all_pairs=all_pairs, factor=factor, margin=margin)
+        return compare_measure(self.frames, measure, reference, all_pairs=all_pairs, factor=factor, margin=margin)
 
     @one_at_a_time
     def report(

@@ -1,4 +1,4 @@
-"""Sweeps that choose settings on tuning seeds and compare the choices on fresh seeds: the command, its ledger and its report."""
+"""Sweeps that choose settings on tuning seeds and compare the choices on fresh seeds: command, ledger and report."""
 
 import sys
 
