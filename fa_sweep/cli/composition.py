@@ -96,7 +96,9 @@ class Composer:
             found = self.factor(override)
             if found is not None and found[0] != "seed":
                 key, option = found
-                chosen[key] = setting_of(app, key, override.partition("=")[2]) if option is None else option
+                given = override.partition("=")[2]
+                # A value that follows from another setting, such as the seed, is no choice of its own.
+                chosen[key] = option if option is not None else given if "${" in given else setting_of(app, key, given)
         return Candidate(run_alone(app), chosen, tuple(text for text in overrides if is_public(text)))
 
     def settings(self, overrides: Sequence[str]) -> AppConfig:

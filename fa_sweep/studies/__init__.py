@@ -3,6 +3,7 @@
 Each study has a preset, which runs its sweep, and a findings page.
 """
 
+from fa_sweep.decisions.taken import is_first_stage, is_tuned
 from fa_sweep.report.figures import Drawn
 from fa_sweep.report.frames import Frames
 from fa_sweep.studies import (
@@ -44,9 +45,12 @@ def figures_of_study(frames: Frames) -> list[Drawn]:
     """Draw the figure of the study that a sweep belongs to, to be shown first in the sweep's report.
 
     Returns:
-        A list of one figure; empty if the sweep belongs to no study, or if some of its runs are missing or have failed.
+        A list of one figure; empty if the sweep belongs to no study, if some of its runs are missing or have failed, or if it
+        is one of two stages without the other one.
     """
-    study = study_of(frames.about.preset)
+    study, design = study_of(frames.about.preset), frames.about.design
     if study is None or frames.about.missing or frames.about.failed:
+        return []
+    if is_first_stage(design) or (is_tuned(design) and not frames.choices):
         return []
     return [study.draw(frames, study.numbers(frames))]

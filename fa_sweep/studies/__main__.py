@@ -16,6 +16,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from fa_sweep.checks import one_of
+from fa_sweep.decisions.taken import is_first_stage
 from fa_sweep.errors import ConfigError
 from fa_sweep.process.surroundings import final_status, settle
 from fa_sweep.report.description import described
@@ -65,7 +66,7 @@ def _newest(name: str) -> Sweep:
     """Return the newest sweep of a study's preset. Raises ConfigError if there is none, or if it is incomplete."""
     for sweep in reversed(all_sweeps()):
         study = study_of(sweep.record.preset_as_it_stands)
-        if study is not None and study.name == name:
+        if study is not None and study.name == name and not is_first_stage(sweep.record.design):
             records = sweep.records()
             missing = sum(job.run_id not in records for job in sweep.jobs)
             if missing:

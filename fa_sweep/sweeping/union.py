@@ -1,7 +1,7 @@
 """Put the jobs of several sweeps together: each job once, with factors that tell all of them apart."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -31,7 +31,7 @@ def united(tables: Sequence[Sequence[Job]]) -> list[Job]:
     """
     jobs = {job.id: job for job in reversed(list(chain.from_iterable(tables)))}  # the first sweep's job is kept
     listed = list(reversed(jobs.values()))
-    kinds = _Kinds(listed)
+    kinds = _Kinds(listed, {name for table in tables for name in _following_the_seed(table)})
     factors = kinds.factors()
     found = []
     for number, job in enumerate(listed):
@@ -40,10 +40,25 @@ def united(tables: Sequence[Sequence[Job]]) -> list[Job]:
     return found
 
 
+def _following_the_seed(table: Sequence[Job]) -> set[str]:
+    """Return the settings that differ within a group of a sweep, such as a split's seed that is the seed of the run."""
+    seen: dict[tuple[Any, ...], None] = {}
+    first: dict[str, dict[str, Any]] = {}
+    found: set[str] = set()
+    for job in table:
+        key = (*(id(getattr(job.run, name)) for name in GROUPS), job.group)
+        if key not in seen:
+            seen[key] = None
+            settings = run_settings(job.run)
+            usual = first.setdefault(job.group, settings)
+            found |= {name for name, value in settings.items() if value != usual.get(name)} - {"seed"}
+    return found
+
+
 class _Kinds:
     """The distinct settings of jobs, apart from the seed. Jobs share the objects that hold their settings, so this is quick."""
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
+    def __init__(self, jobs: Sequence[Job], left_out: Collection[str]) -> None:
         self._jobs = jobs  # keeps the objects alive whose addresses are keys
         self._settings: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._swept: dict[tuple[Any, ...], dict[str, Any]] = {}
@@ -51,7 +66,9 @@ class _Kinds:
         for job in jobs:
             key = self._key(job)
             if key not in self._settings:
-                self._settings[key] = {n: v for n, v in run_settings(job.run).items() if n not in _NOT_COMPARED}
+                self._settings[key] = {
+                    n: v for n, v in run_settings(job.run).items() if n not in _NOT_COMPARED and n not in left_out
+                }
                 self._swept[key] = job.factors
                 self._roles |= roles_of(job.run)
 

@@ -74,3 +74,9 @@ def test_three_sweeps_with_other_seeds(jobs):
     tables = [jobs("feedback=symmetric,random", f"seed={seeds}") for seeds in ("0,1", "1,2", "3")]
     assert groups(tables) == ["symmetric", "random"]
     assert sorted({job.run.seed for job in united(tables)}) == [0, 1, 2, 3]
+
+
+def test_a_setting_that_follows_the_seed_is_no_factor(jobs):
+    digits = ("task=digits", "train=batch", "task.split_seed=${seed}")
+    tables = [jobs(*digits, "train.lr=0.1", "seed=0,1"), jobs(*digits, "train.lr=0.2", "seed=0,1")]
+    assert groups(tables) == ["train.lr=0.1", "train.lr=0.2"]
