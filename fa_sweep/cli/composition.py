@@ -79,7 +79,7 @@ class Composer:
             first = self._candidate(overrides)
             structural, _ = self._split(overrides)
             # A setting that refers to the seed, in a preset or on the command line, has another value for each seed.
-            follows = self._base(structural).is_referred_to(["seed"]) or any("${" in text for text in overrides)
+            follows = self._base(structural).is_referred_to(["seed"]) or any("${" in text.replace("\\", "") for text in overrides)
             public = [n for n, text in enumerate(overrides) if is_public(text)]
             self._any_seed[others] = None if follows else _AnySeed(first.run, first.chosen, public)
             return first
@@ -98,7 +98,8 @@ class Composer:
                 key, option = found
                 given = override.partition("=")[2]
                 # A value that follows from another setting, such as the seed, is no choice of its own.
-                chosen[key] = option if option is not None else given if "${" in given else setting_of(app, key, given)
+                follows = option is None and "${" in str(self._parse(override).override.value())
+                chosen[key] = option if option is not None else given if follows else setting_of(app, key, given)
         return Candidate(run_alone(app), chosen, tuple(text for text in overrides if is_public(text)))
 
     def settings(self, overrides: Sequence[str]) -> AppConfig:
