@@ -19,7 +19,7 @@ from fa_sweep.report.statements import findings
 from fa_sweep.report.tables import readable_tables
 from fa_sweep.report.value_comparisons import compare_values
 from fa_sweep.report.values import value_groups, values_of
-from fa_sweep.settings.measures import Measure, read_outcome, read_outcomes
+from fa_sweep.settings.measures import Measure, read_outcome, read_outcomes, require_metrics
 
 AREA = Measure("accuracy", "area")
 
@@ -61,7 +61,6 @@ def test_spelling(text, outcome, words):
     [
         ("accuracy:mean", "after the colon stands one of end, best, area"),
         ("converged:end", 'write "converged" without a colon'),
-        ("angle_deg/gradient:best", "only accuracies, losses and errors have a best value; choose angle_deg/gradient:end"),
         ("", "METRIC:end, METRIC:best or METRIC:area"),
         (":area", "METRIC:end, METRIC:best or METRIC:area"),
         (3, "METRIC:end, METRIC:best or METRIC:area"),
@@ -72,6 +71,19 @@ def test_what_is_no_outcome_is_refused_in_one_line(text, said):
         read_outcome("outcomes", text)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_metrics_that_runs_lack_or_that_have_no_best_value_are_refused():
+    known = ["accuracy", "loss", "angle_deg/gradient"]
+    require_metrics("outcomes", ["converged", "success:best", "loss:best", "angle_deg/gradient:area"], known)
+    with pytest.raises(
+        ConfigError, match=r"'acuracy:best'; did you mean accuracy\? these runs have converged, success, accuracy"
+    ):
+        require_metrics("outcomes", ["acuracy:best"], known)
+    with pytest.raises(
+        ConfigError, match="only accuracies, losses and errors have a best value; choose angle_deg/gradient:end"
+    ):
+        require_metrics("outcomes", ["angle_deg/gradient:best"], known)
 
 
 def test_best_and_area_against_plain_python(settings):
