@@ -142,7 +142,7 @@ class Result:
         Raises:
             ConfigError: There is no such group, outcome, factor or level, or the margin is not positive.
         """
-        from fa_sweep.report.comparisons import compare
+        from fa_sweep.report.comparisons import compare, require_fraction
         from fa_sweep.report.value_comparisons import compare_values
         from fa_sweep.report.values import require_known
         from fa_sweep.settings.measures import read_outcome
@@ -151,6 +151,7 @@ class Result:
         if margin is not None:
             positive("margin", margin)
         if measure is None:
+            require_fraction(margin)
             return compare(self.frames, reference, all_pairs=all_pairs, factor=factor, margin=margin)
         require_known(self.frames, "outcome", [str(measure)])
         return compare_values(self.frames, measure, reference, all_pairs=all_pairs, factor=factor, margin=margin)
