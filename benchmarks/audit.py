@@ -139,8 +139,12 @@ class Audit:
         """Yield one row per interval, and then one row per test."""
         yield from self._fractions()
         yield from self._of_times()
+        from benchmarks import audit_outcomes
+
         yield from self._of_finals()
+        yield from audit_outcomes.coverage(self)
         yield from self.tests()
+        yield from audit_outcomes.tests(self)
 
     def _each(self, what: str, populations: Sequence[str], one: Callable[[str, int], float], nominal: float = 0.95) -> Row:
         return Row(what, {n: {name: one(name, n) for name in populations} for n in self.sizes}, nominal)

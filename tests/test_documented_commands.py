@@ -28,7 +28,7 @@ from fa_sweep.report import report
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # Pages that take more than a few seconds.
-SLOW = {"digits.md", "own-data.md", "own-rule.md", "own-task.md"}
+SLOW = {"digits.md", "own-data.md", "own-rule.md", "own-task.md", "outcomes.md"}
 LANGUAGES = {"bash", "python", "text", "yaml", "toml", "latex"}
 REASONS = {"it needs a server", "it needs a cluster", "it does not end", "it takes minutes", "it needs a file of the reader's"}
 PROGRAM = "python -m fa_sweep "

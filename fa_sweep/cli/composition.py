@@ -79,7 +79,9 @@ class Composer:
             first = self._candidate(overrides)
             structural, _ = self._split(overrides)
             # A setting that refers to the seed, in a preset or on the command line, has another value for each seed.
-            follows = self._base(structural).is_referred_to(["seed"]) or any("${" in text.replace("\\", "") for text in overrides)
+            # The braces are escaped where a sweep has written the override anew.
+            refers = any("${" in text.replace("\\", "") for text in overrides)
+            follows = refers or self._base(structural).is_referred_to(["seed"])
             public = [n for n, text in enumerate(overrides) if is_public(text)]
             self._any_seed[others] = None if follows else _AnySeed(first.run, first.chosen, public)
             return first

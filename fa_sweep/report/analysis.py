@@ -12,9 +12,8 @@ from typing import Any
 import pandas as pd
 
 from fa_sweep.checks import positive
-from fa_sweep.errors import ConfigError
 from fa_sweep.report import anytime
-from fa_sweep.report.comparisons import COLUMNS, EQUIVALENCE, compare
+from fa_sweep.report.comparisons import COLUMNS, EQUIVALENCE, compare, require_fraction
 from fa_sweep.report.estimates import group_table
 from fa_sweep.report.formatting import number
 from fa_sweep.report.frames import Frames
@@ -155,8 +154,8 @@ def analyse(
     tables = {text: compared(measure) for text, measure in measures.items()}
     if not stated:
         asked, chosen = _default(frames, asked, undecided, tables)
-    if margin is not None and asked[0] == CONVERGED and not margin < 1:
-        raise ConfigError(f"margin is {margin}; fractions lie between 0 and 1, so write 0.05 for 5 percentage points")
+    if asked[0] == CONVERGED:
+        require_fraction(margin)
     # The margin is one of the primary outcome. In another one it would have another unit.
     tables = {text: table if text == asked[0] else _without_margin(table) for text, table in tables.items()}
     default = resolved(FINAL_SUCCESS, frames)

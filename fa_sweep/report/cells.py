@@ -82,4 +82,6 @@ def family_note(comparisons: pd.DataFrame, *, is_primary: bool) -> str:
             f" Equivalence means a difference within +-{formatting.number(comparisons['margin'].iloc[0])}. Its tests (TOST) "
             'are corrected among themselves. "Neither" means that neither a difference nor equivalence is shown.'
         )
+        if "metric" in comparisons:
+            note += " If the values are strongly skewed, tests of means show equivalence too easily (see Methods)."
     return note

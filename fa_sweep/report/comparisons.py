@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fa_sweep.errors import ConfigError
 from fa_sweep.report import equivalence, hypotheses, intervals
 from fa_sweep.report.estimates import restricted
 from fa_sweep.report.frames import Frames
@@ -67,6 +68,12 @@ def compare(
     columns = ["p_converged", "p_time"]
     table[[f"{column}_holm" for column in columns]] = holm(table[columns].to_numpy(float))
     return table if margin is None else with_equivalence(table, margin)
+
+
+def require_fraction(margin: float | None) -> None:
+    """Raise ConfigError if a margin of equivalence is too large for fractions, which lie between 0 and 1."""
+    if margin is not None and not margin < 1:
+        raise ConfigError(f"margin is {margin}; fractions lie between 0 and 1, so write 0.05 for 5 percentage points")
 
 
 def with_equivalence(table: pd.DataFrame, margin: float) -> pd.DataFrame:

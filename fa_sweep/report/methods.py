@@ -48,8 +48,9 @@ METHODS = (
     "difference that is not significant may still exist.",
     "Groups are called equivalent only if a margin is stated, and two one-sided tests (TOST) show that the difference lies "
     "within it: for fractions by inverting the interval of the difference, for means Student's for pairs and Welch's without "
-    "shared seeds, and for medians of paired differences by sign tests, which are exact. Holm's correction is over the tests "
-    "of the table.",
+    "shared seeds, and for medians of paired differences by sign tests, which are exact. If the values are strongly skewed, "
+    "the tests of means show equivalence too easily: docs/statistics.md has the rates. Holm's correction is over the tests of "
+    "the table.",
     "docs/statistics.md shows how often each interval covers the truth, and how often each test rejects, in simulations.",
     "Angles lie between 0 and 180 degrees, because the cosine keeps its sign. They are measured over the whole evaluation "
     "set with the current weights. An angle is undefined if either vector is zero or non-finite. Undefined angles are left "

@@ -59,9 +59,9 @@ def _quantity(measure: Measure, kind: str) -> str:
 def _improvement(row: pd.Series) -> str:
     what = "is better" if direction(row["metric"]) else "has the higher value"
     chance = f"{percent(row['improvement'])} (95 % CI {percent_range(row['improvement_low'], row['improvement_high'])} %)"
-    where = "at the same seed" if row["design"] == PAIRED else "of a pair of runs"
+    where = "seed by seed" if row["design"] == PAIRED else "over all pairs of runs"
     subject = row["subject"].rpartition(", ")[2] if row["subject"].startswith("At ") else row["subject"]
-    return f"Probability that {subject} {what} {where}: {chance}"
+    return f"Probability that {subject} {what}, {where}: {chance}"
 
 
 def _role(outcome: ValueOutcome) -> str:

@@ -5,6 +5,7 @@ import math
 import pandas as pd
 
 from fa_sweep.report.formatting import counted, number, p_value
+from fa_sweep.report.intervals import APPROXIMATE_BELOW
 from fa_sweep.report.pairs import PAIRED, PARTLY
 
 LEVEL = 0.05
@@ -43,7 +44,10 @@ def equivalence(row: pd.Series) -> list[str]:
     if math.isnan(p):
         return []
     shown = "Equivalent within" if corrected < LEVEL else "Not shown to be equivalent within"
-    return [f"{shown} +-{number(row['margin'])} (TOST p {p_value(corrected)}{' after Holm' if corrected != p else ''})"]
+    # Tests of means are only approximate in small groups, as are the intervals; those of fractions are better.
+    few = "metric" in row and min(row["n"], row["n_reference"]) < APPROXIMATE_BELOW
+    tost = f"{'approximate ' if few else ''}TOST p {p_value(corrected)}{' after Holm' if corrected != p else ''}"
+    return [f"{shown} +-{number(row['margin'])} ({tost})"]
 
 
 def equivalence_verdict(row: pd.Series) -> str:

@@ -157,6 +157,7 @@ class Result:
             ConfigError: There is no such group, outcome, factor or level, or the margin is not positive.
         """
         from fa_sweep.report.analysis import compare_convergence, compare_measure
+        from fa_sweep.report.comparisons import require_fraction
         from fa_sweep.report.values import require_known
         from fa_sweep.settings.measures import read_outcome
 
@@ -164,6 +165,7 @@ class Result:
         if margin is not None:
             positive("margin", margin)
         if measure is None:
+            require_fraction(margin)
             return compare_convergence(self.frames, reference, all_pairs=all_pairs, factor=factor, margin=margin)
         require_known(self.frames, "outcome", [str(measure)])
         return compare_measure(self.frames, measure, reference, all_pairs=all_pairs, factor=factor, margin=margin)

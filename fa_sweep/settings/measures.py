@@ -78,7 +78,7 @@ def read_outcome(field: str, text: object) -> Measure | None:
         The measure; None for "converged".
 
     Raises:
-        ConfigError: The text is not an outcome. Whether a run has the metric is not checked here (see `require_metrics`).
+        ConfigError: The text is not an outcome. Whether a run has the metric is checked by `require_metrics`.
     """
     if text == CONVERGED:
         return None
@@ -89,11 +89,6 @@ def read_outcome(field: str, text: object) -> Measure | None:
         raise ConfigError(f"{field} is {shown(text)}; after the colon stands one of {', '.join(READINGS)}")
     if metric == CONVERGED:
         raise ConfigError(f'{field} is {shown(text)}; write "{CONVERGED}" without a colon')
-    if reading == "best" and metric != SUCCESS and direction(metric) == 0:
-        raise ConfigError(
-            f"{field} is {shown(text)}; only accuracies, losses and errors have a best value; choose {metric}:end or "
-            f"{metric}:area"
-        )
     return Measure(metric, reading or "end")
 
 
@@ -107,7 +102,7 @@ def read_outcomes(field: str, texts: Sequence[object]) -> list[str]:
 
 
 def require_metrics(field: str, texts: Iterable[str], known: Iterable[str]) -> None:
-    """Raise ConfigError if an outcome has a metric that is not among the known ones. The message lists them.
+    """Raise ConfigError if an outcome has a metric that is not among the known ones, or the best value of one that has none.
 
     Args:
         field: The setting or option that the outcomes were given for.
@@ -120,3 +115,6 @@ def require_metrics(field: str, texts: Iterable[str], known: Iterable[str]) -> N
         if measure is not None and measure.metric not in names:
             meant = did_you_mean(measure.metric, names)
             raise ConfigError(f"{field} is {text!r}; {meant}these runs have {', '.join(names)}")
+        if measure is not None and measure.reading == "best" and measure.metric != SUCCESS and not direction(measure.metric):
+            other = f"choose {measure.metric}:end or {measure.metric}:area"
+            raise ConfigError(f"{field} is {text!r}; only accuracies, losses and errors have a best value; {other}")

@@ -30,7 +30,7 @@ INDIFFERENT = frozenset(
         PACKAGE,
         *(f"{PACKAGE}.{name}" for name in ("_typing", "checks", "errors", "registry")),
         *(f"{PACKAGE}.process{name}" for name in ("", ".resources", ".secrets")),
-        f"{PACKAGE}.settings.sources",
+        *(f"{PACKAGE}.settings.{name}" for name in ("measures", "sources")),
     }
 )
 

@@ -96,3 +96,48 @@ def test_a_sweep_that_names_another_store_is_reported_and_not_attached(fa_sweep,
     assert (tmp_path / "far.db").read_bytes() == before
     assert main(["--format", "md", "--uri", uri]) == 0
     assert (tmp_path / "far.db").read_bytes() != before
+
+
+def test_outcomes_of_the_sweep_and_of_the_command(fa_sweep, capfd, refused):
+    """Later reports, from the ledger and from MLflow, use what was stated with the sweep, unless the command says otherwise."""
+    stated = ("outcomes=[accuracy:area,norm/weight_layer_1:area]", "margin=0.1")
+    assert fa_sweep(*short("feedback=symmetric,random", "seed=range(6)", *stated)) == 0
+
+    def head(*arguments):
+        capfd.readouterr()
+        assert main([*arguments, "--format", "md"]) == 0
+        folder = Path(capfd.readouterr().out.strip()).parent
+        return (folder / "findings.txt").read_text().splitlines()
+
+    lines = head()
+    assert lines[0] == "Primary outcome: mean accuracy over training (accuracy:area), stated with the sweep."
+    assert lines[1] == "Secondary outcome: mean norm (weight layer 1) over training (norm/weight_layer_1:area)."
+    assert lines[2] == "Margin of equivalence in the primary outcome: 0.1 in either direction."
+    assert any("mean norm (weight layer 1) over training" in line for line in lines[3:])
+    lines = head("--outcome", "loss:best", "--outcome", "converged", "--margin", "0.5", "--compare", "factor=feedback")
+    assert lines[0] == "Primary outcome: best loss (loss:best), chosen when the report was written."
+    assert lines[2].startswith("Margin of equivalence in the primary outcome: 0.5")
+    assert lines[3] == "Only groups that differ in the factor feedback alone are compared."
+    lines = head("--experiment", "fa_sweep", "--outcome", "accuracy:area")
+    assert lines[0].endswith("(accuracy:area), chosen when the report was written.")
+    assert lines[1].startswith("Margin of equivalence in the primary outcome: 0.1")
+    lacking = "these data lack the history of norm/weight_layer_1: choose norm/weight_layer_1:end, or report from the ledger"
+    assert main(["--experiment", "fa_sweep"]) == 2
+    assert lacking in capfd.readouterr().err
+    for option, value, said in (
+        ("--outcome", "acuracy", "did you mean accuracy? these runs have converged, success, accuracy, "),
+        ("--outcome", "loss:mean", "after the colon stands one of end, best, area"),
+        ("--margin", "-1", "--margin is -1.0; it must be positive"),
+        ("--compare", "feedback", "write factor=NAME"),
+        ("--compare", "factor=train.lr", "the factor to compare is 'train.lr'; choose one of feedback"),
+    ):
+        assert said in refused(option, value)
+    assert "outcomes is 'acuracy:best'; did you mean accuracy?" in unknown(fa_sweep, capfd, "outcomes=[acuracy:best]")
+    assert len(all_sweeps()) == 1
+
+
+def unknown(fa_sweep, capfd, *arguments):
+    """Start a sweep that is refused before anything is trained or written, and return the message."""
+    capfd.readouterr()
+    assert fa_sweep(*short("feedback=symmetric,random", "seed=range(6)", *arguments)) == 2
+    return capfd.readouterr().err

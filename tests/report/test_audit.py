@@ -7,8 +7,8 @@ import pytest
 from benchmarks.audit import Audit, Row, table
 from fa_sweep.report import hypotheses, intervals
 
-# In small samples, no interval covers the mean of strongly skewed values as often as it claims (see docs/statistics.md).
-SKEWED = "difference of final means"
+# In small samples, no interval or test of the mean of strongly skewed values is as good as it claims (see docs/statistics.md).
+SKEWED = ("difference of final means", "difference of mean areas", "equivalence of means")
 
 
 @pytest.fixture(autouse=True)
@@ -23,9 +23,11 @@ def assert_kept(row: Row, draws: int) -> None:
             if math.isnan(rate):
                 continue
             error = 4 * math.sqrt(0.05 * 0.95 / draws)
+            if row.what.startswith(SKEWED):
+                continue
             if row.nominal == 0.05:
                 assert rate <= 0.05 + error, (row.what, n, population)
-            elif not row.what.startswith(SKEWED):
+            else:
                 assert rate >= 0.92 - error, (row.what, n, population)
 
 
@@ -36,7 +38,7 @@ SAMPLES = [(40, 10), *(pytest.param(200, n, marks=pytest.mark.slow) for n in (6,
 @pytest.mark.parametrize(("draws", "n"), SAMPLES)
 def test_a_sample_of_the_audit(draws, n):
     rows = list(Audit(draws, (n,)).rows())
-    assert len(rows) == 22
+    assert len(rows) == 32
     for row in rows:
         assert_kept(row, draws)
     text = table(rows, draws)

@@ -114,7 +114,7 @@ def test_final_values_lead_where_all_runs_converge(settings):
     lines = told(frames).splitlines()
     assert lines[0].startswith("Every run converged")
     assert lines[1].startswith("random ended with a lower mean accuracy than symmetric: 0.964 against 0.974, -0.01")
-    better = "Probability that random is better at the same seed: 0 % (95 % CI 0-11 %)."
+    better = "Probability that random is better, seed by seed: 0 % (95 % CI 0-11 %)."
     test = "Test: Wilcoxon signed-rank, p < 0.001; 30 shared seeds."
     assert lines[2] == f"The difference in the final accuracy is significant. {better} {test}"
     none = simulate(settings, {"symmetric": [NEVER] * 6, "random": [NEVER] * 6})

@@ -66,6 +66,10 @@ def test_what_a_notebook_shows():
     assert result.missing == 0
     assert len(result.summary()) == 2
     assert set(result.compare(outcome="success")["reference"]) == {"symmetric"}
+    assert "p_equivalence" in result.compare(outcome="loss:area", factor="feedback", reference="random", margin=0.1)
+    for refused in ({"margin": 2}, {"margin": -1}, {"outcome": "acuracy"}, {"outcome": "loss:worst"}, {"factor": "train.lr"}):
+        with pytest.raises(ConfigError):
+            result.compare(**refused)
     with pytest.raises(ConfigError, match="symmetric"):
         result.compare("symmetrc")
 
