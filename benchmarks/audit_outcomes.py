@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.audit import FINALS, HORIZON, RATES, TIMES, Quantile, _coverage, _middle, _pairs
+from benchmarks.audit import FINALS, HORIZON, RATES, TIMES, Quantile, _coverage, middle, _pairs
 from fa_sweep.report import equivalence, improvement, intervals
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def tests(audit: "Audit") -> Iterator["Row"]:
     def values(name: str, n: int, of: str) -> float:
         generator, rejected = audit._seeded("equivalence", of, name, n), 0
         ours, theirs = FINALS[name], _next(FINALS, name)
-        centre = _of_pairs(name)[0] if of == "median" else _middle(ours) - _middle(theirs)
+        centre = _of_pairs(name)[0] if of == "median" else middle(ours) - middle(theirs)
         for _ in range(audit.draws):
             u, v = generator.random((2, n)) if of == "means" else _pairs(generator, n)
             a, b = ours(u) - centre + MARGIN, theirs(v)

@@ -84,6 +84,10 @@ def test_a_value_that_follows_the_seed_does_so_in_a_sweep(composer):
     for given in (("task=digits", "train=batch", "task.split_seed=${seed}"), ("+experiment=digits",)):
         found = [composer.candidate((*given, f"seed={seed}"), len(given)).run for seed in (1, 2, 3)]
         assert [(run.seed, run.task.split_seed) for run in found] == [(1, 1), (2, 2), (3, 3)]
+        # A sweep writes its overrides anew, with escaped braces.
+        lines = parse_jobs([*given, "seed=1,2,3"], composer._loader)
+        found = [composer.candidate(line, lines.place_of_seed).run for line in lines]
+        assert [(run.seed, run.task.split_seed) for run in found] == [(1, 1), (2, 2), (3, 3)]
 
 
 def test_plain_values_cost_no_composition(composer):
