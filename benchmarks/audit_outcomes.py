@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.audit import FINALS, HORIZON, RATES, TIMES, Quantile, _coverage, middle, _pairs
+from benchmarks.audit import FINALS, HORIZON, RATES, TIMES, Quantile, _coverage, _pairs, middle
 from fa_sweep.report import equivalence, improvement, intervals
 
 if TYPE_CHECKING:
