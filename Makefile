@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: sweep test test-all check docs torture audit audit-sequential bench manifest findings clean
+.PHONY: sweep test test-all check docs torture audit audit-sequential audit-tuning bench manifest findings clean
 .DEFAULT_GOAL := help
 # Where it is set, every command that a test starts compiles the package anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -15,6 +15,7 @@ help:
 	@echo "make torture  attacks on the program from outside; writes the table of docs/reliability.md (20 minutes)"
 	@echo "make audit   how often the report's intervals cover and its tests reject, by simulation; writes docs/statistics.md"
 	@echo "make audit-sequential  only the part of it about sequential sweeps and plans (five minutes)"
+	@echo "make audit-tuning  only the part of it about tuning (five minutes)"
 	@echo "make bench   timings against other ways, as ratios; writes benchmarks/RESULTS.md (half an hour)"
 	@echo "make manifest  after an edit of sources that decide numbers: prove that the numbers stay, list the sources anew"
 	@echo "make findings  run every preset that is not in the ledger yet, write analysis/findings"
@@ -48,8 +49,11 @@ docs: .venv/ready
 torture: .venv/ready
 	$(BIN)/python -m torture --minutes 20 --seed 0 --out docs/reliability.md
 
-audit: .venv/ready audit-sequential
+audit: .venv/ready audit-sequential audit-tuning
 	$(BIN)/python -m benchmarks.audit --out docs/statistics.md
+
+audit-tuning: .venv/ready
+	$(BIN)/python -m benchmarks.audit_tuning --out docs/statistics.md
 
 audit-sequential: .venv/ready
 	$(BIN)/python -m benchmarks.audit_sequential --out docs/statistics.md

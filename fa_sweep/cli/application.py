@@ -13,10 +13,10 @@ from fa_sweep.cli.arguments import words_to_keep
 from fa_sweep.cli.current import current
 from fa_sweep.cli.planning import to_train
 from fa_sweep.cli.tracked import track, tracking_of, ui_command
+from fa_sweep.decisions.taken import is_sequential
 from fa_sweep.engine.training import train
 from fa_sweep.errors import ConfigError, RunsFailed
 from fa_sweep.process.signals import meanwhile
-from fa_sweep.settings.designs import DECIDE
 from fa_sweep.settings.schema import AppConfig
 from fa_sweep.sweeping.conduct import plan_shards, train_shards
 from fa_sweep.sweeping.division import make_shards
@@ -102,9 +102,8 @@ def close_sweep(sweep: Sweep, app: AppConfig, *, last: bool = True) -> None:
     meanwhile("finished runs are kept, the same command brings them into MLflow")
     tracked, lost = track(sweep, app, records)
     meanwhile(f"finished runs are kept; python -m fa_sweep report {sweep.id} writes the report")
-    anytime = sweep.record.design.get("kind") == DECIDE
     if last:
-        console.say(f"\n{console.summary(sweep.jobs, records, anytime=anytime)}\n")
+        console.say(f"\n{console.summary(sweep.jobs, records, anytime=is_sequential(sweep.record.design))}\n")
     if tracked:
         console.say(tracked)
     report, unwritten = _report(sweep, app) if last and app.report else (None, "")

@@ -15,6 +15,7 @@ from fa_sweep.decisions.course import Course
 from fa_sweep.decisions.forecast import seeds_left
 from fa_sweep.decisions.looks import Compared, Estimated, Look
 from fa_sweep.decisions.rules import FINAL
+from fa_sweep.errors import ConfigError
 from fa_sweep.settings.designs import DECIDE
 from fa_sweep.sweeping.folder import Sweep
 from fa_sweep.sweeping.jobs import Job
@@ -39,6 +40,10 @@ def decide(conductor: Conductor, grids: Sequence[Grid]) -> list[Any]:
     app = conductor.app
     jobs, plan = prepare(candidates, app, conductor.executor)
     course = Course.of(jobs, app.decide)
+    for name in ("outcomes", "margin"):
+        if getattr(app, name):
+            given = f"{name} is {getattr(app, name)}"
+            raise ConfigError(f"{given}; a sweep that adds seeds has decide.outcome and decide.margin instead: leave it out")
     until = f"Seeds are added, {course.round} at a time and at most {len(course.seeds):,}, until {course.rule.words()}."
     for line in wrap(f"{until} {course.rule.family(len(course.groups), len(course.comparisons))}", console.WIDTH):
         console.say(line)

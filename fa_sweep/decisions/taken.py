@@ -33,6 +33,16 @@ def is_first_stage(design: Mapping[str, Any]) -> bool:
     return design.get("kind") == TUNE and design.get("stage") == TUNING
 
 
+def in_words(design: Mapping[str, Any]) -> str:
+    """Return what a design is in a few words; empty for a grid."""
+    if is_sequential(design):
+        about = f"{design.get('rule')} in {design.get('outcome')}"
+        return f"sequential: {about}, {design.get('round')} seeds at a time, at most {design.get('most')}"
+    if is_first_stage(design):
+        return "tuning stage"
+    return f"tuned, on the seeds of {design.get('tuning')}" if is_tuned(design) else ""
+
+
 def chosen_on_other_seeds(design: Mapping[str, Any]) -> list[str]:
     """Return the factors whose levels each group of a tuned sweep chose for itself; empty for any other sweep."""
     return [str(name) for name in design.get("chosen", [])] if is_tuned(design) else []

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from fa_sweep.checks import positive
+from fa_sweep.decisions.course import FRACTIONS, TIMES
 from fa_sweep.report import anytime
 from fa_sweep.report.comparisons import COLUMNS, EQUIVALENCE, compare, require_fraction
 from fa_sweep.report.estimates import group_table
@@ -107,7 +108,9 @@ class Analysis:
         """The sentences at the head of a report: the primary outcome, the secondary ones, and the margin of equivalence."""
         first, *others = (self._words(outcome) for outcome in self.outcomes)
         sentences = [f"Primary outcome: {first}, {self.chosen}."]
-        if others:
+        if others and self.frames.about.is_sequential:
+            sentences.append(f"Described without tests: {'; '.join(others)}.")
+        elif others:
             sentences.append(f"Secondary outcome{'s' * (len(others) > 1)}: {'; '.join(others)}.")
         if self.margin is not None:
             sentences.append(f"Margin of equivalence in the primary outcome: {number(self.margin)} in either direction.")
@@ -144,6 +147,9 @@ def analyse(
     """
     stated, chosen = _stated(frames, outcomes)
     margin = _margin(frames, stated, outcomes is not None, margin)
+    if frames.about.is_sequential:
+        stated, chosen = _of_the_rule(frames, stated, chosen)
+        margin = None  # the rule has its own
     groups = group_estimates(frames)
     undecided = undecided_by_convergence(frames, groups[groups["n"] > 0])
     asked = stated or [CONVERGED, str(resolved(FINAL_SUCCESS, frames))]
@@ -161,7 +167,11 @@ def analyse(
     default = resolved(FINAL_SUCCESS, frames)
     measured = [
         ValueOutcome(
-            measures[text], measure_estimates(frames, measures[text]), tables[text], measures[text] == default, text == asked[0]
+            measures[text],
+            measure_estimates(frames, measures[text]),
+            _tested(frames, tables[text]),
+            measures[text] == default,
+            text == asked[0],
         )
         for text in asked
         if text != CONVERGED
@@ -170,6 +180,20 @@ def analyse(
     return Analysis(
         frames, asked, chosen, groups, events, measured, undecided, reference, factor, margin, is_stated=bool(stated)
     )
+
+
+def _of_the_rule(frames: Frames, stated: list[str], chosen: str) -> tuple[list[str], str]:
+    """Put the outcome about which a sequential sweep decides before all others."""
+    outcome = str(frames.about.design.get("outcome", ""))
+    if not outcome:
+        return stated, chosen
+    first = CONVERGED if outcome in (*FRACTIONS, TIMES) else f"{outcome}:end"
+    return list(dict.fromkeys([first, *(stated or [CONVERGED])])), f"about which the sweep's rule decides ({outcome})"
+
+
+def _tested(frames: Frames, comparisons: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of comparisons; without rows if the results decided how many seeds there are, so that no test holds."""
+    return comparisons.iloc[:0] if frames.about.is_sequential else comparisons
 
 
 def group_estimates(frames: Frames) -> pd.DataFrame:

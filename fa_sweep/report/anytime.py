@@ -12,16 +12,22 @@ import pandas as pd
 from fa_sweep.decisions.sequences import difference_interval, fraction_interval, mean_interval
 from fa_sweep.report.estimates import restricted
 from fa_sweep.report.frames import Frames
+from fa_sweep.report.methods import ALWAYS
 from fa_sweep.report.pairs import PAIRED
 from fa_sweep.sweeping.outcomes import Outcome
 
 EVENTS = ("reached", "at_end", "converged", "diverged")
-METHOD = (
+METHODS = (
+    *ALWAYS,
     "The results decided how many seeds this sweep has. Its intervals of fractions, of restricted mean times and of their "
     "paired differences are therefore confidence sequences: a mixture of bets against each possible value, weighted by the "
     "arcsine law (Robbins, 1970; Waudby-Smith and Ramdas, 2024). They hold at all numbers of seeds simultaneously. A p value "
     "is one divided by the largest capital of the bets against no difference (an e-value), and holds at all numbers of seeds, "
-    "too. Other intervals and p values are left out, because they would be wrong."
+    "too.",
+    "All other numbers are descriptions, without intervals and tests, because those would be wrong here: survival curves "
+    "(Kaplan-Meier, with runs that never converge censored at the horizon), median times, and medians and interquartile means "
+    "of values. A diverged run counts with the worst value: 0 for accuracies, infinite for losses and errors.",
+    "docs/statistics.md shows in simulations how often these intervals cover the truth and how often the rules err.",
 )
 
 

@@ -20,7 +20,7 @@ VERDICTS = {DIFFERS: "a difference is shown", EQUIVALENT: "equivalence within th
 
 
 def design_sentences(frames: Frames, names: Names) -> list[str]:
-    """Write the findings about the design, one fact each; none for a grid."""
+    """Write the findings about the design that a reader has to know first, one fact each; none for a grid."""
     return [*_tuning(frames), *_sequential(frames, names)]
 
 
@@ -41,6 +41,13 @@ def _tuning(frames: Frames) -> Iterator[str]:
             "The choice saw the same evaluation examples as the tests, because the task has no validation data. Only the seeds "
             "are fresh."
         )
+
+
+def choice_sentences(frames: Frames) -> Iterator[str]:
+    """Write what each group chose on the tuning seeds, one fact each; none without tuning."""
+    design = frames.about.design
+    if not is_tuned(design):
+        return
     if not frames.choices:
         yield "The sweep of the tuning stage is no longer there, so the report cannot show what else was tried."
         return

@@ -1,12 +1,19 @@
 """The methods of a report in words, as its last section lists them."""
 
-METHODS = (
+ALWAYS = (
     "The unit is a run. A group is one combination of all swept factors except the seed, and n is its number of runs. Some "
     "groups are the same set of trainings, for example if their mode ignores the setting in which they differ, or if the "
     "same runs are judged by two criteria. Such groups are not tested against each other.",
     "First reach: the first evaluation that meets the criterion. At the end: the last evaluation meets it. Converged: from "
     "some evaluation on, all evaluations meet it, to the end and at least train.hold of them. Diverged: the output or the "
     "loss became non-finite. A diverged run never counts as converged, whatever came before.",
+    "Angles lie between 0 and 180 degrees, because the cosine keeps its sign. They are measured over the whole evaluation "
+    "set with the current weights. An angle is undefined if either vector is zero or non-finite. Undefined angles are left "
+    "out and counted.",
+)
+# Of sweeps whose number of seeds was decided beforehand.
+METHODS = (
+    *ALWAYS,
     "Fractions have Wilson's 95 % interval. Time to convergence is estimated by Kaplan-Meier with log-log bands, and with "
     "Wilson's interval where these are undefined. The bands are pointwise: each holds for one step. Runs that never "
     "converge, including diverged runs, are censored at the horizon, the last step at which convergence could begin. The "
@@ -52,7 +59,4 @@ METHODS = (
     "the tests of means show equivalence too easily: docs/statistics.md has the rates. Holm's correction is over the tests of "
     "the table.",
     "docs/statistics.md shows how often each interval covers the truth, and how often each test rejects, in simulations.",
-    "Angles lie between 0 and 180 degrees, because the cosine keeps its sign. They are measured over the whole evaluation "
-    "set with the current weights. An angle is undefined if either vector is zero or non-finite. Undefined angles are left "
-    "out and counted.",
 )

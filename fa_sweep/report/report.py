@@ -119,7 +119,7 @@ def _write_documents(analysis: Analysis, drawn: list[Drawn], out: Path, formats:
         "look_at": runs_to_look_at(frames),
         "figures": list(zip(drawn, pictures, strict=True)),
         "dark": dark_colours(pictures),
-        "methods": (anytime.METHOD, *METHODS) if frames.about.is_sequential else METHODS,
+        "methods": anytime.METHODS if frames.about.is_sequential else METHODS,
         "fixed": fixed_settings(frames),
         "varied": [*frames.factors, "seed"] if frames.runs["seed"].nunique() > 1 else frames.factors,
         "environment": {**_reader_environment(), "written": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"},

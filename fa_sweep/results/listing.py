@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from fa_sweep.decisions.taken import in_words
 from fa_sweep.errors import ConfigError, Unreadable
 from fa_sweep.sweeping.catalogue import Catalogue, Entry
 from fa_sweep.sweeping.folder import OUTPUTS, Sweep, catalogued
@@ -30,6 +31,7 @@ class Listed:
         size: The size of its folder in bytes. Runs that it reuses are in other folders.
         tags: The tags that the user gave it.
         folder: The path of its folder.
+        design: What its design is, in a few words; empty for a grid.
     """
 
     id: str
@@ -46,6 +48,7 @@ class Listed:
     size: int
     tags: tuple[str, ...]
     folder: str
+    design: str
 
 
 def listed(outputs: Path = OUTPUTS, *, most: int | None = None, single: bool = True) -> list[Listed]:
@@ -102,6 +105,7 @@ def _listed(sweep: Sweep, entry: Entry, catalogue: Catalogue) -> Listed:
         size=folder_size(sweep.folder),
         tags=labels.tags,
         folder=str(sweep.folder),
+        design=in_words(record.design),
     )
 
 

@@ -58,7 +58,8 @@ def table_of(content: bytes, path: Path, columns: Sequence[str] | None = None) -
     """
     try:
         with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
-            table = file.read(columns=columns).combine_chunks()
+            # Threads would save nothing here, and on a busy machine their end may abort the process at its exit.
+            table = file.read(columns=columns, use_threads=False).combine_chunks()
     except (OSError, pa.ArrowException, MemoryError, OverflowError, ValueError, KeyError, TypeError) as error:
         raise Unreadable(f"{path} is damaged, or is not a Parquet file: {_said(error)}") from error
     if len(set(table.column_names)) < len(table.column_names):

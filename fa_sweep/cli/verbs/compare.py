@@ -4,6 +4,7 @@ import click
 
 from fa_sweep.cli import console
 from fa_sweep.cli.verbs.common import WIDTH, as_json, counted, print_json, shortened, sweeps_argument
+from fa_sweep.decisions.taken import is_sequential
 from fa_sweep.errors import ConfigError
 from fa_sweep.results.differences import differences
 from fa_sweep.results.selection import find
@@ -35,6 +36,7 @@ def command(called: tuple[str, ...], *, as_json: bool) -> None:
     jobs = united([sweep.jobs for sweep in sweeps])
     twice = sum(len(sweep.jobs) for sweep in sweeps) - len(jobs)
     click.echo()
-    click.echo(console.summary(jobs, UnitedRecords([sweep.records(quiet=True) for sweep in sweeps])))
+    records = UnitedRecords([sweep.records(quiet=True) for sweep in sweeps])
+    click.echo(console.summary(jobs, records, anytime=any(is_sequential(sweep.record.design) for sweep in sweeps)))
     if twice:
         click.echo(f"{counted(twice, 'run')} of several of these sweeps {'is' if twice == 1 else 'are'} counted once.")

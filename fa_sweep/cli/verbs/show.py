@@ -7,6 +7,7 @@ import click
 
 from fa_sweep.cli import console
 from fa_sweep.cli.verbs.common import WIDTH, as_json, counted, print_json, sweeps_argument
+from fa_sweep.decisions.taken import is_sequential
 from fa_sweep.process.resources import in_bytes
 from fa_sweep.report.description import described
 from fa_sweep.results.listing import listed_one
@@ -34,6 +35,7 @@ def command(called: str | None, *, as_json: bool) -> None:
         "id": one.id,
         "name": one.name,
         "tags": ", ".join(one.tags),
+        "design": one.design,
         "when": f"{one.when} UTC",
         "command": one.command,
         "folder": f"{one.folder} ({in_bytes(one.size)})",
@@ -47,6 +49,6 @@ def command(called: str | None, *, as_json: bool) -> None:
     for line in described(jobs):
         click.echo(fill(line, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False))
     click.echo()
-    click.echo(console.summary(jobs, records))
+    click.echo(console.summary(jobs, records, anytime=is_sequential(sweep.record.design)))
     for failed in dict.fromkeys(map(str, sweep.failures.values())):
         click.echo(f"failed: {failed}")

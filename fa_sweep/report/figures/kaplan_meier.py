@@ -41,9 +41,9 @@ def draw_survival(curve: pd.DataFrame, split: list[Panel], names: Names) -> Draw
         _draw_at_risk(table, curve, panels[number], main, (lines[row], 0.05 * columns))
         if column == 0:
             main.set_ylabel("fraction not yet converged")
+    bands = "" if curve["low"].isna().all() else ", with pointwise 95 % bands (each holds for one step)"
     caption = (
-        "Kaplan-Meier estimate of the fraction of runs that have not yet converged, with pointwise 95 % bands (each holds "
-        "for one step). The rows below the axis name each group and count its runs still at risk. A plus sign marks runs that "
+        f"Kaplan-Meier estimate of the fraction of runs that have not yet converged{bands}. The rows below the axis name each group and count its runs still at risk. A plus sign marks runs that "
         "never converge, including any that diverged; they are censored at the horizon, the last step at which convergence can "
         "begin."
     )

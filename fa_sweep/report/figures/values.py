@@ -65,10 +65,11 @@ def draw_values(analysis: Analysis, outcome: ValueOutcome, metric: str, shown: S
         log_scale(axes, "x")
     name = words if measure.reading == "area" else words.partition(" ")[2]
     caption = f"Each point is the {name} of one run" + (f" {WHERE[measure.reading]}" if measure.reading != "area" else "")
+    caption += ". Above the points, the thin line extends from the first to the third quartile, and the diamond is the median. "
     caption += (
-        ". Above the points, the thin line extends from the first "
-        "to the third quartile, and the diamond is the median. The thick line is its 95 % interval, which needs at least six "
-        "runs. The text on the right gives both."
+        "It has no interval, because the results decided how many runs there are."
+        if frames.about.is_sequential
+        else "The thick line is its 95 % interval, which needs at least six runs. The text on the right gives both."
     )
     infinite = int((~np.isfinite(data["value"])).sum())
     if (data["outcome"] == "diverged").any():
