@@ -14,7 +14,7 @@ from scipy import stats
 from fa_sweep._typing import Array
 from fa_sweep.report.intervals import FEWEST_FOR_A_MEAN, Interval
 
-HALVINGS = 50
+HALVINGS = 35  # of levels between 0 and 1, so that p is exact to ten decimal places
 
 
 def of_mean(differences: Array, margin: float) -> float:

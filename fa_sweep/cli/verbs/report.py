@@ -36,8 +36,8 @@ class Once(click.Option):
 
 
 @click.command(
-    help="Write the convergence report of a sweep, by default of the newest one, or one report of several sweeps together. "
-    "With --experiment, read them from MLflow instead of the ledger: by default all sweeps of the experiment."
+    help="Write the report of a sweep, by default of the newest one, or one report of several sweeps together. "
+    "With --experiment, read them from MLflow instead: by default all sweeps of the experiment."
 )
 @sweeps_argument("called")
 @click.option("--sweep", "also", multiple=True, hidden=True)
@@ -52,22 +52,21 @@ class Once(click.Option):
     "outcomes",
     multiple=True,
     metavar="OUTCOME",
-    help="What to compare: converged, or METRIC:end, METRIC:best or METRIC:area (the mean over the training). Repeat it for "
-    "several; the first one is the primary outcome. Default: the setting outcomes of the sweep.",
+    help="converged, or METRIC:end, :best or :area. Repeat it for more; the first is primary.",
 )
 @click.option(
     "--margin",
     cls=Once,
     type=float,
     metavar="NUMBER",
-    help="Groups are equivalent if they differ by less than this in the primary outcome (fractions: 0.05 is 5 points).",
+    help="Test for equivalence: a difference below this in the primary outcome.",
 )
 @click.option(
     "--compare",
     "compared",
     cls=Once,
     metavar="factor=NAME",
-    help="Compare only groups that differ in this factor alone, each with its first level or with --reference LEVEL.",
+    help="Compare only groups that differ in this alone (--reference LEVEL).",
 )
 @click.option("--all-pairs", is_flag=True, help="Compare every pair of groups.")
 @click.option("--no-attach", is_flag=True, help="Do not log the report on the sweep's MLflow run.")
