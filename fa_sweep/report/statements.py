@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fa_sweep.report.analysis import Analysis
-from fa_sweep.report.designs import design_sentences
+from fa_sweep.report.designs import choice_sentences, design_sentences
 from fa_sweep.report.formatting import counted, median_steps, points, steps
 from fa_sweep.report.frames import Frames
 from fa_sweep.report.pairs import ITSELF, without_reference
@@ -37,11 +37,8 @@ def findings(analysis: Analysis) -> list[str]:
     sentences = _stated(analysis, present, comparisons) if analysis.is_stated else _default(analysis, present, comparisons)
     sentences += [*_angles(present), *_one_set(frames, present), _no_reference(analysis), *_differ_besides(analysis)]
     sentences += [f"Not learned: {text}." for text in frames.advice]
-    return [
-        names.shorten(sentence)
-        for sentence in [*design, *sentences, *_exceptions(frames, present), _earlier(frames)]
-        if sentence
-    ]
+    whole = [*design, *sentences, *choice_sentences(frames), *_exceptions(frames, present), _earlier(frames)]
+    return [names.shorten(sentence) for sentence in whole if sentence]
 
 
 def _stated(analysis: Analysis, present: pd.DataFrame, comparisons: pd.DataFrame) -> list[str]:

@@ -43,9 +43,9 @@ def draw_survival(curve: pd.DataFrame, split: list[Panel], names: Names) -> Draw
             main.set_ylabel("fraction not yet converged")
     bands = "" if curve["low"].isna().all() else ", with pointwise 95 % bands (each holds for one step)"
     caption = (
-        f"Kaplan-Meier estimate of the fraction of runs that have not yet converged{bands}. The rows below the axis name each group and count its runs still at risk. A plus sign marks runs that "
-        "never converge, including any that diverged; they are censored at the horizon, the last step at which convergence can "
-        "begin."
+        f"Kaplan-Meier estimate of the fraction of runs that have not yet converged{bands}. The rows below "
+        "the axis name each group and count its runs still at risk. A plus sign marks runs that never converge, "
+        "including any that diverged; they are censored at the horizon, the last step at which convergence can begin."
     )
     shown = of_groups(curve, split)
     return Drawn("survival", figure, shown, "Time to convergence", caption, _alt_survival(shown, names))
