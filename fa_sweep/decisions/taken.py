@@ -33,6 +33,24 @@ def is_first_stage(design: Mapping[str, Any]) -> bool:
     return design.get("kind") == TUNE and design.get("stage") == TUNING
 
 
+def check_together(designs: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse to put a tuned sweep together with its own tuning stage.
+
+    Args:
+        designs: The design in the record of each sweep, by the sweep's id.
+
+    Raises:
+        ConfigError: The runs that chose the settings would count in the test of the choice.
+    """
+    for sweep, design in designs.items():
+        stage = design.get("tuning")
+        if is_tuned(design) and stage in designs:
+            raise ConfigError(
+                f"{stage} is the tuning stage of {sweep}; together, the runs that chose the settings would count in their "
+                "test: look at them one by one"
+            )
+
+
 def in_words(design: Mapping[str, Any]) -> str:
     """Return what a design is in a few words; empty for a grid."""
     if is_sequential(design):

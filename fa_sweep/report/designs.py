@@ -9,7 +9,7 @@ from fa_sweep.decisions.choice import CONVERGED, Choice, Scored, label
 from fa_sweep.decisions.course import FRACTIONS, TIMES, Course
 from fa_sweep.decisions.looks import DIFFERS, EQUIVALENT, Compared, Look
 from fa_sweep.decisions.rules import FINAL, FRACTION
-from fa_sweep.decisions.taken import course_of, is_tuned
+from fa_sweep.decisions.taken import course_of, is_first_stage, is_tuned
 from fa_sweep.report.cells import Table
 from fa_sweep.report.formatting import counted, number, p_value, percent, percent_range, points
 from fa_sweep.report.frames import Frames
@@ -29,6 +29,11 @@ def design_sentences(frames: Frames, names: Names) -> list[str]:
 
 def _tuning(frames: Frames) -> Iterator[str]:
     design = frames.about.design
+    if is_first_stage(design):
+        yield (
+            "This is the tuning stage: these runs chose the settings of another sweep. The best of many values looks better "
+            "here than it is, so compare the choices on the fresh seeds of that sweep."
+        )
     if not is_tuned(design):
         return
     first, count = int(design["first_seed"]), int(design["seeds"])

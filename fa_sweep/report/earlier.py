@@ -1,5 +1,7 @@
 """Find earlier looks at the same question: sweeps in the ledger that ran some of a sweep's groups with different seeds.
 
+Earlier sweeps whose results chose settings, or the number of seeds, are found with the same seeds, too.
+
 Intervals and p values are valid if the number of runs was decided beforehand. Looking at the results, adding seeds and looking
 again gives "significant" results too often. The report cannot correct for this, but it can tell the reader about earlier looks.
 """
@@ -9,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fa_sweep.decisions.taken import is_first_stage
+from fa_sweep.decisions.taken import is_first_stage, is_sequential
 from fa_sweep.errors import ConfigError, Unreadable
 from fa_sweep.report.trainings import trajectory_of
 from fa_sweep.sweeping.folder import OUTPUTS, Sweep, catalogued
@@ -28,6 +30,8 @@ class EarlierLook:
         runs: The number of runs that the earlier sweep has in these groups.
         shared: The number of runs in these groups that both sweeps have.
         here: The number of runs that the present sweep has in these groups.
+        decided: What the shared runs decided in the earlier sweep: "settings", or "seeds" (how many there are); empty for
+            nothing.
     """
 
     id: str
@@ -35,6 +39,7 @@ class EarlierLook:
     runs: int
     shared: int
     here: int
+    decided: str = ""
 
     def __str__(self) -> str:
         groups = "1 of these groups" if self.groups == 1 else f"{self.groups} of these groups"
@@ -60,13 +65,15 @@ def earlier_looks(sweep: Sweep, jobs: Sequence[Job], outputs: Path = OUTPUTS) ->
     found = []
     for other in before[-MOST_LOOKED_AT:]:
         with contextlib.suppress(Unreadable, ConfigError, OSError):  # other code reports unreadable sweeps
-            if is_first_stage(other.record.design):  # its seeds are apart from those of all tests
-                continue
+            design = other.record.design
+            decided = "settings" if is_first_stage(design) else "seeds" if is_sequential(design) else ""
             theirs = {group: seeds for group, seeds in _seeds_by_group(other.jobs).items() if group in mine}
-            if any(seeds != mine[group] for group, seeds in theirs.items()):
+            shared = sum(len(theirs[group] & mine[group]) for group in theirs)
+            # Seeds that chose settings are a look at the groups only if the present sweep has them, too.
+            looked = decided != "settings" and any(seeds != mine[group] for group, seeds in theirs.items())
+            if looked or (decided and shared):
                 runs, here = (sum(len(part[group]) for group in theirs) for part in (theirs, mine))
-                shared = sum(len(theirs[group] & mine[group]) for group in theirs)
-                found.append(EarlierLook(other.id, len(theirs), runs, shared, here))
+                found.append(EarlierLook(other.id, len(theirs), runs, shared, here, decided if shared else ""))
     return found
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from fa_sweep.decisions.choice import Choice
 from fa_sweep.decisions.looks import Look
-from fa_sweep.decisions.taken import choices_of, is_sequential, is_tuned, looks_of
+from fa_sweep.decisions.taken import check_together, choices_of, is_sequential, is_tuned, looks_of
 from fa_sweep.errors import ConfigError, Unreadable
 from fa_sweep.process.notices import say_once
 from fa_sweep.report.earlier import EarlierLook, earlier_looks
@@ -211,7 +211,11 @@ def together(parts: Sequence[Part], *, every_metric: bool = False) -> Frames:
     Args:
         parts: The sweeps.
         every_metric: Whether the histories have every metric, and not only those that a report needs.
+
+    Raises:
+        ConfigError: One is the tuning stage of another one.
     """
+    check_together({part.about.id: part.about.design for part in parts})
     jobs = united([part.jobs for part in parts])
     records = UnitedRecords([part.records for part in parts])
     names = {(job.run_id, job.id): job.name for job in jobs}

@@ -7,6 +7,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
+from fa_sweep.decisions.taken import is_first_stage
+from fa_sweep.process.notices import say_once
 from fa_sweep.report.frames import About, Frames, Part, environments, make_frames, together
 from fa_sweep.tracking import tagnames
 from fa_sweep.tracking.opening import reported
@@ -28,6 +30,11 @@ def from_mlflow(uri: str, experiment: str, called: Sequence[str] = ()) -> Frames
     with reported(uri):
         sweeps = [read_sweep(uri, experiment, sweep_id) for sweep_id in sweep_ids(uri, experiment, called)]
     parts = [Part(_about(sweep, experiment), sweep.jobs, sweep.records) for sweep in sweeps]
+    stages = [part for part in parts if is_first_stage(part.about.design)]
+    if not called and len(stages) < len(parts):
+        for part in stages:
+            say_once(f"{part.about.id} is a tuning stage; the report of the whole experiment leaves it out")
+        parts = [part for part in parts if part not in stages]
     if len(parts) > 1:
         return together(parts)
     (part,) = parts

@@ -5,13 +5,14 @@ significant if its corrected p value is below 5 %.
 "Not significant" does not claim that the groups are equal.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from fa_sweep.report.analysis import Analysis
 from fa_sweep.report.designs import choice_sentences, design_sentences
+from fa_sweep.report.earlier import EarlierLook
 from fa_sweep.report.formatting import counted, median_steps, points, steps
 from fa_sweep.report.frames import Frames
 from fa_sweep.report.pairs import ITSELF, without_reference
@@ -37,7 +38,7 @@ def findings(analysis: Analysis) -> list[str]:
     sentences = _stated(analysis, present, comparisons) if analysis.is_stated else _default(analysis, present, comparisons)
     sentences += [*_angles(present), *_one_set(frames, present), _no_reference(analysis), *_differ_besides(analysis)]
     sentences += [f"Not learned: {text}." for text in frames.advice]
-    whole = [*design, *sentences, *choice_sentences(frames), *_exceptions(frames, present), _earlier(frames)]
+    whole = [*design, *sentences, *choice_sentences(frames), *_exceptions(frames, present), *_earlier(frames)]
     return [names.shorten(sentence) for sentence in whole if sentence]
 
 
@@ -227,18 +228,34 @@ def _exceptions(frames: Frames, groups: pd.DataFrame) -> Iterator[str]:
         yield f"{counted(len(about.failed), 'run')} ended in an error."
 
 
-def _earlier(frames: Frames) -> str:
+def _earlier(frames: Frames) -> Iterator[str]:
     looks = frames.about.earlier
-    if not looks:
-        return ""
-    more = f"; and {len(looks) - 3} more" if len(looks) > 3 else ""
-    if frames.about.is_sequential:
-        return (
-            f"This is not the first look at these groups: {'; '.join(map(str, looks[-3:]))}{more}. The intervals hold at every "
-            "number of seeds, so an earlier look at the same seeds in the same order does no harm. A rule that was chosen "
-            "after such a look does."
+    chose = [look for look in looks if look.decided == "settings"]
+    if chose:
+        runs = sum(look.shared for look in chose)
+        yield (
+            f"{_ids(chose)} chose settings on {counted(runs, 'of these runs', 'of these runs')}. If the settings of this sweep "
+            "are the chosen ones, they look better here than they are; only fresh seeds can test them."
         )
-    return (
-        f"This is not the first look at these groups: {'; '.join(map(str, looks[-3:]))}{more}. If the number of seeds was "
-        "decided after an earlier look, the intervals are too narrow and the p values too small."
-    )
+    stopped = [look for look in looks if look.decided == "seeds"]
+    if stopped and not frames.about.is_sequential:
+        yield (
+            f"The results of {_ids(stopped)}, whose runs this sweep contains, decided how many seeds there are. The intervals "
+            "here are therefore too narrow, and the p values too small; those of the sequential sweep hold."
+        )
+    rest = [look for look in looks if not look.decided or (look.decided == "seeds" and frames.about.is_sequential)]
+    if rest:
+        more = f"; and {len(rest) - 3} more" if len(rest) > 3 else ""
+        first = f"This is not the first look at these groups: {'; '.join(map(str, rest[-3:]))}{more}. "
+        yield first + (
+            "The intervals hold at every number of seeds, so an earlier look at the same seeds in the same order does no harm. "
+            "A rule that was chosen after such a look does."
+            if frames.about.is_sequential
+            else "If the number of seeds was decided after an earlier look, the intervals are too narrow and the p values too "
+            "small."
+        )
+
+
+def _ids(looks: Sequence[EarlierLook]) -> str:
+    more = f" and {len(looks) - 3} more" if len(looks) > 3 else ""
+    return ", ".join(look.id for look in looks[-3:]) + more

@@ -140,7 +140,11 @@ def test_a_report_has_no_p_value_that_a_fixed_number_of_seeds_would_need(fa_swee
     assert "Sequential design: seeds were added 4 at a time" in text
     assert "It stopped after" in text
     assert "McNemar exact, p" not in text
-    assert "Wilcoxon signed-rank, p" not in text
+    assert "Wilcoxon" not in text
+    assert "Wilson" not in text
+    assert "99.999" not in text
+    assert "Primary outcome: convergence (the fraction of runs and the time), about which the sweep's rule decides" in text
+    assert not (out / "figures" / "final_differences.png").exists()
     assert "significant" not in text.partition("## Methods")[0]
     comparisons = result.compare("symmetric")
     assert comparisons[[name for name in comparisons if name.startswith("p_")]].isna().all(axis=None)
@@ -150,6 +154,43 @@ def test_a_report_has_no_p_value_that_a_fixed_number_of_seeds_would_need(fa_swee
     looks = result.looks
     assert set(looks["seeds"]) == set(range(4, int(looks["seeds"].max()) + 1, 4))
     assert (out / "figures" / "looks.png").exists()
+
+
+def test_a_later_sweep_of_the_same_runs_says_that_their_results_decided_how_many_there_are(fa_sweep, tmp_path):
+    assert decide(fa_sweep, "seed=range(8)", "decide.rule=equivalence", "decide.margin=0.01") == 0
+    assert fa_sweep(*short(GROUPS[0], "seed=range(8)")) == 0
+    first, second = all_sweeps()
+    text = fa.load(second.id).report(tmp_path / "out").with_name("findings.txt").read_text()
+    assert f"The results of {first.id}, whose runs this sweep contains, decided how many seeds there are" in text
+    text = fa.load(first.id, second.id).report(tmp_path / "both").with_name("findings.txt").read_text()
+    assert "The results decided how many seeds there are, so no ordinary p values are shown" in text
+    assert "McNemar" not in text
+
+
+@pytest.mark.parametrize("verb", ["show", "compare"])
+def test_verbs_show_intervals_that_hold(fa_sweep, capfd, verb):
+    assert decide(fa_sweep, "seed=range(8)", "decide.rule=equivalence", "decide.margin=0.01") == 0
+    assert fa_sweep(*short(GROUPS[0], "seed=range(8)")) == 0
+    first, second = (sweep.id for sweep in all_sweeps())
+    capfd.readouterr()
+    status, out, _ = run_verb(capfd, verb, *([first] if verb == "show" else [first, second]))
+    assert status == 0
+    assert "valid although the results decided" in " ".join(out.split())
+    if verb == "show":
+        assert "sequential: equivalence in converged, 4 seeds at a time, at most 8" in out
+
+
+def run_verb(capfd, *words):
+    from fa_sweep.cli.verbs.group import main
+
+    status = main(words)
+    return status, *capfd.readouterr()
+
+
+@pytest.mark.parametrize("argument", ["outcomes=[loss:end]", "margin=0.1"])
+def test_settings_of_reports_with_a_fixed_number_of_seeds_are_refused(fa_sweep, capfd, argument):
+    line = refused(fa_sweep, capfd, ["-m", "design=decide", "feedback=symmetric,random", argument])
+    assert "decide.outcome and decide.margin instead" in line
 
 
 def test_a_call_from_python_is_the_command(fa_sweep):

@@ -7,6 +7,7 @@ from support.commands import refused, short
 
 import fa_sweep as fa
 from fa_sweep.decisions.taken import choices_of
+from fa_sweep.errors import ConfigError
 from fa_sweep.sweeping.folder import all_sweeps
 
 GROUPS = ("feedback=symmetric,shallow", "train.lr=0.003,0.01,0.03", "seed=range(6)", "tune.seeds=5")
@@ -153,6 +154,18 @@ def test_a_report_shows_both_stages_and_tests_on_fresh_seeds_alone(fa_sweep, tmp
     first.folder.rmdir()
     again = fa.load(second.id).report(tmp_path / "again")
     assert "the tuning stage is no longer there" in again.with_name("report.md").read_text()
+
+
+def test_runs_that_chose_settings_do_not_test_them_without_a_word(fa_sweep, tmp_path):
+    assert tune(fa_sweep) == 0
+    first, second = stages()
+    with pytest.raises(ConfigError, match=f"{first.id} is the tuning stage of {second.id}"):
+        _ = fa.load(first.id, second.id).runs
+    text = fa.load(first.id).report(tmp_path / "first").with_name("findings.txt").read_text()
+    assert "This is the tuning stage" in text
+    assert fa_sweep(*short("feedback=symmetric,shallow", "train.lr=0.003", "seed=range(1000000,1000005)")) == 0
+    text = fa.load("newest").report(tmp_path / "again").with_name("findings.txt").read_text()
+    assert f"{first.id} chose settings on 10 of these runs" in text
 
 
 def test_a_call_from_python_returns_the_fresh_seeds(fa_sweep):

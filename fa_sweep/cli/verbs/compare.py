@@ -4,7 +4,7 @@ import click
 
 from fa_sweep.cli import console
 from fa_sweep.cli.verbs.common import WIDTH, as_json, counted, print_json, shortened, sweeps_argument
-from fa_sweep.decisions.taken import is_sequential
+from fa_sweep.decisions.taken import check_together, is_sequential
 from fa_sweep.errors import ConfigError
 from fa_sweep.results.differences import differences
 from fa_sweep.results.selection import find
@@ -19,6 +19,7 @@ def command(called: tuple[str, ...], *, as_json: bool) -> None:
     sweeps = find(called)
     if len(sweeps) < 2:
         raise ConfigError(f"compare was given {counted(len(sweeps), 'sweep')}; give at least two (list shows them)")
+    check_together({sweep.id: sweep.record.design for sweep in sweeps})
     found = differences(sweeps)
     if as_json:
         print_json({"sweeps": [sweep.id for sweep in sweeps], "differences": {one.what: one.levels for one in found}})
