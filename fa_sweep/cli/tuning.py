@@ -1,6 +1,6 @@
 """Conduct a sweep in two stages (`design=tune`): choose settings on tuning seeds, then compare the choices on fresh seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from typing import Any
@@ -80,14 +80,20 @@ class _Tuning:
         """Raise ConfigError if a seed of the sweep is a tuning seed, or if the grids have different seeds."""
         if any(list(grid.lines.values("seed")) != list(self._fresh_seeds) for grid in grids):
             raise ConfigError("the grids have different seeds; a sweep that is tuned needs the same in all of them")
-        for word in self._fresh_seeds:
-            value = word.partition("=")[2]
-            if value.isdecimal() and int(value) in self.seeds:
-                last = self.seeds[-1]
-                raise ConfigError(
-                    f"{word} is one of the tuning seeds, {self.seeds[0]} to {last}; the choice must not see the seeds that it "
-                    f"is tested on: choose other seeds, or tune.first_seed={last + 1}"
-                )
+        # Without a seed on the command line or in a preset's sweep, there is still the one of the settings.
+        own = {self._conductor.composer.settings(next(iter(grid.lines))).seed for grid in grids}
+        given = [word.partition("=")[2] for word in self._fresh_seeds]
+        self.refuse_tuning_seeds({*own, *(int(text) for text in given if text.isdecimal())})
+
+    def refuse_tuning_seeds(self, fresh: Collection[int]) -> None:
+        """Raise ConfigError if one of the fresh seeds is a tuning seed."""
+        shared = sorted(seed for seed in fresh if seed in self.seeds)
+        if shared:
+            last = self.seeds[-1]
+            raise ConfigError(
+                f"seed={shared[0]} is one of the tuning seeds, {self.seeds[0]} to {last}; the choice must not see the seeds that "
+                f"it is tested on: choose other seeds, or tune.first_seed={last + 1}"
+            )
 
     def show_plan(self) -> None:
         """Print the plan of the tuning stage, and what follows it."""
@@ -199,6 +205,7 @@ def _compare(conductor: Conductor, tuning: _Tuning, found: Sequence[Choice], tun
     """Conduct the second stage: the choices on the fresh seeds."""
     grids = tuning.chosen(found)
     jobs, _ = prepare(conductor.candidates(grids), tuning.app, conductor.executor)
+    tuning.refuse_tuning_seeds({job.run.seed for job in jobs})  # before anything is tested, whatever set the seeds
     settings = asdict(tuning.settings)
     design = {"kind": TUNE, "stage": FRESH, "tuning": tuned, **settings, "chosen": tuning.factors, "data": tuning.data}
     with closing(conductor.open(jobs, tuning.app, design)) as opened:

@@ -125,6 +125,11 @@ def test_what_cannot_be_tuned_is_refused_in_one_line(fa_sweep, capfd, argument, 
     assert all(word in line for word in words), line
 
 
+def test_the_seed_of_the_settings_is_no_tuning_seed_either(fa_sweep, capfd):
+    words = ["-m", "design=tune", "feedback=symmetric,random", "train.lr=0.1,0.2", "tune.first_seed=0"]
+    assert "seed=0 is one of the tuning seeds, 0 to 19" in refused(fa_sweep, capfd, words)
+
+
 def test_a_dry_run_shows_the_first_stage_and_what_follows(fa_sweep, capfd):
     assert tune(fa_sweep, "dry_run=true") == 0
     out = capfd.readouterr().out
