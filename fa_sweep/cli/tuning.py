@@ -91,8 +91,8 @@ class _Tuning:
         if shared:
             last = self.seeds[-1]
             raise ConfigError(
-                f"seed={shared[0]} is one of the tuning seeds, {self.seeds[0]} to {last}; the choice must not see the seeds that "
-                f"it is tested on: choose other seeds, or tune.first_seed={last + 1}"
+                f"seed={shared[0]} is one of the tuning seeds, {self.seeds[0]} to {last}; the choice must not see the seeds "
+                f"that it is tested on: choose other seeds, or tune.first_seed={last + 1}"
             )
 
     def show_plan(self) -> None:
