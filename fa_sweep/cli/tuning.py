@@ -191,7 +191,12 @@ class _Tuning:
         close_sweep(opened, self.app, last=False)
         found = self.choices(opened)
         for choice in found:
-            console.say(f"  {label(choice)}: {words(choice, self.settings.by)}")
+            console.say(f"  {label(choice)}: {words(choice, self.settings.by, self.jobs[0].run.task.success.metric)}")
+            if choice.decided_by < 0:
+                console.say(
+                    f"warning: {label(choice)}: nothing distinguishes its best values; try another tune.by, such as loss",
+                    error=True,
+                )
             for name, end in choice.edges.items():
                 console.say(
                     f"warning: {label(choice)} chose the {end} {name} that was tried; the best value may lie beyond. "

@@ -58,12 +58,15 @@ class Choice:
         tried: All combinations that the group tried, in the order of the sweep.
         edges: The chosen factors whose level lies at an end of the numbers that the group tried: "lowest" or "highest".
         tied: How many other combinations have the same score. The first of them is chosen.
+        decided_by: The place in the score at which the choice beats every other combination: 0 if it is what had to be best,
+            larger for a tie-breaker; -1 if nothing distinguishes it from another one.
     """
 
     best: Scored
     tried: tuple[Scored, ...]
     edges: Mapping[str, str]
     tied: int
+    decided_by: int
 
 
 def chosen_factors(jobs: Sequence[Job], per: Sequence[str]) -> list[str]:
@@ -144,12 +147,20 @@ def _final(job: Job, record: Record, event: Events, metric: str) -> float:
 
 def _choice(tried: Sequence[Scored]) -> Choice:
     best = max(tried, key=lambda one: one.score)  # the first of those that tie
-    edges = {}
-    for name, level in best.levels:
+    others = [one.score for one in tried if one is not best]
+    decided_by = max((_first_difference(best.score, score) for score in others), default=0)
+    tied = sum(score == best.score for score in others)
+    edges: dict[str, str] = {}
+    for name, level in best.levels if not tied else ():
         levels = sorted({value for one in tried for other, value in one.levels if other == name and _is_number(value)})
         if _is_number(level) and len(levels) > 1 and level in (levels[0], levels[-1]):
             edges[name] = "lowest" if level == levels[0] else "highest"
-    return Choice(best, tuple(tried), edges, sum(one.score == best.score for one in tried) - 1)
+    return Choice(best, tuple(tried), edges, tied, -1 if tied else decided_by)
+
+
+def _first_difference(score: Sequence[float], other: Sequence[float]) -> int:
+    """Return the first place in which two scores differ; one past their end if in none."""
+    return next((n for n, (a, b) in enumerate(zip(score, other, strict=True)) if a != b), len(score))
 
 
 def _is_number(value: Any) -> bool:
@@ -171,16 +182,33 @@ def beyond(values: Sequence[float], end: str) -> float:
     return float(f"{following:.3e}")
 
 
-def words(choice: Choice, by: str) -> str:
-    """Say in one line what a group chose, and why."""
+def words(choice: Choice, by: str, metric: str = "success metric") -> str:
+    """Say in one line what a group chose, and why.
+
+    Args:
+        choice: The choice.
+        by: "converged", or the metric whose median was to be best.
+        metric: The name of the success metric, which may have broken a tie.
+    """
     best = choice.best
     levels = ", ".join(f"{name}={level}" for name, level in best.levels)
-    why = f"{best.converged} of {best.n} converged" if by == CONVERGED else f"median {by.replace('_', ' ')} {best.median:.4g}"
-    if by == CONVERGED and best.converged:
-        why += f", restricted mean {best.restricted_mean:.4g} steps"
     edge = "".join(f"; {name} is the {end} that was tried" for name, end in choice.edges.items())
-    tied = f"; {choice.tied} more did equally well" if choice.tied else ""
-    return f"{levels} ({why}{edge}{tied})"
+    return f"{levels} ({why(choice, by, metric)}{edge})"
+
+
+def why(choice: Choice, by: str, metric: str = "success metric") -> str:
+    """Say what a group reached with its choice on the tuning seeds, and what broke a tie. See `words` for the arguments."""
+    best = choice.best
+    said = f"{best.converged} of {best.n} converged" if by == CONVERGED else f"median {_plain(by)} {best.median:.4g}"
+    if choice.decided_by < 0:
+        return f"{said}; {choice.tied} more did equally well, and the first is taken"
+    if by == CONVERGED and best.converged:
+        said += f", restricted mean {best.restricted_mean:.4g} steps"
+    return said if choice.decided_by < 2 else f"{said}; a tie, decided by the median final {_plain(metric)}, {best.median:.4g}"
+
+
+def _plain(metric: str) -> str:
+    return metric.replace("_", " ")
 
 
 def label(choice: Choice) -> str:

@@ -104,9 +104,16 @@ class Analysis:
         return self.outcomes[0] == CONVERGED
 
     @property
+    def decides(self) -> str:
+        """What the rule of a sequential sweep decides about (see the setting `decide.outcome`); empty for any other sweep."""
+        return str(self.frames.about.design.get("outcome", "")) if self.frames.about.is_sequential else ""
+
+    @property
     def head(self) -> list[str]:
         """The sentences at the head of a report: the primary outcome, the secondary ones, and the margin of equivalence."""
         first, *others = (self._words(outcome) for outcome in self.outcomes)
+        if self.decides in FRACTIONS and self.decides != CONVERGED:
+            first, others = f"the fraction of runs that {FRACTIONS[self.decides]}", [first, *others]
         sentences = [f"Primary outcome: {first}, {self.chosen}."]
         if others and self.frames.about.is_sequential:
             sentences.append(f"Described without tests: {'; '.join(others)}.")
@@ -188,7 +195,7 @@ def _of_the_rule(frames: Frames, stated: list[str], chosen: str) -> tuple[list[s
     if not outcome:
         return stated, chosen
     first = CONVERGED if outcome in (*FRACTIONS, TIMES) else f"{outcome}:end"
-    return list(dict.fromkeys([first, *(stated or [CONVERGED])])), f"about which the sweep's rule decides ({outcome})"
+    return list(dict.fromkeys([first, *(stated or [CONVERGED])])), "about which the sweep's rule decides"
 
 
 def _tested(frames: Frames, comparisons: pd.DataFrame) -> pd.DataFrame:

@@ -76,7 +76,8 @@ def family_note(comparisons: pd.DataFrame, *, is_primary: bool) -> str:
     family = f"the {'' if tests == 1 else f'{tests} '}p value{'s' * (tests != 1)} of this table"
     role = "Primary outcome." if is_primary else "Secondary outcome, with a family of tests of its own."
     note = f"{role} Holm's correction is over {family}." if tests else role
-    note += " Each interval, and each p value before correction, refers to one comparison by itself."
+    what = "Each interval, and each p value before correction," if tests else "Each interval"
+    note += f" {what} refers to one comparison by itself."
     if "margin" in comparisons and len(comparisons):
         note += (
             f" Equivalence means a difference within +-{formatting.number(comparisons['margin'].iloc[0])}. Its tests (TOST) "

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from fa_sweep.decisions.choice import CONVERGED, Choice, Scored, label
+from fa_sweep.decisions.choice import CONVERGED, Choice, Scored, label, why
 from fa_sweep.decisions.course import FRACTIONS, TIMES, Course
 from fa_sweep.decisions.looks import DIFFERS, EQUIVALENT, Compared, Look
 from fa_sweep.decisions.rules import FINAL, FRACTION
@@ -60,7 +60,7 @@ def choice_sentences(frames: Frames) -> Iterator[str]:
     tried = counted(budgets.pop(), "combination") if len(budgets) == 1 else "not the same number of combinations"
     yield f"Every group tried {tried}."
     for choice in frames.choices[:MOST_GROUPS]:
-        yield f"{label(choice)} chose {_levels(choice.best)} ({_score(choice.best, str(design['by']))})."
+        yield f"{label(choice)} chose {_levels(choice.best)} ({why(choice, str(design['by']), _success(frames))})."
     if len(frames.choices) > MOST_GROUPS:
         yield f"The table of choices holds {len(frames.choices) - MOST_GROUPS} more groups."
     edges = [f"{label(choice)} ({name}, the {end})" for choice in frames.choices for name, end in choice.edges.items()]
@@ -80,10 +80,8 @@ def _levels(one: Scored) -> str:
     return ", ".join(f"{name}={level}" for name, level in one.levels)
 
 
-def _score(one: Scored, by: str) -> str:
-    if by == CONVERGED:
-        return f"{one.converged} of {one.n} converged"
-    return f"median {_plain(by)} {number(one.median, 4)} in {one.n} runs"
+def _success(frames: Frames) -> str:
+    return frames.jobs[0].run.task.success.metric
 
 
 def choice_table(frames: Frames) -> pd.DataFrame:
@@ -117,7 +115,7 @@ def _choices_as_text(frames: Frames) -> Table:
         {
             "group": label(choice),
             "chosen": _levels(choice.best),
-            "on the tuning seeds": _score(choice.best, by),
+            "on the tuning seeds": why(choice, by, _success(frames)),
             "restricted mean steps": number(choice.best.restricted_mean, 4),
             "tried": str(len(choice.tried)),
             "equally good": str(choice.tied),
@@ -193,9 +191,10 @@ def look_table(frames: Frames) -> pd.DataFrame:
 
     Returns:
         A frame with `seeds`, `group`, `reference` (empty for a group alone), `estimate`, `low` and `high` (which hold at all
-        looks simultaneously), `p` (anytime-valid and corrected; NaN for a group alone), `wins` and `losses`, and `verdict`.
+        looks simultaneously), `p` (anytime-valid and corrected; NaN for a group alone), `higher` and `lower` (at how
+        many seeds the group's value is the higher or the lower one), and `verdict`.
     """
-    columns = ["seeds", "group", "reference", "estimate", "low", "high", "p", "wins", "losses", "verdict"]
+    columns = ["seeds", "group", "reference", "estimate", "low", "high", "p", "higher", "lower", "verdict"]
     return pd.DataFrame([row for look in frames.looks for row in _rows(look)], columns=columns)
 
 
@@ -203,12 +202,12 @@ def _rows(look: Look) -> Iterator[dict[str, object]]:
     for group in look.groups:
         yield {
             "seeds": look.n, "group": group.group, "reference": "", "estimate": group.estimate, "low": group.low,
-            "high": group.high, "p": math.nan, "wins": 0, "losses": 0, "verdict": group.verdict,
+            "high": group.high, "p": math.nan, "higher": 0, "lower": 0, "verdict": group.verdict,
         }  # fmt: skip
     for pair in look.comparisons:
         yield {
             "seeds": look.n, "group": pair.group, "reference": pair.reference, "estimate": pair.estimate, "low": pair.low,
-            "high": pair.high, "p": pair.p, "wins": pair.wins, "losses": pair.losses, "verdict": pair.verdict,
+            "high": pair.high, "p": pair.p, "higher": pair.wins, "lower": pair.losses, "verdict": pair.verdict,
         }  # fmt: skip
 
 
@@ -233,7 +232,7 @@ def _looks_as_text(frames: Frames) -> Table:
 
 def _pair_estimate(pair: Compared, course: Course) -> str:
     if course.rule.outcome == FINAL:
-        return f"{pair.wins} won, {pair.losses} lost: {_estimate(pair.estimate, pair.low, pair.high, course)}"
+        return f"higher in {pair.wins}, lower in {pair.losses}: {_estimate(pair.estimate, pair.low, pair.high, course)}"
     return _difference(pair, course)
 
 

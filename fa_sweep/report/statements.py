@@ -5,14 +5,14 @@ significant if its corrected p value is below 5 %.
 "Not significant" does not claim that the groups are equal.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
 from fa_sweep.report.analysis import Analysis
 from fa_sweep.report.designs import choice_sentences, design_sentences
-from fa_sweep.report.earlier import EarlierLook
+from fa_sweep.report.earlier import EarlierLook, Kind
 from fa_sweep.report.formatting import counted, median_steps, points, steps
 from fa_sweep.report.frames import Frames
 from fa_sweep.report.pairs import ITSELF, without_reference
@@ -21,6 +21,24 @@ from fa_sweep.report.statements_of_values import value_sentences
 from fa_sweep.report.trainings import distinct, sets_of_trainings
 from fa_sweep.report.verdicts import equivalence, number_of_tests, test_sentence, verdict
 from fa_sweep.settings.measures import CONVERGED
+
+# What the reader has to know of earlier sweeps, by what they mean for the present one.
+EARLIER = {
+    Kind.OTHER_SEEDS: "This is not the first look at these groups: {looks}. If the number of seeds was decided after an "
+    "earlier look, the intervals are too narrow and the p values too small.",
+    Kind.CHOSE_SETTINGS: "{ids} chose settings on {runs} of these runs. If the settings of this sweep are the chosen ones, "
+    "they look better here than they are; only fresh seeds can test them.",
+    Kind.CHOSE_SEEDS: "The results of {ids}, whose runs this sweep contains, decided how many seeds there are. The intervals "
+    "here are therefore too narrow, and the p values too small; those of the sequential sweep hold.",
+    Kind.MORE_GROUPS: "These runs are part of {ids}, with further groups at the same seeds. If the groups here were picked "
+    "for their results there, they look better than they are.",
+    Kind.SAME_SEEDS: "{ids} looked at {runs} runs with the same seeds and other values of what was tuned. If the tuning "
+    "followed from that look, the seeds here are not fresh.",
+    Kind.SECOND_TRY: "This is not the first look at these groups: {looks}. Every try on other seeds has its own probability of "
+    "an error.",
+    Kind.OTHER_RULE: "{ids} looked at {runs} of these runs with another rule, or with none. If the rule or the outcome was "
+    "chosen after that look, the intervals and p values here do not hold.",
+}
 
 
 def findings(analysis: Analysis) -> list[str]:
@@ -229,33 +247,14 @@ def _exceptions(frames: Frames, groups: pd.DataFrame) -> Iterator[str]:
 
 
 def _earlier(frames: Frames) -> Iterator[str]:
-    looks = frames.about.earlier
-    chose = [look for look in looks if look.decided == "settings"]
-    if chose:
-        runs = sum(look.shared for look in chose)
-        yield (
-            f"{_ids(chose)} chose settings on {counted(runs, 'of these runs', 'of these runs')}. If the settings of this sweep "
-            "are the chosen ones, they look better here than they are; only fresh seeds can test them."
+    """Name earlier sweeps that make the numbers say less than they seem to."""
+    by_kind: dict[Kind, list[EarlierLook]] = {}
+    for look in frames.about.earlier:
+        by_kind.setdefault(look.kind, []).append(look)
+    for kind, looks in by_kind.items():
+        more = f"; and {len(looks) - 3} more" if len(looks) > 3 else ""
+        yield EARLIER[kind].format(
+            ids=", ".join(look.id for look in looks[-3:]) + more,
+            looks="; ".join(map(str, looks[-3:])) + more,
+            runs=sum(look.shared for look in looks),
         )
-    stopped = [look for look in looks if look.decided == "seeds"]
-    if stopped and not frames.about.is_sequential:
-        yield (
-            f"The results of {_ids(stopped)}, whose runs this sweep contains, decided how many seeds there are. The intervals "
-            "here are therefore too narrow, and the p values too small; those of the sequential sweep hold."
-        )
-    rest = [look for look in looks if not look.decided or (look.decided == "seeds" and frames.about.is_sequential)]
-    if rest:
-        more = f"; and {len(rest) - 3} more" if len(rest) > 3 else ""
-        first = f"This is not the first look at these groups: {'; '.join(map(str, rest[-3:]))}{more}. "
-        yield first + (
-            "The intervals hold at every number of seeds, so an earlier look at the same seeds in the same order does no harm. "
-            "A rule that was chosen after such a look does."
-            if frames.about.is_sequential
-            else "If the number of seeds was decided after an earlier look, the intervals are too narrow and the p values too "
-            "small."
-        )
-
-
-def _ids(looks: Sequence[EarlierLook]) -> str:
-    more = f" and {len(looks) - 3} more" if len(looks) > 3 else ""
-    return ", ".join(look.id for look in looks[-3:]) + more

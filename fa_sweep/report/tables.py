@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from fa_sweep.decisions.course import TIMES
 from fa_sweep.report.analysis import Analysis
 from fa_sweep.report.cells import Table, besides, design, estimate, family_note, p_text, without, without_empty
 from fa_sweep.report.designs import design_tables
@@ -28,7 +29,8 @@ def readable_tables(analysis: Analysis) -> list[Table]:
     events, values, pairs = readable_groups(groups), readable_final_values(groups), readable_comparisons(analysis.comparisons)
     one, two = ["group"], ["group", "reference"]
     hidden = ["design", *_starting(pairs, "p", "test", "p of times")]
-    note = family_note(analysis.comparisons, is_primary=analysis.is_convergence_primary)
+    decided = analysis.decides in ("", CONVERGED, TIMES)  # the rule may be about another event
+    note = family_note(analysis.comparisons, is_primary=analysis.is_convergence_primary and decided)
     compared = {CONVERGED: [Table("Comparisons", pairs, without(pairs, hidden), two, note)]}
     for outcome in analysis.measured:
         compared[str(outcome.measure)] = tables_of(outcome)

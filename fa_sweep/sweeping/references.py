@@ -13,7 +13,8 @@ def references(jobs: Iterable[Job], besides: Collection[str] = ()) -> dict[str, 
     - It is the group with symmetric feedback at the same levels of all other factors.
     - If no group has symmetric feedback, the first group's feedback mode is used instead.
     - If, in addition, no two groups differ only in the feedback mode, the reference of all groups is the first group.
-    - If a single group has the feedback mode of the references, it is the reference of all groups, whatever else differs.
+    - If no group has a reference at its levels, and a single group has the feedback mode of the references, as in a union of
+      grids, it is the reference of all groups, whatever else differs.
 
     Args:
         jobs: The jobs of the sweep, in its order.
@@ -29,9 +30,10 @@ def references(jobs: Iterable[Job], besides: Collection[str] = ()) -> dict[str, 
             return dict.fromkeys(groups, first)
         mode = _mode(groups[first])
         at_levels = {group: job for group, job in groups.items() if _mode(job) == mode}
-    if len(at_levels) == 1:
+    found = fitting(at_levels, groups, apart)
+    if len(at_levels) == 1 and found.keys() == at_levels.keys():
         return dict.fromkeys(groups, next(iter(at_levels)))
-    return fitting(at_levels, groups, apart)
+    return found
 
 
 def fitting(candidates: Mapping[str, Job], groups: Mapping[str, Job], apart: Sequence[str]) -> dict[str, str]:

@@ -167,6 +167,33 @@ def test_a_later_sweep_of_the_same_runs_says_that_their_results_decided_how_many
     assert "McNemar" not in text
 
 
+def findings(tmp_path, name, *ids):
+    return fa.load(*ids).report(tmp_path / name).with_name("findings.txt").read_text()
+
+
+def test_a_second_try_and_another_rule_are_named_and_a_continuation_is_not(fa_sweep, tmp_path):
+    equivalence = ("decide.rule=equivalence", "decide.margin=0.01")
+    assert decide(fa_sweep, "seed=range(8)", *equivalence) == 0
+    assert decide(fa_sweep, "seed=range(12)", *equivalence) == 0
+    first, second = (sweep.id for sweep in all_sweeps())
+    assert first not in findings(tmp_path, "continued", second)
+    assert decide(fa_sweep, "seed=range(8)", *equivalence, "decide.outcome=reached") == 0
+    text = findings(tmp_path, "switched", "newest")
+    assert "looked at" in text
+    assert "with another rule, or with none" in text
+    assert "Primary outcome: the fraction of runs that succeeded at some evaluation" in text
+    assert decide(fa_sweep, "seed=range(100,108)", *equivalence) == 0
+    assert "Every try on other seeds has its own probability of an error." in findings(tmp_path, "again", "newest")
+
+
+def test_groups_that_may_have_been_picked_are_named(fa_sweep, tmp_path):
+    assert fa_sweep(*short("feedback=symmetric,random,shallow", "seed=range(4)")) == 0
+    assert fa_sweep(*short("feedback=symmetric,shallow", "seed=range(4)")) == 0
+    first, second = (sweep.id for sweep in all_sweeps())
+    assert f"These runs are part of {first}, with further groups" in findings(tmp_path, "picked", second)
+    assert "These runs are part of" not in findings(tmp_path, "first", first)
+
+
 @pytest.mark.parametrize("verb", ["show", "compare"])
 def test_verbs_show_intervals_that_hold(fa_sweep, capfd, verb):
     assert decide(fa_sweep, "seed=range(8)", "decide.rule=equivalence", "decide.margin=0.01") == 0

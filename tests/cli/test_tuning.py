@@ -173,6 +173,16 @@ def test_runs_that_chose_settings_do_not_test_them_without_a_word(fa_sweep, tmp_
     assert f"{first.id} chose settings on 10 of these runs" in text
 
 
+def test_seeds_that_were_looked_at_with_other_settings_are_not_called_fresh_without_a_word(fa_sweep, tmp_path):
+    assert fa_sweep(*short("feedback=symmetric,shallow", "train.lr=0.05", "seed=range(6)")) == 0
+    (plain,) = all_sweeps()
+    assert tune(fa_sweep) == 0
+    assert tune(fa_sweep) == 0
+    text = fa.load("newest").report(tmp_path / "out").with_name("findings.txt").read_text()
+    assert f"{plain.id} looked at 12 runs with the same seeds and other values of what was tuned" in text
+    assert text.count("what was tuned") == 1
+
+
 def test_a_call_from_python_returns_the_fresh_seeds(fa_sweep):
     settings = {"train.lr": [0.003, 0.01, 0.03], "tune.seeds": 5, "train.steps": 201, "train.eval_every": 50, "train.hold": 2}
     result = fa.tune(feedback=["symmetric", "shallow"], seed=range(6), **settings)

@@ -50,13 +50,26 @@ def test_ties_go_to_the_shorter_time_then_to_the_first(tuned):
     found = tuned({("random", 0.1): [300, 300], ("random", 0.2): [100, 400], ("random", 0.3): [200, 300]})
     assert chosen(found) == {"random": 0.2}  # 500 steps in all, as 0.3 has, and before it
     assert found[0].tied == 1
+    assert found[0].decided_by == -1
     assert found[0].best.restricted_mean == 250
+    assert "1 more did equally well, and the first is taken" in words(found[0], "converged")
+    assert not found[0].edges
 
 
 def test_a_run_that_never_converges_counts_with_the_horizon(tuned):
     (found,) = tuned({("random", 0.1): [4600, 4600, NEVER], ("random", 0.2): [100, 4600, NEVER]})
     assert dict(found.best.levels) == {"train.lr": 0.2}
     assert found.best.restricted_mean == pytest.approx((100 + 4600 + 4600) / 3)
+
+
+def test_what_broke_a_tie_is_said(tuned):
+    (by_time,) = tuned({("random", 0.1): [300, NEVER], ("random", 0.2): [100, NEVER]})
+    assert by_time.decided_by == 1
+    (by_value,) = tuned({("random", 0.1): [DIVERGED, DIVERGED], ("random", 0.2): [NEVER, NEVER]})
+    assert by_value.decided_by == 2
+    assert words(by_value, "converged", "accuracy").startswith(
+        "train.lr=0.2 (0 of 2 converged; a tie, decided by the median final accuracy, 0.75"
+    )
 
 
 def test_by_a_metric_the_median_decides_in_its_direction(tuned):

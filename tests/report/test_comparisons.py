@@ -10,7 +10,7 @@ from support.simulated import DIVERGED, HORIZON, NEVER, simulate
 
 from fa_sweep.report.analysis import analyse
 from fa_sweep.report.comparisons import compare
-from fa_sweep.report.earlier import earlier_looks
+from fa_sweep.report.earlier import Kind, earlier_looks
 from fa_sweep.report.estimates import group_table
 from fa_sweep.report.frames import from_sweep
 from fa_sweep.report.hypotheses import exchange, fisher, mcnemar
@@ -219,8 +219,11 @@ def test_an_extension_after_a_look_is_said(fa_sweep):
         f"not the first look at these groups: {first.id} had 8 of the 16 runs of 2 of these groups, and this sweep adds" in text
     )
     assert "the intervals are too narrow and the p values too small" in text
-    # `second` does not count as an earlier look, because it has the same seeds as `part`.
-    assert [look.id for look in from_sweep(part).about.earlier] == [first.id]
+    # `second` has the same seeds as `part`, but a group more, from which `part` may have been picked.
+    assert [(look.id, look.kind) for look in from_sweep(part).about.earlier] == [
+        (first.id, Kind.OTHER_SEEDS),
+        (second.id, Kind.MORE_GROUPS),
+    ]
     assert from_sweep(other).about.earlier == []
 
 
