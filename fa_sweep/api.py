@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fa_sweep.checks import shown
 from fa_sweep.cli import own_conf
-from fa_sweep.cli.arguments import check_arguments
+from fa_sweep.cli.arguments import check_arguments, with_design
 from fa_sweep.cli.config_files import checked_files
 from fa_sweep.cli.current import carried_out
 from fa_sweep.cli.entry import job, plugins_visible
@@ -141,8 +141,7 @@ def sweep(*words: str, **settings: Any) -> Result:
 
 
 def _sweep(words: Sequence[str], settings: Mapping[str, Any], design: str) -> Result:
-    overrides = [f"design={design}"] if design else []
-    overrides += [word for word in words if word not in ("-m", "--multirun")]
+    overrides = [word for word in words if word not in ("-m", "--multirun")]
     overrides += [_override(name, value) for name, value in settings.items()]
     for override in overrides:
         if not isinstance(override, str) or override.startswith("-"):
@@ -151,6 +150,8 @@ def _sweep(words: Sequence[str], settings: Mapping[str, Any], design: str) -> Re
                 "--config-dir)"
             )
         remember_secrets_of(override)
+    if design:
+        overrides = with_design(design, overrides)
     if not any(_key(override) == "report" for override in overrides):
         overrides.append("report=false")
     with carried_out(["-m", *overrides], quiet=True) as command:
@@ -198,6 +199,8 @@ def _override(name: str, value: Any) -> str:
     """Return a keyword argument as an override of the command line."""
     key = f"+{name}" if name == "experiment" else f"hydra.sweeper.{name}" if name in _DESIGN else name
     value = _plain(value)
+    if name == "exclude" and not all(isinstance(one, str) for one in (value if isinstance(value, list | tuple) else [value])):
+        raise ConfigError(f"exclude is {shown(value)}; it must be a condition, or a list of them, such as 'train.lr > 0.1'")
     if name in _DESIGN:
         return f"{key}={_of_design(name, value)}"
     if isinstance(value, range):

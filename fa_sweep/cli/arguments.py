@@ -188,6 +188,14 @@ def search_path_of(override: Override) -> list[str]:
     return [place.removeprefix("file://") for place in value]
 
 
+def with_design(design: str, words: Sequence[str]) -> list[str]:
+    """Return the words of a sweep with its design. Raises ConfigError if they name a design, too."""
+    for word in words:
+        if group_of(word) == "design":
+            raise ConfigError(f"{word} is given to {design}, which is a design itself; leave it out")
+    return [f"design={design}", *words]
+
+
 def config_flags(arguments: Sequence[str]) -> list[str]:
     """Return the flags and overrides of a command line that say where configurations are, with absolute paths.
 

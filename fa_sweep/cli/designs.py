@@ -22,6 +22,7 @@ from fa_sweep.errors import ConfigError
 from fa_sweep.results.query import Query, parse
 from fa_sweep.settings.identity import run_settings
 from fa_sweep.settings.messages import kind_of
+from fa_sweep.settings.schema import GROUPS
 
 GRIDS, ZIP, EXCLUDE = (f"hydra.sweeper.{name}" for name in ("grids", "zip", "exclude"))
 _EXAMPLE = "[{feedback:symmetric},{feedback:random,train.lr:'0.01,0.03'}]"
@@ -175,6 +176,11 @@ def _points(zipped: Mapping[str, Any], parser: OverridesParser) -> Iterator[list
 
 def _overrides(settings: Mapping[str, Any]) -> list[str]:
     """Return a grid's settings as overrides of the command line."""
+    for name, value in settings.items():
+        if str(name).lstrip("+~").partition(".")[0].partition("/")[0] == "hydra":
+            raise ConfigError(f"a grid sets {name}, which concerns the whole command; give it on the command line")
+        if value is None and str(name).lstrip("+~") in ("experiment", *GROUPS):
+            raise ConfigError(f"a grid sets {name} to null; give it one of its options")
     return [f"{name}={_value(str(name), value)}" for name, value in settings.items()]
 
 

@@ -25,7 +25,7 @@ def logspace(low: int | float, high: int | float, count: int) -> ChoiceSweep:
         ValueError: An end is not positive, both are equal, or there are fewer than two values.
     """
     if not all(0 < end < math.inf for end in (low, high)) or low == high:
-        raise ValueError(f"logspace({low},{high},{count}): the ends must be positive and differ")
+        raise ValueError("the ends must be positive and differ")
     if not isinstance(count, int) or isinstance(count, bool) or not 2 <= count <= MOST_VALUES:
         raise ValueError(
             f"logspace({low},{high},{count}): the number of values must be a whole number from 2 to {MOST_VALUES:,}"

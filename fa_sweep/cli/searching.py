@@ -13,13 +13,11 @@ from typing import Any
 
 from fa_sweep.cli.designs import Grid
 from fa_sweep.cli.lines import key_of
-from fa_sweep.decisions.choice import Choice, Scored
+from fa_sweep.decisions.choice import Scored, is_wide
 from fa_sweep.errors import ConfigError
 from fa_sweep.settings.designs import TuneConfig
 from fa_sweep.sweeping.jobs import Job
 
-WIDE = 10  # a range of positive numbers whose ends differ by this factor is searched on a logarithmic scale
-CLOSE = 0.05  # a choice this close to an end of its range, as a share of the range, lies at its edge
 WORST = -1e18  # stands for a value that is undefined or infinite
 STEPS_PER_FRACTION = 1e9  # larger than any time, so that times only break ties between fractions
 
@@ -42,6 +40,12 @@ class Search:
         self._optuna, self._settings, self._grid = optuna, settings, grids[0]
         columns = {key_of(values[0]): list(values) for values in grids[0].lines.choices if len(values) > 1}
         columns.pop("seed", None)
+        self.ranges: dict[str, list[float]] = {}
+        for key, words in columns.items():
+            numbers = [_number(word.partition("=")[2]) for word in words]
+            if None not in numbers:
+                known = [number for number in numbers if number is not None]
+                self.ranges[key] = [min(known), max(known)]
         own = {key: columns.pop(key) for key in list(columns) if key in settings.per}
         self._space = columns
         self._groups = [list(words) for words in product(*own.values())]
@@ -67,13 +71,11 @@ class Search:
 
     def _word(self, trial: Any, key: str) -> str:
         texts = [word.partition("=")[2] for word in self._space[key]]
-        numbers = [_number(text) for text in texts]
-        known = [number for number in numbers if number is not None]
-        if len(known) < len(texts):
+        if key not in self.ranges:
             return f"{key}={trial.suggest_categorical(key, texts)}"
-        low, high = min(known), max(known)
-        log = low > 0 and high / low >= WIDE
-        if all(isinstance(number, int) for number in known):
+        low, high = self.ranges[key]
+        log = is_wide(low, high)
+        if all(isinstance(_number(text), int) for text in texts):
             return f"{key}={trial.suggest_int(key, low, high, log=log)}"
         return f"{key}={float(f'{trial.suggest_float(key, low, high, log=log):.3e}')!r}"
 
@@ -82,20 +84,6 @@ class Search:
         for word in words:
             lines = lines.with_values(key_of(word), [word])
         return replace(self._grid, lines=lines)
-
-    def with_edges(self, choice: Choice) -> Choice:
-        """Return a choice with those edges alone that lie close to an end of the range that is searched."""
-        edges = {}
-        for name, level in choice.best.levels:
-            numbers = [_number(word.partition("=")[2]) for word in self._space.get(name, ())]
-            known = [number for number in numbers if number is not None]
-            if len(known) < 2 or len(known) < len(numbers):
-                continue
-            scale = math.log if min(known) > 0 and max(known) / min(known) >= WIDE else float
-            low, high, here = scale(min(known)), scale(max(known)), scale(level)
-            if min(here - low, high - here) <= CLOSE * (high - low):
-                edges[name] = "lowest" if here - low < high - here else "highest"
-        return replace(choice, edges=edges)
 
     def tell(self, lines: Mapping[tuple[str, ...], Job], scored: Mapping[str, Scored]) -> None:
         """Report what became of the last batch.

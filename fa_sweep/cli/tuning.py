@@ -12,8 +12,8 @@ from fa_sweep.cli.designs import Grid
 from fa_sweep.cli.lines import Lines
 from fa_sweep.cli.planning import prepare, show_plan, to_train
 from fa_sweep.cli.searching import Search
-from fa_sweep.decisions.choice import Choice, beyond, check_by, choices, chosen_factors, label, words
-from fa_sweep.decisions.taken import FRESH, TUNING
+from fa_sweep.decisions.choice import Choice, beyond, check_by, chosen_factors, label, words
+from fa_sweep.decisions.taken import FRESH, TUNING, choices_of
 from fa_sweep.errors import ConfigError
 from fa_sweep.settings.designs import TUNE
 from fa_sweep.settings.schema import AppConfig
@@ -62,6 +62,10 @@ class _Tuning:
             for grid, own in zip(grids, self.validates, strict=True)
         ]
         self._grid_of_search = list(self.grids)
+        if any("seed" in condition.names for grid in grids for condition in grid.exclude):
+            raise ConfigError(
+                "hydra.sweeper.exclude has a condition on the seed, but the choice is made on other seeds; leave the seed out"
+            )
         self._fresh_seeds = grids[0].lines.values("seed")
         self._check_seeds(grids)
         self._search = Search(settings, self.grids) if settings.search == "optuna" else None
@@ -120,7 +124,13 @@ class _Tuning:
         return self._conductor.open(self.jobs, self.app, self._design(), stage=TUNING)
 
     def _design(self) -> dict[str, Any]:
-        return {"kind": TUNE, "stage": TUNING, **asdict(self.settings), "data": self.data}
+        return {"kind": TUNE, "stage": TUNING, **self.chosen_how}
+
+    @property
+    def chosen_how(self) -> dict[str, Any]:
+        """How the choice is made, for the records of both stages."""
+        ranges = {} if self._search is None else {"ranges": self._search.ranges}
+        return {**asdict(self.settings), "data": self.data, **ranges}
 
     def search(self, opened: Sweep) -> list[Any]:
         """Train all combinations, and further ones if that is asked for. Returns Hydra's JobReturn of each trained job."""
@@ -172,8 +182,7 @@ class _Tuning:
 
     def choices(self, opened: Sweep) -> list[Choice]:
         """Return what each group chooses so far."""
-        found = choices(self.jobs, opened.records(quiet=True), self.settings.per, self.settings.by)
-        return found if self._search is None else list(map(self._search.with_edges, found))
+        return choices_of(opened.record.design, self.jobs, opened.records(quiet=True))
 
     def chosen(self, found: Sequence[Choice]) -> list[Grid]:
         """Return one grid per choice: its settings on the fresh seeds, and on the test data if validation data chose them."""
@@ -211,8 +220,7 @@ def _compare(conductor: Conductor, tuning: _Tuning, found: Sequence[Choice], tun
     grids = tuning.chosen(found)
     jobs, _ = prepare(conductor.candidates(grids), tuning.app, conductor.executor)
     tuning.refuse_tuning_seeds({job.run.seed for job in jobs})  # before anything is tested, whatever set the seeds
-    settings = asdict(tuning.settings)
-    design = {"kind": TUNE, "stage": FRESH, "tuning": tuned, **settings, "chosen": tuning.factors, "data": tuning.data}
+    design = {"kind": TUNE, "stage": FRESH, "tuning": tuned, **tuning.chosen_how, "chosen": tuning.factors}
     with closing(conductor.open(jobs, tuning.app, design)) as opened:
         returns = conductor.train(opened, to_train(jobs), grids)
         close_sweep(opened, tuning.app)

@@ -6,7 +6,7 @@ settings, or whose runs vary more, would otherwise look better than it is.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from fa_sweep.sweeping.shards import Record
 from fa_sweep.tasks import METRICS
 
 CONVERGED = "converged"
+WIDE = 10  # the factor between the ends of a range from which it is searched on a logarithmic scale
+CLOSE = 0.05  # a choice this close to an end of its range, as a share of the range, lies at its edge
 _ACCURACIES = ("accuracy", "accuracy_sampled")
 Levels = tuple[tuple[str, Any], ...]
 
@@ -167,6 +169,31 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def with_edges(choice: Choice, ranges: Mapping[str, Sequence[float]]) -> Choice:
+    """Return a choice with those edges alone that lie close to an end of the range that was searched.
+
+    Args:
+        choice: The choice of a search that tries values inside of ranges.
+        ranges: The lowest and the highest value of each factor that is a number.
+    """
+    edges = {}
+    for name, level in choice.best.levels:
+        if name in ranges and _is_number(level):
+            low, high, here = (_scaled(value, ranges[name]) for value in (*ranges[name], level))
+            if min(here - low, high - here) <= CLOSE * (high - low):
+                edges[name] = "lowest" if here - low < high - here else "highest"
+    return replace(choice, edges=edges)
+
+
+def is_wide(low: float, high: float) -> bool:
+    """Whether a range of positive numbers is so wide that it is searched on a logarithmic scale."""
+    return low > 0 and high / low >= WIDE
+
+
+def _scaled(value: float, ends: Sequence[float]) -> float:
+    return math.log(value) if is_wide(*ends) else float(value)
+
+
 def beyond(values: Sequence[float], end: str) -> float:
     """Return the value that continues a range at its lowest or highest end.
 
@@ -179,6 +206,8 @@ def beyond(values: Sequence[float], end: str) -> float:
     ordered = sorted(values, reverse=end == "lowest")
     last, before = ordered[-1], ordered[-2]
     following = last * last / before if min(ordered) > 0 else 2 * last - before
+    if all(isinstance(value, int) for value in values):  # a setting such as a batch size takes no other numbers
+        return math.ceil(following) if end == "highest" else math.floor(following)
     return float(f"{following:.3e}")
 
 

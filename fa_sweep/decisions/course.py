@@ -77,7 +77,10 @@ class Course:
             _check_metric(settings.outcome, jobs)
         pairs = _pairs(jobs, list(seeds), settings.reference)
         if not rule.about_groups and not pairs:
-            raise ConfigError(f"decide.rule is {settings.rule!r}, but nothing is compared; sweep over two groups or more")
+            remedy = f"name one, such as decide.reference='{first}'" if len(seeds) > 1 else "sweep over two groups or more"
+            raise ConfigError(f"decide.rule is {settings.rule!r}, but no group has another one to be compared with; {remedy}")
+        if settings.outcome in ("converged", TIMES):
+            _check_horizon(settings.outcome, jobs)
         return cls(rule, settings.outcome, tuple(pairs), tuple(seeds), tuple(seeds[first]), settings.round)
 
     def sizes(self) -> list[int]:
@@ -136,6 +139,16 @@ def _pairs(jobs: Sequence[Job], groups: Sequence[str], reference: str | None) ->
             raise ConfigError(f"decide.reference is {reference!r}; {meant}choose one of {'; '.join(groups)}")
         return [(group, reference) for group in groups if group != reference]
     return [(group, its) for group, its in references(jobs).items() if group != its]
+
+
+def _check_horizon(outcome: str, jobs: Sequence[Job]) -> None:
+    """Raise ConfigError if a run has too few evaluations to count as converged."""
+    for train in {id(job.run.train): job.run.train for job in jobs}.values():
+        if train.evaluations() < train.hold:
+            raise ConfigError(
+                f"decide.outcome is {outcome!r}, but no run can count as converged: {train.evaluations()} evaluations are "
+                f"fewer than train.hold, {train.hold}; evaluate more often, or choose another outcome"
+            )
 
 
 def _check_metric(metric: str, jobs: Sequence[Job]) -> None:

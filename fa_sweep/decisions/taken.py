@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from fa_sweep.decisions.choice import Choice, choices
+from fa_sweep.decisions.choice import Choice, choices, with_edges
 from fa_sweep.decisions.course import Course
 from fa_sweep.decisions.looks import Look
 from fa_sweep.errors import ConfigError
@@ -107,4 +107,6 @@ def choices_of(design: Mapping[str, Any], jobs: Sequence[Job], records: Mapping[
         jobs: The jobs of the tuning stage.
         records: The records of its runs.
     """
-    return choices(jobs, records, [str(name) for name in design["per"]], str(design["by"]))
+    found = choices(jobs, records, [str(name) for name in design["per"]], str(design["by"]))
+    ranges = design.get("ranges")
+    return found if ranges is None else [with_edges(choice, ranges) for choice in found]

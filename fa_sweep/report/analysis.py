@@ -13,6 +13,7 @@ import pandas as pd
 
 from fa_sweep.checks import positive
 from fa_sweep.decisions.course import FRACTIONS, TIMES
+from fa_sweep.errors import ConfigError
 from fa_sweep.report import anytime
 from fa_sweep.report.comparisons import COLUMNS, EQUIVALENCE, compare, require_fraction
 from fa_sweep.report.estimates import group_table
@@ -155,8 +156,9 @@ def analyse(
     stated, chosen = _stated(frames, outcomes)
     margin = _margin(frames, stated, outcomes is not None, margin)
     if frames.about.is_sequential:
+        if margin is not None:
+            raise ConfigError(f"margin is {margin}; the results decided when to stop, and the rule has a margin of its own")
         stated, chosen = _of_the_rule(frames, stated, chosen)
-        margin = None  # the rule has its own
     groups = group_estimates(frames)
     undecided = undecided_by_convergence(frames, groups[groups["n"] > 0])
     asked = stated or [CONVERGED, str(resolved(FINAL_SUCCESS, frames))]

@@ -133,8 +133,9 @@ def _at_a_level(frames: Frames, factor: str, level: str | None) -> dict[str, str
 
 def _references(frames: Frames, reference: str | None) -> dict[str, str]:
     """Return each group's reference. Groups without a reference are left out."""
+    reference = reference or frames.about.design.get("reference")  # of the rule of a sequential sweep
     if reference is not None:
-        return dict.fromkeys(frames.groups, reference)
+        return dict.fromkeys(frames.groups, str(reference))
     return references(frames.jobs, chosen_on_other_seeds(frames.about.design))
 
 

@@ -31,6 +31,9 @@ def readable_tables(analysis: Analysis) -> list[Table]:
     hidden = ["design", *_starting(pairs, "p", "test", "p of times")]
     decided = analysis.decides in ("", CONVERGED, TIMES)  # the rule may be about another event
     note = family_note(analysis.comparisons, is_primary=analysis.is_convergence_primary and decided)
+    if analysis.frames.about.is_sequential:
+        note = "Each interval holds at every number of seeds, at 95 % for its comparison alone."
+        note += " The table of decisions has those that hold together." if analysis.frames.looks else ""
     compared = {CONVERGED: [Table("Comparisons", pairs, without(pairs, hidden), two, note)]}
     for outcome in analysis.measured:
         compared[str(outcome.measure)] = tables_of(outcome)

@@ -20,6 +20,7 @@ from fa_sweep.decisions.planning import (
 )
 from fa_sweep.decisions.signed_ranks import FEWEST_PAIRS, MOST_PAIRS, seeds_by_resampling
 from fa_sweep.errors import ConfigError
+from fa_sweep.process.notices import say_once
 from fa_sweep.report.analysis import FINAL_SUCCESS
 from fa_sweep.report.comparisons import compare
 from fa_sweep.report.estimates import restricted
@@ -149,6 +150,11 @@ def _of_pilot(
 ) -> Plan:
     """Plan for the comparisons of a pilot sweep, and for the groups if a half-width is given."""
     frames = pilot.frames if isinstance(pilot, Result) else from_sweep(find_one(pilot))
+    if frames.about.is_sequential:
+        say_once(
+            f"the pilot {frames.about.id} stopped because of its results, so its differences are too large on average; plan "
+            "for smaller ones"
+        )
     power, alpha, tests = goal
     table, finals = compare(frames, reference), compare_values(frames, FINAL_SUCCESS, reference)
     tests = tests or max(1, int(table[["p_converged", "p_time"]].notna().to_numpy().sum()))

@@ -11,7 +11,7 @@ from support.commands import refused, short
 import fa_sweep as fa
 from fa_sweep.cli import deciding
 from fa_sweep.decisions.taken import looks_of
-from fa_sweep.errors import CannotWrite
+from fa_sweep.errors import CannotWrite, ConfigError
 from fa_sweep.sweeping import folder
 from fa_sweep.sweeping.folder import Sweep, all_sweeps
 from fa_sweep.sweeping.jobs import NEXT_TABLE, TABLE, read_jobs
@@ -125,6 +125,30 @@ REFUSED = {
 def test_what_cannot_be_decided_is_refused_in_one_line(fa_sweep, capfd, argument, words):
     line = refused(fa_sweep, capfd, ["-m", "design=decide", "feedback=symmetric,random", argument])
     assert all(word in line for word in words), line
+
+
+@pytest.mark.parametrize("outcome", ["converged", "time"])
+def test_what_no_run_can_reach_is_refused_before_training(fa_sweep, capfd, outcome):
+    words = ("design=decide", "feedback=symmetric,random", "train.steps=201", f"decide.outcome={outcome}")
+    assert fa_sweep("-m", *words) == 2
+    assert "no run can count as converged: 3 evaluations are fewer than train.hold, 5" in capfd.readouterr().err
+    assert not all_sweeps()
+
+
+def test_a_design_is_named_once(fa_sweep, capfd):
+    with pytest.raises(ConfigError, match="design=decide is given to tune"):
+        fa.tune("design=decide", feedback=["symmetric", "random"])
+    status, _, err = run_verb(capfd, "decide", "feedback=symmetric,random", "design=tune")
+    assert status == 2
+    assert "design=tune is given to decide" in err
+
+
+def test_the_rule_s_reference_is_that_of_the_report(fa_sweep):
+    assert decide(fa_sweep, "seed=range(4)", "decide.rule=equivalence", "decide.margin=0.01", "decide.reference=shallow") == 0
+    result = fa.load("newest")
+    assert list(result.compare()["reference"]) == ["shallow"]
+    with pytest.raises(ConfigError, match="the rule has a margin of its own"):
+        result.report(margin=0.1)
 
 
 def test_settings_of_a_design_are_refused_without_it(fa_sweep, capfd):

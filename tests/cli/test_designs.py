@@ -161,6 +161,8 @@ UNUSABLE = {
     "hydra.sweeper.grids=[{train.lr:[]}]": ["train.lr", "empty"],
     "hydra.sweeper.grids=[{train:{lr:1}}]": ["train", "one by one"],
     "hydra.sweeper.grids=[{train.lrr:1}]": ["train.lrr", "did you mean lr"],
+    "hydra.sweeper.grids=[{hydra.launcher.executor:dask}]": ["hydra.launcher.executor", "on the command line"],
+    "hydra.sweeper.grids=[{feedback:null}]": ["feedback to null", "one of its options"],
     "hydra.sweeper.zip=[1]": ["hydra.sweeper.zip is [1]", "mapping"],
     "hydra.sweeper.zip={feedback:'random,direct',train.lr:'1,2,3'}": ["feedback has 2", "train.lr has 3", "equally many"],
     "hydra.sweeper.exclude=[1]": ["hydra.sweeper.exclude is [1]", "condition"],
@@ -212,6 +214,12 @@ def test_log_spaced_values(low, high, count):
 def test_log_spaced_values_on_the_command_line(fa_sweep, capfd):
     assert fa_sweep("-m", "train.lr=logspace(0.001,1,4)", "dry_run=true") == 0
     assert "train.lr=0.001; train.lr=0.01; train.lr=0.1; train.lr=1.0" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("exclude", [5, [1], len])
+def test_an_exclusion_from_python_is_a_condition(fa_sweep, exclude):
+    with pytest.raises(ConfigError, match=r"exclude is .*; it must be a condition"):
+        fa.sweep(exclude=exclude, seed=range(2))
 
 
 def test_a_design_from_python_is_that_of_the_command_line(fa_sweep):

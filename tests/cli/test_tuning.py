@@ -72,6 +72,17 @@ def test_a_range_is_widened_for_all_groups_while_a_choice_lies_at_its_edge(fa_sw
     assert 1 <= len(widened) <= 4
 
 
+def test_a_range_of_whole_numbers_is_widened_by_them_and_a_refused_value_ends_it(fa_sweep, capfd):
+    words = [word for word in short() if not word.startswith("train.steps")]
+    grid = ("train.momentum=0.3,0.9", "train.optimiser=momentum", "train.steps=101", "seed=0,1", "tune.seeds=3", "tune.by=loss")
+    assert fa_sweep(*words, "design=tune", *grid, "tune.widen=3") == 0
+    assert (
+        fa_sweep(*words, "design=tune", "train.steps=100,200", "seed=0,1", "tune.seeds=3", "tune.by=loss", "tune.widen=1") == 0
+    )
+    first, _ = stages()
+    assert {job.run.train.steps for job in first.jobs} <= {50, 100, 200, 400}
+
+
 def test_choices_use_validation_data_and_tests_the_test_data(fa_sweep, tmp_path, capfd):
     """Where the task has validation examples, only the fresh seeds are evaluated on the test examples."""
     rows = "\n".join(f"{n % 7},{n % 5},{'ab'[n % 2]}" for n in range(80))
@@ -95,6 +106,9 @@ def test_optuna_tries_as_many_combinations_for_every_group(fa_sweep):
         tried = {(job.run.train.lr, job.run.init.distribution) for job in first.jobs if job.run.feedback.mode == mode}
         assert len(tried) == 5
         assert all(0.003 <= rate <= 0.03 for rate, _ in tried)
+    for choice in fa.load(second.id).frames.choices:
+        rate = dict(choice.best.levels)["train.lr"]
+        assert ("train.lr" in choice.edges) == (min(rate / 0.003, 0.03 / rate) <= 10**0.05)
     assert tune(fa_sweep, *arguments) == 0  # the search is seeded, so it finds its own runs again
     assert all(job.reused for sweep in stages() for job in sweep.jobs)
     assert {job.run.seed for job in second.jobs} == set(range(6))
@@ -111,6 +125,7 @@ REFUSED = {
     "tune.by=acuracy": ["tune.by", "did you mean accuracy"],
     "tune.per=[feedbak]": ["tune.per has 'feedbak'"],
     "tune.per=[]": ["tune.per is []"],
+    "hydra.sweeper.exclude='seed > 3'": ["condition on the seed"],
     "tune.per=[feedback,train.lr]": ["nothing to choose"],
     "tune.seeds=0": ["tune.seeds", "at least 1"],
     "tune.search=bayes": ["tune.search", "grid, optuna"],

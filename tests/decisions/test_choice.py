@@ -106,8 +106,9 @@ def test_the_words_say_what_was_chosen_and_why(tuned):
 @pytest.mark.parametrize(
     ("values", "end", "expected"),
     [
-        ([0.01, 0.1, 1], "highest", 10), ([0.01, 0.1, 1], "lowest", 0.001), ([1, 2], "highest", 4), ([1, 2], "lowest", 0.5),
-        ([0, 1, 2], "highest", 3), ([-1, 0], "lowest", -2), ([3, 1, 2], "highest", 4.5),
+        ([0.01, 0.1, 1], "highest", 10), ([0.01, 0.1, 1], "lowest", 0.001), ([1, 2], "highest", 4), ([1.0, 2], "lowest", 0.5),
+        ([0, 1, 2], "highest", 3), ([-1, 0], "lowest", -2), ([3.0, 1, 2], "highest", 4.5), ([3, 1, 2], "highest", 5),
+        ([8, 16], "lowest", 4), ([1, 2], "lowest", 0),
     ],
 )  # fmt: skip
 def test_a_range_is_continued_by_its_ratio_or_its_difference(values, end, expected):

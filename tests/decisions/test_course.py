@@ -108,6 +108,6 @@ def test_groups_need_the_same_seeds_and_a_comparison(sweep):
     with pytest.raises(ConfigError, match="have different seeds, or in another order"):
         Course.of(jobs, decide())
     jobs, _ = sweep({"random": [100] * 2})
-    with pytest.raises(ConfigError, match="nothing is compared"):
+    with pytest.raises(ConfigError, match="no group has another one to be compared with"):
         Course.of(jobs, decide())
     assert Course.of(jobs, decide(rule="width", width=0.1)).comparisons == ()

@@ -49,9 +49,10 @@ def design_command(design: str, text: str) -> click.Command:
     )
     @click.argument("overrides", nargs=-1, type=click.UNPROCESSED, metavar="OVERRIDES...", shell_complete=_overrides)
     def command(overrides: tuple[str, ...]) -> int:
+        from fa_sweep.cli.arguments import with_design
         from fa_sweep.cli.entry import main
 
-        return main(["-m", f"design={design}", *(word for word in overrides if word not in ("-m", "--multirun"))])
+        return main(["-m", *with_design(design, [word for word in overrides if word not in ("-m", "--multirun")])])
 
     return command
 

@@ -34,7 +34,13 @@ def _lines(one: Listed) -> str:
     name = f"  {one.name}" if one.name else ""
     tags = f"  [{', '.join(one.tags)}]" if one.tags else ""
     runs = counted(one.planned, "run") if one.finished == one.planned else f"{one.finished} of {counted(one.planned, 'run')}"
-    facts = [runs, counted(one.groups, "group"), one.state, in_bytes(one.size)]
+    facts = [
+        *([shortened(one.design, 40)] if one.design else []),
+        runs,
+        counted(one.groups, "group"),
+        one.state,
+        in_bytes(one.size),
+    ]
     if not one.tracked:
         facts.append("not in MLflow")
     return f"{one.id}{name}{tags}\n  {', '.join(facts)}\n  {shortened(one.command, WIDTH - 2)}"
