@@ -151,7 +151,7 @@ def test_plugins_import_nothing_heavy_at_their_top():
 
 @pytest.mark.parametrize("arguments", [["--help"], ["seed=x"], ["dry_run=true"]], ids=str)
 def test_heavy_imports_wait(tmp_path, arguments):
-    """Help, a refusal and a dry run import none of mlflow, pandas, seaborn, scipy.stats and matplotlib."""
+    """Help, a refusal and a dry run import none of mlflow, pandas, seaborn, scipy and matplotlib."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "fa_sweep", *arguments],
         cwd=tmp_path,
@@ -161,7 +161,7 @@ def test_heavy_imports_wait(tmp_path, arguments):
     )
     loaded = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert "hydra" in loaded
-    assert not loaded & {"mlflow", "pandas", "seaborn", "scipy.stats", "matplotlib"}
+    assert not loaded & {"mlflow", "pandas", "seaborn", "scipy", "matplotlib"}
 
 
 @pytest.fixture(scope="module")

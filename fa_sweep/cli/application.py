@@ -13,7 +13,7 @@ from fa_sweep.cli.arguments import words_to_keep
 from fa_sweep.cli.current import current
 from fa_sweep.cli.planning import to_train
 from fa_sweep.cli.tracked import track, tracking_of, ui_command
-from fa_sweep.decisions.taken import is_sequential
+from fa_sweep.decisions.designs import is_sequential
 from fa_sweep.engine.training import train
 from fa_sweep.errors import ConfigError, RunsFailed
 from fa_sweep.process.signals import meanwhile

@@ -7,10 +7,8 @@ from typing import Any
 from fa_sweep.cli.application import close_sweep
 from fa_sweep.cli.conductor import Conductor
 from fa_sweep.cli.console import say
-from fa_sweep.cli.deciding import decide
 from fa_sweep.cli.designs import Grid
 from fa_sweep.cli.planning import prepare, show_plan, to_train
-from fa_sweep.cli.tuning import tune
 from fa_sweep.errors import ConfigError
 from fa_sweep.settings.designs import DECIDE, GRID, TUNE
 from fa_sweep.sweeping.record import group_of
@@ -35,8 +33,12 @@ def sweep(arguments: Sequence[str], sweeper: Any) -> list[Any]:
     grids = conductor.grids()
     design = _design(conductor, grids)
     if design == DECIDE:
+        from fa_sweep.cli.deciding import decide  # imports SciPy, which other sweeps need only for their report
+
         return decide(conductor, grids)
     if design == TUNE:
+        from fa_sweep.cli.tuning import tune
+
         return tune(conductor, grids)
     candidates = conductor.candidates(grids)
     app = conductor.app

@@ -12,8 +12,8 @@ from fa_sweep.cli.designs import Grid
 from fa_sweep.cli.lines import Lines
 from fa_sweep.cli.planning import prepare, show_plan, to_train
 from fa_sweep.cli.searching import Search
-from fa_sweep.decisions.choice import Choice, beyond, check_by, chosen_factors, label, words
-from fa_sweep.decisions.taken import FRESH, TUNING, choices_of
+from fa_sweep.decisions.choice import Choice, beyond, check_by, choices_of, chosen_factors, label, words
+from fa_sweep.decisions.designs import FRESH, TUNING
 from fa_sweep.errors import ConfigError
 from fa_sweep.settings.designs import TUNE
 from fa_sweep.settings.schema import AppConfig

@@ -169,6 +169,19 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def choices_of(design: Mapping[str, Any], jobs: Sequence[Job], records: Mapping[str, Record]) -> list[Choice]:
+    """Return the choices that the tuning stage of a sweep leads to.
+
+    Args:
+        design: The design in the record of either stage.
+        jobs: The jobs of the tuning stage.
+        records: The records of its runs.
+    """
+    found = choices(jobs, records, [str(name) for name in design["per"]], str(design["by"]))
+    ranges = design.get("ranges")
+    return found if ranges is None else [with_edges(choice, ranges) for choice in found]
+
+
 def with_edges(choice: Choice, ranges: Mapping[str, Sequence[float]]) -> Choice:
     """Return a choice with those edges alone that lie close to an end of the range that was searched.
 

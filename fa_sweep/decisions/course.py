@@ -5,7 +5,7 @@ A sweep's jobs, the records of its runs and its settings `decide` determine ever
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -157,3 +157,36 @@ def _check_metric(metric: str, jobs: Sequence[Job]) -> None:
         if metric != "loss" and metric not in METRICS[job.targets]:
             names: list[Any] = [*FRACTIONS, TIMES, *sorted(known)]
             raise ConfigError(f"decide.outcome is {metric!r}; {did_you_mean(metric, names)}choose one of {', '.join(names)}")
+
+
+def course_of(design: Mapping[str, Any], jobs: Sequence[Job]) -> Course:
+    """Return the course of a sequential sweep.
+
+    Args:
+        design: The design in the sweep's record.
+        jobs: The sweep's jobs.
+
+    Raises:
+        ConfigError: The record does not fit the jobs.
+    """
+    try:
+        settings = DecideConfig(**{each.name: design[each.name] for each in fields(DecideConfig)})
+    except (KeyError, TypeError) as error:
+        raise ConfigError(f"the record of the sweep has no complete design: {error}; run the sweep's command again") from error
+    return Course.of(jobs, settings)
+
+
+def looks_of(design: Mapping[str, Any], jobs: Sequence[Job], records: Mapping[str, Record]) -> list[Look]:
+    """Return all looks of a sequential sweep, up to the last round of which all runs have finished."""
+    course = course_of(design, jobs)
+    by_seed: dict[int, list[Job]] = {}
+    for job in jobs:
+        by_seed.setdefault(job.run.seed, []).append(job)
+    whole = 0
+    while whole < len(course.seeds) and all(job.run_id in records for job in by_seed[course.seeds[whole]]):
+        whole += 1
+    found: list[Look] = []
+    for size in course.sizes():
+        if size <= whole:
+            found.append(course.look(course.jobs(jobs, size), records, found[-1] if found else None))
+    return found

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from fa_sweep.decisions.choice import CONVERGED, Choice, Scored, label, why
-from fa_sweep.decisions.course import FRACTIONS, TIMES, Course
+from fa_sweep.decisions.course import FRACTIONS, TIMES, Course, course_of
+from fa_sweep.decisions.designs import is_first_stage, is_tuned
 from fa_sweep.decisions.looks import DIFFERS, EQUIVALENT, Compared, Look
 from fa_sweep.decisions.rules import FINAL, FRACTION
-from fa_sweep.decisions.taken import course_of, is_first_stage, is_tuned
 from fa_sweep.report.cells import Table
 from fa_sweep.report.formatting import counted, number, p_value, percent, percent_range, points
 from fa_sweep.report.frames import Frames

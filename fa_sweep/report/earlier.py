@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from fa_sweep.decisions.taken import chosen_on_other_seeds, is_first_stage, is_sequential
+from fa_sweep.decisions.designs import chosen_on_other_seeds, is_first_stage, is_sequential
 from fa_sweep.errors import ConfigError, Unreadable
 from fa_sweep.report.trainings import trajectory_of
 from fa_sweep.roles import Role, roles_of

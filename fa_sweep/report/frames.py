@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fa_sweep.decisions.choice import Choice
+from fa_sweep.decisions.choice import Choice, choices_of
+from fa_sweep.decisions.course import looks_of
+from fa_sweep.decisions.designs import check_together, is_sequential, is_tuned
 from fa_sweep.decisions.looks import Look
-from fa_sweep.decisions.taken import check_together, choices_of, is_sequential, is_tuned, looks_of
 from fa_sweep.errors import ConfigError, Unreadable
 from fa_sweep.process.notices import say_once
 from fa_sweep.report.earlier import EarlierLook, earlier_looks
@@ -55,7 +56,7 @@ class About:
         outcomes: What the report compares, the primary outcome first, if that was stated with the sweep (with each of several
             sweeps); otherwise empty.
         margin: The margin of equivalence that was stated with the sweep, if any.
-        design: What the design of the sweep decided (see `decisions.taken`); empty for a grid.
+        design: What the design of the sweep decided (see `decisions.designs`); empty for a grid.
     """
 
     id: str

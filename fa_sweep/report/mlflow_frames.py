@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-from fa_sweep.decisions.taken import is_first_stage
+from fa_sweep.decisions.designs import is_first_stage
 from fa_sweep.process.notices import say_once
 from fa_sweep.report.frames import About, Frames, Part, environments, make_frames, together
 from fa_sweep.tracking import tagnames

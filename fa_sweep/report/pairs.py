@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fa_sweep.checks import did_you_mean, one_of
-from fa_sweep.decisions.taken import chosen_on_other_seeds
+from fa_sweep.decisions.designs import chosen_on_other_seeds
 from fa_sweep.errors import ConfigError
 from fa_sweep.report.frames import Frames
 from fa_sweep.report.names import level_text

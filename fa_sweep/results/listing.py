@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fa_sweep.decisions.taken import in_words
+from fa_sweep.decisions.designs import in_words
 from fa_sweep.errors import ConfigError, Unreadable
 from fa_sweep.sweeping.catalogue import Catalogue, Entry
 from fa_sweep.sweeping.folder import OUTPUTS, Sweep, catalogued

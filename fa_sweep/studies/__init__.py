@@ -3,7 +3,7 @@
 Each study has a preset, which runs its sweep, and a findings page.
 """
 
-from fa_sweep.decisions.taken import is_first_stage, is_tuned
+from fa_sweep.decisions.designs import is_first_stage, is_tuned
 from fa_sweep.report.figures import Drawn
 from fa_sweep.report.frames import Frames
 from fa_sweep.studies import (

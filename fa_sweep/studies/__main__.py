@@ -16,7 +16,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from fa_sweep.checks import one_of
-from fa_sweep.decisions.taken import is_first_stage
+from fa_sweep.decisions.designs import is_first_stage
 from fa_sweep.errors import ConfigError
 from fa_sweep.process.surroundings import final_status, settle
 from fa_sweep.report.description import described

@@ -50,7 +50,7 @@ class SweepRecord:
         started: a text that distinguishes this process from others with the same id (see `process_started`).
         resume: the value of the setting `resume`.
         jobs_sha256: the SHA-256 of the job table's file; empty in a record of format 1.
-        design: what the design of the sweep decided (see `fa_sweep.decisions.taken`); empty for a grid.
+        design: what the design of the sweep decided (see `fa_sweep.decisions.designs`); empty for a grid.
         outcomes: the value of the setting `outcomes`: what a report compares, if it was stated with the sweep.
         margin: the value of the setting `margin`.
     """

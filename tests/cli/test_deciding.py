@@ -10,7 +10,7 @@ from support.commands import refused, short
 
 import fa_sweep as fa
 from fa_sweep.cli import deciding
-from fa_sweep.decisions.taken import looks_of
+from fa_sweep.decisions.course import looks_of
 from fa_sweep.errors import CannotWrite, ConfigError
 from fa_sweep.sweeping import folder
 from fa_sweep.sweeping.folder import Sweep, all_sweeps

@@ -6,7 +6,7 @@ import pytest
 from support.commands import refused, short
 
 import fa_sweep as fa
-from fa_sweep.decisions.taken import choices_of
+from fa_sweep.decisions.choice import choices_of
 from fa_sweep.errors import ConfigError
 from fa_sweep.sweeping.folder import all_sweeps
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from support.simulated import DIVERGED, NEVER, record, simulate
 
-from fa_sweep.decisions.course import Course
-from fa_sweep.decisions.taken import looks_of
+from fa_sweep.decisions.course import Course, looks_of
 from fa_sweep.errors import ConfigError
 from fa_sweep.settings.designs import DecideConfig
 

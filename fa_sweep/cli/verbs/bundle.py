@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from fa_sweep.cli.verbs.common import sweeps_argument
-from fa_sweep.decisions.taken import is_tuned
+from fa_sweep.decisions.designs import is_tuned
 from fa_sweep.process.resources import in_bytes
 from fa_sweep.results.bundle import SUFFIX, write_bundle
 from fa_sweep.results.selection import find_one

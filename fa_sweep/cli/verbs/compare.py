@@ -4,7 +4,7 @@ import click
 
 from fa_sweep.cli import console
 from fa_sweep.cli.verbs.common import WIDTH, as_json, counted, print_json, shortened, sweeps_argument
-from fa_sweep.decisions.taken import check_together, is_sequential
+from fa_sweep.decisions.designs import check_together, is_sequential
 from fa_sweep.errors import ConfigError
 from fa_sweep.results.differences import differences
 from fa_sweep.results.selection import find

@@ -7,7 +7,7 @@ import click
 
 from fa_sweep.cli import console
 from fa_sweep.cli.verbs.common import WIDTH, as_json, counted, print_json, sweeps_argument
-from fa_sweep.decisions.taken import is_sequential
+from fa_sweep.decisions.designs import is_sequential
 from fa_sweep.process.resources import in_bytes
 from fa_sweep.report.description import described
 from fa_sweep.results.listing import listed_one

@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from fa_sweep.decisions.choice import CONVERGED, Choice, Scored, label
+from fa_sweep.decisions.course import course_of
 from fa_sweep.decisions.rules import FINAL
-from fa_sweep.decisions.taken import course_of
 from fa_sweep.report.designs import choice_table, is_numeric, look_table
 from fa_sweep.report.figures.colours import looks
 from fa_sweep.report.figures.panels import PAGE_PANELS, Drawn, grid, paged
