@@ -109,6 +109,9 @@ def sections() -> Iterator[Section]:
                 yield _own_settings(group, option, names, Path(folder))
         for group in ("model", "init", "train", "tracking"):
             yield _group(app, group)
+        pages = {"tune": "[Tune each mode, then compare](../howto/tuning.md)", "decide": "[How many seeds?](../howto/seeds.md)"}
+        for name, page in pages.items():  # groups of settings that have no options
+            yield Section(f"`{name}`", f"See {page}.", _rows(getattr(app, name), f"{name}.", _yaml("config.yaml")[name]))
     launcher = StackLauncherConf()
     intro = "See [From laptop to cluster](../howto/cluster.md)."
     yield Section("`hydra.launcher`", intro, _rows(launcher, "hydra.launcher.", dataclasses.asdict(launcher)))

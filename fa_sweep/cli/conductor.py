@@ -16,7 +16,7 @@ from fa_sweep.cli.composition import Candidate, Composer, is_public, is_seed
 from fa_sweep.cli.configuration import yaml_without_secrets
 from fa_sweep.cli.console import say
 from fa_sweep.cli.designs import Design, Grid, excluded, grids_of
-from fa_sweep.cli.lines import JOB_BYTES, MOST_JOBS
+from fa_sweep.cli.lines import JOB_BYTES, MOST_JOBS, key_of
 from fa_sweep.cli.refusals import begin, one_line
 from fa_sweep.errors import CannotWrite, ConfigError
 from fa_sweep.process.resources import available_memory
@@ -100,6 +100,12 @@ class Conductor:
     def executor(self) -> str:
         """The name of the executor that trains."""
         return "local" if self._stacked is None else self._stacked.executor
+
+    @property
+    def design(self) -> str:
+        """The setting `design`, before any job is composed."""
+        given = [text.partition("=")[2] for text in self.arguments if key_of(text) == "design"]
+        return given[-1] if given else str(self._config.get("design"))
 
     def grids(self, arguments: Sequence[str] | None = None) -> list[Grid]:
         """Return the grids of the sweep, with other overrides than the command line's if they are given."""

@@ -7,7 +7,6 @@ from typing import Any
 from fa_sweep.cli.application import close_sweep
 from fa_sweep.cli.conductor import Conductor
 from fa_sweep.cli.console import say
-from fa_sweep.cli.designs import Grid
 from fa_sweep.cli.planning import prepare, show_plan, to_train
 from fa_sweep.errors import ConfigError
 from fa_sweep.settings.designs import DECIDE, GRID, TUNE
@@ -31,17 +30,19 @@ def sweep(arguments: Sequence[str], sweeper: Any) -> list[Any]:
     """
     conductor = Conductor(arguments, sweeper)
     grids = conductor.grids()
-    design = _design(conductor, grids)
-    if design == DECIDE:
+    _check_design(conductor)
+    if conductor.design == DECIDE:
         from fa_sweep.cli.deciding import decide  # imports SciPy, which other sweeps need only for their report
 
         return decide(conductor, grids)
-    if design == TUNE:
+    if conductor.design == TUNE:
         from fa_sweep.cli.tuning import tune
 
         return tune(conductor, grids)
     candidates = conductor.candidates(grids)
     app = conductor.app
+    if app.design != GRID:  # of presets that are swept over
+        raise ConfigError(f"a preset has design: {app.design}; such presets cannot be swept over: run them one after the other")
     jobs, plan = prepare(candidates, app, conductor.executor)
     _hint_at_seeds(arguments)
     if app.dry_run:
@@ -53,17 +54,12 @@ def sweep(arguments: Sequence[str], sweeper: Any) -> list[Any]:
         return returns
 
 
-def _design(conductor: Conductor, grids: Sequence[Grid]) -> str:
-    """Return the design of the sweep. Raises ConfigError if settings of another design are given on the command line."""
-    try:
-        design = conductor.composer.settings(next(iter(grids[0].lines))).design
-    except Exception:  # whatever is wrong is said when the jobs are composed
-        return GRID
+def _check_design(conductor: Conductor) -> None:
+    """Raise ConfigError if settings of another design are given on the command line."""
     for argument in conductor.arguments:
         group = group_of(argument)
-        if group in (TUNE, DECIDE) and group != design:
+        if group in (TUNE, DECIDE) and group != conductor.design:
             raise ConfigError(f"{argument} is for the verb {group}: python -m fa_sweep {group} ...")
-    return design
 
 
 def _hint_at_seeds(arguments: Sequence[str]) -> None:

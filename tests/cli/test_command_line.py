@@ -269,7 +269,7 @@ def test_preset_is_complete(fa_sweep, capfd):
     assert fa_sweep("+experiment=seed_post", "dry_run=true") == 0
     out = capfd.readouterr().out
     assert "jobs       800" in out
-    assert "symmetric, random, rerandom, shallow" in out
+    assert "symmetric; random; rerandom; shallow" in out
 
 
 def test_the_blog_posts_preset_pins_the_defaults(settings):
@@ -358,7 +358,7 @@ def test_a_warning_is_printed_once_per_command(fa_sweep, capfd, flags):
 
 
 @pytest.mark.parametrize(
-    ("word", "said"), [("reprot", "did you mean report? "), ("help", "or begin with one of list, show")], ids=str
+    ("word", "said"), [("reprot", "did you mean report? "), ("help", "or begin with one of tune, decide, list, show")], ids=str
 )
 def test_a_misspelt_verb_gets_the_verbs(fa_sweep, capfd, word, said):
     assert fa_sweep(word) == 2

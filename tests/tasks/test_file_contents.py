@@ -93,16 +93,16 @@ def test_another_content_is_another_run(settings, data):
 @pytest.mark.parametrize("n_jobs", ["1", "2"])
 def test_a_sweep_whose_file_is_replaced_fails_in_one_line(fa_sweep, data, capfd, monkeypatch, n_jobs):
     """A file that changes between plan and training fails the sweep, here and in other processes; no run is kept."""
-    from fa_sweep.cli import launching
+    from fa_sweep.cli import conductor
 
-    original = launching.open_sweep
+    original = conductor.open_sweep
 
     def replacing(*arguments):
         replaced("t.csv")
         forget_tasks()
         return original(*arguments)
 
-    monkeypatch.setattr(launching, "open_sweep", replacing)
+    monkeypatch.setattr(conductor, "open_sweep", replacing)
     assert fa_sweep(*short(*CSV, "seed=0,1", f"n_jobs={n_jobs}", "train.eval_every=100")) in (1, 2)
     err = capfd.readouterr().err
     assert "task.content is" in err
